@@ -1,0 +1,153 @@
+"""Training parameters: the inputs of Azure ML's ``chat_completion_pipeline`` that a config may set.
+
+Names, types and ranges are the component's own. What a config leaves out comes from the base
+model's ``model_specific_defaults`` tag, then from `DEFAULTS`, then from the component.
+"""
+
+import ast
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+Value = str | int | float
+
+DEFAULTS: Mapping[str, Value] = {
+    "num_train_epochs": 3,
+    "per_device_train_batch_size": 1,
+    "per_device_eval_batch_size": 1,
+    "learning_rate": 5e-6,
+    "lr_scheduler_type": "cosine",
+    "apply_lora": "true",
+    "apply_deepspeed": "true",
+    "deepspeed_stage": "2",
+}
+"""What Microsoft's Phi-3 fine-tuning tutorial starts from."""
+
+
+def _flag(value: Any) -> Any:
+    """YAML's ``true`` and ``false`` as the component's strings."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _text(value: Any) -> Any:
+    """YAML's numbers where the component wants a string, as in ``deepspeed_stage: 2``."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Flag = Annotated[Literal["true", "false"] | None, BeforeValidator(_flag)]
+Count = Annotated[int | None, Field(ge=1)]
+NotNegative = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float | None, Field(ge=0, lt=1)]
+
+
+class TrainingParameters(BaseModel):
+    """Inputs of ``chat_completion_pipeline``; what is left out takes the model's default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch_size: Annotated[Count, Field(description="Rows per tokenisation batch")] = None
+    pad_to_max_length: Flag = None
+    max_seq_length: Annotated[
+        int | None, Field(ge=-1, description="Tokens per row; -1 is the model's maximum")
+    ] = None
+
+    apply_lora: Annotated[Flag, Field(description="Train low-rank adapters only")] = None
+    merge_lora_weights: Flag = None
+    lora_alpha: Count = None
+    lora_r: Annotated[Count, Field(description="Rank of the adapters")] = None
+    lora_dropout: Share = None
+
+    num_train_epochs: Count = None
+    max_steps: Annotated[
+        int | None, Field(ge=-1, description="Overrides num_train_epochs when positive")
+    ] = None
+    per_device_train_batch_size: Count = None
+    per_device_eval_batch_size: Count = None
+    auto_find_batch_size: Flag = None
+    optim: Literal["adamw_hf", "adamw_torch", "adafactor"] | None = None
+    learning_rate: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    warmup_steps: Annotated[int | None, Field(ge=0)] = None
+    weight_decay: NotNegative = None
+    adam_beta1: Share = None
+    adam_beta2: Share = None
+    adam_epsilon: NotNegative = None
+    gradient_accumulation_steps: Count = None
+    eval_accumulation_steps: Annotated[int | None, Field(ge=-1)] = None
+    lr_scheduler_type: (
+        Literal[
+            "linear",
+            "cosine",
+            "cosine_with_restarts",
+            "polynomial",
+            "constant",
+            "constant_with_warmup",
+        ]
+        | None
+    ) = None
+    precision: Annotated[Literal["32", "16"] | None, BeforeValidator(_text)] = None
+    seed: Annotated[int | None, Field(ge=0)] = None
+    enable_full_determinism: Flag = None
+    dataloader_num_workers: Annotated[int | None, Field(ge=0)] = None
+    ignore_mismatched_sizes: Flag = None
+    max_grad_norm: NotNegative = None
+
+    evaluation_strategy: Literal["epoch", "steps"] | None = None
+    evaluation_steps_interval: Annotated[float | None, Field(ge=0, le=1)] = None
+    eval_steps: Count = None
+    logging_strategy: Literal["epoch", "steps"] | None = None
+    logging_steps: Count = None
+    metric_for_best_model: Literal["loss", "f1", "exact"] | None = None
+    resume_from_checkpoint: Flag = None
+    save_total_limit: Annotated[int | None, Field(ge=-1)] = None
+    apply_early_stopping: Flag = None
+    early_stopping_patience: Count = None
+    early_stopping_threshold: NotNegative = None
+
+    apply_deepspeed: Flag = None
+    deepspeed_stage: Annotated[Literal["2", "3"] | None, BeforeValidator(_text)] = None
+    apply_ort: Flag = None
+
+    def given(self) -> dict[str, Value]:
+        """The parameters that were set, by name."""
+        return self.model_dump(exclude_none=True)
+
+
+class ModelDefaultsError(ValueError):
+    """The base model's ``model_specific_defaults`` tag can't be used."""
+
+
+def model_specific_defaults(tags: Mapping[str, str]) -> dict[str, Value]:
+    """The base model's own defaults, from the tag that holds them as a Python literal.
+
+    Keys that are no training parameter are left out: the tag serves other pipelines as well.
+
+    Raises:
+        ModelDefaultsError: the tag is no literal dict, or has a value that is out of range.
+    """
+    text = tags.get("model_specific_defaults")
+    if not text:
+        return {}
+    try:
+        literal = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise ModelDefaultsError("the tag model_specific_defaults is not a literal dict") from error
+    if not isinstance(literal, dict):
+        raise ModelDefaultsError("the tag model_specific_defaults is not a dict")
+    known = {key: value for key, value in literal.items() if key in TrainingParameters.model_fields}
+    try:
+        return TrainingParameters.model_validate(known).given()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelDefaultsError(
+            f"the tag model_specific_defaults has {first['loc'][0]}: {first['msg']}"
+        ) from error
+
+
+def effective(config: TrainingParameters, model_tags: Mapping[str, str]) -> dict[str, Value]:
+    """The parameters that a job is given: `DEFAULTS` < the model's own < the config's.
+
+    Raises:
+        ModelDefaultsError: see `model_specific_defaults`.
+    """
+    return {**DEFAULTS, **model_specific_defaults(model_tags), **config.given()}
