@@ -26,7 +26,9 @@ class Section(BaseModel):
 class Model(Section):
     """The foundation model to start from."""
 
-    name: Annotated[Name, Field(description="Name in the registry", examples=["Phi-3-mini-4k-instruct"])]
+    name: Annotated[
+        Name, Field(description="Name in the registry", examples=["Phi-3-mini-4k-instruct"])
+    ]
     registry: Annotated[Name, Field(description="Azure ML registry")] = "azureml"
     version: Annotated[Name, Field(description="A version, or latest")] = "latest"
 
@@ -44,7 +46,8 @@ class Data(Section):
         ),
     ]
     test_percent: Annotated[
-        float, Field(gt=0, le=50, description="Share of the rows held out for evaluation, in percent")
+        float,
+        Field(gt=0, le=50, description="Share of the rows held out for evaluation, in percent"),
     ] = 10.0
     max_invalid_percent: Annotated[
         float, Field(ge=0, le=100, description="Share of bad rows above which the file is refused")

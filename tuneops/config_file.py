@@ -1,4 +1,4 @@
-"""Reading a config file: YAML text to a `ProjectConfig`, or errors that say file, line and field."""
+"""Reading a config file: YAML to a `ProjectConfig`, or errors that say file, line and field."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class ConfigError:
+class ConfigProblem:
     """One thing that is wrong with a config file.
 
     `line` counts from 1; `field` is dotted, empty for the file as a whole.
@@ -35,10 +35,10 @@ class ConfigError:
         return f"{self.file}:{self.line}:{where} {self.message}"
 
 
-class InvalidConfig(ValueError):
+class InvalidConfigError(ValueError):
     """A config file has errors; they are in `errors`, in the order of their lines."""
 
-    def __init__(self, errors: list[ConfigError]) -> None:
+    def __init__(self, errors: list[ConfigProblem]) -> None:
         self.errors = sorted(errors, key=lambda error: (error.line, error.field))
         super().__init__("\n".join(map(str, self.errors)))
 
@@ -51,7 +51,7 @@ class _Loader(yaml.SafeLoader):
         self.depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise yaml.MarkedYAMLError(
                 problem="anchors and aliases are not allowed", problem_mark=event.start_mark
@@ -71,7 +71,7 @@ def parse_config(text: str | bytes, file: str) -> ProjectConfig:
     """The config in `text`; `file` is the name that errors give.
 
     Raises:
-        InvalidConfig: with every error found, each with its line.
+        InvalidConfigError: with every error found, each with its line.
     """
     try:
         content, lines = _load(_decode(text))
@@ -79,18 +79,20 @@ def parse_config(text: str | bytes, file: str) -> ProjectConfig:
         mark = error.problem_mark
         message = (error.problem or error.context or "is not YAML").strip()
         line = mark.line + 1 if mark else 1
-        raise InvalidConfig([ConfigError(file, line, "", message)]) from error
+        raise InvalidConfigError([ConfigProblem(file, line, "", message)]) from error
     except (yaml.YAMLError, ValueError) as error:
-        raise InvalidConfig([ConfigError(file, 1, "", str(error).splitlines()[0])]) from error
+        raise InvalidConfigError(
+            [ConfigProblem(file, 1, "", str(error).splitlines()[0])]
+        ) from error
     if not isinstance(content, dict):
         message = "must be a mapping with at least name, model and data"
-        raise InvalidConfig([ConfigError(file, 1, "", message)])
+        raise InvalidConfigError([ConfigProblem(file, 1, "", message)])
     try:
         return ProjectConfig.model_validate(content)
     except ValidationError as error:
-        raise InvalidConfig(
+        raise InvalidConfigError(
             [
-                ConfigError(file, _line(lines, tuple(e["loc"])), _dotted(e["loc"]), _message(e))
+                ConfigProblem(file, _line(lines, tuple(e["loc"])), _dotted(e["loc"]), _message(e))
                 for e in error.errors(include_url=False)
             ]
         ) from error

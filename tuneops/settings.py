@@ -25,7 +25,8 @@ class Settings(BaseSettings):
         description="Name of the cloud: AzureCloud, AzureChinaCloud, AzureUSGovernment or your own",
     )
     cloud_metadata: dict[str, str] | None = Field(
-        None, description="Endpoints of a cloud of your own, as MLClient's cloud_metadata takes them"
+        None,
+        description="Endpoints of a cloud of your own, as MLClient's cloud_metadata takes them",
     )
 
     storage_connection_string: SecretStr | None = Field(

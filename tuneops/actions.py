@@ -1,0 +1,136 @@
+"""Everything a reconcile can do next; `decide` chooses, `act` does it."""
+
+from dataclasses import dataclass
+
+from tuneops.release import Phase
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Nothing to do until something changes."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Look again later; `seconds` None: at the usual interval."""
+
+    reason: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class StartRelease:
+    """Begin the next release of what is desired."""
+
+
+@dataclass(frozen=True)
+class PrepareData:
+    """Check, split and store the training data under its digest."""
+
+
+@dataclass(frozen=True)
+class PlanTraining:
+    """Resolve base model, component, compute and parameters; this fixes the training digest."""
+
+
+@dataclass(frozen=True)
+class SubmitJob:
+    """Submit the training pipeline under its deterministic name."""
+
+
+@dataclass(frozen=True)
+class NextAttempt:
+    """An earlier release's job of this name ended without a model: take the next name."""
+
+
+@dataclass(frozen=True)
+class CancelJob:
+    """Cancel the running training job."""
+
+
+@dataclass(frozen=True)
+class ReadMetrics:
+    """Read the finished job's metrics."""
+
+
+@dataclass(frozen=True)
+class RegisterModel:
+    """Register the job's output as a model."""
+
+
+@dataclass(frozen=True)
+class CreateEndpoint:
+    """Begin creating the project's endpoint."""
+
+
+@dataclass(frozen=True)
+class CreateDeployment:
+    """Begin creating the release's deployment, without traffic."""
+
+
+@dataclass(frozen=True)
+class RunSmokeTest:
+    """Ask the new deployment sample_score.json."""
+
+
+@dataclass(frozen=True)
+class ShiftTraffic:
+    """Begin giving all traffic to the release's deployment."""
+
+
+@dataclass(frozen=True)
+class PromoteRelease:
+    """Note that this release is live now, and the one before superseded."""
+
+
+@dataclass(frozen=True)
+class DeleteDeployment:
+    """Begin deleting a deployment of ours that has no traffic."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class DeleteEndpoint:
+    """Begin deleting an endpoint of ours."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Enter the next phase."""
+
+    phase: Phase
+    reason: str
+
+
+@dataclass(frozen=True)
+class Fail:
+    """End the release; what is live stays live."""
+
+    reason: str
+
+
+Effect = (
+    StartRelease
+    | PrepareData
+    | PlanTraining
+    | SubmitJob
+    | NextAttempt
+    | CancelJob
+    | ReadMetrics
+    | RegisterModel
+    | CreateEndpoint
+    | CreateDeployment
+    | RunSmokeTest
+    | ShiftTraffic
+    | PromoteRelease
+    | DeleteDeployment
+    | DeleteEndpoint
+    | Advance
+    | Fail
+)
+Action = Effect | Wait | Idle

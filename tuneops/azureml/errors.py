@@ -1,0 +1,50 @@
+"""Azure's errors, sorted by what can be done about them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azure.core.exceptions import AzureError, HttpResponseError
+
+MAX_MESSAGE = 600
+_TRANSIENT_STATUS = frozenset({408, 409, 412, 423, 429})
+
+
+class RefusedError(Exception):
+    """Azure will not do it, however often it is asked; a person has to change something."""
+
+
+class UnavailableError(Exception):
+    """It could not be done now; it is worth trying again."""
+
+
+@contextmanager
+def azure_errors(doing: str) -> Iterator[None]:
+    """Turn the SDK's exceptions into the two above; `doing` begins the message.
+
+    A missing role is `UnavailableError`: granting it mends the release without a new one.
+    """
+    from azure.ai.ml.exceptions import MlException
+
+    try:
+        yield
+    except HttpResponseError as error:
+        raise _from_response(doing, error) from error
+    except MlException as error:
+        raise RefusedError(f"{doing}: {_short(str(error))}") from error
+    except AzureError as error:
+        raise UnavailableError(f"{doing}: {_short(str(error))}") from error
+
+
+def _from_response(doing: str, error: HttpResponseError) -> Exception:
+    status = error.status_code or 0
+    message = f"{doing}: {_short(error.message)}"
+    if status in (401, 403):
+        return UnavailableError(f"{message} (check the roles of TuneOps's identity)")
+    if status in _TRANSIENT_STATUS or not 400 <= status < 500:
+        return UnavailableError(message)
+    return RefusedError(message)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_MESSAGE else line[:MAX_MESSAGE] + "..."

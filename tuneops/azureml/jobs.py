@@ -1,0 +1,102 @@
+"""Training jobs: the registry's fine-tuning pipeline, submitted and looked at."""
+
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from tuneops import names
+from tuneops.azureml import registry
+from tuneops.azureml.errors import azure_errors
+from tuneops.azureml.workspace import Workspace
+from tuneops.observed import Job
+from tuneops.release import Release
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import PipelineJob
+
+OUTPUT = "trained_model"
+
+
+def observe(workspace: Workspace, name: str) -> Job | None:
+    """The job with this name, or None.
+
+    Raises:
+        UnavailableError: the workspace can't be asked now.
+    """
+    with azure_errors(f"job {name}"):
+        try:
+            job = workspace.ml.jobs.get(name)
+        except ResourceNotFoundError:
+            return None
+        seen = Job(status=str(job.status), release=(job.tags or {}).get(names.TAG_RELEASE, ""))
+        error = _failed_steps(workspace, name) if seen.unsuccessful else ""
+    return Job(seen.status, seen.release, error)
+
+
+def submit(workspace: Workspace, release: Release, train_url: str, test_url: str) -> str:
+    """Submit the release's training pipeline; gives the address of its page in the studio.
+
+    The name is the release's own, so doing it twice gives one job.
+
+    Raises:
+        RefusedError: the workspace or the component does not accept the job.
+        UnavailableError: the workspace can't be asked now.
+    """
+    with azure_errors(f"submitting job {release.job_name}"):
+        job = _pipeline_job(workspace, release, train_url, test_url)
+        submitted = workspace.ml.jobs.create_or_update(job)
+    return str(submitted.studio_url or "")
+
+
+def cancel(workspace: Workspace, name: str) -> None:
+    """Begin cancelling a job; one that has ended meanwhile is left as it is.
+
+    Raises:
+        UnavailableError: the workspace can't be asked now.
+    """
+    with azure_errors(f"cancelling job {name}"):
+        workspace.ml.jobs.begin_cancel(name)
+
+
+def _failed_steps(workspace: Workspace, name: str) -> str:
+    """The failed steps of a job, with what they say of it."""
+    steps = workspace.ml.jobs.list(parent_job_name=name)
+    failed = [step for step in steps if step.status == "Failed"]
+    return "; ".join(f"step {step.display_name or step.name} failed" for step in failed)
+
+
+def _pipeline_job(
+    workspace: Workspace, release: Release, train_url: str, test_url: str
+) -> "PipelineJob":
+    from azure.ai.ml import Input
+    from azure.ai.ml.constants import AssetTypes
+    from azure.ai.ml.dsl import pipeline
+
+    fine_tune = registry.component(workspace, release.plan.component)
+    compute = release.config.compute
+    inputs: dict[str, Any] = {
+        "mlflow_model_path": Input(type=AssetTypes.MLFLOW_MODEL, path=release.plan.base_model),
+        "train_file_path": Input(type=AssetTypes.URI_FILE, path=train_url),
+        "test_file_path": Input(type=AssetTypes.URI_FILE, path=test_url),
+        "compute_model_import": compute.name,
+        "compute_preprocess": compute.name,
+        "compute_finetune": compute.name,
+        "compute_model_evaluation": compute.name,
+        "num_nodes_finetune": compute.nodes,
+        "number_of_gpu_to_use_finetuning": compute.gpus_per_node,
+        **release.plan.parameters,
+    }
+
+    @pipeline(name=release.config.training.component)  # type: ignore[untyped-decorator]
+    def fine_tuning() -> dict[str, Any]:
+        step = fine_tune(**inputs)
+        return {OUTPUT: step.outputs.mlflow_model_folder}
+
+    job: PipelineJob = fine_tuning()
+    job.name = release.job_name
+    job.display_name = f"{release.project} release {release.number}"
+    job.experiment_name = f"chat_completion_{release.config.model.name}"
+    job.tags = release.tags
+    job.settings.force_rerun = True
+    job.settings.continue_on_step_failure = False
+    return job

@@ -1,0 +1,44 @@
+"""Registered models: one per training digest, in the project's name."""
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from tuneops.azureml.errors import azure_errors
+from tuneops.azureml.jobs import OUTPUT
+from tuneops.azureml.workspace import Workspace
+from tuneops.release import Release
+
+
+def is_registered(workspace: Workspace, name: str, version: str) -> bool:
+    """Whether the workspace has this version of the model.
+
+    Raises:
+        UnavailableError: the workspace can't be asked now.
+    """
+    with azure_errors(f"model {name}:{version}"):
+        try:
+            workspace.ml.models.get(name, version=version)
+        except ResourceNotFoundError:
+            return False
+        return True
+
+
+def register(workspace: Workspace, release: Release) -> None:
+    """Register the output of the release's job.
+
+    Raises:
+        RefusedError: the workspace does not accept the model.
+        UnavailableError: the workspace can't be asked now.
+    """
+    from azure.ai.ml.constants import AssetTypes
+    from azure.ai.ml.entities import Model
+
+    with azure_errors(f"registering model {release.project}:{release.model_version}"):
+        model = Model(
+            name=release.project,
+            version=release.model_version,
+            type=AssetTypes.MLFLOW_MODEL,
+            path=f"azureml://jobs/{release.job_name}/outputs/{OUTPUT}",
+            description=f"{release.config.model.name} fine-tuned by job {release.job_name}",
+            tags=release.tags,
+        )
+        workspace.ml.models.create_or_update(model)

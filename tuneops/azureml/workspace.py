@@ -1,0 +1,67 @@
+"""The connection to one workspace and to registries."""
+
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from azure.identity import DefaultAzureCredential
+
+from tuneops.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
+
+class Workspace:
+    """Clients of a workspace, made when first needed and kept for the process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._credential = DefaultAzureCredential()
+        self.registry = lru_cache(maxsize=8)(self._registry)
+
+    @property
+    def id(self) -> str:
+        """The workspace's ARM id."""
+        s = self._settings
+        return (
+            f"/subscriptions/{s.subscription_id}/resourceGroups/{s.resource_group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{s.workspace}"
+        )
+
+    @cached_property
+    def ml(self) -> "MLClient":
+        """The workspace's MLClient."""
+        s = self._settings
+        return _client(
+            self._credential,
+            s,
+            subscription_id=s.subscription_id,
+            resource_group_name=s.resource_group,
+            workspace_name=s.workspace,
+        )
+
+    @cached_property
+    def mlflow_tracking_uri(self) -> str:
+        """Where the workspace's runs are tracked."""
+        workspace = self.ml.workspaces.get(self._settings.workspace)
+        return str(workspace.mlflow_tracking_uri)
+
+    def _registry(self, name: str) -> "MLClient":
+        return _client(self._credential, self._settings, registry_name=name)
+
+
+def _client(credential: DefaultAzureCredential, settings: Settings, **scope: str) -> "MLClient":
+    """An MLClient that gives up soon: the reconciler tries again later, without holding a worker."""
+    from azure.ai.ml import MLClient
+
+    cloud: dict[str, Any] = {}
+    if settings.cloud_metadata:
+        cloud["cloud_metadata"] = settings.cloud_metadata
+    return MLClient(
+        credential,
+        cloud=settings.cloud,
+        enable_telemetry=False,
+        retry_total=2,
+        **cloud,
+        **scope,
+    )

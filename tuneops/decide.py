@@ -1,0 +1,237 @@
+"""The decision: from what should be and what is, the one next thing to do.
+
+Pure: no I/O, no clock. All transitions of a release stand in this module; `act` does what it says.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from tuneops.actions import (
+    Action,
+    Advance,
+    CancelJob,
+    CreateDeployment,
+    CreateEndpoint,
+    DeleteDeployment,
+    DeleteEndpoint,
+    Fail,
+    Idle,
+    NextAttempt,
+    PlanTraining,
+    PrepareData,
+    PromoteRelease,
+    ReadMetrics,
+    RegisterModel,
+    RunSmokeTest,
+    ShiftTraffic,
+    StartRelease,
+    SubmitJob,
+    Wait,
+)
+from tuneops.evaluation import verdict
+from tuneops.observed import DELETING, FAILED, SUCCEEDED, Deployment, Endpoint, Observed
+from tuneops.release import Desired, Phase, Release
+
+SMOKE_PAUSE = timedelta(seconds=5)
+
+
+def decide(desired: Desired, release: Release | None, observed: Observed, now: datetime) -> Action:
+    """The next action for a project.
+
+    `release` is the project's newest, None before the first. `now` is an aware time.
+    """
+    if desired.config is None:
+        return _retire(release, observed)
+    if release is None or release.phase == Phase.RETIRED:
+        waiting = Idle(f"waiting for data in {desired.config.data.path}")
+        return StartRelease() if desired.source else waiting
+    if desired.source and desired.fingerprint != release.fingerprint:
+        successor = _supersede(desired, release, observed)
+        if successor is not None:
+            return successor
+    return _BY_PHASE[release.phase](release, observed, now)
+
+
+def _retire(release: Release | None, observed: Observed) -> Action:
+    """The config file is gone from git: take down what serves, keep models and data."""
+    if release is None or release.phase == Phase.RETIRED:
+        return Idle("the config is not in git")
+    if _job_to_cancel(release, observed):
+        return CancelJob()
+    endpoints = [e for e in (observed.endpoint, *observed.stale_endpoints) if e and e.ours]
+    if endpoints:
+        return _delete_endpoint(endpoints[0])
+    return Advance(Phase.RETIRED, "the config was removed from git")
+
+
+def _supersede(desired: Desired, release: Release, observed: Observed) -> Action | None:
+    """Make way for what is desired now; None to let a shift of traffic finish first."""
+    if release.phase == Phase.LIVE and observed.live_release != release.number:
+        return None
+    if release.phase.ended:
+        return StartRelease()
+    if release.phase == Phase.SHIFTING:
+        return None
+    if _job_to_cancel(release, observed) and not release.trains_like(desired):
+        return CancelJob()
+    return Advance(Phase.SUPERSEDED, f"replaced by {desired.path} at {desired.commit[:8]}")
+
+
+def _job_to_cancel(release: Release, observed: Observed) -> bool:
+    return (
+        release.phase == Phase.TRAINING
+        and not release.cancelled_job
+        and observed.job is not None
+        and observed.job.running
+    )
+
+
+def _prepare(release: Release, observed: Observed, now: datetime) -> Action:
+    if release.data is None:
+        return PrepareData()
+    if release.training is None:
+        return PlanTraining()
+    rows = f"{release.data.train_rows} training and {release.data.test_rows} test rows"
+    return Advance(Phase.TRAINING, f"data {release.data.digest} is ready: {rows}")
+
+
+def _train(release: Release, observed: Observed, now: datetime) -> Action:
+    job = observed.job
+    if job is None:
+        return SubmitJob()
+    if job.unsuccessful and job.release != str(release.number):
+        return NextAttempt()
+    if job.unsuccessful:
+        return Fail(
+            f"job {release.job_name} {job.status.lower()}: {job.error or 'no reason given'}"
+        )
+    if job.running:
+        return Wait(f"job {release.job_name} is {job.status}")
+    return Advance(Phase.EVALUATING, f"job {release.job_name} completed")
+
+
+def _evaluate(release: Release, observed: Observed, now: datetime) -> Action:
+    if release.metrics is None:
+        return ReadMetrics()
+    failures = verdict(release.metrics, release.config.evaluation)
+    if failures:
+        return Fail("evaluation: " + "; ".join(failures))
+    return Advance(Phase.REGISTERING, "the metrics keep their thresholds")
+
+
+def _register(release: Release, observed: Observed, now: datetime) -> Action:
+    if not observed.model_registered:
+        return RegisterModel()
+    return Advance(
+        Phase.DEPLOYING, f"model {release.project}:{release.model_version} is registered"
+    )
+
+
+def _deploy(release: Release, observed: Observed, now: datetime) -> Action:
+    endpoint = observed.endpoint
+    if endpoint is None:
+        return CreateEndpoint()
+    if not endpoint.ours:
+        return Fail(f"endpoint {endpoint.name} exists and was not created by this project")
+    if endpoint.state == FAILED:
+        return Fail(f"endpoint {endpoint.name} failed to provision")
+    if endpoint.state != SUCCEEDED:
+        return Wait(f"endpoint {endpoint.name} is {endpoint.state}")
+    deployment = endpoint.deployment(release.deployment_name)
+    if deployment is None:
+        return CreateDeployment()
+    return _await_deployment(release, deployment)
+
+
+def _await_deployment(release: Release, deployment: Deployment) -> Action:
+    if not deployment.settled:
+        return Wait(f"deployment {deployment.name} is {deployment.state}")
+    if deployment.state == SUCCEEDED:
+        return Advance(Phase.TESTING, f"deployment {deployment.name} is ready")
+    if deployment.release != str(release.number):
+        return DeleteDeployment(deployment.name)
+    return Fail(f"deployment {deployment.name} failed: {deployment.error or 'no reason given'}")
+
+
+def _test(release: Release, observed: Observed, now: datetime) -> Action:
+    smoke = release.smoke
+    if smoke is None:
+        return RunSmokeTest()
+    if smoke.passed:
+        return Advance(Phase.SHIFTING, f"the smoke test answered in {smoke.seconds:.1f} s")
+    if release.smoke_attempts >= release.config.smoke_test.attempts:
+        return Fail(f"smoke test: status {smoke.status}, answer {smoke.answer[:200]!r}")
+    if now - smoke.at < SMOKE_PAUSE:
+        return Wait("the smoke test is tried again", SMOKE_PAUSE.total_seconds())
+    return RunSmokeTest()
+
+
+def _shift(release: Release, observed: Observed, now: datetime) -> Action:
+    endpoint = observed.endpoint
+    if endpoint is None or endpoint.deployment(release.deployment_name) is None:
+        return Advance(Phase.DEPLOYING, f"deployment {release.deployment_name} has gone")
+    if endpoint.state != SUCCEEDED:
+        return Wait(f"endpoint {endpoint.name} is {endpoint.state}")
+    if dict(endpoint.traffic) == {release.deployment_name: 100}:
+        return Advance(Phase.LIVE, f"all traffic goes to {release.deployment_name}")
+    return ShiftTraffic()
+
+
+def _live(release: Release, observed: Observed, now: datetime) -> Action:
+    if observed.live_release != release.number:
+        return PromoteRelease()
+    live_since = release.entered(Phase.LIVE) or now
+    keep = timedelta(minutes=release.config.rollout.keep_previous_minutes)
+    remaining = (live_since + keep - now).total_seconds()
+    return _tear_down(release, observed, remaining) or Idle("live")
+
+
+def _failed(release: Release, observed: Observed, now: datetime) -> Action:
+    return _tear_down(release, observed, remaining=0) or Idle(release.reason)
+
+
+def _tear_down(release: Release, observed: Observed, remaining: float) -> Action | None:
+    """In `remaining` seconds, delete deployments without traffic and endpoints of old names."""
+    endpoint = observed.endpoint
+    superfluous = endpoint.superfluous if endpoint else ()
+    doomed = [d for d in superfluous if not _is_live(release, d)]
+    stale = [e for e in observed.stale_endpoints if e.ours] if release.phase == Phase.LIVE else []
+    if not doomed and not stale:
+        return None
+    if remaining > 0:
+        return Wait("what is superseded is kept for a while", remaining)
+    for deployment in doomed:
+        if deployment.settled:
+            return DeleteDeployment(deployment.name)
+    if stale:
+        return _delete_endpoint(stale[0])
+    return Wait("superseded deployments are going")
+
+
+def _is_live(release: Release, deployment: Deployment) -> bool:
+    return release.phase == Phase.LIVE and deployment.name == release.deployment_name
+
+
+def _delete_endpoint(endpoint: Endpoint) -> Action:
+    if endpoint.state == DELETING:
+        return Wait(f"endpoint {endpoint.name} is being deleted")
+    return DeleteEndpoint(endpoint.name)
+
+
+def _ended(release: Release, observed: Observed, now: datetime) -> Action:
+    return Idle(release.reason)
+
+
+_BY_PHASE: dict[Phase, Callable[[Release, Observed, datetime], Action]] = {
+    Phase.PREPARING: _prepare,
+    Phase.TRAINING: _train,
+    Phase.EVALUATING: _evaluate,
+    Phase.REGISTERING: _register,
+    Phase.DEPLOYING: _deploy,
+    Phase.TESTING: _test,
+    Phase.SHIFTING: _shift,
+    Phase.LIVE: _live,
+    Phase.SUPERSEDED: _ended,
+    Phase.FAILED: _failed,
+    Phase.RETIRED: _ended,
+}

@@ -1,0 +1,56 @@
+"""Names of everything TuneOps creates, made from digests so that the same inputs meet again.
+
+All names keep Azure ML's rules by construction: jobs and models ``[a-zA-Z0-9][a-zA-Z0-9-_]*`` up
+to 255 characters, endpoints and deployments 3 to 32 characters that start with a letter.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+DIGEST_LENGTH = 12
+_JOB = re.compile(rf"(?P<project>[a-z][a-z0-9-]*)-[0-9a-f]{{{DIGEST_LENGTH}}}(-[0-9]+)?")
+
+TAG_PROJECT = "tuneops.project"
+TAG_RELEASE = "tuneops.release"
+TAG_COMMIT = "tuneops.commit"
+
+
+def digest(*parts: Any) -> str:
+    """A digest of JSON-like values: equal values give equal digests, whatever their key order."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def job_name(project: str, training_digest: str, attempt: int) -> str:
+    """The name of the job that trains these inputs, the `attempt`-th time (from 1)."""
+    suffix = f"-{attempt}" if attempt > 1 else ""
+    return f"{project}-{training_digest}{suffix}"
+
+
+def project_of_job(name: str) -> str | None:
+    """The project whose job has this name; None when the name is not one of ours."""
+    match = _JOB.fullmatch(name)
+    return match["project"] if match else None
+
+
+def deployment_name(deployment_digest: str) -> str:
+    """The name of the deployment with this digest."""
+    return f"d-{deployment_digest}"
+
+
+def endpoint_name(project: str, workspace_id: str) -> str:
+    """The project's endpoint: names are unique in a region, so the workspace goes into it."""
+    return f"{project}-{digest(workspace_id.lower())[:6]}"
+
+
+def tags(project: str, release: int, commit: str) -> dict[str, str]:
+    """The tags that everything we create carries."""
+    return {TAG_PROJECT: project, TAG_RELEASE: str(release), TAG_COMMIT: commit}
+
+
+def is_ours(tags: Mapping[str, str] | None, project: str) -> bool:
+    """Whether something with these tags was created for `project` by TuneOps."""
+    return bool(tags) and (tags or {}).get(TAG_PROJECT) == project

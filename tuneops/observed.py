@@ -1,0 +1,83 @@
+"""What Azure says is: the little of it that a decision needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SUCCEEDED = "Succeeded"
+FAILED = "Failed"
+CANCELED = "Canceled"
+COMPLETED = "Completed"
+DELETING = "Deleting"
+DELETING = "Deleting"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A pipeline job, by Azure ML's status names."""
+
+    status: str
+    release: str
+    error: str = ""
+
+    @property
+    def unsuccessful(self) -> bool:
+        """Whether the job has ended without a model."""
+        return self.status in (FAILED, CANCELED)
+
+    @property
+    def running(self) -> bool:
+        """Whether the job still uses or waits for compute."""
+        return not self.unsuccessful and self.status != COMPLETED
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment behind an endpoint; `release` is the number in its tag, empty if not ours."""
+
+    name: str
+    state: str
+    release: str
+    error: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether no operation on the deployment is under way."""
+        return self.state in (SUCCEEDED, FAILED, CANCELED)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A managed online endpoint; `ours` says whether it carries the project's tag."""
+
+    name: str
+    state: str
+    ours: bool = True
+    traffic: Mapping[str, int] = field(default_factory=dict)
+    deployments: tuple[Deployment, ...] = ()
+
+    def deployment(self, name: str) -> Deployment | None:
+        """The deployment with this name, if it exists."""
+        return next((item for item in self.deployments if item.name == name), None)
+
+    def takes_traffic(self, deployment: str) -> bool:
+        """Whether some of the traffic goes to this deployment."""
+        return self.traffic.get(deployment, 0) > 0
+
+    @property
+    def superfluous(self) -> tuple[Deployment, ...]:
+        """Deployments of ours without traffic."""
+        return tuple(d for d in self.deployments if d.release and not self.takes_traffic(d.name))
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of a project; what its phase does not need was not looked at.
+
+    `stale_endpoints` are endpoints made for the project under names it no longer has.
+    """
+
+    job: Job | None = None
+    model_registered: bool = False
+    endpoint: Endpoint | None = None
+    stale_endpoints: tuple[Endpoint, ...] = ()
+    live_release: int | None = None

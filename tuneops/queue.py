@@ -1,0 +1,49 @@
+"""The queue ``reconcile``: names of what is to be looked at, at once or after a while."""
+
+import base64
+from typing import Literal
+
+from azure.storage.queue import QueueClient
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuneops.config import PROJECT_NAME
+
+MAX_DELAY_SECONDS = 7 * 24 * 3600
+
+
+class ProjectRequest(BaseModel):
+    """Look at one project; `wake` is set when the project itself asked for this message."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["project"] = "project"
+    project: str = Field(pattern=PROJECT_NAME)
+    wake: str | None = None
+
+
+class RepositoryRequest(BaseModel):
+    """Read the configs from git; `all_projects`: then look at every project, changed or not."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["repository"] = "repository"
+    all_projects: bool = False
+
+
+Request = ProjectRequest | RepositoryRequest
+
+
+class ReconcileQueue:
+    """Sends requests; the Functions host delivers them, at least once and in any order."""
+
+    def __init__(self, client: QueueClient) -> None:
+        self._client = client
+
+    def send(self, request: Request, delay_seconds: float = 0) -> None:
+        """Put a request on the queue, to be delivered after the delay.
+
+        The text is base64, which is what the Functions host reads by default.
+        """
+        text = base64.b64encode(request.model_dump_json().encode()).decode()
+        delay = min(max(0, round(delay_seconds)), MAX_DELAY_SECONDS - 60)
+        self._client.send_message(text, visibility_timeout=delay)

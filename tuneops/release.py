@@ -1,0 +1,275 @@
+"""A release: one attempt to make a project's model be what git and the data say.
+
+Everything here is a value: documents that are stored as JSON, and pure functions between them.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from tuneops import names
+from tuneops.config import ProjectConfig
+from tuneops.parameters import Value
+
+
+class Phase(StrEnum):
+    """Where a release stands; the first eight in their order, then the other ends."""
+
+    PREPARING = "Preparing"
+    TRAINING = "Training"
+    EVALUATING = "Evaluating"
+    REGISTERING = "Registering"
+    DEPLOYING = "Deploying"
+    TESTING = "Testing"
+    SHIFTING = "Shifting"
+    LIVE = "Live"
+    SUPERSEDED = "Superseded"
+    FAILED = "Failed"
+    RETIRED = "Retired"
+
+    @property
+    def ended(self) -> bool:
+        """Whether a release in this phase has nothing more to reach."""
+        return self in (Phase.LIVE, Phase.SUPERSEDED, Phase.FAILED, Phase.RETIRED)
+
+
+class Document(BaseModel):
+    """A value that is stored as JSON. Newer writers may have added fields: they are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def replace(self, **changes: object) -> Self:
+        """A copy with some fields changed."""
+        return self.model_copy(update=changes)
+
+
+class Source(Document):
+    """The blob that holds a project's training data; `etag` changes with every upload."""
+
+    blob: str
+    etag: str
+    size: int
+
+
+class Desired(Document):
+    """What should be: the config at a commit and the newest data. No config: the file is gone."""
+
+    project: str
+    commit: str
+    path: str
+    config: ProjectConfig | None
+    source: Source | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever a new release is due; whom to notify is no reason for one."""
+        config = self.config.model_dump(exclude={"notifications"}) if self.config else None
+        return names.digest(config, self.source.model_dump() if self.source else None)
+
+
+class PreparedData(Document):
+    """Checked and split training data, stored under its digest."""
+
+    digest: str
+    folder: str
+    train_rows: int
+    test_rows: int
+    rejected_rows: int = 0
+    rejections: tuple[str, ...] = ()
+
+
+class TrainingPlan(Document):
+    """Everything that decides what a training job produces."""
+
+    base_model: str
+    component: str
+    parameters: dict[str, Value]
+    digest: str
+    attempt: int = 1
+
+
+class SmokeAnswer(Document):
+    """What a new deployment answered to sample_score.json."""
+
+    passed: bool
+    status: int
+    seconds: float
+    at: datetime
+    question: str
+    answer: str
+
+
+class Entry(Document):
+    """One line of a release's history."""
+
+    phase: Phase
+    at: datetime
+    reason: str
+    links: dict[str, str] = {}
+
+
+class Delivery(Document):
+    """How far one message has come on one channel."""
+
+    attempts: int = 0
+    sent_at: datetime | None = None
+    gave_up: bool = False
+    error: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is to be done."""
+        return self.sent_at is not None or self.gave_up
+
+
+class Message(Document):
+    """Something people are owed; `key` is unique within its document."""
+
+    key: str
+    event: str
+    title: str
+    text: str
+    at: datetime
+    commit: str = ""
+    links: dict[str, str] = {}
+    deliveries: dict[str, Delivery] = {}
+
+
+class Trouble(Document):
+    """Why the last step could not be done; it is tried again."""
+
+    message: str
+    since: datetime
+    count: int
+
+
+class Release(Document):
+    """One release of a project, numbered from 1."""
+
+    project: str
+    number: int
+    fingerprint: str
+    commit: str
+    config: ProjectConfig
+    source: Source
+    endpoint: str
+    phase: Phase
+    history: tuple[Entry, ...] = ()
+    data: PreparedData | None = None
+    training: TrainingPlan | None = None
+    cancelled_job: bool = False
+    metrics: dict[str, float] | None = None
+    smoke: SmokeAnswer | None = None
+    smoke_attempts: int = 0
+    outbox: tuple[Message, ...] = ()
+    trouble: Trouble | None = None
+
+    @property
+    def plan(self) -> TrainingPlan:
+        """The training plan, which every phase from Training on has."""
+        if self.training is None:
+            raise ValueError(f"release {self.number} has no training plan yet")
+        return self.training
+
+    @property
+    def job_name(self) -> str:
+        """The name of the training job."""
+        return names.job_name(self.project, self.plan.digest, self.plan.attempt)
+
+    @property
+    def model_version(self) -> str:
+        """The version of the registered model, which has the project's name."""
+        return self.plan.digest
+
+    @property
+    def deployment_digest(self) -> str:
+        """Names the deployment: the model and what serves it."""
+        return names.digest(self.plan.digest, self.config.deployment.model_dump())
+
+    @property
+    def deployment_name(self) -> str:
+        """The name of the deployment."""
+        return names.deployment_name(self.deployment_digest)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of everything this release creates."""
+        return names.tags(self.project, self.number, self.commit)
+
+    @property
+    def reason(self) -> str:
+        """Why the release is in its phase."""
+        return self.history[-1].reason if self.history else ""
+
+    def entered(self, phase: Phase) -> datetime | None:
+        """When the release came to `phase` last, if it did."""
+        return next((e.at for e in reversed(self.history) if e.phase == phase), None)
+
+    def advance(
+        self, phase: Phase, at: datetime, reason: str, links: dict[str, str] | None = None
+    ) -> "Release":
+        """The release in a new phase, with a line in its history."""
+        entry = Entry(phase=phase, at=at, reason=reason, links=links or {})
+        return self.replace(phase=phase, history=(*self.history, entry), trouble=None)
+
+    def trains_like(self, desired: Desired) -> bool:
+        """Whether a release of `desired` would train just what this one does."""
+        return desired.config is not None and (
+            self.source,
+            self.config.model,
+            self.config.data,
+            self.config.training,
+            self.config.compute,
+        ) == (
+            desired.source,
+            desired.config.model,
+            desired.config.data,
+            desired.config.training,
+            desired.config.compute,
+        )
+
+
+class Wake(Document):
+    """The queue message that will look at a project again."""
+
+    id: str
+    at: datetime
+
+
+class Project(Document):
+    """What is remembered of a project besides its releases.
+
+    `current` is the newest release, `live` the one that has the traffic; `endpoints` are the names
+    of all endpoints made for it that may still exist.
+    """
+
+    name: str
+    current: int | None = None
+    live: int | None = None
+    endpoints: tuple[str, ...] = ()
+    wake: Wake | None = None
+
+
+def start_release(desired: Desired, project: Project, workspace_id: str, at: datetime) -> Release:
+    """The project's next release, in its first phase.
+
+    Raises:
+        ValueError: there is no config or no data to make a release of.
+    """
+    if desired.config is None or desired.source is None:
+        raise ValueError(f"{desired.project} has no config or no data")
+    endpoint = desired.config.endpoint.name or names.endpoint_name(desired.project, workspace_id)
+    release = Release(
+        project=desired.project,
+        number=(project.current or 0) + 1,
+        fingerprint=desired.fingerprint,
+        commit=desired.commit,
+        config=desired.config,
+        source=desired.source,
+        endpoint=endpoint,
+        phase=Phase.PREPARING,
+    )
+    reason = f"{desired.path} at {desired.commit[:8]} with data {desired.source.blob}"
+    return release.advance(Phase.PREPARING, at, reason)

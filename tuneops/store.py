@@ -1,0 +1,160 @@
+"""State in Blob Storage: JSON documents with ETags, and a lease per project.
+
+An ETag makes a stale write fail, so of two workers only one can win; a lease keeps a second worker
+from beginning at all. Neither relies on a clock of ours.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient, ContentSettings
+
+from tuneops.release import Document
+
+LEASE_SECONDS = 20
+RENEW_SECONDS = 6
+_JSON = ContentSettings(content_type="application/json")
+
+T = TypeVar("T", bound=Document)
+
+
+class ConflictError(Exception):
+    """Somebody else wrote the document first; load it again and decide anew."""
+
+
+class BusyError(Exception):
+    """Somebody else holds the lease."""
+
+
+@dataclass(frozen=True)
+class Stored(Generic[T]):
+    """A document as it was read or written, with its ETag."""
+
+    value: T
+    etag: str
+
+
+class Store:
+    """JSON documents by path in one container."""
+
+    def __init__(self, service: BlobServiceClient, container: str) -> None:
+        self._container = service.get_container_client(container)
+
+    def read(self, path: str, kind: type[T]) -> Stored[T] | None:
+        """The document at `path`, or None when there is none.
+
+        Raises:
+            pydantic.ValidationError: what is stored there is no such document.
+        """
+        try:
+            download = self._container.download_blob(path)
+        except ResourceNotFoundError:
+            return None
+        return Stored(kind.model_validate_json(download.readall()), download.properties.etag)
+
+    def write(
+        self, path: str, value: T, etag: str | None, lease: BlobLeaseClient | None = None
+    ) -> Stored[T]:
+        """Write the document if it still is what `etag` says; `etag` None: if there is none yet.
+
+        Raises:
+            ConflictError: it has changed, appeared or been leased by somebody else.
+        """
+        condition: dict[str, Any] = {}
+        if etag:
+            condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        if lease:
+            condition["lease"] = lease
+        try:
+            answer = self._container.get_blob_client(path).upload_blob(
+                value.model_dump_json().encode(),
+                overwrite=etag is not None,
+                content_settings=_JSON,
+                **condition,
+            )
+        except (ResourceModifiedError, ResourceExistsError) as error:
+            raise ConflictError(f"{path} was changed or leased by somebody else") from error
+        return Stored(value, answer["etag"])
+
+    def update(self, path: str, kind: type[T], change: Callable[[T | None], T]) -> T:
+        """Change a document that several writers share, as often as it takes to win.
+
+        `change` gets what is stored (None at first) and returns what shall be.
+        """
+        while True:
+            stored = self.read(path, kind)
+            value = change(stored.value if stored else None)
+            if stored and value == stored.value:
+                return value
+            try:
+                return self.write(path, value, stored.etag if stored else None).value
+            except ConflictError:
+                continue
+
+    def paths(self, prefix: str) -> Iterator[str]:
+        """The paths of all documents under `prefix`, in their order."""
+        return iter(self._container.list_blob_names(name_starts_with=prefix))
+
+    @contextmanager
+    def lease(self, path: str, initial: Document) -> Iterator[BlobLeaseClient]:
+        """Hold the lease on a document, which is created as `initial` when there is none.
+
+        The lease is renewed for as long as the block runs; after a crash it runs out by itself
+        within `LEASE_SECONDS`.
+
+        Raises:
+            BusyError: somebody else holds it.
+        """
+        blob = self._container.get_blob_client(path)
+        try:
+            held = _acquire(blob)
+        except ResourceNotFoundError:
+            self._create(path, initial)
+            held = _acquire(blob)
+        done = threading.Event()
+        threading.Thread(target=_keep, args=(held, done), daemon=True).start()
+        try:
+            yield held
+        finally:
+            done.set()
+            _release(held)
+
+    def _create(self, path: str, initial: Document) -> None:
+        try:
+            self.write(path, initial, etag=None)
+        except ConflictError:
+            return
+
+
+def _acquire(blob: BlobClient) -> BlobLeaseClient:
+    try:
+        return blob.acquire_lease(lease_duration=LEASE_SECONDS)
+    except ResourceExistsError as error:
+        raise BusyError("the lease is held by somebody else") from error
+
+
+def _keep(held: BlobLeaseClient, done: threading.Event) -> None:
+    """Renew until done; a lease that was lost is left, since writes then fail by themselves."""
+    while not done.wait(RENEW_SECONDS):
+        try:
+            held.renew()
+        except AzureError:
+            return
+
+
+def _release(held: BlobLeaseClient) -> None:
+    """Give the lease back; one that can't be given back runs out by itself."""
+    try:
+        held.release()
+    except AzureError:
+        return
