@@ -115,6 +115,7 @@ class Delivery(Document):
 
     attempts: int = 0
     sent_at: datetime | None = None
+    retry_at: datetime | None = None
     gave_up: bool = False
     error: str = ""
 
@@ -213,6 +214,18 @@ class Release(Document):
         """The release in a new phase, with a line in its history."""
         entry = Entry(phase=phase, at=at, reason=reason, links=links or {})
         return self.replace(phase=phase, history=(*self.history, entry), trouble=None)
+
+    def link(self, **links: str) -> "Release":
+        """The release with links added to the newest line of its history."""
+        *before, last = self.history
+        known = {**last.links, **{name: url for name, url in links.items() if url}}
+        return self.replace(history=(*before, last.replace(links=known)))
+
+    def tell(self, message: Message) -> "Release":
+        """The release with a message in its outbox, unless one of its key is there already."""
+        if any(owed.key == message.key for owed in self.outbox):
+            return self
+        return self.replace(outbox=(*self.outbox, message))
 
     def trains_like(self, desired: Desired) -> bool:
         """Whether a release of `desired` would train just what this one does."""

@@ -1,12 +1,13 @@
 """Training jobs: the registry's fine-tuning pipeline, submitted and looked at."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceNotFoundError
 
 from tuneops import names
 from tuneops.azureml import registry
-from tuneops.azureml.errors import azure_errors
+from tuneops.azureml.errors import RefusedError, azure_errors
 from tuneops.azureml.workspace import Workspace
 from tuneops.observed import Job
 from tuneops.release import Release
@@ -54,7 +55,7 @@ def cancel(workspace: Workspace, name: str) -> None:
     Raises:
         UnavailableError: the workspace can't be asked now.
     """
-    with azure_errors(f"cancelling job {name}"):
+    with suppress(RefusedError), azure_errors(f"cancelling job {name}"):
         workspace.ml.jobs.begin_cancel(name)
 
 
@@ -71,6 +72,7 @@ def _pipeline_job(
     from azure.ai.ml import Input
     from azure.ai.ml.constants import AssetTypes
     from azure.ai.ml.dsl import pipeline
+    from azure.ai.ml.entities import PipelineJobSettings
 
     fine_tune = registry.component(workspace, release.plan.component)
     compute = release.config.compute
@@ -87,16 +89,14 @@ def _pipeline_job(
         **release.plan.parameters,
     }
 
-    @pipeline(name=release.config.training.component)  # type: ignore[untyped-decorator]
     def fine_tuning() -> dict[str, Any]:
         step = fine_tune(**inputs)
         return {OUTPUT: step.outputs.mlflow_model_folder}
 
-    job: PipelineJob = fine_tuning()
+    job = pipeline(fine_tuning, name=release.config.training.component)()
     job.name = release.job_name
     job.display_name = f"{release.project} release {release.number}"
     job.experiment_name = f"chat_completion_{release.config.model.name}"
     job.tags = release.tags
-    job.settings.force_rerun = True
-    job.settings.continue_on_step_failure = False
+    job.settings = PipelineJobSettings(force_rerun=True, continue_on_step_failure=False)
     return job

@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import requests
 
 from tuneops.azureml.errors import UnavailableError, azure_errors
 from tuneops.azureml.workspace import Workspace
@@ -30,22 +30,10 @@ def smoke_test(workspace: Workspace, release: Release, sample: bytes) -> SmokeAn
         endpoint = workspace.ml.online_endpoints.get(release.endpoint)
         key = workspace.ml.online_endpoints.get_keys(release.endpoint).primary_key
     begun = time.monotonic()
-    try:
-        response = httpx.post(
-            str(endpoint.scoring_uri),
-            json=body,
-            headers={
-                "Authorization": f"Bearer {key}",
-                "azureml-model-deployment": release.deployment_name,
-            },
-            timeout=release.config.deployment.request_settings.request_timeout_ms / 1000,
-        )
-    except httpx.HTTPError as error:
-        raise UnavailableError(f"scoring {release.endpoint}: {type(error).__name__}") from error
-    answer = _answer(response)
+    status, answer = _post(str(endpoint.scoring_uri), str(key), release, body)
     return SmokeAnswer(
-        passed=response.status_code == httpx.codes.OK and bool(answer.strip()),
-        status=response.status_code,
+        passed=status == requests.codes.ok and bool(answer.strip()),
+        status=status,
         seconds=time.monotonic() - begun,
         at=datetime.now(UTC),
         question=str(body["input_data"]["input_string"][0][-1]["content"])[:MAX_TEXT],
@@ -53,7 +41,23 @@ def smoke_test(workspace: Workspace, release: Release, sample: bytes) -> SmokeAn
     )
 
 
-def _answer(response: httpx.Response) -> str:
+def _post(uri: str, key: str, release: Release, body: Any) -> tuple[int, str]:
+    """The status and the text of the answer; a time-out counts as 408."""
+    headers = {
+        "Authorization": f"Bearer {key}",
+        "azureml-model-deployment": release.deployment_name,
+    }
+    timeout = release.config.deployment.request_settings.request_timeout_ms / 1000
+    try:
+        response = requests.post(uri, json=body, headers=headers, timeout=timeout)
+    except requests.Timeout:
+        return requests.codes.request_timeout, f"no answer in {timeout:g} s"
+    except requests.RequestException as error:
+        raise UnavailableError(f"scoring {release.endpoint}: {type(error).__name__}") from error
+    return response.status_code, _answer(response)
+
+
+def _answer(response: requests.Response) -> str:
     """The text in a chat-completion model's answer, or the body as it is."""
     try:
         payload: Any = response.json()

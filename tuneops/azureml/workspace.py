@@ -51,7 +51,7 @@ class Workspace:
 
 
 def _client(credential: DefaultAzureCredential, settings: Settings, **scope: str) -> "MLClient":
-    """An MLClient that gives up soon: the reconciler tries again later, without holding a worker."""
+    """An MLClient that gives up soon: the reconciler tries again without holding a worker."""
     from azure.ai.ml import MLClient
 
     cloud: dict[str, Any] = {}

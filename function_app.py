@@ -1,0 +1,64 @@
+"""The triggers. Each hands over to its module in ``handlers``; nothing heavy is imported here."""
+
+import os
+
+import azure.functions as func
+
+from handlers import config_merged, dataset_uploaded, job_event, reconcile, resync, status
+from tuneops.services import get_services
+
+RESYNC_SCHEDULE = os.environ.get("TUNEOPS_RESYNC_SCHEDULE", "0 */5 * * * *")
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+
+@app.function_name("github_webhook")
+@app.route(route="github", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+def github_webhook(req: func.HttpRequest) -> func.HttpResponse:
+    """GitHub's webhook; its signature is the authorisation."""
+    code, text = config_merged.handle(req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code)
+
+
+@app.function_name("on_dataset_uploaded")
+@app.event_grid_trigger(arg_name="event")
+def on_dataset_uploaded(event: func.EventGridEvent) -> None:
+    """Event Grid: a blob was created."""
+    dataset_uploaded.handle(event.event_type, event.subject, event.get_json(), get_services())
+
+
+@app.function_name("on_job_event")
+@app.event_grid_trigger(arg_name="event")
+def on_job_event(event: func.EventGridEvent) -> None:
+    """Event Grid: a job of the workspace completed or changed its state."""
+    job_event.handle(event.event_type, event.get_json(), get_services())
+
+
+@app.function_name("reconcile")
+@app.queue_trigger(arg_name="message", queue_name="reconcile", connection="AzureWebJobsStorage")
+def on_reconcile(message: func.QueueMessage) -> None:
+    """The queue: look at a project or at the repository."""
+    reconcile.handle(message.get_body(), get_services())
+
+
+@app.function_name("resync")
+@app.timer_trigger(arg_name="timer", schedule=RESYNC_SCHEDULE, run_on_startup=False)
+def on_timer(timer: func.TimerRequest) -> None:
+    """The timer: look at everything."""
+    resync.handle(get_services())
+
+
+@app.function_name("status")
+@app.route(route="status", methods=["GET"])
+def get_status(req: func.HttpRequest) -> func.HttpResponse:
+    """All projects, or ``?project=NAME``."""
+    code, text = status.handle(req.params.get("project"), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("health")
+@app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def get_health(req: func.HttpRequest) -> func.HttpResponse:
+    """Whether the app runs and has its settings."""
+    get_services()
+    return func.HttpResponse("ok")

@@ -1,0 +1,36 @@
+"""A blob was created in the datasets container: the projects that train on it are looked at."""
+
+import logging
+
+from tuneops import documents
+from tuneops.gitops.repository import Repository
+from tuneops.queue import ProjectRequest
+from tuneops.services import Services
+
+COMPLETE = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"})
+"""What Storage says of an upload that is whole; others announce a blob that is still empty."""
+
+log = logging.getLogger(__name__)
+
+
+def handle(event_type: str, subject: str, data: object, services: Services) -> list[str]:
+    """The projects that were put on the queue.
+
+    A blob that is nobody's training data has no effect: if a config names its folder later, the
+    blob is found then.
+    """
+    prefix = f"/blobServices/default/containers/{services.settings.datasets_container}/blobs/"
+    api = data.get("api") if isinstance(data, dict) else None
+    if event_type != "Microsoft.Storage.BlobCreated" or not subject.startswith(prefix):
+        log.info("ignored event %r of %r", event_type, subject[:300])
+        return []
+    blob = subject.removeprefix(prefix)
+    if api not in COMPLETE or not blob.endswith(".jsonl"):
+        log.info("ignored blob %r (%r): it is no finished .jsonl", blob[:300], api)
+        return []
+    stored = services.store.read(documents.REPOSITORY, Repository)
+    projects = sorted(stored.value.projects_with_data(blob)) if stored else []
+    for project in projects:
+        services.queue.send(ProjectRequest(project=project))
+    log.info("blob %r is data of %s", blob[:300], projects or "no project")
+    return projects

@@ -1,0 +1,35 @@
+"""A job of the workspace changed its state: if it is ours, its project is looked at."""
+
+import logging
+
+from tuneops import documents, names
+from tuneops.queue import ProjectRequest
+from tuneops.release import Desired
+from tuneops.services import Services
+
+TYPES = frozenset(
+    {
+        "Microsoft.MachineLearningServices.RunCompleted",
+        "Microsoft.MachineLearningServices.RunStatusChanged",
+    }
+)
+
+log = logging.getLogger(__name__)
+
+
+def handle(event_type: str, data: object, services: Services) -> str | None:
+    """The project that was put on the queue, or None.
+
+    The event is a hint: what became of the job is read from the workspace. Steps of a pipeline
+    raise events of their own, whose run ids are not names of ours.
+    """
+    run_id = data.get("runId") if isinstance(data, dict) else None
+    project = names.project_of_job(run_id) if isinstance(run_id, str) else None
+    if event_type not in TYPES or project is None:
+        log.info("ignored event %r of run %r", event_type, str(run_id)[:300])
+        return None
+    if services.store.read(documents.desired(project), Desired) is None:
+        log.info("ignored run %r: no project of that name", run_id)
+        return None
+    services.queue.send(ProjectRequest(project=project))
+    return project

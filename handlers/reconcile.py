@@ -1,0 +1,31 @@
+"""A message on the queue ``reconcile``: look at a project, or read the repository."""
+
+import logging
+
+from pydantic import TypeAdapter, ValidationError
+
+from tuneops.queue import ProjectRequest, Request
+from tuneops.reconcile import reconcile_project
+from tuneops.services import Services
+from tuneops.sync import sync_repository
+
+_REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
+
+log = logging.getLogger(__name__)
+
+
+def handle(body: bytes, services: Services) -> None:
+    """Do what the message asks for; one that can't be read is dropped, since no retry mends it.
+
+    Raises:
+        GitHubError, AzureError: it can't be done now; the queue delivers the message again.
+    """
+    try:
+        request = _REQUEST.validate_json(body)
+    except ValidationError:
+        log.error("dropped a message that is no request: %r", body[:200])
+        return
+    if isinstance(request, ProjectRequest):
+        reconcile_project(request, services)
+    else:
+        sync_repository(request, services)

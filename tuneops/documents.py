@@ -1,0 +1,19 @@
+"""Where each document is kept in the state container."""
+
+REPOSITORY = "repository.json"
+PROJECTS = "projects/"
+
+
+def project(name: str) -> str:
+    """The project's own document, which carries its lease."""
+    return f"{PROJECTS}{name}.json"
+
+
+def desired(name: str) -> str:
+    """What git says of the project."""
+    return f"desired/{name}.json"
+
+
+def release(name: str, number: int) -> str:
+    """One release of the project."""
+    return f"releases/{name}/{number:06d}.json"

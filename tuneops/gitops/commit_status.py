@@ -1,0 +1,41 @@
+"""Telling the commit: one status per project, green when its release is live."""
+
+from collections.abc import Mapping
+
+from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.notify.outbox import ChannelError
+from tuneops.release import Message
+
+_STATES: Mapping[str, str] = {
+    "live": "success",
+    "torn_down": "success",
+    "failed": "failure",
+    "config_invalid": "failure",
+}
+
+
+class CommitStatusChannel:
+    """Commit statuses of the repository that the configs are in."""
+
+    id = "github"
+
+    def __init__(self, github: GitHub) -> None:
+        self._github = github
+
+    def send(self, message: Message) -> None:
+        """Set the status of the message's commit.
+
+        Raises:
+            ChannelError: GitHub did not take it.
+        """
+        subject, _, description = message.title.partition(": ")
+        try:
+            self._github.set_status(
+                message.commit,
+                state=_STATES.get(message.event, "pending"),
+                context=f"tuneops/{subject}",
+                description=f"{description}: {message.text}",
+                url=next(iter(message.links.values()), ""),
+            )
+        except GitHubError as error:
+            raise ChannelError(str(error)) from error

@@ -1,0 +1,158 @@
+"""The calls to GitHub's REST API that TuneOps makes."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import gidgethub
+import httpx2
+from gidgethub.httpx import GitHubAPI
+from pydantic import BaseModel, ValidationError
+
+from tuneops.config_file import MAX_BYTES
+from tuneops.settings import Settings
+
+TIMEOUT_SECONDS = 10
+MAX_FILES = 2_000
+
+T = TypeVar("T")
+
+
+class GitHubError(Exception):
+    """GitHub could not be asked, or answered what it should not have; worth trying again."""
+
+
+class _TreeEntry(BaseModel):
+    path: str
+    mode: str
+    type: str
+    sha: str
+    size: int | None = None
+
+
+class _Tree(BaseModel):
+    tree: list[_TreeEntry]
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class File:
+    """A file in a tree. `problem` says why it can't be read as a config, if it can't."""
+
+    path: str
+    sha: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The config files of the repository at one commit."""
+
+    commit: str
+    files: tuple[File, ...]
+
+
+class GitHub:
+    """One repository, by its owner/name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._repository = f"/repos/{settings.github_repository}"
+
+    def snapshot(self) -> Snapshot:
+        """The config files at the head of the tracked branch.
+
+        Raises:
+            GitHubError: it could not be read whole.
+        """
+        return _run(self._session(self._snapshot))
+
+    def contents(self, files: Iterable[File]) -> dict[str, bytes]:
+        """The contents of files, by path.
+
+        Raises:
+            GitHubError: one could not be read.
+        """
+        wanted = list(files)
+
+        async def read(api: GitHubAPI) -> dict[str, bytes]:
+            return {file.path: await self._content(api, file.sha) for file in wanted}
+
+        return _run(self._session(read)) if wanted else {}
+
+    def set_status(
+        self, commit: str, *, state: str, context: str, description: str, url: str
+    ) -> None:
+        """Set a commit status; `description` is cut to GitHub's 140 characters.
+
+        Raises:
+            GitHubError: GitHub did not take it.
+        """
+        body = {"state": state, "context": context, "description": description[:140]}
+        if url:
+            body["target_url"] = url
+
+        async def post(api: GitHubAPI) -> None:
+            await api.post(f"{self._repository}/statuses/{commit}", data=body)
+
+        _run(self._session(post))
+
+    async def _snapshot(self, api: GitHubAPI) -> Snapshot:
+        branch = await api.getitem(f"{self._repository}/branches/{self._settings.github_branch}")
+        commit = str(branch["commit"]["sha"])
+        answer = await api.getitem(f"{self._repository}/git/trees/{commit}?recursive=1")
+        tree = _Tree.model_validate(answer)
+        if tree.truncated:
+            raise GitHubError("the repository's tree is too large for one answer")
+        folder = self._settings.config_folder.strip("/") + "/"
+        files = [_file(entry) for entry in tree.tree if _is_config(entry, folder)]
+        if len(files) > MAX_FILES:
+            raise GitHubError(f"{folder} has {len(files)} files, at most {MAX_FILES} are read")
+        return Snapshot(commit, tuple(sorted(files, key=lambda file: file.path)))
+
+    async def _content(self, api: GitHubAPI, sha: str) -> bytes:
+        blob = await api.getitem(f"{self._repository}/git/blobs/{sha}")
+        return base64.b64decode(blob["content"])
+
+    async def _session(self, work: Callable[[GitHubAPI], Awaitable[T]]) -> T:
+        async with self._api() as api:
+            try:
+                return await work(api)
+            except (gidgethub.GitHubException, httpx2.HTTPError) as error:
+                raise GitHubError(f"{type(error).__name__}: {error}"[:300]) from error
+            except (KeyError, TypeError, ValueError, ValidationError) as error:
+                raise GitHubError(f"unexpected answer ({type(error).__name__})") from error
+
+    @asynccontextmanager
+    async def _api(self) -> AsyncIterator[GitHubAPI]:
+        async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+            yield GitHubAPI(
+                client,
+                "tuneops",
+                oauth_token=self._settings.github_token.get_secret_value(),
+                base_url=self._settings.github_api_url.rstrip("/"),
+            )
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def _is_config(entry: _TreeEntry, folder: str) -> bool:
+    return (
+        entry.type == "blob"
+        and entry.path.startswith(folder)
+        and entry.path.endswith((".yaml", ".yml"))
+    )
+
+
+def _file(entry: _TreeEntry) -> File:
+    problem = ""
+    if entry.mode == "120000":
+        problem = "is a symbolic link; put the file itself here"
+    elif (entry.size or 0) > MAX_BYTES:
+        problem = f"is larger than {MAX_BYTES // 1024} KiB"
+    return File(entry.path, entry.sha, problem)

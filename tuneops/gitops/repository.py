@@ -1,0 +1,119 @@
+"""From a commit to what is desired of each project. Pure."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from tuneops.config import ProjectConfig
+from tuneops.config_file import InvalidConfigError, parse_config
+from tuneops.gitops.github import Snapshot
+from tuneops.release import Desired, Document, Message
+
+
+class FileState(Document):
+    """A config file as it was read last.
+
+    A file with errors keeps the project and the data folder of its last good version: nothing that
+    is live depends on a typo.
+    """
+
+    sha: str
+    project: str = ""
+    data_path: str = ""
+    errors: tuple[str, ...] = ()
+
+
+class Repository(Document):
+    """What is remembered of the repository: its files at the commit read last, messages owed."""
+
+    commit: str = ""
+    files: dict[str, FileState] = {}
+    outbox: tuple[Message, ...] = ()
+
+    @property
+    def projects(self) -> set[str]:
+        """The projects that git has a file for."""
+        return {state.project for state in self.files.values() if state.project}
+
+    def projects_with_data(self, blob: str) -> set[str]:
+        """The projects whose data folder the blob is in."""
+        return {
+            state.project
+            for state in self.files.values()
+            if state.project and blob.startswith(state.data_path)
+        }
+
+
+def changed_files(repository: Repository, snapshot: Snapshot) -> set[str]:
+    """The paths whose contents are not known yet."""
+    return {
+        file.path
+        for file in snapshot.files
+        if not file.problem
+        and (file.path not in repository.files or repository.files[file.path].sha != file.sha)
+    }
+
+
+def read_commit(
+    repository: Repository, snapshot: Snapshot, contents: Mapping[str, bytes], at: datetime
+) -> tuple[Repository, list[Desired]]:
+    """The repository at a new commit, and the projects of which something else is desired now.
+
+    `contents` holds the changed files. Whoever has a project's name first keeps it.
+    """
+    files: dict[str, FileState] = {}
+    desired: list[Desired] = []
+    owners = {s.project: path for path, s in repository.files.items() if s.project}
+    present = {file.path for file in snapshot.files}
+    for file in snapshot.files:
+        before = repository.files.get(file.path)
+        if file.problem:
+            files[file.path] = _broken(before, file.sha, [f"{file.path}:1: {file.problem}"])
+        elif file.path not in contents and before:
+            files[file.path] = before
+        else:
+            state, config = _read(file.path, file.sha, contents[file.path], before)
+            if config and (owner := owners.get(config.name)) in present and owner != file.path:
+                taken = f"{file.path}:1: name: {config.name!r} is taken by {owner}"
+                state, config = _broken(before, file.sha, [taken]), None
+            files[file.path] = state
+            if config:
+                owners[config.name] = file.path
+                desired.append(_desired(config.name, snapshot.commit, file.path, config))
+    now = repository.replace(commit=snapshot.commit, files=files)
+    gone = repository.projects - now.projects
+    desired += [_desired(name, snapshot.commit, owners[name], None) for name in sorted(gone)]
+    return now.replace(outbox=(*repository.outbox, *_complaints(repository, now, at))), desired
+
+
+def _read(
+    path: str, sha: str, content: bytes, before: FileState | None
+) -> tuple[FileState, ProjectConfig | None]:
+    try:
+        config = parse_config(content, path)
+    except InvalidConfigError as error:
+        return _broken(before, sha, [str(problem) for problem in error.errors]), None
+    return FileState(sha=sha, project=config.name, data_path=config.data.path), config
+
+
+def _broken(before: FileState | None, sha: str, errors: list[str]) -> FileState:
+    return (before or FileState(sha=sha)).replace(sha=sha, errors=tuple(errors))
+
+
+def _desired(name: str, commit: str, path: str, config: ProjectConfig | None) -> Desired:
+    return Desired(project=name, commit=commit, path=path, config=config)
+
+
+def _complaints(before: Repository, now: Repository, at: datetime) -> Iterator[Message]:
+    """One message for each file that has become wrong, or wrong in another way."""
+    for path, state in now.files.items():
+        known = before.files.get(path)
+        if state.errors and (known is None or known.errors != state.errors):
+            more = f" (and {len(state.errors) - 1} more)" if len(state.errors) > 1 else ""
+            yield Message(
+                key=f"config_invalid:{path}:{state.sha}",
+                event="config_invalid",
+                title=f"{state.project or 'config'}: {path} is not valid",
+                text=f"{state.errors[0]}{more}",
+                at=at,
+                commit=now.commit,
+            )

@@ -1,0 +1,40 @@
+"""Looking at Azure: only at what the release's phase needs for its decision."""
+
+from tuneops.azureml import endpoints, jobs, models
+from tuneops.azureml.workspace import Workspace
+from tuneops.observed import Endpoint, Observed
+from tuneops.release import Desired, Phase, Project, Release
+
+_WITH_ENDPOINT = frozenset({Phase.DEPLOYING, Phase.SHIFTING, Phase.LIVE, Phase.FAILED})
+
+
+def observe(
+    workspace: Workspace, desired: Desired, project: Project, release: Release | None
+) -> Observed:
+    """What decides the next action of this release.
+
+    Raises:
+        UnavailableError: the workspace can't be asked now.
+    """
+    if release is None or release.phase == Phase.RETIRED:
+        return Observed(live_release=project.live)
+    retiring = desired.config is None
+    phase = release.phase
+    return Observed(
+        job=jobs.observe(workspace, release.job_name) if phase == Phase.TRAINING else None,
+        model_registered=phase == Phase.REGISTERING
+        and models.is_registered(workspace, release.project, release.model_version),
+        endpoint=endpoints.observe(workspace, release.endpoint, release.project)
+        if retiring or phase in _WITH_ENDPOINT
+        else None,
+        stale_endpoints=_stale(workspace, project, release)
+        if retiring or phase == Phase.LIVE
+        else (),
+        live_release=project.live,
+    )
+
+
+def _stale(workspace: Workspace, project: Project, release: Release) -> tuple[Endpoint, ...]:
+    others = (name for name in project.endpoints if name != release.endpoint)
+    seen = (endpoints.observe(workspace, name, project.name) for name in others)
+    return tuple(endpoint for endpoint in seen if endpoint)

@@ -1,0 +1,237 @@
+"""Reconciling one project: lease, load, observe, decide, act, save, until there is a wait.
+
+Every step is saved before the next is decided, so a crash at any moment leaves a state from which
+the same steps follow. What can't be done now is noted as trouble and tried again later.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from azure.storage.blob import BlobLeaseClient
+
+from tuneops import documents
+from tuneops.act import act
+from tuneops.actions import Effect, Fail, Idle, PromoteRelease, StartRelease, Wait
+from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.data.prepare import DataChangedError, DataError, newest_source
+from tuneops.decide import decide
+from tuneops.notify import messages, outbox
+from tuneops.observe import observe
+from tuneops.queue import ProjectRequest
+from tuneops.release import Desired, Phase, Project, Release, Trouble, Wake, start_release
+from tuneops.services import Services
+from tuneops.store import BusyError, ConflictError, Stored
+
+MAX_STEPS = 30
+BUSY_SECONDS = 3
+LOST_AFTER = timedelta(seconds=60)
+LONGEST_PAUSE_SECONDS = 600
+
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """The time now, aware."""
+    return datetime.now(UTC)
+
+
+def reconcile_project(
+    request: ProjectRequest, services: Services, clock: Callable[[], datetime] = utc_now
+) -> None:
+    """Bring one project as far as it can come now, and ask to be called again if it has to wait."""
+    path = documents.project(request.project)
+    desired = services.store.read(documents.desired(request.project), Desired)
+    if desired is None:
+        log.info("no config was ever seen for project %s", request.project)
+        return
+    try:
+        with services.store.lease(path, Project(name=request.project)) as lease:
+            _Pass(request, services, lease, desired.value, clock).run()
+    except (BusyError, ConflictError) as error:
+        log.info("project %s is looked at by another worker: %s", request.project, error)
+        services.queue.send(request, BUSY_SECONDS)
+
+
+class _Pass:
+    """One look at one project, under its lease."""
+
+    def __init__(
+        self,
+        request: ProjectRequest,
+        services: Services,
+        lease: BlobLeaseClient,
+        desired: Desired,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.request = request
+        self.services = services
+        self.lease = lease
+        self.clock = clock
+        self.desired = self._with_newest_data(desired)
+        self.project = self._load_project()
+        self.release = self._load_release(self.project.value.current)
+
+    def run(self) -> None:
+        """Step until there is nothing to do now, then arrange the next look."""
+        pause = self._steps()
+        self._deliver()
+        self._arrange(pause)
+
+    def _steps(self) -> float | None:
+        """Take steps; gives the seconds to wait for the next, None if nothing is to come."""
+        for _ in range(MAX_STEPS):
+            try:
+                action = self._decide()
+                if isinstance(action, Idle | Wait):
+                    self._forget_trouble()
+                    return self._pause(action)
+                self._perform(action)
+            except (DataError, RefusedError) as error:
+                if self.release is None or self.release.value.phase.ended:
+                    return self._note_trouble(error)
+                self._perform(Fail(str(error)))
+            except DataChangedError as error:
+                log.info("project %s: %s", self.request.project, error)
+                return 1
+            except ConflictError:
+                raise
+            except Exception as error:
+                return self._note_trouble(error)
+            self._deliver()
+        return 0
+
+    def _decide(self) -> Effect | Wait | Idle:
+        release = self.release.value if self.release else None
+        workspace = self.services.workspace
+        observed = observe(workspace, self.desired, self.project.value, release)
+        return decide(self.desired, release, observed, self.clock())
+
+    def _perform(self, action: Effect) -> None:
+        log.info("project %s: %s", self.request.project, action)
+        if isinstance(action, StartRelease):
+            self._start_release()
+        elif self.release is None:
+            raise ValueError(f"{action} without a release")
+        elif isinstance(action, PromoteRelease):
+            self._promote(self.release.value)
+        else:
+            changed = act(action, self.release.value, self.services, self.clock())
+            self._save_release(changed.replace(trouble=None))
+
+    def _start_release(self) -> None:
+        """Write the new release first, then point the project at it; both may happen again."""
+        project, now = self.project.value, self.clock()
+        release = start_release(self.desired, project, self.services.workspace.id, now)
+        release = messages.tell(release, "queued", release.reason, now)
+        if self.release:
+            owed = outbox.unsettled(self.release.value.outbox)
+            release = release.replace(outbox=(*owed, *release.outbox))
+        self.release = self._load_release(release.number)
+        if self.release is None or self.release.value.fingerprint != release.fingerprint:
+            self._save_release(release)
+        endpoints = dict.fromkeys((*project.endpoints, release.endpoint))
+        self._save_project(project.replace(current=release.number, endpoints=tuple(endpoints)))
+
+    def _promote(self, release: Release) -> None:
+        """Mark the release that was live as superseded, then point the project at this one."""
+        before = self.project.value.live
+        old = self._load_release(before) if before != release.number else None
+        if old and old.value.phase == Phase.LIVE:
+            reason = f"release {release.number} is live"
+            self._write(old, old.value.advance(Phase.SUPERSEDED, self.clock(), reason))
+        self._save_project(self.project.value.replace(live=release.number))
+
+    def _note_trouble(self, error: Exception) -> float:
+        """Remember why the step could not be done; gives the pause before it is tried again."""
+        expected = isinstance(error, UnavailableError | RefusedError)
+        log.log(
+            logging.WARNING if expected else logging.ERROR,
+            "project %s: %s",
+            self.request.project,
+            error,
+            exc_info=not expected,
+        )
+        if self.release is None:
+            return self._usual_pause()
+        release = self.release.value
+        message = str(error) if expected else f"internal error ({type(error).__name__})"
+        before = release.trouble or Trouble(message=message, since=self.clock(), count=0)
+        count = before.count + 1
+        trouble = before.replace(message=message, count=count)
+        self._save_release(release.replace(trouble=trouble))
+        return min(LONGEST_PAUSE_SECONDS, self._usual_pause() * 2.0 ** min(count - 1, 10))
+
+    def _deliver(self) -> None:
+        """Send the messages that are due and note which were taken."""
+        if self.release is None:
+            return
+        release = self.release.value
+        delivered = outbox.deliver(release.outbox, self.services.channels, self.clock())
+        if delivered != release.outbox:
+            self._save_release(release.replace(outbox=delivered))
+
+    def _arrange(self, pause: float | None) -> None:
+        """Ask for the next look, unless a message for it is on its way already."""
+        now = self.clock()
+        project = self.project.value
+        retry_at = outbox.next_retry(self.release.value.outbox) if self.release else None
+        if retry_at:
+            until_retry = max(0.0, (retry_at - now).total_seconds())
+            pause = until_retry if pause is None else min(pause, until_retry)
+        wake = project.wake if project.wake and project.wake.id != self.request.wake else None
+        if wake and wake.at + LOST_AFTER < now:
+            wake = None
+        if pause is not None and (wake is None or wake.at > now + timedelta(seconds=pause)):
+            wake = Wake(id=uuid.uuid4().hex, at=now + timedelta(seconds=pause))
+            self.services.queue.send(ProjectRequest(project=project.name, wake=wake.id), pause)
+        if wake != project.wake:
+            self._save_project(project.replace(wake=wake))
+
+    def _forget_trouble(self) -> None:
+        if self.release and self.release.value.trouble:
+            self._save_release(self.release.value.replace(trouble=None))
+
+    def _pause(self, action: Idle | Wait) -> float | None:
+        """The seconds that an action asks to wait, None for no end."""
+        if isinstance(action, Idle):
+            return None
+        return self._usual_pause() if action.seconds is None else action.seconds
+
+    def _usual_pause(self) -> float:
+        return self.services.settings.poll_seconds
+
+    def _with_newest_data(self, desired: Desired) -> Desired:
+        if desired.config is None:
+            return desired
+        settings = self.services.settings
+        folder = desired.config.data.path
+        source = newest_source(self.services.blobs, settings.datasets_container, folder)
+        return desired.replace(source=source)
+
+    def _load_project(self) -> Stored[Project]:
+        path = documents.project(self.request.project)
+        stored = self.services.store.read(path, Project)
+        if stored is None:
+            raise ConflictError(f"{path} has gone")
+        return stored
+
+    def _load_release(self, number: int | None) -> Stored[Release] | None:
+        if number is None:
+            return None
+        return self.services.store.read(documents.release(self.request.project, number), Release)
+
+    def _save_project(self, project: Project) -> None:
+        path = documents.project(project.name)
+        self.project = self.services.store.write(path, project, self.project.etag, self.lease)
+
+    def _save_release(self, release: Release) -> None:
+        self.release = self._write(self.release, release)
+
+    def _write(self, before: Stored[Release] | None, release: Release) -> Stored[Release]:
+        if before and before.value == release:
+            return before
+        path = documents.release(release.project, release.number)
+        etag = before.etag if before and before.value.number == release.number else None
+        return self.services.store.write(path, release, etag)

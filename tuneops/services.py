@@ -1,0 +1,84 @@
+"""What TuneOps works with, made from its settings."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from azure.identity import DefaultAzureCredential
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueClient
+
+from tuneops.azureml.workspace import Workspace
+from tuneops.gitops.commit_status import CommitStatusChannel
+from tuneops.gitops.github import GitHub
+from tuneops.notify.outbox import Channel
+from tuneops.notify.people import AppriseChannel
+from tuneops.queue import ReconcileQueue
+from tuneops.settings import Settings, get_settings
+from tuneops.store import Store
+
+
+@dataclass(frozen=True)
+class Services:
+    """Clients, each made when it is first needed."""
+
+    settings: Settings
+
+    @cached_property
+    def blobs(self) -> BlobServiceClient:
+        """The storage account's blobs."""
+        s = self.settings
+        if s.storage_connection_string:
+            connection = s.storage_connection_string.get_secret_value()
+            return BlobServiceClient.from_connection_string(connection)
+        return BlobServiceClient(_given(s.blob_service_uri, "blob"), DefaultAzureCredential())
+
+    @cached_property
+    def store(self) -> Store:
+        """TuneOps's own documents."""
+        return Store(self.blobs, self.settings.state_container)
+
+    @cached_property
+    def queue(self) -> ReconcileQueue:
+        """The queue that reconciles are asked for with."""
+        s = self.settings
+        if s.storage_connection_string:
+            connection = s.storage_connection_string.get_secret_value()
+            client = QueueClient.from_connection_string(connection, s.reconcile_queue)
+        else:
+            uri = _given(s.queue_service_uri, "queue")
+            client = QueueClient(uri, s.reconcile_queue, credential=DefaultAzureCredential())
+        return ReconcileQueue(client)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The Azure ML workspace."""
+        return Workspace(self.settings)
+
+    @cached_property
+    def github(self) -> GitHub:
+        """The repository."""
+        return GitHub(self.settings)
+
+    @cached_property
+    def channels(self) -> tuple[Channel, ...]:
+        """Where messages go."""
+        people = (AppriseChannel(url) for url in self.settings.notify_urls)
+        return (CommitStatusChannel(self.github), *people)
+
+
+@lru_cache(maxsize=1)
+def get_services() -> Services:
+    """The process's services.
+
+    Raises:
+        pydantic.ValidationError: a setting is missing or has a wrong value.
+    """
+    return Services(get_settings())
+
+
+def _given(uri: str | None, service: str) -> str:
+    if not uri:
+        raise ValueError(
+            f"set AzureWebJobsStorage, or AzureWebJobsStorage__{service}ServiceUri for an identity"
+        )
+    return uri

@@ -1,0 +1,123 @@
+"""What people see of all projects: read from the stored documents alone."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from tuneops import documents
+from tuneops.gitops.repository import Repository
+from tuneops.release import (
+    Desired,
+    Entry,
+    Phase,
+    PreparedData,
+    Project,
+    Release,
+    SmokeAnswer,
+    TrainingPlan,
+    Trouble,
+)
+from tuneops.services import Services
+
+
+class ReleaseStatus(BaseModel):
+    """One release, without its messages' texts."""
+
+    number: int
+    phase: Phase
+    reason: str
+    commit: str
+    data_blob: str
+    endpoint: str
+    job: str | None
+    deployment: str | None
+    data: PreparedData | None
+    training: TrainingPlan | None
+    metrics: dict[str, float] | None
+    smoke: SmokeAnswer | None
+    history: tuple[Entry, ...]
+    trouble: Trouble | None
+    messages: dict[str, datetime | None]
+
+
+class ProjectStatus(BaseModel):
+    """One project with its newest release and the one that is live, if another."""
+
+    name: str
+    phase: str
+    reason: str
+    release: ReleaseStatus | None = None
+    live: ReleaseStatus | None = None
+
+
+class Status(BaseModel):
+    """All projects, and what is wrong with config files."""
+
+    commit: str
+    config_errors: list[str]
+    projects: list[ProjectStatus]
+
+
+def read_status(services: Services, only: str | None = None) -> Status:
+    """The status of all projects, or of the one named `only`."""
+    stored = services.store.read(documents.REPOSITORY, Repository)
+    repository = stored.value if stored else Repository()
+    known = {
+        path.removeprefix("desired/").removesuffix(".json")
+        for path in services.store.paths("desired/")
+    }
+    names = sorted(known if only is None else known & {only})
+    return Status(
+        commit=repository.commit,
+        config_errors=[e for state in repository.files.values() for e in state.errors],
+        projects=[_project(services, name) for name in names],
+    )
+
+
+def _project(services: Services, name: str) -> ProjectStatus:
+    stored = services.store.read(documents.project(name), Project)
+    project = stored.value if stored else Project(name=name)
+    current = _release(services, name, project.current)
+    if current is None:
+        wanted = services.store.read(documents.desired(name), Desired)
+        config = wanted.value.config if wanted else None
+        if config is None:
+            return ProjectStatus(name=name, phase="Retired", reason="the config is not in git")
+        reason = f"no .jsonl in {config.data.path} yet"
+        return ProjectStatus(name=name, phase="Waiting for data", reason=reason)
+    live = current if project.live == current.number else _release(services, name, project.live)
+    reason = current.trouble.message if current.trouble else current.reason
+    return ProjectStatus(name=name, phase=current.phase, reason=reason, release=current, live=live)
+
+
+def _release(services: Services, name: str, number: int | None) -> ReleaseStatus | None:
+    if number is None:
+        return None
+    stored = services.store.read(documents.release(name, number), Release)
+    return _summary(stored.value) if stored else None
+
+
+def _summary(release: Release) -> ReleaseStatus:
+    planned = release.training is not None
+    return ReleaseStatus(
+        number=release.number,
+        phase=release.phase,
+        reason=release.reason,
+        commit=release.commit,
+        data_blob=release.source.blob,
+        endpoint=release.endpoint,
+        job=release.job_name if planned else None,
+        deployment=release.deployment_name if planned else None,
+        data=release.data,
+        training=release.training,
+        metrics=release.metrics,
+        smoke=release.smoke,
+        history=release.history,
+        trouble=release.trouble,
+        messages={
+            message.key: min(
+                (d.sent_at for d in message.deliveries.values() if d.sent_at), default=None
+            )
+            for message in release.outbox
+        },
+    )

@@ -1,0 +1,71 @@
+"""Reading the repository: which projects want something else than before."""
+
+import logging
+from datetime import UTC, datetime
+
+from tuneops import documents
+from tuneops.gitops.repository import Repository, changed_files, read_commit
+from tuneops.notify import outbox
+from tuneops.queue import ProjectRequest, RepositoryRequest
+from tuneops.release import Desired
+from tuneops.services import Services
+from tuneops.store import BusyError
+
+BUSY_SECONDS = 3
+
+log = logging.getLogger(__name__)
+
+
+def sync_repository(request: RepositoryRequest, services: Services) -> None:
+    """Read the configs at the head of the tracked branch and have changed projects looked at.
+
+    The head is read under a lease, so that of two syncs the later one sees the later commit. What
+    is desired is written first and the repository's own document last: after a crash the same
+    changes are found again.
+
+    Raises:
+        GitHubError: the repository can't be read now; the queue delivers the request again.
+    """
+    try:
+        with services.store.lease(documents.REPOSITORY, Repository()) as lease:
+            stored = services.store.read(documents.REPOSITORY, Repository)
+            before = stored.value if stored else Repository()
+            now, desired = _read(before, services)
+            for wanted in desired:
+                _remember(wanted, services)
+            delivered = outbox.deliver(now.outbox, services.channels, datetime.now(UTC))
+            after = now.replace(outbox=outbox.unsettled(delivered))
+            if stored and after != before:
+                services.store.write(documents.REPOSITORY, after, stored.etag, lease)
+    except BusyError:
+        services.queue.send(request, BUSY_SECONDS)
+        return
+    changed = {wanted.project for wanted in desired}
+    for name in sorted(changed | (_known(services) if request.all_projects else set())):
+        services.queue.send(ProjectRequest(project=name))
+
+
+def _read(before: Repository, services: Services) -> tuple[Repository, list[Desired]]:
+    snapshot = services.github.snapshot()
+    changed = changed_files(before, snapshot)
+    contents = services.github.contents(f for f in snapshot.files if f.path in changed)
+    log.info(
+        "commit %s: %d configs, %d changed", snapshot.commit, len(snapshot.files), len(changed)
+    )
+    return read_commit(before, snapshot, contents, datetime.now(UTC))
+
+
+def _remember(wanted: Desired, services: Services) -> None:
+    """Store what git says of a project; the commit changes only when the config does."""
+
+    def change(known: Desired | None) -> Desired:
+        same = known and (known.config, known.path) == (wanted.config, wanted.path)
+        return known if known and same else wanted
+
+    services.store.update(documents.desired(wanted.project), Desired, change)
+
+
+def _known(services: Services) -> set[str]:
+    """Every project that there is or was, so that the gone ones are seen to their end."""
+    paths = services.store.paths("desired/")
+    return {path.removeprefix("desired/").removesuffix(".json") for path in paths}
