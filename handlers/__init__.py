@@ -1,1 +1,1 @@
-"""One module per event. Each checks what came in, says on the queue what to look at, and returns."""
+"""One module per event: check what came in, say on the queue what to look at, return."""

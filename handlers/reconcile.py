@@ -2,14 +2,16 @@
 
 import logging
 
-from pydantic import TypeAdapter, ValidationError
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from tuneops.queue import ProjectRequest, Request
 from tuneops.reconcile import reconcile_project
 from tuneops.services import Services
 from tuneops.sync import sync_repository
 
-_REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
+_REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
 
 log = logging.getLogger(__name__)
 

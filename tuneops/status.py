@@ -19,6 +19,8 @@ from tuneops.release import (
 )
 from tuneops.services import Services
 
+_GONE = ("Retired", "the config is not in git")
+
 
 class ReleaseStatus(BaseModel):
     """One release, without its messages' texts."""
@@ -46,6 +48,7 @@ class ProjectStatus(BaseModel):
     name: str
     phase: str
     reason: str
+    data_path: str = ""
     release: ReleaseStatus | None = None
     live: ReleaseStatus | None = None
 
@@ -77,17 +80,22 @@ def read_status(services: Services, only: str | None = None) -> Status:
 def _project(services: Services, name: str) -> ProjectStatus:
     stored = services.store.read(documents.project(name), Project)
     project = stored.value if stored else Project(name=name)
+    wanted = services.store.read(documents.desired(name), Desired)
+    config = wanted.value.config if wanted else None
+    path = config.data.path if config else ""
     current = _release(services, name, project.current)
     if current is None:
-        wanted = services.store.read(documents.desired(name), Desired)
-        config = wanted.value.config if wanted else None
-        if config is None:
-            return ProjectStatus(name=name, phase="Retired", reason="the config is not in git")
-        reason = f"no .jsonl in {config.data.path} yet"
-        return ProjectStatus(name=name, phase="Waiting for data", reason=reason)
+        phase, reason = ("Waiting for data", f"no .jsonl in {path} yet") if config else _GONE
+        return ProjectStatus(name=name, phase=phase, reason=reason, data_path=path)
     live = current if project.live == current.number else _release(services, name, project.live)
-    reason = current.trouble.message if current.trouble else current.reason
-    return ProjectStatus(name=name, phase=current.phase, reason=reason, release=current, live=live)
+    return ProjectStatus(
+        name=name,
+        phase=current.phase,
+        reason=current.trouble.message if current.trouble else current.reason,
+        data_path=path,
+        release=current,
+        live=live,
+    )
 
 
 def _release(services: Services, name: str, number: int | None) -> ReleaseStatus | None:

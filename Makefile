@@ -1,0 +1,56 @@
+# 'make demo' and 'make test' install what they need, into .venv and .localcloud alone.
+
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --no-cache-dir --disable-pip-version-check --quiet
+export TMPDIR := $(CURDIR)/.localcloud/tmp
+export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
+
+.PHONY: demo test check format schema lock clean
+
+demo: $(VENV)/.demo
+	$(BIN)/tuneops local demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest --basetemp=.localcloud/pytest $(TESTS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: $(VENV)/.demo
+	$(BIN)/tuneops schema > schemas/project.schema.json
+
+# Needs uv; requirements.txt is the part of the lock that Azure Functions installs.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header \
+		--no-emit-index-url pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+		--no-emit-index-url pyproject.toml --constraint requirements.lock \
+		--output-file requirements.txt
+
+clean:
+	rm -rf $(VENV) .localcloud
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml requirements.lock
+	@mkdir -p "$(TMPDIR)"
+	$(PIP) install --constraint requirements.lock --editable '.[cli,local]'
+	@touch $@
+
+# Microsoft's worker is declared for Python 3.13 alone, and runs on 3.11 as well.
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) install --constraint requirements.lock --editable '.[cli,local,dev]'
+	$(PIP) install --no-deps --ignore-requires-python \
+		azure-functions-runtime==1.3.0 azurefunctions-extensions-base==1.2.0
+	@touch $@

@@ -1,0 +1,74 @@
+"""``tuneops status``."""
+
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
+from tuneops.notify.messages import metrics_text
+from tuneops.status import ProjectStatus, Status
+
+WATCH_SECONDS = 2
+_COLOURS = {"Live": "green", "Failed": "red", "Retired": "dim", "Waiting for data": "yellow"}
+
+
+def status(
+    project: Annotated[str | None, typer.Argument(help="Only this project.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until interrupted.")] = False,
+    url: UrlOption = "",
+    key: KeyOption = "",
+    state: StateOption = STATE,
+) -> None:
+    """Show all projects, or one with its history.
+
+    Example: tuneops status support-bot --watch
+    """
+    target = Target.find(url, key, state)
+    seen = target.status(project)
+    if as_json:
+        typer.echo(seen.model_dump_json(indent=2))
+    elif watch:
+        _watch(target, project, seen)
+    else:
+        Console().print(render(seen, detailed=project is not None))
+
+
+def render(seen: Status, *, detailed: bool) -> Group:
+    """The status as a table, with each project's history when `detailed`."""
+    table = Table("Project", "Phase", "Release", "Metrics", "Why", box=None, pad_edge=False)
+    for project in seen.projects:
+        metrics = project.release.metrics if project.release else None
+        table.add_row(
+            project.name,
+            Text(project.phase, style=_COLOURS.get(project.phase, "cyan")),
+            str(project.release.number) if project.release else "",
+            metrics_text(metrics) if metrics else "",
+            project.reason,
+        )
+    errors = [Text(error, style="red") for error in seen.config_errors]
+    histories = [history(project) for project in seen.projects] if detailed else []
+    return Group(table, *histories, *errors)
+
+
+def history(project: ProjectStatus) -> Table:
+    """The phases of the project's newest release with their times."""
+    table = Table("At", "Phase", "Why", box=None, pad_edge=False, title=None)
+    for entry in project.release.history if project.release else ():
+        table.add_row(f"{entry.at.astimezone():%H:%M:%S}", entry.phase, entry.reason)
+    return table
+
+
+def _watch(target: Target, project: str | None, seen: Status) -> None:
+    with Live(render(seen, detailed=project is not None), refresh_per_second=4) as live:
+        try:
+            while True:
+                time.sleep(WATCH_SECONDS)
+                live.update(render(target.status(project), detailed=project is not None))
+        except KeyboardInterrupt:
+            return

@@ -1,0 +1,127 @@
+"""Which running TuneOps a command speaks to: the local cloud, or the one the options name."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import httpx2
+import typer
+from pydantic import ValidationError
+
+from tuneops.status import Status
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient
+
+STATE = Path(".localcloud")
+TIMEOUT_SECONDS = 30
+
+StateOption = Annotated[
+    Path, typer.Option("--state", envvar="LOCALCLOUD_STATE", help="The local cloud's folder.")
+]
+UrlOption = Annotated[
+    str, typer.Option(envvar="TUNEOPS_URL", help="Address of the function app in Azure.")
+]
+KeyOption = Annotated[
+    str, typer.Option(envvar="TUNEOPS_FUNCTION_KEY", help="A function key of the app.")
+]
+AccountOption = Annotated[
+    str,
+    typer.Option(
+        envvar="TUNEOPS_STORAGE_ACCOUNT_URL", help="https://ACCOUNT.blob.core.windows.net"
+    ),
+]
+
+
+def fail(message: str) -> typer.Exit:
+    """Say what is wrong on standard error; raise what this returns, to exit 1."""
+    typer.echo(message, err=True)
+    return typer.Exit(1)
+
+
+def read_connection(state: Path) -> dict[str, Any]:
+    """What the local cloud says of itself.
+
+    Raises:
+        typer.Exit: it was never started.
+    """
+    try:
+        connection: dict[str, Any] = json.loads((state / "connection.json").read_text())
+    except (OSError, ValueError) as error:
+        raise fail(
+            f"no local cloud in {state}: start one with 'tuneops local up', or give --url and --key"
+        ) from error
+    return connection
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running TuneOps."""
+
+    url: str
+    key: str
+    datasets_container: str = "datasets"
+
+    @classmethod
+    def find(cls, url: str, key: str, state: Path) -> "Target":
+        """The one at `url` if given, else the local cloud's.
+
+        Raises:
+            typer.Exit: there is neither.
+        """
+        if url:
+            return cls(url.rstrip("/"), key)
+        functions = read_connection(state)["functions"]
+        return cls(functions["base_url"], functions["key"])
+
+    def status(self, project: str | None = None) -> Status:
+        """The status of one project, or of all.
+
+        Raises:
+            typer.Exit: it can't be had.
+        """
+        try:
+            response = httpx2.get(
+                f"{self.url}/api/status",
+                params={"project": project} if project else {},
+                headers={"x-functions-key": self.key},
+                timeout=TIMEOUT_SECONDS,
+            )
+        except httpx2.HTTPError as error:
+            raise fail(f"{self.url} does not answer ({type(error).__name__})") from error
+        if response.status_code == httpx2.codes.NOT_FOUND and project:
+            raise fail(f"there is no project {project}")
+        if response.status_code != httpx2.codes.OK:
+            raise fail(f"{self.url} answers with status {response.status_code}")
+        try:
+            return Status.model_validate_json(response.content)
+        except ValidationError as error:
+            raise fail(f"{self.url} does not answer like this version of TuneOps") from error
+
+
+def open_storage(account_url: str, state: Path) -> "BlobServiceClient":
+    """The storage account at `account_url` with your Azure login, else the local cloud's.
+
+    Raises:
+        typer.Exit: there is neither.
+    """
+    from azure.identity import DefaultAzureCredential
+    from azure.storage.blob import BlobServiceClient
+
+    if account_url:
+        return BlobServiceClient(account_url, DefaultAzureCredential())
+    storage = read_connection(state)["storage"]
+    return BlobServiceClient.from_connection_string(storage["connection_string"])
+
+
+def use_local_identity(connection: dict[str, Any]) -> None:
+    """Let Azure's SDKs in this process sign in to the local cloud, and trust its certificate."""
+    os.environ.update(
+        IDENTITY_ENDPOINT=connection["identity"]["endpoint"],
+        IDENTITY_HEADER=connection["identity"]["header"],
+        AZURE_TOKEN_CREDENTIALS="ManagedIdentityCredential",
+        REQUESTS_CA_BUNDLE=connection["ca_bundle"],
+        SSL_CERT_FILE=connection["ca_bundle"],
+    )
