@@ -1,0 +1,1 @@
+"""An Azure Machine Learning workspace and registry that speak Azure's own wire protocols."""

@@ -1,0 +1,29 @@
+"""`python -m localcloud.azureml --state DIR`: serve the workspace over TLS."""
+
+import uvicorn
+
+from localcloud.azureml.app import AzureMl
+from localcloud.manifest import Manifest
+from localcloud.part import begin_part
+from localcloud.process import LOOPBACK
+
+SHUTDOWN_SECONDS = 3
+
+
+def main() -> None:
+    """Serve until the process is told to end."""
+    connection = begin_part("An Azure Machine Learning workspace and registry.")
+    azureml = AzureMl(connection, Manifest.load(connection.manifest_file))
+    uvicorn.run(
+        azureml.application(),
+        host=LOOPBACK,
+        port=connection.ports.azureml,
+        ssl_certfile=str(connection.server_cert),
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()

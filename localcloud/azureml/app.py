@@ -1,0 +1,140 @@
+"""Puts the workspace together: its parts, their routes, and what runs besides."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from localcloud.azureml.arm import ArmError
+from localcloud.azureml.assets import Assets
+from localcloud.azureml.auth import Authenticator
+from localcloud.azureml.computes import Computes
+from localcloud.azureml.deployments import Deployments, scoring_log
+from localcloud.azureml.endpoints import Endpoints
+from localcloud.azureml.events import Outbox
+from localcloud.azureml.fleet import Fleet
+from localcloud.azureml.http import Guard, RequestLog, arm_error, http_error, server_error
+from localcloud.azureml.jobs import Jobs
+from localcloud.azureml.lifecycle import Lifecycle
+from localcloud.azureml.mlflow_api import Mlflow
+from localcloud.azureml.models import Models
+from localcloud.azureml.nodes import Nodes
+from localcloud.azureml.operations import Operations
+from localcloud.azureml.registry import Registry
+from localcloud.azureml.run_history import RunHistory
+from localcloud.azureml.runs import Runs
+from localcloud.azureml.scoring import Scoring
+from localcloud.azureml.site import Site
+from localcloud.azureml.store import Store
+from localcloud.azureml.workspace import Workspace
+from localcloud.connection import Connection
+from localcloud.manifest import Manifest
+
+
+class AzureMl:
+    """The workspace's parts, wired to each other."""
+
+    def __init__(self, connection: Connection, manifest: Manifest) -> None:
+        self.site = site = Site(connection)
+        self._manifest = manifest
+        self._store = store = Store(site.folder / "workspace.sqlite")
+        self._auth = Authenticator(connection)
+        self._counts: Counter[str] = Counter()
+        self._operations = Operations(site, store)
+        self._outbox = Outbox(site, store)
+        self._runs = Runs(store)
+        self._fleet = Fleet(lambda key: scoring_log(site, key))
+        lifecycle = Lifecycle(site, store, self._runs, self._outbox)
+        assets = Assets(site, store, lifecycle)
+        self._workspace = Workspace(site, store)
+        self._registry = Registry(site, store)
+        self._computes = Computes(site, store, self._operations)
+        self._jobs = Jobs(site, lifecycle, self._operations, self._computes, self._registry)
+        self._nodes = Nodes(site, lifecycle, assets, self._runs, self._jobs.submitted)
+        self._models = Models(site, store, assets, self._outbox)
+        self._deployments = Deployments(
+            site, store, self._operations, assets, self._fleet, self._outbox
+        )
+        self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
+        self._scoring = Scoring(store, self._fleet, self._auth)
+        self._history = RunHistory(site, lifecycle, self._runs)
+        self._mlflow = Mlflow(site, self._runs)
+
+    def application(self) -> Starlette:
+        """The ASGI application."""
+        return Starlette(
+            routes=[*self._public_routes(), *self._guarded_routes()],
+            middleware=[Middleware(RequestLog, counts=self._counts)],
+            exception_handlers={
+                ArmError: arm_error,
+                HTTPException: http_error,
+                Exception: server_error,
+            },
+            lifespan=self._lifespan,
+        )
+
+    def _public_routes(self) -> list[Route | Mount]:
+        node = Middleware(Guard, check=self._auth.check_compute_node)
+        return [
+            *self._workspace.public_routes(),
+            *self._scoring.routes(),
+            Route("/_admin/requests", self._get_counts),
+            Mount("/_compute", routes=self._nodes.routes(), middleware=[node]),
+        ]
+
+    def _guarded_routes(self) -> list[Mount]:
+        caller = Middleware(Guard, check=self._auth.caller)
+        arm = Middleware(Guard, check=self._arm_caller)
+        workspace = self.site.workspace_path
+        resources = [
+            *self._computes.routes(),
+            *self._jobs.routes(),
+            *self._models.routes(),
+            *self._endpoints.routes(),
+            *self._deployments.routes(),
+        ]
+        mlflow = self._mlflow.routes()
+        top = [*self._workspace.routes(), *self._operations.routes()]
+        discovery = Route("/{registry}/discovery", self._registry.discover)
+        return [
+            Mount("/registrymanagement/v1.0/registries", routes=[discovery], middleware=[caller]),
+            Mount(self._registry.path, routes=self._registry.routes(), middleware=[arm]),
+            Mount(f"/history/v1.0{workspace}", routes=self._history.routes(), middleware=[caller]),
+            *(
+                Mount(f"/mlflow/{version}{workspace}", routes=mlflow, middleware=[caller])
+                for version in ("v1.0", "v2.0")
+            ),
+            Mount("", routes=[*top, Mount(workspace, routes=resources)], middleware=[arm]),
+        ]
+
+    def _arm_caller(self, request: Request) -> str:
+        if "api-version" not in request.query_params:
+            message = "The api-version query parameter (?api-version=) is required."
+            raise ArmError(400, "MissingApiVersionParameter", message)
+        return self._auth.caller(request)
+
+    async def _get_counts(self, request: Request) -> Response:
+        return JSONResponse(dict(sorted(self._counts.items())))
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, application: Starlette) -> AsyncIterator[None]:
+        self._computes.start(self._manifest.computes)
+        self._endpoints.start()
+        self._deployments.start()
+        sender = asyncio.create_task(self._outbox.send_forever())
+        try:
+            yield
+        finally:
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+            await self._operations.close()
+            await self._fleet.close()
+            await self._scoring.close()
+            self._store.close()

@@ -1,0 +1,140 @@
+"""Where an asset's files are: from Azure ML's URIs and ids to local paths."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from localcloud.azureml.arm import Json, not_found, user_error
+from localcloud.azureml.lifecycle import Lifecycle
+from localcloud.azureml.registry import BASE_MODEL, BASE_MODEL_VERSION
+from localcloud.azureml.site import DATASTORE, Site
+from localcloud.azureml.store import Store
+
+MODEL_VERSIONS = "model-versions"
+
+_JOB_OUTPUT = re.compile(r"azureml://jobs/(?P<job>[^/]+)/outputs/(?P<output>[^/]+)(?:/paths/?)?/?")
+_DATASTORE_PATH = re.compile(
+    r"azureml://(?:subscriptions/[^/]+/resource[gG]roups/[^/]+/workspaces/[^/]+/)?"
+    r"datastores/(?P<datastore>[^/]+)/paths/(?P<path>.+)"
+)
+_MODEL = re.compile(
+    r"(?:azureml:)?/subscriptions/.+/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
+)
+_SHORT_MODEL = re.compile(r"azureml:(?P<name>[^:/]+):(?P<version>[^:/]+)")
+_REGISTRY_MODEL = re.compile(
+    r"azureml://registries/(?P<registry>[^/]+)/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
+)
+
+
+class Assets:
+    """Resolves references to models, job outputs and datastore paths."""
+
+    def __init__(self, site: Site, store: Store, lifecycle: Lifecycle) -> None:
+        self._site = site
+        self._store = store
+        self._lifecycle = lifecycle
+
+    def canonical(self, uri: str) -> tuple[str, str | None]:
+        """A model's path as the service keeps it, and the job it came from, if any.
+
+        Raises:
+            ArmError: 400 when the URI leads nowhere.
+        """
+        match = _JOB_OUTPUT.fullmatch(uri)
+        if match is not None:
+            path = self._job_output(match["job"], match["output"])
+            return self._site.datastore_uri(f"{path}/"), match["job"]
+        match = _DATASTORE_PATH.fullmatch(uri)
+        if match is None:
+            raise user_error(
+                f"'{uri}' is not a path of a model. Use azureml://jobs/JOB/outputs/OUTPUT or "
+                f"azureml://datastores/{DATASTORE}/paths/PATH.",
+                target="modelUri",
+            )
+        path = _relative(match["datastore"], match["path"])
+        if not self._site.datastore_folder(path).exists():
+            raise user_error(f"'{uri}' does not exist.", target="modelUri")
+        return self._site.datastore_uri(match["path"]), None
+
+    def local_path(self, uri: str) -> str:
+        """What the compute node or a scoring process can open.
+
+        A local path where this server has one; the base model's id and `http` URLs stay as they
+        are, for the node knows them.
+
+        Raises:
+            ArmError: 400 or 404 when the reference leads nowhere.
+        """
+        if uri.startswith(("http://", "https://")) or self.is_base_model(uri):
+            return uri
+        match = _MODEL.fullmatch(uri) or _SHORT_MODEL.fullmatch(uri)
+        if match is not None:
+            uri = self.model(match["name"], match["version"])["properties"]["modelUri"]
+        match = _JOB_OUTPUT.fullmatch(uri)
+        if match is not None:
+            path = self._job_output(match["job"], match["output"])
+            return str(self._site.datastore_folder(path))
+        match = _DATASTORE_PATH.fullmatch(uri)
+        if match is None:
+            raise user_error(f"'{uri}' is not a reference that the local cloud can resolve.")
+        found = self._site.datastore_folder(_relative(match["datastore"], match["path"]))
+        if not found.exists():
+            raise user_error(f"'{uri}' does not exist.")
+        return str(found)
+
+    def is_base_model(self, uri: str) -> bool:
+        """Whether this is the registry's foundation model.
+
+        Raises:
+            ArmError: 404 for another model of a registry.
+        """
+        match = _REGISTRY_MODEL.fullmatch(uri)
+        if match is None:
+            return False
+        known = (self._site.connection.registry, BASE_MODEL, BASE_MODEL_VERSION)
+        if match.groups() != known:
+            raise not_found("Model", uri)
+        return True
+
+    def base_model(self) -> Path | None:
+        """The folder of the foundation model, None until the compute node has trained it."""
+        record = self._store.get("registry", "base-model")
+        return Path(record["path"]) if record else None
+
+    def publish_base_model(self, folder: Path) -> None:
+        """Remember where the foundation model is."""
+        self._store.put("registry", "base-model", {"path": str(folder)})
+
+    def model(self, name: str, version: str) -> Json:
+        """The version of a workspace model.
+
+        Raises:
+            ArmError: 404 when there is none.
+        """
+        resource = self._store.get(MODEL_VERSIONS, f"{name}/{version}")
+        if resource is None:
+            raise not_found("Model", f"{name}:{version}")
+        return resource
+
+    def _job_output(self, job: str, output: str) -> str:
+        record = self._lifecycle.job(job)
+        if record is None:
+            raise user_error(f"Job '{job}' does not exist.")
+        component_output = record["work"]["outputs"].get(output)
+        if component_output is None:
+            raise user_error(f"Job '{job}' has no output '{output}'.")
+        status = record["resource"]["properties"]["status"]
+        if status != "Completed":
+            raise user_error(f"Output '{output}' of job '{job}' is not there: it is {status}.")
+        return f"{job_output_path(job)}/{component_output}"
+
+
+def job_output_path(job: str) -> str:
+    """Where in the datastore a job's outputs are."""
+    return f"azureml/{job}"
+
+
+def _relative(datastore: str, path: str) -> str:
+    pure = PurePosixPath(path)
+    if datastore != DATASTORE or pure.is_absolute() or ".." in pure.parts:
+        raise user_error(f"The workspace has no path '{path}' in a datastore '{datastore}'.")
+    return str(pure)

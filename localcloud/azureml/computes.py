@@ -1,0 +1,174 @@
+"""Compute clusters (AmlCompute)."""
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from localcloud.azureml.arm import (
+    PROVIDER,
+    Json,
+    check_name,
+    not_found,
+    page,
+    read_json,
+    section,
+    text,
+    timestamp,
+    user_error,
+    whole_number,
+)
+from localcloud.azureml.operations import Operations
+from localcloud.azureml.site import API_VERSION, Site
+from localcloud.azureml.store import Store
+from localcloud.azureml.vm_sizes import find_size
+from localcloud.manifest import Compute
+
+KIND = "computes"
+PROVISIONING_SECONDS = 1.0
+IDLE_NODES = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
+
+
+class Computes:
+    """The workspace's clusters: those of the manifest and those created since."""
+
+    def __init__(self, site: Site, store: Store, operations: Operations) -> None:
+        self._site = site
+        self._store = store
+        self._operations = operations
+
+    def routes(self) -> list[Route]:
+        """Routes below the workspace."""
+        return [
+            Route("/computes", self.list_computes),
+            Route("/computes/{compute}", self.get_compute, methods=["GET"]),
+            Route("/computes/{compute}", self.put_compute, methods=["PUT", "PATCH"]),
+            Route("/computes/{compute}", self.delete_compute, methods=["DELETE"]),
+        ]
+
+    def start(self, declared: list[Compute]) -> None:
+        """Create the declared clusters that are not there yet and finish what a restart cut."""
+        for compute in declared:
+            if self._store.get(KIND, compute.name) is None:
+                scale = {"minNodeCount": compute.min_nodes, "maxNodeCount": compute.max_nodes}
+                inner = {"vmSize": compute.size, "scaleSettings": scale}
+                resource = self._resource(compute.name, {"properties": {"properties": inner}})
+                self._store.put(KIND, compute.name, _with_state(resource, "Succeeded"))
+        for resource in self._store.list(KIND):
+            if resource["properties"]["provisioningState"] == "Creating":
+                self._begin_create(resource["name"])
+            elif resource["properties"]["provisioningState"] == "Deleting":
+                self._begin_delete(resource["name"])
+
+    def exists(self, name: str) -> bool:
+        """Whether a job may ask for the cluster."""
+        resource = self._store.get(KIND, name)
+        return resource is not None and resource["properties"]["provisioningState"] == "Succeeded"
+
+    async def list_computes(self, request: Request) -> Response:
+        """All clusters."""
+        return page(request, self._store.list(KIND), self._site.url)
+
+    async def get_compute(self, request: Request) -> Response:
+        """One cluster."""
+        return JSONResponse(self._get(request.path_params["compute"]))
+
+    async def put_compute(self, request: Request) -> Response:
+        """Create a cluster or change its scale settings."""
+        name = check_name("compute", request.path_params["compute"])
+        before = self._store.get(KIND, name)
+        resource = self._resource(name, await read_json(request), before)
+        if before is not None and before["properties"]["provisioningState"] == "Succeeded":
+            self._store.put(KIND, name, _with_state(resource, "Succeeded"))
+            return JSONResponse(self._get(name))
+        self._store.put(KIND, name, _with_state(resource, "Creating"))
+        operation = self._begin_create(name)
+        headers = self._operations.headers(operation, _version(request), str(request.url))
+        return JSONResponse(self._get(name), status_code=201, headers=headers)
+
+    async def delete_compute(self, request: Request) -> Response:
+        """Delete a cluster."""
+        name = request.path_params["compute"]
+        self._store.put(KIND, name, _with_state(self._get(name), "Deleting"))
+        operation = self._begin_delete(name)
+        headers = self._operations.headers(operation, _version(request))
+        return Response(status_code=202, headers=headers)
+
+    def _get(self, name: str) -> Json:
+        resource = self._store.get(KIND, name)
+        if resource is None:
+            raise not_found("Compute", name)
+        return resource
+
+    def _begin_create(self, name: str) -> str:
+        async def create() -> None:
+            await asyncio.sleep(PROVISIONING_SECONDS)
+            self._store.put(KIND, name, _with_state(self._get(name), "Succeeded"))
+
+        return self._operations.begin(f"{KIND}/{name}", create)
+
+    def _begin_delete(self, name: str) -> str:
+        async def delete() -> None:
+            await asyncio.sleep(PROVISIONING_SECONDS)
+            self._store.delete(KIND, name)
+
+        return self._operations.begin(f"{KIND}/{name}", delete)
+
+    def _resource(self, name: str, body: Json, before: Json | None = None) -> Json:
+        properties = section(body, "properties")
+        if properties.get("computeType", "AmlCompute") != "AmlCompute":
+            raise user_error("The local cloud has computes of type AmlCompute only.")
+        cluster = section(properties, "properties")
+        size = find_size(text(cluster, "vmSize"))
+        if size is None:
+            raise user_error(f"The size '{cluster['vmSize']}' is not known.", target="vmSize")
+        scale = section(cluster, "scaleSettings")
+        created = before["properties"]["createdOn"] if before else timestamp()
+        return {
+            "id": f"{self._site.workspace_path}/computes/{name}",
+            "name": name,
+            "type": f"{PROVIDER}/workspaces/computes",
+            "location": self._site.connection.location,
+            "tags": section(body, "tags"),
+            "properties": {
+                "createdOn": created,
+                "modifiedOn": timestamp(),
+                "disableLocalAuth": False,
+                "description": properties.get("description"),
+                "resourceId": None,
+                "computeType": "AmlCompute",
+                "computeLocation": self._site.connection.location,
+                "provisioningErrors": None,
+                "isAttachedCompute": False,
+                "properties": {
+                    "vmSize": size.name.upper(),
+                    "vmPriority": cluster.get("vmPriority", "Dedicated"),
+                    "scaleSettings": {
+                        "minNodeCount": whole_number(scale, "minNodeCount", 0, 0, 1000),
+                        "maxNodeCount": whole_number(scale, "maxNodeCount", 1, 1, 1000),
+                        "nodeIdleTimeBeforeScaleDown": scale.get(
+                            "nodeIdleTimeBeforeScaleDown", "PT120S"
+                        ),
+                    },
+                    "currentNodeCount": 0,
+                    "targetNodeCount": 0,
+                    "nodeStateCounts": {f"{state}NodeCount": 0 for state in IDLE_NODES},
+                    "allocationState": "Steady",
+                    "errors": None,
+                    "osType": "Linux",
+                    "isolatedNetwork": False,
+                    "enableNodePublicIp": True,
+                    "remoteLoginPortPublicAccess": "NotSpecified",
+                },
+            },
+        }
+
+
+def _with_state(resource: Json, state: str) -> Json:
+    resource["properties"]["provisioningState"] = state
+    return resource
+
+
+def _version(request: Request) -> str:
+    return request.query_params.get("api-version", API_VERSION)

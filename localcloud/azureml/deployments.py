@@ -1,0 +1,344 @@
+"""Managed online deployments: a registered model behind an endpoint."""
+
+import asyncio
+from pathlib import Path
+
+import isodate
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from localcloud.azureml.arm import (
+    ENDPOINT_NAME,
+    PROVIDER,
+    ArmError,
+    Json,
+    check_name,
+    conflict,
+    not_found,
+    page,
+    read_json,
+    section,
+    string_map,
+    system_data,
+    text,
+    user_error,
+    whole_number,
+)
+from localcloud.azureml.assets import Assets
+from localcloud.azureml.events import Outbox
+from localcloud.azureml.fleet import Fleet, ScoringFailedError, log_tail
+from localcloud.azureml.operations import Operations, Work
+from localcloud.azureml.site import API_VERSION, Site
+from localcloud.azureml.store import Store
+from localcloud.azureml.vm_sizes import find_size
+
+DEPLOYMENTS = "deployments"
+PROVISIONING_SECONDS = 1.0
+BASE_MODEL_POLL_SECONDS = 0.5
+MAX_PER_ENDPOINT, MAX_INSTANCES, MAX_TIMEOUT_SECONDS = 20, 50, 180
+PROBE = {
+    "initialDelay": "PT10S",
+    "period": "PT10S",
+    "timeout": "PT2S",
+    "successThreshold": 1,
+    "failureThreshold": 30,
+}
+
+
+class Deployments:
+    """The deployment routes.
+
+    A deployment's record is `{"resource", "submitted"}`: the ARM resource, and what the last
+    PUT asked for, so that the same PUT again changes nothing.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        store: Store,
+        operations: Operations,
+        assets: Assets,
+        fleet: Fleet,
+        outbox: Outbox,
+    ) -> None:
+        self._site = site
+        self._store = store
+        self._operations = operations
+        self._assets = assets
+        self._fleet = fleet
+        self._outbox = outbox
+
+    def routes(self) -> list[Route]:
+        """Routes below the workspace."""
+        path = "/onlineEndpoints/{endpoint}/deployments"
+        return [
+            Route(path, self.list_deployments),
+            Route(f"{path}/{{deployment}}", self.get_deployment, methods=["GET"]),
+            Route(f"{path}/{{deployment}}", self.put_deployment, methods=["PUT"]),
+            Route(f"{path}/{{deployment}}", self.delete_deployment, methods=["DELETE"]),
+            Route(f"{path}/{{deployment}}/getLogs", self.get_logs, methods=["POST"]),
+        ]
+
+    def start(self) -> None:
+        """Run the scoring processes again and finish what a restart cut short."""
+        for record in self._store.list(DEPLOYMENTS):
+            resource = record["resource"]
+            key, state = _key_of(resource), resource["properties"]["provisioningState"]
+            if state == "Succeeded":
+                self._fleet.resume(key, Path(record["folder"]))
+            elif state in ("Creating", "Updating"):
+                self._begin_provisioning(key, operation_name(resource))
+            elif state == "Deleting":
+                self._begin_deletion(key, operation_name(resource))
+
+    async def remove(self, endpoint: str, name: str) -> None:
+        """End a deployment's process and forget it."""
+        key = f"{endpoint}/{name}"
+        self._operations.cancel(f"{DEPLOYMENTS}/{key}")
+        await self._fleet.remove(key)
+        self._store.delete(DEPLOYMENTS, key)
+
+    async def list_deployments(self, request: Request) -> Response:
+        """The deployments of an endpoint."""
+        name = self._endpoint(request)["name"]
+        found = [record["resource"] for record in self._store.list(DEPLOYMENTS, f"{name}/")]
+        return page(request, found, self._site.url)
+
+    async def get_deployment(self, request: Request) -> Response:
+        """One deployment."""
+        return JSONResponse(self._record(request)["resource"])
+
+    async def put_deployment(self, request: Request) -> Response:
+        """Create a deployment or change it."""
+        endpoint = self._endpoint(request)
+        name = check_name("deployment", request.path_params["deployment"], ENDPOINT_NAME)
+        key = f"{endpoint['name']}/{name}"
+        before = self._store.get(DEPLOYMENTS, key)
+        self._check_endpoint(endpoint, before)
+        body = await read_json(request)
+        resource = self._resource(endpoint, name, body, request.state.caller, before)
+        submitted = {**resource["properties"], "tags": resource["tags"], "sku": resource["sku"]}
+        if before is not None and before["submitted"] == submitted:
+            state = before["resource"]["properties"]["provisioningState"]
+            if state != "Failed":
+                return self._answer(request, before["resource"], 200)
+        resource["properties"]["provisioningState"] = "Creating" if before is None else "Updating"
+        folder = before["folder"] if before else None
+        record = {"resource": resource, "submitted": submitted, "folder": folder}
+        self._store.put(DEPLOYMENTS, key, record)
+        self._begin_provisioning(key)
+        return self._answer(request, self._record(request)["resource"], 200 if before else 201)
+
+    async def delete_deployment(self, request: Request) -> Response:
+        """Delete a deployment without traffic; 204 when it is not there."""
+        endpoint = self._endpoint(request)
+        name = request.path_params["deployment"]
+        record = self._store.get(DEPLOYMENTS, f"{endpoint['name']}/{name}")
+        if record is None:
+            return Response(status_code=204)
+        weight = endpoint["properties"]["traffic"].get(name, 0)
+        if weight:
+            raise user_error(
+                f"Deployment '{name}' gets {weight}% of the traffic of endpoint "
+                f"'{endpoint['name']}'. Set its traffic to 0 before you delete it.",
+                target="traffic",
+            )
+        record["resource"]["properties"]["provisioningState"] = "Deleting"
+        key = _key_of(record["resource"])
+        self._store.put(DEPLOYMENTS, key, record)
+        headers = self._operations.headers(self._begin_deletion(key), _version(request))
+        return JSONResponse(None, status_code=202, headers=headers)
+
+    async def get_logs(self, request: Request) -> Response:
+        """The end of what the scoring process wrote."""
+        record = self._record(request)
+        lines = whole_number(await read_json(request), "tail", 50, 0, 10000) or 50
+        path = scoring_log(self._site, _key_of(record["resource"]))
+        return JSONResponse({"content": log_tail(path, lines)})
+
+    def _answer(self, request: Request, resource: Json, status: int) -> Response:
+        headers = {}
+        if resource["properties"]["provisioningState"] != "Succeeded":
+            operation = operation_name(resource) or ""
+            headers = self._operations.headers(operation, _version(request), str(request.url))
+        return JSONResponse(resource, status_code=status, headers=headers)
+
+    def _begin_provisioning(self, key: str, operation: str | None = None) -> str:
+        async def provision() -> None:
+            try:
+                await self._provision(key)
+            except ScoringFailedError as error:
+                self._set_state(key, "Failed")
+                raise ArmError(400, "ResourceNotReady", str(error)) from error
+            except ArmError:
+                self._set_state(key, "Failed")
+                raise
+
+        return self._begin(key, operation, provision)
+
+    async def _provision(self, key: str) -> None:
+        record = self._store.get(DEPLOYMENTS, key)
+        if record is None:
+            raise not_found("Deployment", key)
+        folder = await self._model_folder(record["resource"]["properties"]["model"])
+        await asyncio.sleep(PROVISIONING_SECONDS)
+        await self._fleet.deploy(key, folder)
+        self._store.put(DEPLOYMENTS, key, {**record, "folder": str(folder)})
+        with self._store.transaction():
+            self._announce(self._set_state(key, "Succeeded"))
+
+    async def _model_folder(self, model: str) -> Path:
+        if not self._assets.is_base_model(model):
+            return Path(self._assets.local_path(model))
+        while (folder := self._assets.base_model()) is None:
+            await asyncio.sleep(BASE_MODEL_POLL_SECONDS)
+        return folder
+
+    def _begin_deletion(self, key: str, operation: str | None = None) -> str:
+        async def delete() -> None:
+            await self._fleet.remove(key)
+            self._store.delete(DEPLOYMENTS, key)
+
+        return self._begin(key, operation, delete)
+
+    def _begin(self, key: str, operation: str | None, work: Work) -> str:
+        operation = self._operations.begin(f"{DEPLOYMENTS}/{key}", work, operation)
+        record = self._store.get(DEPLOYMENTS, key)
+        if record is not None:
+            url = self._operations.status_url(operation, API_VERSION)
+            record["resource"]["properties"]["properties"]["AzureAsyncOperationUri"] = url
+            self._store.put(DEPLOYMENTS, key, record)
+        return operation
+
+    def _set_state(self, key: str, state: str) -> Json:
+        record = self._store.get(DEPLOYMENTS, key)
+        if record is None:
+            raise not_found("Deployment", key)
+        record["resource"]["properties"]["provisioningState"] = state
+        self._store.put(DEPLOYMENTS, key, record)
+        return record["resource"]
+
+    def _announce(self, resource: Json) -> None:
+        endpoint = _key_of(resource).partition("/")[0]
+        data = {
+            "serviceName": endpoint,
+            "serviceComputeType": "Managed",
+            "modelIds": resource["properties"]["model"],
+            "serviceTags": resource["tags"],
+            "serviceProperties": {"deployment": resource["name"]},
+        }
+        self._outbox.add("ModelDeployed", f"endpoints/{endpoint}", data)
+
+    def _endpoint(self, request: Request) -> Json:
+        name = request.path_params["endpoint"]
+        resource = self._store.get("endpoints", name)
+        if resource is None:
+            raise not_found("Endpoint", name)
+        return resource
+
+    def _record(self, request: Request) -> Json:
+        endpoint, name = self._endpoint(request)["name"], request.path_params["deployment"]
+        record = self._store.get(DEPLOYMENTS, f"{endpoint}/{name}")
+        if record is None:
+            raise not_found("Deployment", name)
+        return record
+
+    def _check_endpoint(self, endpoint: Json, before: Json | None) -> None:
+        state = endpoint["properties"]["provisioningState"]
+        if state not in ("Succeeded", "Updating"):
+            raise conflict(f"Endpoint '{endpoint['name']}' cannot be deployed to: it is {state}.")
+        if before and before["resource"]["properties"]["provisioningState"] == "Deleting":
+            raise conflict(f"Deployment '{before['resource']['name']}' is being deleted.")
+        count = len(self._store.list(DEPLOYMENTS, f"{endpoint['name']}/"))
+        if before is None and count >= MAX_PER_ENDPOINT:
+            raise user_error(f"An endpoint has at most {MAX_PER_ENDPOINT} deployments.")
+
+    def _resource(
+        self, endpoint: Json, name: str, body: Json, caller: str, before: Json | None
+    ) -> Json:
+        properties = section(body, "properties")
+        previous = before["resource"] if before else None
+        sku = section(body, "sku")
+        return {
+            "id": f"{endpoint['id']}/deployments/{name}",
+            "name": name,
+            "type": f"{PROVIDER}/workspaces/onlineEndpoints/deployments",
+            "location": self._site.connection.location,
+            "kind": "Managed",
+            "tags": string_map(body, "tags"),
+            "sku": {
+                "name": "Default",
+                "tier": "Standard",
+                "capacity": whole_number(sku, "capacity", 1, 1, MAX_INSTANCES),
+            },
+            "properties": self._properties(properties),
+            "systemData": system_data(caller, previous["systemData"] if previous else None),
+        }
+
+    def _properties(self, properties: Json) -> Json:
+        if properties.get("endpointComputeType", "Managed") != "Managed":
+            raise user_error("The local cloud has managed deployments only.")
+        size = text(properties, "instanceType")
+        if find_size(size) is None:
+            raise user_error(f"The instance type '{size}' is not known.", target="instanceType")
+        model = text(properties, "model")
+        if not self._assets.is_base_model(model):
+            self._assets.local_path(model)
+        requests = section(properties, "requestSettings")
+        return {
+            "description": properties.get("description"),
+            "properties": string_map(properties, "properties"),
+            "codeConfiguration": properties.get("codeConfiguration"),
+            "environmentId": properties.get("environmentId"),
+            "environmentVariables": string_map(properties, "environmentVariables"),
+            "scaleSettings": properties.get("scaleSettings") or {"scaleType": "Default"},
+            "requestSettings": {
+                "maxQueueWait": requests.get("maxQueueWait") or "PT0.5S",
+                "requestTimeout": _request_timeout(requests),
+                "maxConcurrentRequestsPerInstance": whole_number(
+                    requests, "maxConcurrentRequestsPerInstance", 1, 1, 1000
+                ),
+            },
+            "modelMountPath": properties.get("modelMountPath"),
+            "appInsightsEnabled": bool(properties.get("appInsightsEnabled", False)),
+            "livenessProbe": PROBE | section(properties, "livenessProbe"),
+            "readinessProbe": PROBE | section(properties, "readinessProbe"),
+            "instanceType": size,
+            "model": model,
+            "egressPublicNetworkAccess": "Enabled",
+            "endpointComputeType": "Managed",
+        }
+
+
+def operation_name(resource: Json) -> str | None:
+    """The name of the last operation on an endpoint or deployment."""
+    url = resource["properties"]["properties"].get("AzureAsyncOperationUri")
+    return url.rpartition("/")[2].partition("?")[0] if url else None
+
+
+def scoring_log(site: Site, key: str) -> Path:
+    """Where the scoring process of `ENDPOINT/DEPLOYMENT` writes."""
+    return site.logs / f"scoring-{key.replace('/', '-')}.log"
+
+
+def _request_timeout(requests: Json) -> str:
+    value = requests.get("requestTimeout") or "PT5S"
+    try:
+        seconds = isodate.parse_duration(value).total_seconds()
+    except (isodate.ISO8601Error, TypeError) as error:
+        raise user_error(f"'{value}' is no ISO 8601 duration.", target="requestTimeout") from error
+    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
+        raise user_error(
+            f"requestTimeout must be at most {MAX_TIMEOUT_SECONDS} s.", target="requestTimeout"
+        )
+    return str(value)
+
+
+def _key_of(resource: Json) -> str:
+    parts = resource["id"].split("/")
+    return f"{parts[-3]}/{parts[-1]}"
+
+
+def _version(request: Request) -> str:
+    return request.query_params.get("api-version", API_VERSION)

@@ -1,0 +1,196 @@
+"""Scoring processes: one per deployment, kept alive for as long as the deployment exists."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from localcloud.process import LOOPBACK, free_ports, start_child
+
+LOG = logging.getLogger(__name__)
+
+READY_SECONDS = 300.0
+POLL_SECONDS = 0.2
+STOP_SECONDS = 5.0
+FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS = 0.5, 10.0
+CRASHES_ALLOWED = 1
+TAIL_LINES = 40
+
+
+class ScoringFailedError(Exception):
+    """The scoring process does not come up; the message ends with the tail of its log."""
+
+
+class Server:
+    """Runs one model's scoring process and starts it again when it dies."""
+
+    def __init__(self, model: Path, log_file: Path) -> None:
+        self.model = model
+        self.log_file = log_file
+        self.ready = asyncio.Event()
+        self.port = 0
+        self.in_flight = 0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the process listens while it is ready."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def start(self) -> None:
+        """Begin to run the process; `ready` is set when it can score."""
+        self._task = asyncio.create_task(self._run())
+
+    async def wait_ready(self) -> None:
+        """Wait until the process can score.
+
+        Raises:
+            ScoringFailedError: it crashed twice or needs longer than five minutes.
+        """
+        if self._task is None:
+            raise ScoringFailedError("The scoring process was not started.")
+        waiting = asyncio.create_task(self.ready.wait())
+        try:
+            await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if not self.ready.is_set():
+            self._task.result()
+
+    async def stop(self) -> None:
+        """End the process."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._end_child()
+
+    async def _run(self) -> None:
+        crashes, came_up, backoff = 0, False, FIRST_BACKOFF_SECONDS
+        while True:
+            self._launch()
+            try:
+                await self._until_ready()
+                came_up, backoff = True, FIRST_BACKOFF_SECONDS
+                self.ready.set()
+                await self._until_dead()
+                LOG.warning("scoring process of %s died; starting it again", self.model)
+            except ScoringFailedError:
+                crashes += 1
+                if not came_up and crashes > CRASHES_ALLOWED:
+                    raise
+            finally:
+                self.ready.clear()
+                await self._end_child()
+            await asyncio.sleep(backoff)
+            backoff = min(LAST_BACKOFF_SECONDS, backoff * 2)
+
+    def _launch(self) -> None:
+        self.port = free_ports(["scoring"])["scoring"]
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "localcloud.serving", "--model", self.model]
+        self._child = start_child([*command, "--port", str(self.port)], log_file=self.log_file)
+
+    async def _until_ready(self) -> None:
+        deadline = asyncio.get_running_loop().time() + READY_SECONDS
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+            while asyncio.get_running_loop().time() < deadline:
+                if self._child is None or self._child.poll() is not None:
+                    raise ScoringFailedError(f"The container crashed.\n{self.tail(TAIL_LINES)}")
+                if await _answers(client, self.url):
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+        raise ScoringFailedError(f"The container did not become ready.\n{self.tail(TAIL_LINES)}")
+
+    async def _until_dead(self) -> None:
+        while self._child is not None and self._child.poll() is None:
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _end_child(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            await asyncio.to_thread(_end, child)
+
+    def tail(self, lines: int) -> str:
+        """The last lines of the process's output."""
+        return log_tail(self.log_file, lines)
+
+
+class Fleet:
+    """The servers of all deployments, by `ENDPOINT/DEPLOYMENT`."""
+
+    def __init__(self, log_file: Callable[[str], Path]) -> None:
+        self._log_file = log_file
+        self._servers: dict[str, Server] = {}
+
+    def find(self, key: str) -> Server | None:
+        """The server that scores for a deployment."""
+        return self._servers.get(key)
+
+    def resume(self, key: str, model: Path) -> None:
+        """Run a deployment's server again after a restart, without waiting for it."""
+        server = Server(model, self._log_file(key))
+        self._servers[key] = server
+        server.start()
+
+    async def deploy(self, key: str, model: Path) -> None:
+        """Bring up a server and, once it is ready, put it in the place of the one before.
+
+        Raises:
+            ScoringFailedError: it does not come up; the one before goes on.
+        """
+        current = self._servers.get(key)
+        if current is not None and current.model == model and current.ready.is_set():
+            return
+        server = Server(model, self._log_file(key))
+        server.start()
+        try:
+            await server.wait_ready()
+        except BaseException:
+            await server.stop()
+            raise
+        previous = self._servers.get(key)
+        self._servers[key] = server
+        if previous is not None:
+            await previous.stop()
+
+    async def remove(self, key: str) -> None:
+        """End a deployment's server."""
+        server = self._servers.pop(key, None)
+        if server is not None:
+            await server.stop()
+
+    async def close(self) -> None:
+        """End all servers."""
+        await asyncio.gather(*(self.remove(key) for key in list(self._servers)))
+
+
+def log_tail(path: Path, lines: int) -> str:
+    """The last lines of a log file, empty when there is none."""
+    try:
+        content = path.read_bytes()[-262144:].decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(content.splitlines()[-lines:])
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    if child.stdin:
+        child.stdin.close()

@@ -1,0 +1,97 @@
+"""What stands before every route: authentication, error bodies, and the count of requests."""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from localcloud.azureml.arm import ArmError
+
+LOG = logging.getLogger("localcloud.azureml.requests")
+_RESOURCE = re.compile(
+    r"/subscriptions/[^/]+(?:/resourceGroups/[^/]+)?/providers/Microsoft\.MachineLearningServices"
+    r"(?:/(?:workspaces|registries)/[^/]+)?"
+)
+
+
+class Guard:
+    """ASGI middleware that lets a request through only when `check` does not raise."""
+
+    def __init__(self, app: ASGIApp, check: Callable[[Request], object]) -> None:
+        self._app = app
+        self._check = check
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check, then pass on."""
+        request = Request(scope, receive)
+        try:
+            request.state.caller = self._check(request)
+        except ArmError as error:
+            await error.response()(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class RequestLog:
+    """ASGI middleware that logs each request and counts it by operation."""
+
+    def __init__(self, app: ASGIApp, counts: Counter[str]) -> None:
+        self._app = app
+        self._counts = counts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on and note the status."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            self._counts[operation(scope)] += 1
+            LOG.info("%s %s %s", scope["method"], scope["path"], status)
+
+
+def operation(scope: Scope) -> str:
+    """A request by what it does: method and path, without the names of resources."""
+    path = _RESOURCE.sub("", scope["path"])
+    for name, value in scope.get("path_params", {}).items():
+        path = re.sub(f"/{re.escape(str(value))}(?=/|$)", f"/{{{name}}}", path, count=1)
+    known = "endpoint" in scope
+    return f"{scope['method']} {path or '/'}" if known else f"{scope['method']} (unknown route)"
+
+
+async def arm_error(request: Request, error: Exception) -> Response:
+    """An `ArmError` as its answer."""
+    if not isinstance(error, ArmError):
+        raise error
+    return error.response()
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """A path or method that nothing serves, in ARM's shape, logged so that it is easily found."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    version = parse_qs(request.url.query).get("api-version", ["none"])[0]
+    LOG.warning("no route: %s %s api-version=%s", request.method, request.url.path, version)
+    code = "MethodNotAllowed" if status == 405 else "NotFound"
+    message = f"The local cloud does not offer {request.method} {request.url.path}."
+    return ArmError(status, code, message).response()
+
+
+async def server_error(request: Request, error: Exception) -> Response:
+    """A mistake of this server: uvicorn logs the traceback, the caller gets none of it."""
+    message = "An internal server error occurred; see the server's log."
+    return JSONResponse(ArmError(500, "InternalServerError", message).body(), status_code=500)

@@ -1,0 +1,236 @@
+"""Jobs of the workspace: submitted, read, listed and cancelled."""
+
+import asyncio
+import json
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from localcloud.azureml.arm import (
+    PROVIDER,
+    Json,
+    check_name,
+    listed,
+    not_found,
+    page,
+    read_json,
+    section,
+    string_map,
+    system_data,
+    text,
+    user_error,
+)
+from localcloud.azureml.computes import Computes
+from localcloud.azureml.lifecycle import ENDED, Lifecycle
+from localcloud.azureml.operations import Operations
+from localcloud.azureml.pipeline import (
+    SERVERLESS,
+    Step,
+    component_reference,
+    compute_name,
+    read_step,
+)
+from localcloud.azureml.registry import Registry
+from localcloud.azureml.site import API_VERSION, DATASTORE, Site
+
+FIXED = ("settings", "inputs", "outputs", "jobs", "computeId", "experimentName")
+CHANGEABLE = "description, tags, displayName, properties, and isArchived"
+CANCEL_POLL_SECONDS = 0.2
+
+
+class Jobs:
+    """The job routes."""
+
+    def __init__(
+        self,
+        site: Site,
+        lifecycle: Lifecycle,
+        operations: Operations,
+        computes: Computes,
+        registry: Registry,
+    ) -> None:
+        self._site = site
+        self._lifecycle = lifecycle
+        self._operations = operations
+        self._computes = computes
+        self._registry = registry
+        self.submitted = asyncio.Event()
+
+    def routes(self) -> list[Route]:
+        """Routes below the workspace."""
+        return [
+            Route("/jobs", self.list_jobs),
+            Route("/jobs/{job}", self.get_job, methods=["GET"]),
+            Route("/jobs/{job}", self.put_job, methods=["PUT"]),
+            Route("/jobs/{job}/cancel", self.cancel_job, methods=["POST"]),
+        ]
+
+    async def list_jobs(self, request: Request) -> Response:
+        """All pipeline jobs, newest first."""
+        wanted = listed(request, lambda job: job["properties"]["isArchived"])
+        jobs = [record["resource"] for record in reversed(self._lifecycle.jobs())]
+        return page(request, [job for job in jobs if wanted(job)], self._site.url)
+
+    async def get_job(self, request: Request) -> Response:
+        """A job; of a pipeline's step no more than its name, as Azure answers."""
+        name = request.path_params["job"]
+        record = self._lifecycle.job(name)
+        if record is not None:
+            return JSONResponse(record["resource"])
+        step = self._lifecycle.step(name)
+        if step is None:
+            raise not_found("Job", name)
+        return JSONResponse(self._envelope(name) | {"systemData": {"createdAt": step["created"]}})
+
+    async def put_job(self, request: Request) -> Response:
+        """Submit a job, or change the description of one that is there."""
+        name = check_name("job", request.path_params["job"])
+        properties = section(await read_json(request), "properties")
+        record = self._lifecycle.job(name)
+        if record is not None:
+            self._update(record, properties)
+            return JSONResponse(record["resource"])
+        step_name, body, component, version = component_reference(properties)
+        spec = self._registry.component(component, version, text(body, "componentId"))
+        step = read_step(step_name, body, properties, spec)
+        self._check_computes(properties, body, step)
+        record = {
+            "resource": self._resource(name, properties, step, request.state.caller),
+            "submitted": {key: properties.get(key) for key in FIXED},
+            "work": {
+                "literals": dict(step.literals),
+                "assets": dict(step.assets),
+                "outputs": dict(step.outputs),
+            },
+            "node": None,
+            "attempts": 0,
+            "error": None,
+        }
+        self._lifecycle.create(record)
+        self.submitted.set()
+        location = f"{self._site.url}{request.url.path}?{request.url.query}"
+        return JSONResponse(record["resource"], status_code=201, headers={"Location": location})
+
+    async def cancel_job(self, request: Request) -> Response:
+        """Ask a job to end; one that no node has yet ends at once."""
+        name = request.path_params["job"]
+        record = self._lifecycle.job(name)
+        if record is None:
+            raise not_found("Job", name)
+        if record["resource"]["properties"]["status"] in ENDED:
+            return Response(status_code=200)
+        self._lifecycle.set_status(record, "CancelRequested")
+        if record["node"] is None:
+            self._lifecycle.set_status(record, "Canceled")
+
+        async def wait_for_end() -> None:
+            while not self._has_ended(name):
+                await asyncio.sleep(CANCEL_POLL_SECONDS)
+
+        operation = self._operations.begin(f"jobs/{name}", wait_for_end)
+        version = request.query_params.get("api-version", API_VERSION)
+        headers = self._operations.headers(operation, version)
+        del headers["Azure-AsyncOperation"]
+        return Response(status_code=202, headers=headers)
+
+    def _has_ended(self, name: str) -> bool:
+        record = self._lifecycle.job(name)
+        return record is None or record["resource"]["properties"]["status"] in ENDED
+
+    def _update(self, record: Json, properties: Json) -> None:
+        changed = [
+            key
+            for key in FIXED
+            if (properties.get(key) or None) != (record["submitted"][key] or None)
+        ]
+        if changed:
+            names = ", ".join(key[0].upper() + key[1:] for key in changed)
+            raise user_error(
+                "A job with this name already exists. If you are trying to create a new job, use "
+                "a different name. If you are trying to update an existing job, the existing "
+                f"job's {names} cannot be changed. Only {CHANGEABLE} can be updated.",
+                inner={"code": "Immutable", "innerError": {"code": "JobPropertyImmutable"}},
+            )
+        current = record["resource"]["properties"]
+        current["tags"] |= string_map(properties, "tags")
+        current["isArchived"] = bool(properties.get("isArchived", current["isArchived"]))
+        current["displayName"] = properties.get("displayName") or current["displayName"]
+        current["description"] = properties.get("description") or current["description"]
+        self._lifecycle.save(record)
+
+    def _check_computes(self, properties: Json, body: Json, step: Step) -> None:
+        wanted = {
+            compute_name(properties.get("computeId")),
+            compute_name(body.get("computeId")),
+            *(
+                compute_name(value)
+                for name, value in step.literals.items()
+                if name.startswith("compute_")
+            ),
+        } - {None}
+        for name in sorted(str(name) for name in wanted):
+            if not self._computes.exists(name):
+                raise user_error(
+                    f"Compute '{name}' does not exist or is not ready. "
+                    f"Name a compute of the workspace, or '{SERVERLESS}'.",
+                    target="computeId",
+                )
+
+    def _envelope(self, name: str) -> Json:
+        identifier = f"{self._site.workspace_path}/jobs/{name}"
+        return {"id": identifier, "name": name, "type": f"{PROVIDER}/workspaces/jobs"}
+
+    def _resource(self, name: str, properties: Json, step: Step, caller: str) -> Json:
+        compute = compute_name(properties.get("computeId"))
+        known = {
+            "azureml.DevPlatv2": "true",
+            "azureml.runsource": "azureml.PipelineRun",
+            "runSource": "MFE",
+            "runType": "HTTP",
+            "azureml.parameters": json.dumps({key: str(v) for key, v in step.literals.items()}),
+            "azureml.defaultComputeName": compute or SERVERLESS,
+            "azureml.defaultDataStoreName": DATASTORE,
+            "azureml.pipelineComponent": "pipelinerun",
+        }
+        return self._envelope(name) | {
+            "properties": {
+                "description": properties.get("description"),
+                "tags": string_map(properties, "tags"),
+                "properties": string_map(properties, "properties") | known,
+                "displayName": properties.get("displayName") or name,
+                "status": "Preparing",
+                "experimentName": properties.get("experimentName") or "Default",
+                "services": self._services(name),
+                "computeId": properties.get("computeId"),
+                "isArchived": bool(properties.get("isArchived", False)),
+                "identity": properties.get("identity"),
+                "componentId": properties.get("componentId"),
+                "jobType": "Pipeline",
+                "settings": properties.get("settings"),
+                "jobs": properties["jobs"],
+                "inputs": section(properties, "inputs"),
+                "outputs": section(properties, "outputs"),
+                "sourceJobId": None,
+            },
+            "systemData": system_data(caller),
+        }
+
+    def _services(self, name: str) -> Json:
+        studio = self._site.connection.cloud.metadata.azure_portal.rstrip("/")
+        endpoints = {
+            "Tracking": f"{self._site.mlflow_uri}?",
+            "Studio": f"{studio}/runs/{name}?wsid={self._site.workspace_path}",
+        }
+        return {
+            kind: {
+                "jobServiceType": kind,
+                "port": None,
+                "endpoint": endpoint,
+                "status": None,
+                "errorMessage": None,
+                "properties": None,
+                "nodes": None,
+            }
+            for kind, endpoint in endpoints.items()
+        }

@@ -1,0 +1,160 @@
+"""A job's life: its record, the MLflow runs and the events that go with each change of status."""
+
+from localcloud.azureml.arm import Json, timestamp
+from localcloud.azureml.events import Outbox
+from localcloud.azureml.runs import Runs, now_ms
+from localcloud.azureml.site import Site
+from localcloud.azureml.store import Store
+
+JOBS, STEPS = "jobs", "steps"
+ENDED = ("Completed", "Failed", "Canceled")
+MLFLOW_STATUS = {
+    "NotStarted": "SCHEDULED",
+    "Preparing": "SCHEDULED",
+    "Queued": "SCHEDULED",
+    "Running": "RUNNING",
+    "CancelRequested": "RUNNING",
+    "Finalizing": "RUNNING",
+    "Completed": "FINISHED",
+    "Failed": "FAILED",
+    "Canceled": "KILLED",
+}
+
+
+class Lifecycle:
+    """Creates jobs and moves them and their steps from one status to the next.
+
+    A job's record is `{"resource", "work", "node", "attempts", "error"}`: the ARM resource, what
+    the compute node needs, the node that has it, how often it was handed out, and why it failed.
+    A step's record is `{"name", "job", "step", "status", "error", "created", "ended"}`; it is
+    found by the id of its run and reached from the job by its place.
+    """
+
+    def __init__(self, site: Site, store: Store, runs: Runs, outbox: Outbox) -> None:
+        self._site = site
+        self._store = store
+        self._runs = runs
+        self._outbox = outbox
+
+    def job(self, name: str) -> Json | None:
+        """The record of a job."""
+        return self._store.get(JOBS, name)
+
+    def jobs(self) -> list[Json]:
+        """The records of all jobs, oldest first."""
+        return self._store.list(JOBS)
+
+    def save(self, record: Json) -> None:
+        """Keep a job's record."""
+        self._store.put(JOBS, record["resource"]["name"], record)
+
+    def create(self, record: Json) -> None:
+        """Begin a job: its record, its MLflow run and the first event."""
+        resource = record["resource"]
+        name, properties = resource["name"], resource["properties"]
+        experiment = properties["experimentName"]
+        with self._store.transaction():
+            self.save(record)
+            identifier = self._site.experiment_id(experiment)
+            self._runs.ensure_experiment(identifier, experiment)
+            self._runs.create(name, identifier, MLFLOW_STATUS[properties["status"]])
+            tags = {
+                "mlflow.runName": properties["displayName"],
+                "mlflow.rootRunId": name,
+                "mlflow.user": resource["systemData"]["createdBy"],
+            }
+            self._runs.log(name, tags={**properties["tags"], **tags})
+            self._announce(record, name, properties["status"], _pipeline_run(resource))
+
+    def set_status(self, record: Json, status: str, error: Json | None = None) -> None:
+        """Move a job on; an ended job stays as it is."""
+        resource = record["resource"]
+        properties = resource["properties"]
+        if properties["status"] in ENDED or properties["status"] == status:
+            return
+        properties["status"] = status
+        record["error"] = error
+        with self._store.transaction():
+            self.save(record)
+            ended = now_ms() if status in ENDED else None
+            self._runs.update(resource["name"], MLFLOW_STATUS[status], ended)
+            self._announce(record, resource["name"], status, _pipeline_run(resource))
+            if status in ENDED:
+                self._end_open_steps(record, status, error)
+
+    def steps(self, job: str) -> list[Json]:
+        """The steps that a job has begun, in order."""
+        places = self._store.list("step-places", f"{job}/")
+        found = (self._store.get(STEPS, place["run"]) for place in places)
+        return [step for step in found if step is not None]
+
+    def step(self, run: str) -> Json | None:
+        """The step with this run id."""
+        return self._store.get(STEPS, run)
+
+    def set_step(self, record: Json, name: str, status: str, error: Json | None = None) -> str:
+        """Begin a step or move it on; returns the id of its run."""
+        job = record["resource"]["name"]
+        run = self._site.guid("jobs", job, "steps", name)
+        step = self.step(run) or {"name": run, "job": job, "step": name, "created": timestamp()}
+        if step.get("status") == status:
+            return run
+        step |= {"status": status, "error": error}
+        step["ended"] = timestamp() if status in ENDED else None
+        with self._store.transaction():
+            self._store.put(STEPS, run, step)
+            self._store.put("step-places", f"{job}/{name}", {"run": run})
+            self._record_step_run(record, step)
+            self._announce(record, run, status, _step_run(step))
+        return run
+
+    def _record_step_run(self, record: Json, step: Json) -> None:
+        properties = record["resource"]["properties"]
+        run, status = step["name"], MLFLOW_STATUS[step["status"]]
+        self._runs.create(run, self._site.experiment_id(properties["experimentName"]), status)
+        self._runs.update(run, status, now_ms() if step["ended"] else None)
+        tags = {
+            "mlflow.runName": step["step"],
+            "mlflow.parentRunId": step["job"],
+            "mlflow.rootRunId": step["job"],
+            "mlflow.user": record["resource"]["systemData"]["createdBy"],
+        }
+        self._runs.log(run, tags=tags)
+
+    def _end_open_steps(self, record: Json, status: str, error: Json | None) -> None:
+        for step in self.steps(record["resource"]["name"]):
+            if step["status"] not in ENDED:
+                self.set_step(record, step["step"], status, error)
+
+    def _announce(self, record: Json, run: str, status: str, facts: Json) -> None:
+        properties = record["resource"]["properties"]
+        experiment = self._site.experiment_id(properties["experimentName"])
+        data = {
+            "experimentId": experiment,
+            "experimentName": properties["experimentName"],
+            "runId": run,
+            **facts,
+        }
+        subject = f"experiments/{experiment}/runs/{run}"
+        if status == "Completed":
+            self._outbox.add("RunCompleted", subject, data)
+        else:
+            self._outbox.add("RunStatusChanged", subject, {**data, "runStatus": status})
+
+
+def _pipeline_run(resource: Json) -> Json:
+    properties = resource["properties"]
+    return {
+        "runType": "azureml.PipelineRun",
+        "runTags": properties["tags"],
+        "runProperties": properties["properties"],
+    }
+
+
+def _step_run(step: Json) -> Json:
+    properties = {
+        "azureml.moduleName": step["step"],
+        "azureml.pipelinerunid": step["job"],
+        "azureml.rootpipelinerunid": step["job"],
+    }
+    return {"runType": "azureml.StepRun", "runTags": {}, "runProperties": properties}

@@ -1,0 +1,177 @@
+"""The compute node's side of the workspace: it takes jobs here and reports how they go."""
+
+import asyncio
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from localcloud.azureml.arm import (
+    ArmError,
+    Json,
+    conflict,
+    not_found,
+    read_json,
+    section,
+    string_map,
+    text,
+    user_error,
+)
+from localcloud.azureml.assets import Assets, job_output_path
+from localcloud.azureml.lifecycle import ENDED, Lifecycle
+from localcloud.azureml.runs import Metric, Runs, now_ms
+from localcloud.azureml.site import Site
+
+LONG_POLL_SECONDS = 20.0
+MAX_ATTEMPTS = 3
+REPORTED = ("Running", "Finalizing", *ENDED)
+
+
+class Nodes:
+    """Hands out jobs, to the newest node only, and takes its reports.
+
+    A node names itself by an id that it makes when it starts. A job that an earlier node had is
+    handed out again, for that node is gone; what it still sends is refused.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        lifecycle: Lifecycle,
+        assets: Assets,
+        runs: Runs,
+        submitted: asyncio.Event,
+    ) -> None:
+        self._site = site
+        self._lifecycle = lifecycle
+        self._assets = assets
+        self._runs = runs
+        self._submitted = submitted
+        self._newest = ""
+
+    def routes(self) -> list[Route]:
+        """Routes below `/_compute`."""
+        return [
+            Route("/base-model", self.publish_base_model, methods=["POST"]),
+            Route("/next", self.next_job, methods=["POST"]),
+            Route("/jobs/{job}", self.get_job),
+            Route("/jobs/{job}/steps/{step}", self.put_step, methods=["PUT"]),
+            Route("/jobs/{job}/steps/{step}/log", self.log, methods=["POST"]),
+            Route("/jobs/{job}/status", self.put_status, methods=["PUT"]),
+        ]
+
+    async def publish_base_model(self, request: Request) -> Response:
+        """The node has the foundation model ready in a folder."""
+        folder = Path(text(await read_json(request), "path"))
+        if not folder.is_dir():
+            raise user_error(f"{folder} is not a folder.")
+        self._assets.publish_base_model(folder)
+        return Response(status_code=204)
+
+    async def next_job(self, request: Request) -> Response:
+        """The oldest job that waits; 204 when none came within 20 seconds."""
+        node = text(await read_json(request), "node")
+        self._newest = node
+        self._submitted.set()
+        deadline = asyncio.get_running_loop().time() + LONG_POLL_SECONDS
+        while node == self._newest:
+            self._submitted.clear()
+            job = self._take(node)
+            if job is not None:
+                return JSONResponse(job)
+            pause = deadline - asyncio.get_running_loop().time()
+            try:
+                await asyncio.wait_for(self._submitted.wait(), max(0.0, pause))
+            except TimeoutError:
+                return Response(status_code=204)
+        raise conflict(f"Node '{node}' was replaced by '{self._newest}'.")
+
+    async def get_job(self, request: Request) -> Response:
+        """Whether the job is to be cancelled."""
+        record = self._record(request, request.query_params.get("node"))
+        status = record["resource"]["properties"]["status"]
+        return JSONResponse({"cancel": status == "CancelRequested"})
+
+    async def put_step(self, request: Request) -> Response:
+        """A step begins or ends."""
+        body = await read_json(request)
+        record = self._record(request, body.get("node"))
+        step, status = request.path_params["step"], _status(body)
+        self._lifecycle.set_step(record, step, status, body.get("error"))
+        return Response(status_code=204)
+
+    async def log(self, request: Request) -> Response:
+        """Metrics and parameters of a step; they go to the job's own run as well."""
+        body = await read_json(request)
+        record = self._record(request, body.get("node"))
+        job = record["resource"]["name"]
+        step = self._lifecycle.set_step(record, request.path_params["step"], "Running")
+        moment = now_ms()
+        metrics = [
+            Metric(key, float(value), moment, int(body.get("step", 0)))
+            for key, value in section(body, "metrics").items()
+        ]
+        self._runs.log(step, metrics=metrics, params=string_map(body, "params"))
+        self._runs.log(job, metrics=metrics)
+        return Response(status_code=204)
+
+    async def put_status(self, request: Request) -> Response:
+        """The job finalizes or has ended."""
+        body = await read_json(request)
+        record = self._record(request, body.get("node"))
+        self._lifecycle.set_status(record, _status(body), body.get("error"))
+        return Response(status_code=204)
+
+    def _record(self, request: Request, node: object) -> Json:
+        name = request.path_params["job"]
+        record = self._lifecycle.job(name)
+        if record is None:
+            raise not_found("Job", name)
+        if record["node"] != node:
+            raise conflict(f"Job '{name}' is not node '{node}''s.")
+        return record
+
+    def _take(self, node: str) -> Json | None:
+        for record in self._lifecycle.jobs():
+            status = record["resource"]["properties"]["status"]
+            if status in ENDED or record["node"] == node:
+                continue
+            if status == "CancelRequested":
+                self._lifecycle.set_status(record, "Canceled")
+            elif (job := self._hand_out(record, node)) is not None:
+                return job
+        return None
+
+    def _hand_out(self, record: Json, node: str) -> Json | None:
+        if record["attempts"] >= MAX_ATTEMPTS:
+            message = f"The compute node was lost {MAX_ATTEMPTS} times while it ran this job."
+            self._lifecycle.set_status(
+                record, "Failed", {"code": "SystemError", "message": message}
+            )
+            return None
+        name, work = record["resource"]["name"], record["work"]
+        try:
+            assets = {key: self._assets.local_path(uri) for key, uri in work["assets"].items()}
+        except ArmError as error:
+            problem = {"code": error.code, "message": error.message}
+            self._lifecycle.set_status(record, "Failed", problem)
+            return None
+        record["node"] = node
+        record["attempts"] += 1
+        self._lifecycle.save(record)
+        self._lifecycle.set_status(record, "Running")
+        folder = self._site.datastore_folder(job_output_path(name))
+        return {
+            "name": name,
+            "literals": work["literals"],
+            "assets": assets,
+            "output_dir": str(folder),
+        }
+
+
+def _status(body: Json) -> str:
+    status = text(body, "status")
+    if status not in REPORTED:
+        raise user_error(f"'{status}' is not one of {', '.join(REPORTED)}.", target="status")
+    return status

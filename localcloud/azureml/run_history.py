@@ -1,0 +1,104 @@
+"""Run history: how the SDK reads a job's steps, and why a run failed."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from localcloud.azureml.arm import Json, not_found, page, read_json, string_map
+from localcloud.azureml.lifecycle import Lifecycle
+from localcloud.azureml.runs import Runs
+from localcloud.azureml.site import Site
+
+
+class RunHistory:
+    """The part of `history/v1.0` that jobs.list, jobs.stream and jobs.create_or_update call."""
+
+    def __init__(self, site: Site, lifecycle: Lifecycle, runs: Runs) -> None:
+        self._site = site
+        self._lifecycle = lifecycle
+        self._runs = runs
+
+    def routes(self) -> list[Route]:
+        """Routes below `/history/v1.0/WORKSPACE`."""
+        return [
+            Route("/runs/{run}", self.get_run),
+            Route("/runs/{run}/details", self.get_details),
+            Route("/runs/{run}/children", self.list_children),
+            Route("/experiments/{experiment}/runs/{run}", self.change_run, methods=["PATCH"]),
+        ]
+
+    async def get_run(self, request: Request) -> Response:
+        """A run."""
+        return JSONResponse(self._run(request.path_params["run"]))
+
+    async def get_details(self, request: Request) -> Response:
+        """A run with its error; it has no log files."""
+        run = self._run(request.path_params["run"])
+        keys = ("runId", "status", "startTimeUtc", "endTimeUtc", "error", "properties")
+        return JSONResponse({key: run[key] for key in keys} | {"logFiles": {}})
+
+    async def list_children(self, request: Request) -> Response:
+        """The steps of a job that have begun."""
+        name = request.path_params["run"]
+        self._run(name)
+        steps = [self._run(step["name"]) for step in self._lifecycle.steps(name)]
+        return page(request, steps, self._site.url)
+
+    async def change_run(self, request: Request) -> Response:
+        """Change a job's display name, description or tags."""
+        name = request.path_params["run"]
+        record = self._lifecycle.job(name)
+        if record is None:
+            raise not_found("Run", name)
+        body = await read_json(request)
+        properties = record["resource"]["properties"]
+        properties["tags"] |= string_map(body, "tags")
+        properties["displayName"] = body.get("displayName") or properties["displayName"]
+        properties["description"] = body.get("description") or properties["description"]
+        self._lifecycle.save(record)
+        self._runs.log(name, tags=string_map(body, "tags"))
+        return JSONResponse(self._run(name))
+
+    def _run(self, name: str) -> Json:
+        job = self._lifecycle.job(name)
+        if job is not None:
+            return self._common(name, name, job["error"]) | _job_fields(job["resource"])
+        step = self._lifecycle.step(name)
+        if step is None:
+            raise not_found("Run", name)
+        return self._common(name, step["job"], step["error"]) | {
+            "parentRunId": step["job"],
+            "displayName": step["step"],
+            "runType": "azureml.StepRun",
+            "status": step["status"],
+            "createdUtc": step["created"],
+            "startTimeUtc": step["created"],
+            "endTimeUtc": step["ended"],
+        }
+
+    def _common(self, name: str, root: str, error: Json | None) -> Json:
+        run = self._runs.get(name)
+        return {
+            "runId": name,
+            "runUuid": name,
+            "rootRunId": root,
+            "experimentId": run.experiment if run else None,
+            "tags": {},
+            "properties": {},
+            "error": {"error": error} if error else None,
+            "startTimeUtc": None,
+            "endTimeUtc": None,
+        }
+
+
+def _job_fields(resource: Json) -> Json:
+    properties = resource["properties"]
+    return {
+        "displayName": properties["displayName"],
+        "description": properties["description"],
+        "runType": "azureml.PipelineRun",
+        "status": properties["status"],
+        "tags": properties["tags"],
+        "properties": properties["properties"],
+        "createdUtc": resource["systemData"]["createdAt"],
+    }

@@ -1,0 +1,90 @@
+"""The one workspace that is served: its ids, addresses and folders."""
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from localcloud.azureml.arm import PROVIDER
+from localcloud.connection import Connection
+
+DATASTORE = "workspaceblobstore"
+API_VERSION = "2024-10-01-preview"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Names and places of the workspace, derived from the connection."""
+
+    connection: Connection
+
+    @property
+    def folder(self) -> Path:
+        """Where the workspace keeps its records and files."""
+        return self.connection.state_dir / "azureml"
+
+    @property
+    def logs(self) -> Path:
+        """Where the scoring processes write their output."""
+        return self.connection.state_dir / "logs"
+
+    @property
+    def url(self) -> str:
+        """The server's address, without a slash at its end."""
+        return self.connection.azureml_url.rstrip("/")
+
+    @property
+    def subscription_path(self) -> str:
+        """The ARM id of the subscription."""
+        return f"/subscriptions/{self.connection.subscription_id}"
+
+    @property
+    def group_path(self) -> str:
+        """The ARM id of the resource group."""
+        return f"{self.subscription_path}/resourceGroups/{self.connection.resource_group}"
+
+    @property
+    def workspace_path(self) -> str:
+        """The ARM id of the workspace."""
+        return f"{self.group_path}/providers/{PROVIDER}/workspaces/{self.connection.workspace}"
+
+    @property
+    def registry_uri(self) -> str:
+        """How assets of the registry are addressed."""
+        return f"azureml://registries/{self.connection.registry}"
+
+    @property
+    def workspace_id(self) -> str:
+        """The workspace's GUID, the same after every restart."""
+        return self.guid("workspace")
+
+    @property
+    def mlflow_uri(self) -> str:
+        """The tracking URI, as the workspace reports it."""
+        host = urlsplit(self.url).netloc
+        return f"azureml://{host}/mlflow/v1.0{self.workspace_path}"
+
+    def artifact_uri(self, experiment: str, run: str) -> str:
+        """Where MLflow says that a run's artifacts are."""
+        return f"{self.mlflow_uri}/experiments/{experiment}/runs/{run}/artifacts"
+
+    def guid(self, *names: str) -> str:
+        """A GUID that depends on nothing but the workspace and the names."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join([self.workspace_path, *names])))
+
+    def experiment_id(self, experiment: str) -> str:
+        """The id of an experiment."""
+        return self.guid("experiments", experiment)
+
+    def datastore_folder(self, path: str) -> Path:
+        """The local folder or file of a path in the workspace's own datastore."""
+        return self.folder / DATASTORE / path
+
+    def datastore_uri(self, path: str) -> str:
+        """The URI of a path in the workspace's own datastore."""
+        connection = self.connection
+        return (
+            f"azureml://subscriptions/{connection.subscription_id}"
+            f"/resourceGroups/{connection.resource_group}/workspaces/{connection.workspace}"
+            f"/datastores/{DATASTORE}/paths/{path}"
+        )

@@ -1,0 +1,128 @@
+"""The workspace itself, the services found through it, and the cloud's metadata."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from localcloud.azureml.arm import PROVIDER, Json, timestamp
+from localcloud.azureml.site import Site
+from localcloud.azureml.store import Store
+from localcloud.azureml.vm_sizes import vm_sizes
+
+
+class Workspace:
+    """Answers for the workspace resource and what is offered at its location."""
+
+    def __init__(self, site: Site, store: Store) -> None:
+        self._site = site
+        self._created = _created(store)
+
+    def routes(self) -> list[Route]:
+        """Routes below the subscription."""
+        path = self._site.workspace_path
+        listing = path.rpartition("/")[0]
+        locations = f"{self._site.subscription_path}/providers/{PROVIDER}/locations"
+        return [
+            Route(path, self.get_workspace),
+            Route(listing, self.list_workspaces),
+            Route(f"{locations}/{{location}}/vmSizes", self.list_vm_sizes),
+        ]
+
+    def public_routes(self) -> list[Route]:
+        """Routes that need no token, as in Azure."""
+        return [
+            Route("/metadata/endpoints", self.get_metadata),
+            Route("/discovery", self.get_discovery),
+        ]
+
+    async def get_workspace(self, request: Request) -> Response:
+        """The workspace."""
+        return JSONResponse(self._workspace())
+
+    async def list_workspaces(self, request: Request) -> Response:
+        """The workspaces of the resource group: this one."""
+        return JSONResponse({"value": [self._workspace()]})
+
+    async def list_vm_sizes(self, request: Request) -> Response:
+        """The virtual machine sizes on offer."""
+        return JSONResponse({"value": vm_sizes()})
+
+    async def get_discovery(self, request: Request) -> Response:
+        """The addresses of the workspace's data plane: all of them this server's."""
+        services = ("api", "catalog", "experimentation", "gallery", "history", "modelmanagement")
+        return JSONResponse(dict.fromkeys(services, self._site.url))
+
+    async def get_metadata(self, request: Request) -> Response:
+        """The cloud as Azure's `metadata/endpoints` describes clouds."""
+        cloud = self._site.connection.cloud
+        return JSONResponse(
+            [
+                {
+                    "name": cloud.name,
+                    "portal": cloud.metadata.azure_portal,
+                    "resourceManager": cloud.metadata.resource_manager,
+                    "authentication": {
+                        "loginEndpoint": cloud.metadata.active_directory,
+                        "audiences": [cloud.metadata.resource_manager],
+                        "tenant": "common",
+                        "identityProvider": "AAD",
+                    },
+                    "graphAudience": cloud.metadata.active_directory,
+                    "suffixes": {"storage": cloud.metadata.storage_endpoint},
+                }
+            ]
+        )
+
+    def _workspace(self) -> Json:
+        site, connection = self._site, self._site.connection
+        return {
+            "id": site.workspace_path,
+            "name": connection.workspace,
+            "type": f"{PROVIDER}/workspaces",
+            "location": connection.location,
+            "kind": "Default",
+            "tags": {},
+            "identity": {
+                "type": "SystemAssigned",
+                "principalId": site.guid("identity"),
+                "tenantId": connection.tenant_id,
+            },
+            "sku": {"name": "Basic", "tier": "Basic"},
+            "properties": self._properties(),
+            "systemData": {"createdAt": self._created, "lastModifiedAt": self._created},
+        }
+
+    def _properties(self) -> Json:
+        site, connection = self._site, self._site.connection
+        return {
+            "friendlyName": connection.workspace,
+            "description": "",
+            "workspaceId": site.workspace_id,
+            "tenantId": connection.tenant_id,
+            "provisioningState": "Succeeded",
+            "storageAccount": self._sibling("Microsoft.Storage/storageAccounts", "account"),
+            "keyVault": self._sibling("Microsoft.KeyVault/vaults", "vault"),
+            "applicationInsights": self._sibling("Microsoft.Insights/components", "insights"),
+            "containerRegistry": None,
+            "imageBuildCompute": None,
+            "hbiWorkspace": False,
+            "v1LegacyMode": False,
+            "storageHnsEnabled": False,
+            "privateLinkCount": 0,
+            "publicNetworkAccess": "Enabled",
+            "discoveryUrl": f"{site.url}/discovery",
+            "mlFlowTrackingUri": site.mlflow_uri,
+        }
+
+    def _sibling(self, kind: str, name: str) -> str:
+        if name == "account":
+            name = self._site.connection.storage.account
+        return f"{self._site.group_path}/providers/{kind}/{name}"
+
+
+def _created(store: Store) -> str:
+    record = store.get("workspace", "created")
+    if record is None:
+        record = {"at": timestamp()}
+        store.put("workspace", "created", record)
+    return str(record["at"])
