@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
+    HttpResponseError,
     ResourceExistsError,
-    ResourceModifiedError,
     ResourceNotFoundError,
 )
 from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient, ContentSettings
@@ -23,6 +23,7 @@ from tuneops.release import Document
 
 LEASE_SECONDS = 20
 RENEW_SECONDS = 6
+_CONFLICTS = (409, 412)
 _JSON = ContentSettings(content_type="application/json")
 
 T = TypeVar("T", bound=Document)
@@ -82,7 +83,9 @@ class Store:
                 content_settings=_JSON,
                 **condition,
             )
-        except (ResourceModifiedError, ResourceExistsError) as error:
+        except HttpResponseError as error:
+            if error.status_code not in _CONFLICTS:
+                raise
             raise ConflictError(f"{path} was changed or leased by somebody else") from error
         return Stored(value, answer["etag"])
 
