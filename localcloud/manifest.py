@@ -1,0 +1,132 @@
+"""The manifest: what the local cloud provides, as infrastructure code says it for Azure."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from localcloud.connection import Connection
+
+PLACEHOLDER = re.compile(r"\$\{(?P<json>json:)?(?P<path>[a-z_.]+)\}")
+
+TopicName = Literal["storage", "workspace"]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class ManifestError(Exception):
+    """The manifest cannot be read or asks for something that does not exist."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StorageSection(_Section):
+    """Blob containers and storage queues to create."""
+
+    containers: list[Name] = []
+    queues: list[Name] = []
+
+
+class Compute(_Section):
+    """A compute cluster of the workspace."""
+
+    name: Name
+    size: Name
+    min_nodes: Annotated[int, Field(ge=0)] = 0
+    max_nodes: Annotated[int, Field(ge=1)] = 1
+
+
+class EventSubscription(_Section):
+    """An Event Grid subscription that delivers to an Event Grid function.
+
+    Without ``event_types`` every type matches. The subject filters ignore case, as Azure's do
+    unless ``isSubjectCaseSensitive`` is set.
+    """
+
+    name: Name
+    topic: TopicName
+    function: Name
+    event_types: list[Name] = []
+    subject_begins_with: str = ""
+    subject_ends_with: str = ""
+
+
+class Webhook(_Section):
+    """A webhook of the repository: a path of the Functions host and the events it wants."""
+
+    path: Annotated[str, Field(pattern="^/")]
+    events: list[Name] = ["push"]
+
+
+class GitHubSection(_Section):
+    """The repository and its webhooks."""
+
+    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    branch: Name = "main"
+    webhooks: list[Webhook] = []
+
+
+class Manifest(_Section):
+    """Everything that the local cloud provides for one application."""
+
+    tenant_id: Name
+    subscription_id: Name
+    resource_group: Name
+    workspace: Name
+    location: Name
+    storage: StorageSection = StorageSection()
+    computes: list[Compute] = []
+    event_subscriptions: list[EventSubscription] = []
+    github: GitHubSection
+    app_settings: dict[str, str] = {}
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a manifest file.
+
+        Raises:
+            ManifestError: the file is missing, is not YAML, or has a wrong or unknown key.
+        """
+        try:
+            document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            return cls.model_validate(document)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ManifestError(f"{path}: {error}") from None
+        except yaml.YAMLError as error:
+            raise ManifestError(f"{path} is not YAML: {error}") from None
+        except ValidationError as error:
+            raise ManifestError(f"{path}: {_describe(error)}") from None
+
+    def app_environment(self, connection: Connection) -> dict[str, str]:
+        """The app settings with their ``${dotted.path}`` placeholders filled in.
+
+        Raises:
+            ManifestError: a placeholder names nothing in the connection.
+        """
+        return {name: _fill(name, text, connection) for name, text in self.app_settings.items()}
+
+
+def _describe(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'the document'}: {problem['msg']}"
+        for problem in error.errors()
+    )
+
+
+def _fill(name: str, text: str, connection: Connection) -> str:
+    def value(match: re.Match[str]) -> str:
+        try:
+            found = connection.lookup(match["path"])
+        except KeyError:
+            raise ManifestError(
+                f"app_settings.{name}: connection.json has no {match['path']!r}"
+            ) from None
+        if isinstance(found, str) and not match["json"]:
+            return found
+        return json.dumps(found)
+
+    return PLACEHOLDER.sub(value, text)

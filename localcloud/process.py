@@ -1,0 +1,115 @@
+"""Child processes that end with their parent, and ports for them."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+
+# Below the ports that Linux (32768 up) and macOS (49152 up) hand to outgoing connections, so that
+# a part which restarts finds its port free.
+PORT_RANGE = range(20000, 32000)
+
+
+def exit_with_parent() -> None:
+    """End this process as soon as its parent is gone, however the parent ended.
+
+    The parent holds the other end of this process's standard input (see ``start_child``); the
+    operating system closes it with the parent, also after ``kill -9``.
+    """
+    threading.Thread(target=_exit_at_end_of_input, name="exit-with-parent", daemon=True).start()
+
+
+def _exit_at_end_of_input() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os._exit(0)
+
+
+def start_child(
+    arguments: Sequence[str | Path],
+    *,
+    log_file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    own_group: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start a process whose standard input stays open as long as this process lives.
+
+    Args:
+        log_file: output is appended to it; without one the child writes where this process does.
+        environment: added to this process's environment.
+        own_group: give the child a session and process group of its own (see ``stop_group``).
+    """
+    output = log_file.open("ab") if log_file else None
+    try:
+        return subprocess.Popen(
+            [str(argument) for argument in arguments],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+            env={**os.environ, **(environment or {})},
+            cwd=directory,
+            start_new_session=own_group,
+        )
+    finally:
+        if output:
+            output.close()
+
+
+def stop_group(child: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
+    """End a child that was started with ``own_group``, and everything in its group.
+
+    SIGTERM first; SIGKILL to what is left when the child has ended or ``seconds`` are over.
+    """
+    _signal_group(child.pid, signal.SIGTERM)
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _signal_group(child.pid, signal.SIGKILL)
+        child.wait()
+        if child.stdin:
+            child.stdin.close()
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    # macOS answers EPERM for a group in which only zombies are left.
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def free_ports(names: Iterable[str], preferred: Mapping[str, int] | None = None) -> dict[str, int]:
+    """A free port on 127.0.0.1 for each name: its preferred one where that is still free."""
+    preferred = preferred or {}
+    chosen: dict[str, int] = {}
+    candidates = iter(random.sample(PORT_RANGE, len(PORT_RANGE)))
+    for name in names:
+        options = [preferred[name]] if name in preferred else []
+        port = next((port for port in options if _usable(port, chosen)), None)
+        chosen[name] = port or next(port for port in candidates if _usable(port, chosen))
+    return chosen
+
+
+def _usable(port: int, chosen: Mapping[str, int]) -> bool:
+    return port not in chosen.values() and port_is_free(port)
+
+
+def port_is_free(port: int) -> bool:
+    """Whether nothing listens on the port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
