@@ -7,7 +7,7 @@ from localcloud.manifest import Manifest
 from localcloud.part import begin_part
 from localcloud.process import LOOPBACK
 
-SHUTDOWN_SECONDS = 3
+SHUTDOWN_SECONDS = 1
 
 
 def main() -> None:

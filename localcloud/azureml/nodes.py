@@ -17,6 +17,7 @@ from localcloud.azureml.arm import (
     string_map,
     text,
     user_error,
+    whole_number,
 )
 from localcloud.azureml.assets import Assets, job_output_path
 from localcloud.azureml.lifecycle import ENDED, Lifecycle
@@ -85,6 +86,9 @@ class Nodes:
                 await asyncio.wait_for(self._submitted.wait(), max(0.0, pause))
             except TimeoutError:
                 return Response(status_code=204)
+            except asyncio.CancelledError:
+                # The server is ending; the node asks again.
+                return Response(status_code=503)
         raise conflict(f"Node '{node}' was replaced by '{self._newest}'.")
 
     async def get_job(self, request: Request) -> Response:
@@ -109,7 +113,7 @@ class Nodes:
         step = self._lifecycle.set_step(record, request.path_params["step"], "Running")
         moment = now_ms()
         metrics = [
-            Metric(key, float(value), moment, int(body.get("step", 0)))
+            Metric(key, float(value), moment, whole_number(body, "iteration", 0, 0, 10**9))
             for key, value in section(body, "metrics").items()
         ]
         self._runs.log(step, metrics=metrics, params=string_map(body, "params"))

@@ -1,0 +1,43 @@
+"""`python -m localcloud.compute --state DIR`: load torch once, then take jobs."""
+
+import os
+
+from localcloud.part import begin_part
+
+READY_FILE = "compute.ready"
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+def main() -> None:
+    """Serve as the workspace's compute node until told to end."""
+    connection = begin_part("The compute node of the workspace.")
+    ready = connection.state_dir / READY_FILE
+    ready.unlink(missing_ok=True)
+    # The libraries read these when they are imported, which takes seconds.
+    os.environ.update(OFFLINE)
+    import torch
+
+    from localcloud.compute.control import Control
+    from localcloud.compute.node import Node
+    from localcloud.training.base_model import ensure_base_model
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    base_model = ensure_base_model(connection.cache_dir)
+    control = Control(connection)
+    control.publish_base_model(base_model)
+    ready.write_text(f"{control.node}\n")
+    try:
+        Node(connection, control, base_model).run_forever()
+    finally:
+        ready.unlink(missing_ok=True)
+        control.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Takes one job after the other and runs it."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from localcloud.compute.control import Control, Json, Superseded
+from localcloud.compute.inputs import InputError, fetch_inputs
+from localcloud.compute.tracker import JobTracker, describe
+from localcloud.connection import Connection
+from localcloud.training.pipeline import Cancelled, PipelineError, run_chat_completion
+
+LOG = logging.getLogger(__name__)
+
+
+class Node:
+    """A compute node with the foundation model at hand."""
+
+    def __init__(self, connection: Connection, control: Control, base_model: Path) -> None:
+        self._connection = connection
+        self._control = control
+        self._base_model = base_model
+
+    def run_forever(self) -> None:
+        """Take and run jobs until a newer node takes this one's place."""
+        while True:
+            try:
+                job = self._control.next_job()
+            except Superseded as reason:
+                LOG.warning("ending: %s", reason)
+                return
+            if job is not None:
+                self._run(job)
+
+    def _run(self, job: Json) -> None:
+        name = job["name"]
+        LOG.info("job %s begins", name)
+        try:
+            self._run_pipeline(job)
+        except Superseded as reason:
+            LOG.warning("job %s given up: %s", name, reason)
+        except Cancelled:
+            self._report(name, "Canceled")
+        except InputError as error:
+            self._report(name, "Failed", {"code": "UserError", "message": str(error)})
+        except PipelineError as error:
+            self._report(name, "Failed", describe(error))
+        except Exception as error:
+            LOG.exception("job %s failed", name)
+            self._report(name, "Failed", describe(error))
+        else:
+            self._report(name, "Completed")
+
+    def _run_pipeline(self, job: Json) -> None:
+        final = Path(job["output_dir"])
+        work = final.with_name(f".{final.name}.{self._control.node}")
+        for left_behind in final.parent.glob(f".{final.name}.*"):
+            shutil.rmtree(left_behind, ignore_errors=True)
+        try:
+            assets = fetch_inputs(
+                job["assets"], self._connection.storage, self._base_model, work / "inputs"
+            )
+            outputs = work / "outputs"
+            outputs.mkdir(parents=True)
+            tracker = JobTracker(self._control, job["name"])
+            run_chat_completion({**job["literals"], **assets}, outputs, tracker)
+            self._control.report_job(job["name"], "Finalizing")
+            shutil.rmtree(final, ignore_errors=True)
+            outputs.rename(final)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _report(self, job: str, status: str, error: Json | None = None) -> None:
+        LOG.info("job %s: %s %s", job, status, error or "")
+        try:
+            self._control.report_job(job, status, error)
+        except Superseded as reason:
+            LOG.warning("job %s given up: %s", job, reason)
