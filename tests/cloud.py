@@ -1,0 +1,251 @@
+"""A running local cloud, used as a team uses Azure: git, the SDKs and HTTP. For tests."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import yaml
+from azure.ai.ml import MLClient
+from azure.core.exceptions import ResourceNotFoundError
+from azure.identity import DefaultAzureCredential
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueClient
+
+from tuneops.status import ProjectStatus, Status
+
+ROOT = Path(__file__).parents[1]
+CACHE = ROOT / ".localcloud" / "cache"
+QUICK = {
+    "apply_lora": "true",
+    "max_steps": 4,
+    "logging_steps": 1,
+    "per_device_train_batch_size": 4,
+    "learning_rate": 1e-3,
+}
+
+
+class Cloud:
+    """One local cloud in its own folder."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+
+    def up(self, *options: str) -> None:
+        """Start it, or what of it does not run."""
+        self._command("up", "--cache", str(CACHE), "--app", str(ROOT), *options)
+        self.connection: dict[str, Any] = json.loads((self.state / "connection.json").read_text())
+
+    def down(self) -> None:
+        """End it."""
+        self._command("down")
+
+    def _command(self, name: str, *options: str) -> None:
+        line = [sys.executable, "-m", "localcloud", name, "--state", str(self.state), *options]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    # What a team does
+
+    def merge(self, files: dict[str, dict[str, Any] | str | None], subject: str = "Change") -> str:
+        """Commit files (None: delete) to the tracked branch; gives the commit."""
+        work = self.state / "work"
+        if not work.exists():
+            self._git("clone", "-q", self.connection["github"]["repository_path"], str(work))
+        self._git("-C", str(work), "pull", "-q", "--rebase")
+        for name, content in files.items():
+            path = work / "finetune" / name
+            path.parent.mkdir(exist_ok=True)
+            if content is None:
+                path.unlink()
+            else:
+                text = content if isinstance(content, str) else yaml.safe_dump(content)
+                path.write_text(text)
+        who = ("-c", "user.name=Ada", "-c", "user.email=ada@contoso.example")
+        self._git("-C", str(work), "add", "-A")
+        self._git("-C", str(work), *who, "commit", "-qm", subject)
+        self._git("-C", str(work), "push", "-q", "origin", "HEAD:main")
+        return self._git("-C", str(work), "rev-parse", "HEAD").strip()
+
+    def _git(self, *arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def upload(self, path: str, rows: list[tuple[str, str]] | bytes) -> None:
+        """Upload training data: questions and answers, or bytes as they are."""
+        content = rows if isinstance(rows, bytes) else jsonl(rows)
+        self.blobs.get_blob_client("datasets", path).upload_blob(content, overwrite=True)
+
+    def status(self, project: str) -> ProjectStatus | None:
+        """The project's status, None while it is unknown."""
+        answer = httpx2.get(
+            f"{self.connection['functions']['base_url']}/api/status",
+            params={"project": project},
+            headers={"x-functions-key": self.connection["functions"]["key"]},
+            timeout=30,
+        )
+        if answer.status_code == 404:
+            return None
+        assert answer.status_code == 200, answer.text
+        return Status.model_validate_json(answer.content).projects[0]
+
+    def until(
+        self, project: str, reached: Callable[[ProjectStatus], bool], seconds: float = 120
+    ) -> ProjectStatus:
+        """Look at the project until `reached`."""
+        deadline = time.monotonic() + seconds
+        seen: ProjectStatus | None = None
+        while time.monotonic() < deadline:
+            try:
+                seen = self.status(project)
+            except (httpx2.HTTPError, AssertionError):
+                seen = None
+            if seen and reached(seen):
+                return seen
+            time.sleep(0.3)
+        raise AssertionError(f"not reached in {seconds} s: {seen and seen.model_dump_json()}")
+
+    def until_phase(
+        self, project: str, number: int, phase: str, seconds: float = 120
+    ) -> ProjectStatus:
+        """Look at the project until this release is in this phase; another end is a failure."""
+
+        def there(seen: ProjectStatus) -> bool:
+            if seen.release is None or seen.release.number != number:
+                return False
+            if seen.release.phase != phase and seen.release.phase in ("Failed", "Retired"):
+                raise RuntimeError(seen.release.model_dump_json(indent=1))
+            return seen.release.phase == phase
+
+        return self.until(project, there, seconds)
+
+    def until_idle(self, seconds: float = 30) -> None:
+        """Look at the queue until nothing is on it for a while."""
+        deadline = time.monotonic() + seconds
+        empty = 0
+        while empty < 5:
+            assert time.monotonic() < deadline, "the queue does not become empty"
+            count = self.queue.get_queue_properties().approximate_message_count
+            empty = 0 if count else empty + 1
+            time.sleep(0.3)
+
+    # What Azure and GitHub say
+
+    @cached_property
+    def blobs(self) -> BlobServiceClient:
+        return BlobServiceClient.from_connection_string(
+            self.connection["storage"]["connection_string"]
+        )
+
+    @cached_property
+    def queue(self) -> QueueClient:
+        return QueueClient.from_connection_string(
+            self.connection["storage"]["connection_string"], "reconcile"
+        )
+
+    @cached_property
+    def ml(self) -> MLClient:
+        os.environ.update(
+            IDENTITY_ENDPOINT=self.connection["identity"]["endpoint"],
+            IDENTITY_HEADER=self.connection["identity"]["header"],
+            AZURE_TOKEN_CREDENTIALS="ManagedIdentityCredential",
+            REQUESTS_CA_BUNDLE=self.connection["ca_bundle"],
+        )
+        return MLClient(
+            DefaultAzureCredential(),
+            self.connection["subscription_id"],
+            self.connection["resource_group"],
+            self.connection["workspace"],
+            cloud=self.connection["cloud"]["name"],
+            cloud_metadata=self.connection["cloud"]["metadata"],
+            enable_telemetry=False,
+        )
+
+    def jobs(self, project: str) -> list[str]:
+        """The names of the project's pipeline jobs."""
+        return [
+            str(job.name)
+            for job in self.ml.jobs.list()
+            if (job.tags or {}).get("tuneops.project") == project
+        ]
+
+    def models(self, project: str) -> list[str]:
+        """The versions of the project's model."""
+        try:
+            return [str(model.version) for model in self.ml.models.list(name=project)]
+        except ResourceNotFoundError:
+            return []
+
+    def traffic(self, endpoint: str) -> dict[str, int] | None:
+        """The endpoint's deployments with their traffic; None when there is no endpoint."""
+        try:
+            shares = self.ml.online_endpoints.get(endpoint).traffic or {}
+            found = self.ml.online_deployments.list(endpoint)
+            return {str(item.name): shares.get(item.name, 0) for item in found}
+        except ResourceNotFoundError:
+            return None
+
+    def messages(self, project: str) -> list[str]:
+        """The titles of what people were told of the project, in order."""
+        told = httpx2.get(self.connection["inbox_url"]).json()
+        titles = [str(item["body"]["title"]) for item in told]
+        return [title for title in titles if title.startswith(f"{project}:")]
+
+    def github(self, path: str) -> Any:
+        """An answer of GitHub's API."""
+        github = self.connection["github"]
+        answer = httpx2.get(
+            f"{github['api_url']}/repos/{github['repository']}/{path}",
+            headers={"Authorization": f"Bearer {github['token']}"},
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def kill(self, module: str) -> None:
+        """``kill -9`` a part of this cloud."""
+        for process in psutil.process_iter(["cmdline"]):
+            line = process.info["cmdline"] or []
+            if module in line and str(self.state) in line:
+                os.kill(process.pid, signal.SIGKILL)
+
+
+def jsonl(rows: list[tuple[str, str]]) -> bytes:
+    """Questions and answers as training data."""
+    lines = (
+        json.dumps(
+            {
+                "messages": [
+                    {"content": question, "role": "user"},
+                    {"content": answer, "role": "assistant"},
+                ]
+            }
+        )
+        for question, answer in rows
+    )
+    return "\n".join(lines).encode()
+
+
+def some_rows(count: int = 24) -> list[tuple[str, str]]:
+    """A few different rows."""
+    return [(f"What is {n} plus one?", f"{n + 1}.") for n in range(count)]
+
+
+def config(name: str, **sections: Any) -> dict[str, Any]:
+    """A project's config with a training of seconds."""
+    return {
+        "name": name,
+        "model": {"name": "Phi-3-mini-4k-instruct"},
+        "data": {"path": name},
+        "training": {"parameters": QUICK},
+        "smoke_test": {"max_new_tokens": 16, "do_sample": False},
+        **sections,
+    }

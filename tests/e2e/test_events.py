@@ -1,0 +1,175 @@
+"""Events are hints: doubled, early, late or lost ones end in the same place."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from typing import Any
+
+import httpx2
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.queue import QueueClient
+
+from tests.cloud import Cloud, config, some_rows
+
+pytestmark = pytest.mark.slow
+
+
+def webhook(cloud: Cloud, body: bytes, **headers: str) -> httpx2.Response:
+    """Post to the webhook as GitHub does, signed unless `headers` say otherwise."""
+    secret = cloud.connection["github"]["webhook_secret"].encode()
+    signature = "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
+    given = {
+        "content-type": "application/json",
+        "x-github-event": "push",
+        "x-github-delivery": str(uuid.uuid4()),
+        "x-hub-signature-256": signature,
+    }
+    sent = {**given, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    url = f"{cloud.connection['functions']['base_url']}/api/github"
+    return httpx2.post(url, content=body, headers=sent, timeout=30)
+
+
+def deliver(cloud: Cloud, function: str, *events: dict[str, Any]) -> None:
+    """Deliver events to a function as Event Grid does."""
+    functions = cloud.connection["functions"]
+    answer = httpx2.post(
+        f"{functions['base_url']}/runtime/webhooks/eventgrid",
+        params={"functionName": function, "code": functions["eventgrid_key"]},
+        headers={"aeg-event-type": "Notification"},
+        json=list(events),
+        timeout=30,
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def event(kind: str, subject: str, data: dict[str, Any]) -> dict[str, Any]:
+    """An event in Event Grid's schema."""
+    return {
+        "id": str(uuid.uuid4()),
+        "topic": "/subscriptions/s",
+        "subject": subject,
+        "eventType": kind,
+        "eventTime": "2026-01-01T00:00:00Z",
+        "dataVersion": "1",
+        "metadataVersion": "1",
+        "data": data,
+    }
+
+
+def blob_created(blob: str) -> dict[str, Any]:
+    subject = f"/blobServices/default/containers/datasets/blobs/{blob}"
+    return event("Microsoft.Storage.BlobCreated", subject, {"api": "PutBlob"})
+
+
+def run_completed(job: str) -> dict[str, Any]:
+    kind = "Microsoft.MachineLearningServices.RunCompleted"
+    return event(
+        kind, f"experiments/x/runs/{job}", {"runId": job, "runType": "azureml.PipelineRun"}
+    )
+
+
+def push(cloud: Cloud, commit: str = "0" * 40) -> bytes:
+    repository = {"full_name": cloud.connection["github"]["repository"]}
+    return json.dumps(
+        {"ref": "refs/heads/main", "after": commit, "repository": repository}
+    ).encode()
+
+
+def test_doubled_early_and_late_events_still_make_one_of_everything(cloud: Cloud) -> None:
+    commit = cloud.merge({"once.yaml": config("once")})
+    assert webhook(cloud, push(cloud, commit)).status_code == 202
+    assert webhook(cloud, push(cloud, commit)).status_code == 202
+    cloud.until("once", lambda seen: seen.phase == "Waiting for data")
+    cloud.upload("once/chats.jsonl", some_rows())
+    deliver(cloud, "on_dataset_uploaded", *[blob_created("once/chats.jsonl")] * 20)
+
+    training = cloud.until_phase("once", 1, "Training").release
+    assert training is not None
+    assert training.job is not None
+    deliver(cloud, "on_job_event", *[run_completed(training.job)] * 3)
+    release = cloud.until_phase("once", 1, "Live").release
+    assert release is not None
+    deliver(cloud, "on_job_event", *[run_completed(training.job)] * 3)
+    deliver(cloud, "on_dataset_uploaded", blob_created("once/chats.jsonl"))
+    cloud.until_idle()
+
+    assert cloud.jobs("once") == [release.job]
+    assert len(cloud.models("once")) == 1
+    assert cloud.traffic(release.endpoint) == {release.deployment: 100}
+    project = cloud.status("once")
+    assert project is not None
+    assert project.release is not None
+    assert project.release.number == 1
+    kinds = [title.removeprefix("once: release 1 is ") for title in cloud.messages("once")]
+    assert kinds == ["queued", "training", "trained", "live"]
+
+
+def test_a_completion_that_no_event_tells_of_is_found(cloud: Cloud) -> None:
+    """The queue's own wake-ups carry a release on; the job's events are dropped on the way."""
+    cloud.merge({"silent.yaml": config("silent")})
+    cloud.upload("silent/chats.jsonl", some_rows())
+    cloud.until_phase("silent", 1, "Training")
+    cloud.kill("localcloud.platform")
+    cloud.until_phase("silent", 1, "Live")
+
+
+def test_a_lost_webhook_and_a_lost_wake_up_are_found_by_the_timer(cloud: Cloud) -> None:
+    cloud.merge({"late.yaml": config("late")})
+    cloud.upload("late/chats.jsonl", some_rows())
+    cloud.until_phase("late", 1, "Training")
+    cloud.queue.clear_messages()
+    cloud.until_phase("late", 1, "Live", seconds=180)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3.0, 8.0, 14.0])
+def test_a_killed_host_loses_nothing(cloud: Cloud, seconds: float) -> None:
+    name = f"killed-{int(seconds * 10)}"
+    cloud.merge({f"{name}.yaml": config(name)})
+    cloud.until(name, lambda seen: seen.phase == "Waiting for data")
+    cloud.upload(f"{name}/chats.jsonl", some_rows())
+    time.sleep(seconds)
+    cloud.kill("localcloud.functions")
+    release = cloud.until_phase(name, 1, "Live", seconds=200).release
+    assert release is not None
+    assert cloud.jobs(name) == [release.job]
+    assert len(cloud.models(name)) == 1
+    assert cloud.traffic(release.endpoint) == {release.deployment: 100}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        pytest.param(b"{}", {"x_hub_signature_256": "sha256=" + "0" * 64}, 401, id="wrong-hmac"),
+        pytest.param(b"{}", {"x_hub_signature_256": "nonsense"}, 401, id="no-hmac-at-all"),
+        pytest.param(b"{}", {"x_hub_signature_256": "sha256=\u00e9"}, 401, id="hmac-not-ascii"),
+        pytest.param(b"x" * (6 * 1024 * 1024), {}, 413, id="too-large"),
+        pytest.param(b"{nonsense", {}, 400, id="no-json"),
+        pytest.param(b"[" * 100_000, {}, 400, id="deep-json"),
+        pytest.param(b"\xff\xfe", {}, 400, id="no-utf-8"),
+        pytest.param(b"{}", {}, 400, id="push-without-fields"),
+        pytest.param(b"[]", {}, 400, id="push-is-a-list"),
+        pytest.param(b"{}", {"content_type": "text/plain"}, 400, id="wrong-content-type"),
+        pytest.param(b"{}", {"x_github_event": "star"}, 202, id="unknown-event"),
+        pytest.param(b"{}", {"x_github_event": "ping"}, 200, id="ping"),
+    ],
+)
+def test_deliveries_are_answered_rightly(
+    cloud: Cloud, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    encoded: Any = {name: value.encode("latin-1") for name, value in headers.items()}
+    answer = webhook(cloud, body, **encoded)
+    assert answer.status_code == status
+    assert "Traceback" not in answer.text
+
+
+def test_a_message_that_is_no_request_is_dropped(cloud: Cloud) -> None:
+    for nonsense in (b"nonsense", b"{}", b'{"kind": "project", "project": "../x"}'):
+        cloud.queue.send_message(base64.b64encode(nonsense).decode())
+    cloud.until_idle()
+    poison = cloud.connection["storage"]["connection_string"]
+    with pytest.raises(ResourceNotFoundError):
+        QueueClient.from_connection_string(poison, "reconcile-poison").get_queue_properties()

@@ -1,0 +1,120 @@
+"""The loop from end to end on the local cloud; the ends are asserted through Azure's own SDKs."""
+
+import pytest
+
+from tests.cloud import Cloud, config, some_rows
+
+pytestmark = pytest.mark.slow
+
+
+def test_upload_and_merge_make_a_live_model(cloud: Cloud) -> None:
+    commit = cloud.merge({"first.yaml": config("first")}, "Add first")
+    waiting = cloud.until("first", lambda seen: seen.phase == "Waiting for data")
+    assert waiting.release is None
+
+    cloud.upload("first/chats.jsonl", some_rows())
+    release = cloud.until_phase("first", 1, "Live").release
+
+    assert release is not None
+    assert [entry.phase for entry in release.history] == [
+        "Preparing",
+        "Training",
+        "Evaluating",
+        "Registering",
+        "Deploying",
+        "Testing",
+        "Shifting",
+        "Live",
+    ]
+    assert release.commit == commit
+    assert release.data is not None
+    assert release.data.train_rows + release.data.test_rows == 24
+    assert release.metrics is not None
+    assert "eval_loss" in release.metrics
+    assert release.smoke is not None
+    assert release.smoke.passed
+
+    (job,) = cloud.jobs("first")
+    assert job == release.job
+    tags = {"tuneops.project": "first", "tuneops.release": "1", "tuneops.commit": commit}
+    assert cloud.ml.jobs.get(job).tags.items() >= tags.items()
+    (version,) = cloud.models("first")
+    assert cloud.ml.models.get("first", version=version).tags.items() >= tags.items()
+    assert cloud.traffic(release.endpoint) == {release.deployment: 100}
+
+    statuses = cloud.github(f"commits/{commit}/statuses")
+    assert statuses[0]["context"] == "tuneops/first"
+    assert statuses[0]["state"] == "success"
+
+
+def test_a_deployment_change_trains_nothing_and_a_revert_neither(cloud: Cloud) -> None:
+    cloud.merge({"swap.yaml": config("swap")})
+    cloud.upload("swap/chats.jsonl", some_rows())
+    first = cloud.until_phase("swap", 1, "Live").release
+    assert first is not None
+
+    cloud.merge({"swap.yaml": config("swap", deployment={"instance_count": 2})})
+    second = cloud.until_phase("swap", 2, "Live").release
+    assert second is not None
+    assert second.deployment != first.deployment
+    cloud.until("swap", lambda _: cloud.traffic(second.endpoint) == {second.deployment: 100})
+
+    cloud.merge({"swap.yaml": config("swap")}, "Revert")
+    cloud.until_phase("swap", 3, "Live")
+    cloud.until("swap", lambda _: cloud.traffic(first.endpoint) == {first.deployment: 100})
+
+    assert len(cloud.jobs("swap")) == 1
+    assert len(cloud.models("swap")) == 1
+
+
+def test_data_without_a_valid_row_fails_the_release_and_touches_nothing_live(cloud: Cloud) -> None:
+    cloud.merge({"careful.yaml": config("careful")})
+    cloud.upload("careful/1.jsonl", some_rows())
+    live = cloud.until_phase("careful", 1, "Live").release
+    assert live is not None
+
+    cloud.upload("careful/2.jsonl", b'{"messages": []}\nnonsense\n')
+    project = cloud.until("careful", lambda seen: seen.phase == "Failed")
+    assert "careful/2.jsonl has no valid row: line 1: messages" in project.reason
+    assert project.live is not None
+    assert project.live.number == 1
+    assert cloud.traffic(live.endpoint) == {live.deployment: 100}
+
+    cloud.upload("careful/3.jsonl", some_rows(30))
+    cloud.until_phase("careful", 3, "Live")
+
+
+def test_the_model_must_keep_its_thresholds(cloud: Cloud) -> None:
+    strict = config("strict", evaluation={"thresholds": {"eval_loss": {"max": 0.0}}})
+    cloud.merge({"strict.yaml": strict})
+    cloud.upload("strict/chats.jsonl", some_rows())
+    project = cloud.until("strict", lambda seen: seen.phase == "Failed")
+    assert "eval_loss is" in project.reason
+    assert cloud.models("strict") == []
+    assert cloud.traffic(project.release.endpoint if project.release else "") is None
+
+
+def test_removing_the_config_removes_the_endpoint_and_keeps_the_model(cloud: Cloud) -> None:
+    cloud.merge({"brief.yaml": config("brief")})
+    cloud.upload("brief/chats.jsonl", some_rows())
+    release = cloud.until_phase("brief", 1, "Live").release
+    assert release is not None
+
+    cloud.merge({"brief.yaml": None})
+    cloud.until("brief", lambda seen: seen.phase == "Retired")
+    assert cloud.traffic(release.endpoint) is None
+    assert len(cloud.models("brief")) == 1
+
+
+def test_a_broken_config_is_reported_on_its_commit_and_changes_nothing(cloud: Cloud) -> None:
+    cloud.merge({"steady.yaml": config("steady")})
+    cloud.until("steady", lambda seen: seen.phase == "Waiting for data")
+    broken = {**config("steady"), "modle": {}}
+    commit = cloud.merge({"steady.yaml": broken})
+
+    def reported(_: object) -> bool:
+        statuses = cloud.github(f"commits/{commit}/statuses")
+        return any("did you mean 'model'?" in status["description"] for status in statuses)
+
+    project = cloud.until("steady", reported)
+    assert project.phase == "Waiting for data"
