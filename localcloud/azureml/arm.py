@@ -1,6 +1,5 @@
 """What every Azure Resource Manager answer has in common: errors, bodies, times, names, pages."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from starlette.responses import JSONResponse, Response
 Json = dict[str, Any]
 
 PROVIDER = "Microsoft.MachineLearningServices"
-MAX_BODY_BYTES = 4 * 1024 * 1024
 PAGE_SIZE = 50
 
 # Limits of the service: name of a job, a model or a compute; name of an endpoint or deployment.
@@ -104,81 +102,6 @@ def check_name(kind: str, name: str, pattern: re.Pattern[str] = ASSET_NAME) -> s
     if not pattern.fullmatch(name):
         raise user_error(f"The name '{name}' of the {kind} is not valid.", target="name")
     return name
-
-
-async def read_json(request: Request, limit: int = MAX_BODY_BYTES) -> Json:
-    """The request's JSON object.
-
-    Raises:
-        ArmError: 413 when the body has more than `limit` bytes, 400 when it is not an object.
-    """
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > limit:
-            raise ArmError(413, "RequestContentTooLarge", f"The body exceeds {limit} bytes.")
-    try:
-        body = json.loads(bytes(raw) or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise ArmError(400, "InvalidRequestContent", f"The body is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise ArmError(400, "InvalidRequestContent", "The body must be a JSON object.")
-    return body
-
-
-def section(body: Json, name: str) -> Json:
-    """The object under `name`, empty when absent.
-
-    Raises:
-        ArmError: 400 when there is something else than an object.
-    """
-    value = body.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise user_error(f"'{name}' must be an object.", target=name)
-    return value
-
-
-def text(body: Json, name: str, default: str | None = None) -> str:
-    """The string under `name`.
-
-    Raises:
-        ArmError: 400 when it is absent without a default, or no string.
-    """
-    value = body.get(name)
-    if value is None and default is not None:
-        return default
-    if not isinstance(value, str) or not value:
-        raise user_error(f"'{name}' is required and must be a string.", target=name)
-    return value
-
-
-def whole_number(body: Json, name: str, default: int, low: int, high: int) -> int:
-    """The integer under `name`.
-
-    Raises:
-        ArmError: 400 when it is no integer or outside `low` to `high`.
-    """
-    value = body.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise user_error(f"'{name}' must be a whole number from {low} to {high}.", target=name)
-    return value
-
-
-def string_map(body: Json, name: str) -> dict[str, str]:
-    """Tags or properties: an object of strings.
-
-    Raises:
-        ArmError: 400 when a value is no string.
-    """
-    values = section(body, name)
-    for key, value in values.items():
-        if not isinstance(value, str | None):
-            raise user_error(f"'{name}.{key}' must be a string.", target=name)
-    return {key: value for key, value in values.items() if value is not None}
 
 
 def page(request: Request, items: Sequence[Json], base_url: str) -> Response:

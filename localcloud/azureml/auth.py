@@ -7,6 +7,7 @@ import jwt
 from starlette.requests import Request
 
 from localcloud.azureml.arm import ArmError
+from localcloud.azureml.site import AML_RESOURCE
 from localcloud.connection import Connection
 
 LEEWAY_SECONDS = 30
@@ -21,7 +22,10 @@ class Authenticator:
         self._compute_key = connection.compute_key
         self._tenant = connection.tenant_id
         self._audiences = _audiences(
-            metadata.resource_manager, metadata.aml_resource_id, connection.azureml_url
+            metadata.resource_manager,
+            metadata.aml_resource_id,
+            connection.azureml_url,
+            AML_RESOURCE,
         )
 
     def caller(self, request: Request) -> str:

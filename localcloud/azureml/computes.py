@@ -12,13 +12,10 @@ from localcloud.azureml.arm import (
     check_name,
     not_found,
     page,
-    read_json,
-    section,
-    text,
     timestamp,
     user_error,
-    whole_number,
 )
+from localcloud.azureml.bodies import read_json, section, text, whole_number
 from localcloud.azureml.operations import Operations
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store

@@ -3,47 +3,33 @@
 import asyncio
 from pathlib import Path
 
-import isodate
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localcloud.azureml.arm import (
     ENDPOINT_NAME,
-    PROVIDER,
     ArmError,
     Json,
     check_name,
     conflict,
     not_found,
     page,
-    read_json,
-    section,
-    string_map,
-    system_data,
-    text,
     user_error,
-    whole_number,
 )
 from localcloud.azureml.assets import Assets
+from localcloud.azureml.bodies import read_json, whole_number
+from localcloud.azureml.deployment_resource import deployment_resource
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.fleet import Fleet, ScoringFailedError, log_tail
 from localcloud.azureml.operations import Operations, Work
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
-from localcloud.azureml.vm_sizes import find_size
 
 DEPLOYMENTS = "deployments"
 PROVISIONING_SECONDS = 1.0
 BASE_MODEL_POLL_SECONDS = 0.5
-MAX_PER_ENDPOINT, MAX_INSTANCES, MAX_TIMEOUT_SECONDS = 20, 50, 180
-PROBE = {
-    "initialDelay": "PT10S",
-    "period": "PT10S",
-    "timeout": "PT2S",
-    "successThreshold": 1,
-    "failureThreshold": 30,
-}
+MAX_PER_ENDPOINT = 20
 
 
 class Deployments:
@@ -117,7 +103,9 @@ class Deployments:
         before = self._store.get(DEPLOYMENTS, key)
         self._check_endpoint(endpoint, before)
         body = await read_json(request)
-        resource = self._resource(endpoint, name, body, request.state.caller, before)
+        resource = deployment_resource(
+            endpoint, name, body, self._assets, request.state.caller, before and before["resource"]
+        )
         submitted = {**resource["properties"], "tags": resource["tags"], "sku": resource["sku"]}
         if before is not None and before["submitted"] == submitted:
             state = before["resource"]["properties"]["provisioningState"]
@@ -215,9 +203,10 @@ class Deployments:
         record = self._store.get(DEPLOYMENTS, key)
         if record is None:
             raise not_found("Deployment", key)
-        record["resource"]["properties"]["provisioningState"] = state
+        resource: Json = record["resource"]
+        resource["properties"]["provisioningState"] = state
         self._store.put(DEPLOYMENTS, key, record)
-        return record["resource"]
+        return resource
 
     def _announce(self, resource: Json) -> None:
         endpoint = _key_of(resource).partition("/")[0]
@@ -254,62 +243,6 @@ class Deployments:
         if before is None and count >= MAX_PER_ENDPOINT:
             raise user_error(f"An endpoint has at most {MAX_PER_ENDPOINT} deployments.")
 
-    def _resource(
-        self, endpoint: Json, name: str, body: Json, caller: str, before: Json | None
-    ) -> Json:
-        properties = section(body, "properties")
-        previous = before["resource"] if before else None
-        sku = section(body, "sku")
-        return {
-            "id": f"{endpoint['id']}/deployments/{name}",
-            "name": name,
-            "type": f"{PROVIDER}/workspaces/onlineEndpoints/deployments",
-            "location": self._site.connection.location,
-            "kind": "Managed",
-            "tags": string_map(body, "tags"),
-            "sku": {
-                "name": "Default",
-                "tier": "Standard",
-                "capacity": whole_number(sku, "capacity", 1, 1, MAX_INSTANCES),
-            },
-            "properties": self._properties(properties),
-            "systemData": system_data(caller, previous["systemData"] if previous else None),
-        }
-
-    def _properties(self, properties: Json) -> Json:
-        if properties.get("endpointComputeType", "Managed") != "Managed":
-            raise user_error("The local cloud has managed deployments only.")
-        size = text(properties, "instanceType")
-        if find_size(size) is None:
-            raise user_error(f"The instance type '{size}' is not known.", target="instanceType")
-        model = text(properties, "model")
-        if not self._assets.is_base_model(model):
-            self._assets.local_path(model)
-        requests = section(properties, "requestSettings")
-        return {
-            "description": properties.get("description"),
-            "properties": string_map(properties, "properties"),
-            "codeConfiguration": properties.get("codeConfiguration"),
-            "environmentId": properties.get("environmentId"),
-            "environmentVariables": string_map(properties, "environmentVariables"),
-            "scaleSettings": properties.get("scaleSettings") or {"scaleType": "Default"},
-            "requestSettings": {
-                "maxQueueWait": requests.get("maxQueueWait") or "PT0.5S",
-                "requestTimeout": _request_timeout(requests),
-                "maxConcurrentRequestsPerInstance": whole_number(
-                    requests, "maxConcurrentRequestsPerInstance", 1, 1, 1000
-                ),
-            },
-            "modelMountPath": properties.get("modelMountPath"),
-            "appInsightsEnabled": bool(properties.get("appInsightsEnabled", False)),
-            "livenessProbe": PROBE | section(properties, "livenessProbe"),
-            "readinessProbe": PROBE | section(properties, "readinessProbe"),
-            "instanceType": size,
-            "model": model,
-            "egressPublicNetworkAccess": "Enabled",
-            "endpointComputeType": "Managed",
-        }
-
 
 def operation_name(resource: Json) -> str | None:
     """The name of the last operation on an endpoint or deployment."""
@@ -320,19 +253,6 @@ def operation_name(resource: Json) -> str | None:
 def scoring_log(site: Site, key: str) -> Path:
     """Where the scoring process of `ENDPOINT/DEPLOYMENT` writes."""
     return site.logs / f"scoring-{key.replace('/', '-')}.log"
-
-
-def _request_timeout(requests: Json) -> str:
-    value = requests.get("requestTimeout") or "PT5S"
-    try:
-        seconds = isodate.parse_duration(value).total_seconds()
-    except (isodate.ISO8601Error, TypeError) as error:
-        raise user_error(f"'{value}' is no ISO 8601 duration.", target="requestTimeout") from error
-    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
-        raise user_error(
-            f"requestTimeout must be at most {MAX_TIMEOUT_SECONDS} s.", target="requestTimeout"
-        )
-    return str(value)
 
 
 def _key_of(resource: Json) -> str:

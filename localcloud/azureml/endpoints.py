@@ -16,14 +16,11 @@ from localcloud.azureml.arm import (
     conflict,
     not_found,
     page,
-    read_json,
-    section,
-    string_map,
     system_data,
-    text,
     user_error,
 )
 from localcloud.azureml.auth import Authenticator
+from localcloud.azureml.bodies import read_json, section, string_map, text
 from localcloud.azureml.deployments import DEPLOYMENTS, Deployments, operation_name
 from localcloud.azureml.operations import Operations
 from localcloud.azureml.site import API_VERSION, Site

@@ -89,4 +89,4 @@ class Outbox:
         row = self._database.execute("SELECT min(due) FROM outbox").fetchone()
         if row[0] is None:
             return LAST_RETRY_SECONDS
-        return max(0.05, min(LAST_RETRY_SECONDS, row[0] - time.time()))
+        return max(0.05, min(LAST_RETRY_SECONDS, float(row[0]) - time.time()))

@@ -92,7 +92,7 @@ class Server:
     def _launch(self) -> None:
         self.port = free_ports(["scoring"])["scoring"]
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "localcloud.serving", "--model", self.model]
+        command = [sys.executable, "-m", "localcloud.serving", "--model", str(self.model)]
         self._child = start_child([*command, "--port", str(self.port)], log_file=self.log_file)
 
     async def _until_ready(self) -> None:

@@ -15,7 +15,7 @@ from localcloud.azureml.arm import ArmError
 
 LOG = logging.getLogger("localcloud.azureml.requests")
 _RESOURCE = re.compile(
-    r"/subscriptions/[^/]+(?:/resourceGroups/[^/]+)?/providers/Microsoft\.MachineLearningServices"
+    r"(?:/mferp/managementfrontend)?/subscriptions/[^/]+(?:/resourceGroups/[^/]+)?/providers/Microsoft\.MachineLearningServices"
     r"(?:/(?:workspaces|registries)/[^/]+)?"
 )
 

@@ -14,13 +14,10 @@ from localcloud.azureml.arm import (
     listed,
     not_found,
     page,
-    read_json,
-    section,
-    string_map,
     system_data,
-    text,
     user_error,
 )
+from localcloud.azureml.bodies import read_json, section, string_map, text
 from localcloud.azureml.computes import Computes
 from localcloud.azureml.lifecycle import ENDED, Lifecycle
 from localcloud.azureml.operations import Operations

@@ -3,7 +3,6 @@
 Source of the messages: https://mlflow.org/docs/latest/api_reference/rest-api.html
 """
 
-import math
 import uuid
 from collections.abc import Awaitable, Callable
 
@@ -11,25 +10,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.azureml.arm import ArmError, Json, read_json
-from localcloud.azureml.mlflow_filter import FilterError, parse_filter
-from localcloud.azureml.runs import Experiment, Metric, ParameterChangedError, Run, Runs, now_ms
+from localcloud.azureml.arm import ArmError, Json
+from localcloud.azureml.bodies import read_json
+from localcloud.azureml.mlflow_filter import Comparison, FilterError, parse_filter
+from localcloud.azureml.mlflow_messages import (
+    MlflowError,
+    items,
+    key_values,
+    metric,
+    next_page,
+    pairs,
+    required,
+    run_id,
+    whole,
+    window,
+)
+from localcloud.azureml.runs import Experiment, ParameterChangedError, Run, Runs, now_ms
 from localcloud.azureml.site import Site
 
 STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
-MAX_RESULTS = 1000
 
 Handler = Callable[[Json], Json]
-
-
-class MlflowError(Exception):
-    """An answer other than success, in MLflow's error shape."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = status
 
 
 class Mlflow:
@@ -65,7 +66,7 @@ class Mlflow:
 
     def create_experiment(self, message: Json) -> Json:
         """Create an experiment by name."""
-        name = _required(message, "name")
+        name = required(message, "name")
         if any(known.name == name for known in self._runs.experiments()):
             raise MlflowError("RESOURCE_ALREADY_EXISTS", f"Experiment '{name}' already exists.")
         experiment = self._site.experiment_id(name)
@@ -74,12 +75,12 @@ class Mlflow:
 
     def get_experiment(self, message: Json) -> Json:
         """One experiment by its id."""
-        wanted = _required(message, "experiment_id")
+        wanted = required(message, "experiment_id")
         return {"experiment": self._experiment(lambda item: item.id == wanted, wanted)}
 
     def get_experiment_by_name(self, message: Json) -> Json:
         """One experiment by its name."""
-        wanted = _required(message, "experiment_name")
+        wanted = required(message, "experiment_name")
         return {"experiment": self._experiment(lambda item: item.name == wanted, wanted)}
 
     def search_experiments(self, message: Json) -> Json:
@@ -90,32 +91,32 @@ class Mlflow:
             for item in reversed(self._runs.experiments())
             if all(term.holds(getattr(item, term.key, None)) for term in _parse(text))
         ]
-        start, stop = _window(message)
+        start, stop = window(message)
         answer: Json = {"experiments": [self._describe(item) for item in found[start:stop]]}
-        return answer | _next_page(found, stop)
+        return answer | next_page(found, stop)
 
     def create_run(self, message: Json) -> Json:
         """Create a run in an experiment."""
-        experiment = _required(message, "experiment_id")
+        experiment = required(message, "experiment_id")
         self._experiment(lambda item: item.id == experiment, experiment)
         run = str(uuid.uuid4())
-        self._runs.create(run, experiment, "RUNNING", _whole(message, "start_time", now_ms()))
-        tags = _pairs(message, "tags")
+        self._runs.create(run, experiment, "RUNNING", whole(message, "start_time", now_ms()))
+        tags = pairs(message, "tags")
         name = message.get("run_name") or tags.get("mlflow.runName") or run
         self._runs.log(run, tags={**tags, "mlflow.runName": str(name)})
         return {"run": self._full(self._run(run))}
 
     def get_run(self, message: Json) -> Json:
         """A run with its last metrics, its parameters and tags."""
-        return {"run": self._full(self._run(_run_id(message)))}
+        return {"run": self._full(self._run(run_id(message)))}
 
     def update_run(self, message: Json) -> Json:
         """Set a run's status, end and name."""
-        run = self._run(_run_id(message))
+        run = self._run(run_id(message))
         status = str(message.get("status", run.status))
         if status not in STATUSES:
             raise MlflowError("INVALID_PARAMETER_VALUE", f"Unknown status '{status}'.")
-        self._runs.update(run.id, status, _whole(message, "end_time", run.ended or 0) or None)
+        self._runs.update(run.id, status, whole(message, "end_time", run.ended or 0) or None)
         if message.get("run_name"):
             self._runs.log(run.id, tags={"mlflow.runName": str(message["run_name"])})
         return {"run_info": self._info(self._run(run.id))}
@@ -131,46 +132,46 @@ class Mlflow:
             fields = self._fields(run)
             if all(term.holds(fields[term.kind].get(term.key)) for term in terms):
                 found.append(run)
-        start, stop = _window(message)
+        start, stop = window(message)
         answer: Json = {"runs": [self._full(run) for run in found[start:stop]]}
-        return answer | _next_page(found, stop)
+        return answer | next_page(found, stop)
 
     def log_metric(self, message: Json) -> Json:
         """Add one value of a metric."""
-        self._runs.log(self._run(_run_id(message)).id, metrics=[_metric(message)])
+        self._runs.log(self._run(run_id(message)).id, metrics=[metric(message)])
         return {}
 
     def log_parameter(self, message: Json) -> Json:
         """Set a parameter for good."""
         value = str(message.get("value", ""))
-        self._log_params(self._run(_run_id(message)).id, {_required(message, "key"): value})
+        self._log_params(self._run(run_id(message)).id, {required(message, "key"): value})
         return {}
 
     def set_tag(self, message: Json) -> Json:
         """Set a tag."""
-        tags = {_required(message, "key"): str(message.get("value", ""))}
-        self._runs.log(self._run(_run_id(message)).id, tags=tags)
+        tags = {required(message, "key"): str(message.get("value", ""))}
+        self._runs.log(self._run(run_id(message)).id, tags=tags)
         return {}
 
     def delete_tag(self, message: Json) -> Json:
         """Remove a tag."""
-        self._runs.delete_tag(self._run(_run_id(message)).id, _required(message, "key"))
+        self._runs.delete_tag(self._run(run_id(message)).id, required(message, "key"))
         return {}
 
     def log_batch(self, message: Json) -> Json:
         """Add many metrics, parameters and tags."""
-        run = self._run(_run_id(message)).id
-        metrics = [_metric(item) for item in _items(message, "metrics")]
-        self._log_params(run, _pairs(message, "params"))
-        self._runs.log(run, metrics=metrics, tags=_pairs(message, "tags"))
+        run = self._run(run_id(message)).id
+        metrics = [metric(item) for item in items(message, "metrics")]
+        self._log_params(run, pairs(message, "params"))
+        self._runs.log(run, metrics=metrics, tags=pairs(message, "tags"))
         return {}
 
     def get_metric_history(self, message: Json) -> Json:
         """All values of a metric."""
-        run = self._run(_run_id(message))
-        found = self._runs.history(run.id, _required(message, "metric_key"))
-        start, stop = _window(message, len(found) or 1)
-        return {"metrics": [item._asdict() for item in found[start:stop]]} | _next_page(found, stop)
+        run = self._run(run_id(message))
+        found = self._runs.history(run.id, required(message, "metric_key"))
+        start, stop = window(message, len(found) or 1)
+        return {"metrics": [item._asdict() for item in found[start:stop]]} | next_page(found, stop)
 
     def _run(self, run: str) -> Run:
         found = self._runs.get(run)
@@ -217,8 +218,8 @@ class Mlflow:
     def _full(self, run: Run) -> Json:
         data = {
             "metrics": [metric._asdict() for metric in self._runs.latest(run.id).values()],
-            "params": _key_values(self._runs.params(run.id)),
-            "tags": _key_values(self._runs.tags(run.id)),
+            "params": key_values(self._runs.params(run.id)),
+            "tags": key_values(self._runs.tags(run.id)),
         }
         return {"info": self._info(run), "data": data, "inputs": {}}
 
@@ -249,61 +250,8 @@ def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _parse(text: str) -> list:
+def _parse(text: str) -> list[Comparison]:
     try:
         return parse_filter(text)
     except FilterError as error:
         raise MlflowError("INVALID_PARAMETER_VALUE", str(error)) from error
-
-
-def _required(message: Json, name: str) -> str:
-    value = message.get(name)
-    if not isinstance(value, str) or not value:
-        raise MlflowError("INVALID_PARAMETER_VALUE", f"Missing value for '{name}'.")
-    return value
-
-
-def _run_id(message: Json) -> str:
-    return _required(message, "run_id" if message.get("run_id") else "run_uuid")
-
-
-def _whole(message: Json, name: str, default: int) -> int:
-    try:
-        return int(message.get(name) or default)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise MlflowError("INVALID_PARAMETER_VALUE", f"'{name}' must be a number.") from error
-
-
-def _metric(message: Json) -> Metric:
-    key = _required(message, "key")
-    try:
-        value = float(message.get("value", ""))
-    except (TypeError, ValueError) as error:
-        raise MlflowError("INVALID_PARAMETER_VALUE", f"Metric '{key}' is no number.") from error
-    if not math.isfinite(value):
-        raise MlflowError("INVALID_PARAMETER_VALUE", f"Metric '{key}' is not finite.")
-    return Metric(key, value, _whole(message, "timestamp", now_ms()), _whole(message, "step", 0))
-
-
-def _items(message: Json, name: str) -> list[Json]:
-    items = message.get(name) or []
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise MlflowError("INVALID_PARAMETER_VALUE", f"'{name}' must be a list of objects.")
-    return items
-
-
-def _pairs(message: Json, name: str) -> dict[str, str]:
-    return {_required(item, "key"): str(item.get("value", "")) for item in _items(message, name)}
-
-
-def _key_values(pairs: dict[str, str]) -> list[Json]:
-    return [{"key": key, "value": value} for key, value in pairs.items()]
-
-
-def _window(message: Json, default: int = MAX_RESULTS) -> tuple[int, int]:
-    start = _whole(message, "page_token", 0)
-    return start, start + max(1, _whole(message, "max_results", default))
-
-
-def _next_page(found: list, stop: int) -> Json:
-    return {"next_page_token": str(stop)} if stop < len(found) else {}

@@ -12,14 +12,11 @@ from localcloud.azureml.arm import (
     listed,
     not_found,
     page,
-    read_json,
-    section,
-    string_map,
     system_data,
-    text,
     user_error,
 )
 from localcloud.azureml.assets import MODEL_VERSIONS, Assets
+from localcloud.azureml.bodies import read_json, section, string_map, text
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.site import Site
 from localcloud.azureml.store import Store

@@ -7,19 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.azureml.arm import (
-    ArmError,
-    Json,
-    conflict,
-    not_found,
-    read_json,
-    section,
-    string_map,
-    text,
-    user_error,
-    whole_number,
-)
+from localcloud.azureml.arm import ArmError, Json, conflict, not_found, user_error
 from localcloud.azureml.assets import Assets, job_output_path
+from localcloud.azureml.bodies import read_json, section, string_map, text, whole_number
 from localcloud.azureml.lifecycle import ENDED, Lifecycle
 from localcloud.azureml.runs import Metric, Runs, now_ms
 from localcloud.azureml.site import Site

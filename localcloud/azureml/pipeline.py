@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from localcloud.azureml.arm import ArmError, Json, section, text, user_error
+from localcloud.azureml.arm import ArmError, Json, user_error
+from localcloud.azureml.bodies import section, text
 
 ASSET_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model")
 SERVERLESS = "serverless"

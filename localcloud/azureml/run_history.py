@@ -1,10 +1,13 @@
 """Run history: how the SDK reads a job's steps, and why a run failed."""
 
+from datetime import UTC, datetime
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.azureml.arm import Json, not_found, page, read_json, string_map
+from localcloud.azureml.arm import Json, not_found, page, timestamp
+from localcloud.azureml.bodies import read_json, string_map
 from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.runs import Runs
 from localcloud.azureml.site import Site
@@ -72,8 +75,6 @@ class RunHistory:
             "runType": "azureml.StepRun",
             "status": step["status"],
             "createdUtc": step["created"],
-            "startTimeUtc": step["created"],
-            "endTimeUtc": step["ended"],
         }
 
     def _common(self, name: str, root: str, error: Json | None) -> Json:
@@ -86,9 +87,13 @@ class RunHistory:
             "tags": {},
             "properties": {},
             "error": {"error": error} if error else None,
-            "startTimeUtc": None,
-            "endTimeUtc": None,
+            "startTimeUtc": _moment(run.started) if run else None,
+            "endTimeUtc": _moment(run.ended) if run and run.ended else None,
         }
+
+
+def _moment(milliseconds: int) -> str:
+    return timestamp(datetime.fromtimestamp(milliseconds / 1000, UTC))
 
 
 def _job_fields(resource: Json) -> Json:

@@ -1,5 +1,6 @@
 """MLflow's runs, experiments and metrics, in the workspace's SQLite file."""
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
@@ -117,11 +118,13 @@ class Runs:
     ) -> None:
         """Add metrics and parameters and set tags, all or nothing.
 
+        Metrics that are not finite are dropped, as Azure drops them.
+
         Raises:
             ParameterChangedError: a parameter has another value already.
         """
         with self._transaction():
-            for metric in metrics:
+            for metric in filter(_is_finite, metrics):
                 statement = "INSERT OR IGNORE INTO metrics VALUES (?, ?, ?, ?, ?)"
                 values = (run, metric.key, metric.value, metric.timestamp, metric.step)
                 self._database.execute(statement, values)
@@ -171,6 +174,10 @@ class Runs:
 def now_ms() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def _is_finite(metric: Metric) -> bool:
+    return math.isfinite(metric.value)
 
 
 def _pairs(database: sqlite3.Connection, query: str, run: str) -> dict[str, str]:

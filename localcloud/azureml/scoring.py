@@ -6,13 +6,14 @@ import random
 import uuid
 
 import httpx
-import isodate
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localcloud.azureml.arm import ArmError, Json
 from localcloud.azureml.auth import Authenticator, bearer
+from localcloud.azureml.bodies import duration
+from localcloud.azureml.deployment_resource import DEFAULT_TIMEOUT
 from localcloud.azureml.deployments import DEPLOYMENTS
 from localcloud.azureml.endpoints import ENDPOINTS, KEYS
 from localcloud.azureml.fleet import Fleet, Server
@@ -103,8 +104,8 @@ class Scoring:
             raise ArmError(429, "TooManyRequests", f"Deployment '{name}' is busy.")
         server.in_flight += 1
         try:
-            seconds = isodate.parse_duration(settings["requestTimeout"]).total_seconds()
-            answer = await asyncio.wait_for(self._ask(server, body), seconds)
+            timeout = duration(settings, "requestTimeout", DEFAULT_TIMEOUT)
+            answer = await asyncio.wait_for(self._ask(server, body), timeout.total_seconds())
         except TimeoutError as error:
             message = f"Deployment '{name}' did not answer in time."
             raise ArmError(408, "RequestTimeout", message) from error

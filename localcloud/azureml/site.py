@@ -11,6 +11,9 @@ from localcloud.connection import Connection
 DATASTORE = "workspaceblobstore"
 API_VERSION = "2024-10-01-preview"
 
+# From a portal's name azure-ai-ml derives the audience of its tokens: https://ml.azure.SUFFIX.
+PORTAL, AML_RESOURCE = "https://portal.azure.localhost/", "https://ml.azure.localhost"
+
 
 @dataclass(frozen=True)
 class Site:

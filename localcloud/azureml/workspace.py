@@ -1,11 +1,13 @@
 """The workspace itself, the services found through it, and the cloud's metadata."""
 
+from urllib.parse import urlsplit
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localcloud.azureml.arm import PROVIDER, Json, timestamp
-from localcloud.azureml.site import Site
+from localcloud.azureml.site import PORTAL, Site
 from localcloud.azureml.store import Store
 from localcloud.azureml.vm_sizes import vm_sizes
 
@@ -59,10 +61,10 @@ class Workspace:
             [
                 {
                     "name": cloud.name,
-                    "portal": cloud.metadata.azure_portal,
+                    "portal": PORTAL,
                     "resourceManager": cloud.metadata.resource_manager,
                     "authentication": {
-                        "loginEndpoint": cloud.metadata.active_directory,
+                        "loginEndpoint": _without_port(cloud.metadata.active_directory),
                         "audiences": [cloud.metadata.resource_manager],
                         "tenant": "common",
                         "identityProvider": "AAD",
@@ -118,6 +120,15 @@ class Workspace:
         if name == "account":
             name = self._site.connection.storage.account
         return f"{self._site.group_path}/providers/{kind}/{name}"
+
+
+def _without_port(url: str) -> str:
+    """The URL as an authority that azure-identity takes from azureml-mlflow.
+
+    azureml-mlflow hands over the host alone, which azure-identity refuses with a port. Nothing
+    ever connects there: tokens come from the managed identity endpoint.
+    """
+    return f"https://{urlsplit(url).hostname}/"
 
 
 def _created(store: Store) -> str:
