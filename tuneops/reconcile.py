@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from azure.storage.blob import BlobLeaseClient
 
@@ -20,7 +21,16 @@ from tuneops.decide import decide
 from tuneops.notify import messages, outbox
 from tuneops.observe import observe
 from tuneops.queue import ProjectRequest
-from tuneops.release import Desired, Phase, Project, Release, Trouble, Wake, start_release
+from tuneops.release import (
+    Desired,
+    Document,
+    Phase,
+    Project,
+    Release,
+    Trouble,
+    Wake,
+    start_release,
+)
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored
 
@@ -30,6 +40,8 @@ LOST_AFTER = timedelta(seconds=60)
 LONGEST_PAUSE_SECONDS = 600
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Document)
 
 
 def utc_now() -> datetime:
@@ -42,13 +54,12 @@ def reconcile_project(
 ) -> None:
     """Bring one project as far as it can come now, and ask to be called again if it has to wait."""
     path = documents.project(request.project)
-    desired = services.store.read(documents.desired(request.project), Desired)
-    if desired is None:
+    if services.store.read(documents.desired(request.project), Desired) is None:
         log.info("no config was ever seen for project %s", request.project)
         return
     try:
         with services.store.lease(path, Project(name=request.project)) as lease:
-            _Pass(request, services, lease, desired.value, clock).run()
+            _Pass(request, services, lease, clock).run()
     except (BusyError, ConflictError) as error:
         log.info("project %s is looked at by another worker: %s", request.project, error)
         services.queue.send(request, BUSY_SECONDS)
@@ -62,15 +73,14 @@ class _Pass:
         request: ProjectRequest,
         services: Services,
         lease: BlobLeaseClient,
-        desired: Desired,
         clock: Callable[[], datetime],
     ) -> None:
         self.request = request
         self.services = services
         self.lease = lease
         self.clock = clock
-        self.desired = self._with_newest_data(desired)
-        self.project = self._load_project()
+        self.project = self._load(documents.project(request.project), Project)
+        self.desired = self._load_desired()
         self.release = self._load_release(self.project.value.current)
 
     def run(self) -> None:
@@ -202,7 +212,13 @@ class _Pass:
     def _usual_pause(self) -> float:
         return self.services.settings.poll_seconds
 
-    def _with_newest_data(self, desired: Desired) -> Desired:
+    def _load_desired(self) -> Desired:
+        """What git wants, with the newest data.
+
+        It is read under the lease: read before, it could be older than what another worker has
+        acted on meanwhile.
+        """
+        desired = self._load(documents.desired(self.request.project), Desired).value
         if desired.config is None:
             return desired
         settings = self.services.settings
@@ -210,9 +226,8 @@ class _Pass:
         source = newest_source(self.services.blobs, settings.datasets_container, folder)
         return desired.replace(source=source)
 
-    def _load_project(self) -> Stored[Project]:
-        path = documents.project(self.request.project)
-        stored = self.services.store.read(path, Project)
+    def _load(self, path: str, kind: type[T]) -> Stored[T]:
+        stored = self.services.store.read(path, kind)
         if stored is None:
             raise ConflictError(f"{path} has gone")
         return stored

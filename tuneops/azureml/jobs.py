@@ -1,5 +1,6 @@
 """Training jobs: the registry's fine-tuning pipeline, submitted and looked at."""
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import PipelineJob
 
 OUTPUT = "trained_model"
+
+_building = threading.Lock()
+"""The SDK builds pipelines on one stack for the whole process (azure-ai-ml 1.35)."""
 
 
 def observe(workspace: Workspace, name: str) -> Job | None:
@@ -93,7 +97,8 @@ def _pipeline_job(
         step = fine_tune(**inputs)
         return {OUTPUT: step.outputs.mlflow_model_folder}
 
-    job = pipeline(fine_tuning, name=release.config.training.component)()
+    with _building:
+        job = pipeline(fine_tuning, name=release.config.training.component)()
     job.name = release.job_name
     job.display_name = f"{release.project} release {release.number}"
     job.experiment_name = f"chat_completion_{release.config.model.name}"
