@@ -115,7 +115,7 @@ class AzureMl:
         ]
 
     def _arm_caller(self, request: Request) -> str:
-        if "api-version" not in request.query_params:
+        if not request.query_params.get("api-version"):
             message = "The api-version query parameter (?api-version=) is required."
             raise ArmError(400, "MissingApiVersionParameter", message)
         return self._auth.caller(request)

@@ -1,5 +1,6 @@
 """Reading a submitted pipeline job: its one step, and that step's inputs against the component."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -173,13 +174,19 @@ def _convert(spec: InputSpec, raw: object) -> Value:
         if spec.type == "integer":
             return int(str(raw))
         if spec.type == "number":
-            return float(str(raw))
+            return _finite(float(str(raw)))
     except ValueError as error:
         message = f"Input '{spec.name}' is '{raw}', which is no {spec.type}."
         raise user_error(message, target=spec.name) from error
     if spec.type == "boolean":
         return str(raw).lower() == "true"
     return str(raw)
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
 
 
 def _outputs(name: str, step: Json, properties: Json, component: ComponentSpec) -> dict[str, str]:
