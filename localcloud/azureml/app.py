@@ -126,6 +126,7 @@ class AzureMl:
     @contextlib.asynccontextmanager
     async def _lifespan(self, application: Starlette) -> AsyncIterator[None]:
         self._computes.start(self._manifest.computes)
+        self._jobs.start()
         self._endpoints.start()
         self._deployments.start()
         sender = asyncio.create_task(self._outbox.send_forever())

@@ -74,8 +74,9 @@ class Computes:
     async def put_compute(self, request: Request) -> Response:
         """Create a cluster or change its scale settings."""
         name = check_name("compute", request.path_params["compute"])
+        body = await read_json(request)
         before = self._store.get(KIND, name)
-        resource = self._resource(name, await read_json(request), before)
+        resource = self._resource(name, body, before)
         if before is not None and before["properties"]["provisioningState"] == "Succeeded":
             self._store.put(KIND, name, _with_state(resource, "Succeeded"))
             return JSONResponse(self._get(name))

@@ -1,6 +1,7 @@
 """Managed online deployments: a registered model behind an endpoint."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.requests import Request
@@ -27,6 +28,7 @@ from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
 
 DEPLOYMENTS = "deployments"
+OPERATION = "AzureAsyncOperationUri"
 PROVISIONING_SECONDS = 1.0
 BASE_MODEL_POLL_SECONDS = 0.5
 MAX_PER_ENDPOINT = 20
@@ -35,8 +37,8 @@ MAX_PER_ENDPOINT = 20
 class Deployments:
     """The deployment routes.
 
-    A deployment's record is `{"resource", "submitted"}`: the ARM resource, and what the last
-    PUT asked for, so that the same PUT again changes nothing.
+    A deployment's record is `{"resource", "submitted", "folder"}`: the ARM resource; what the
+    last PUT asked for, so that the same PUT again changes nothing; and the model that serves.
     """
 
     def __init__(
@@ -71,12 +73,13 @@ class Deployments:
         for record in self._store.list(DEPLOYMENTS):
             resource = record["resource"]
             key, state = _key_of(resource), resource["properties"]["provisioningState"]
-            if state == "Succeeded":
-                self._fleet.resume(key, Path(record["folder"]))
-            elif state in ("Creating", "Updating"):
-                self._begin_provisioning(key, operation_name(resource))
-            elif state == "Deleting":
+            if state == "Deleting":
                 self._begin_deletion(key, operation_name(resource))
+                continue
+            if record["folder"]:
+                self._fleet.resume(key, Path(record["folder"]))
+            if state in ("Creating", "Updating"):
+                self._begin_provisioning(key, operation_name(resource))
 
     async def remove(self, endpoint: str, name: str) -> None:
         """End a deployment's process and forget it."""
@@ -97,16 +100,21 @@ class Deployments:
 
     async def put_deployment(self, request: Request) -> Response:
         """Create a deployment or change it."""
-        endpoint = self._endpoint(request)
         name = check_name("deployment", request.path_params["deployment"], ENDPOINT_NAME)
+        body = await read_json(request)
+        endpoint = self._endpoint(request)
         key = f"{endpoint['name']}/{name}"
         before = self._store.get(DEPLOYMENTS, key)
         self._check_endpoint(endpoint, before)
-        body = await read_json(request)
         resource = deployment_resource(
             endpoint, name, body, self._assets, request.state.caller, before and before["resource"]
         )
-        submitted = {**resource["properties"], "tags": resource["tags"], "sku": resource["sku"]}
+        submitted = {
+            **resource["properties"],
+            "properties": without_operation(resource["properties"]["properties"]),
+            "tags": resource["tags"],
+            "sku": resource["sku"],
+        }
         if before is not None and before["submitted"] == submitted:
             state = before["resource"]["properties"]["provisioningState"]
             if state != "Failed":
@@ -172,9 +180,8 @@ class Deployments:
         folder = await self._model_folder(record["resource"]["properties"]["model"])
         await asyncio.sleep(PROVISIONING_SECONDS)
         await self._fleet.deploy(key, folder)
-        self._store.put(DEPLOYMENTS, key, {**record, "folder": str(folder)})
         with self._store.transaction():
-            self._announce(self._set_state(key, "Succeeded"))
+            self._announce(self._set_state(key, "Succeeded", folder))
 
     async def _model_folder(self, model: str) -> Path:
         if not self._assets.is_base_model(model):
@@ -195,16 +202,17 @@ class Deployments:
         record = self._store.get(DEPLOYMENTS, key)
         if record is not None:
             url = self._operations.status_url(operation, API_VERSION)
-            record["resource"]["properties"]["properties"]["AzureAsyncOperationUri"] = url
+            record["resource"]["properties"]["properties"][OPERATION] = url
             self._store.put(DEPLOYMENTS, key, record)
         return operation
 
-    def _set_state(self, key: str, state: str) -> Json:
+    def _set_state(self, key: str, state: str, folder: Path | None = None) -> Json:
         record = self._store.get(DEPLOYMENTS, key)
         if record is None:
             raise not_found("Deployment", key)
         resource: Json = record["resource"]
         resource["properties"]["provisioningState"] = state
+        record["folder"] = str(folder) if folder else record["folder"]
         self._store.put(DEPLOYMENTS, key, record)
         return resource
 
@@ -246,8 +254,13 @@ class Deployments:
 
 def operation_name(resource: Json) -> str | None:
     """The name of the last operation on an endpoint or deployment."""
-    url = resource["properties"]["properties"].get("AzureAsyncOperationUri")
+    url = resource["properties"]["properties"].get(OPERATION)
     return url.rpartition("/")[2].partition("?")[0] if url else None
+
+
+def without_operation(properties: Mapping[str, str]) -> dict[str, str]:
+    """A resource's own properties, without the one that the service adds."""
+    return {key: value for key, value in properties.items() if key != OPERATION}
 
 
 def scoring_log(site: Site, key: str) -> Path:

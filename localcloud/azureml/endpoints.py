@@ -21,7 +21,13 @@ from localcloud.azureml.arm import (
 )
 from localcloud.azureml.auth import Authenticator
 from localcloud.azureml.bodies import read_json, section, string_map, text
-from localcloud.azureml.deployments import DEPLOYMENTS, Deployments, operation_name
+from localcloud.azureml.deployments import (
+    DEPLOYMENTS,
+    OPERATION,
+    Deployments,
+    operation_name,
+    without_operation,
+)
 from localcloud.azureml.operations import Operations
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
@@ -83,10 +89,10 @@ class Endpoints:
     async def put_endpoint(self, request: Request) -> Response:
         """Create an endpoint or change its traffic, tags or description."""
         name = check_name("endpoint", request.path_params["endpoint"], ENDPOINT_NAME)
+        body = await read_json(request)
         before = self._store.get(ENDPOINTS, name)
         if before is not None and before["properties"]["provisioningState"] == "Deleting":
             raise conflict(f"Endpoint '{name}' is being deleted.")
-        body = await read_json(request)
         resource = self._resource(name, body, request.state.caller, before)
         if before is not None and _wanted(before) == _wanted(resource):
             return JSONResponse(before)
@@ -127,7 +133,10 @@ class Endpoints:
         if kind not in ("Primary", "Secondary"):
             raise user_error(f"'{kind}' is not one of Primary, Secondary.", target="keyType")
         keys = self._store.get(KEYS, resource["name"]) or {}
-        value = text(body, "keyValue", "") or _new_key()
+        value = body.get("keyValue")
+        # The SDK sends the key as it is when it wants a new one.
+        if not isinstance(value, str) or not value or value == keys[kind]:
+            value = _new_key()
         self._store.put(KEYS, resource["name"], {**keys, kind: value})
         return Response(status_code=200)
 
@@ -190,7 +199,7 @@ class Endpoints:
         resource = self._store.get(ENDPOINTS, name)
         if resource is not None:
             url = self._operations.status_url(operation, API_VERSION)
-            resource["properties"]["properties"]["AzureAsyncOperationUri"] = url
+            resource["properties"]["properties"][OPERATION] = url
             self._store.put(ENDPOINTS, name, resource)
 
     def _resource(self, name: str, body: Json, caller: str, before: Json | None) -> Json:
@@ -238,7 +247,8 @@ def _wanted(resource: Json) -> Json:
     """What a caller decides of an endpoint, to see whether a PUT changes anything."""
     keys = ("description", "authMode", "traffic", "mirrorTraffic", "publicNetworkAccess")
     chosen = {key: resource["properties"][key] for key in keys}
-    return chosen | {"tags": resource["tags"]}
+    own = without_operation(resource["properties"]["properties"])
+    return chosen | {"tags": resource["tags"], "properties": own}
 
 
 def _new_key() -> str:

@@ -63,6 +63,13 @@ class Jobs:
             Route("/jobs/{job}/cancel", self.cancel_job, methods=["POST"]),
         ]
 
+    def start(self) -> None:
+        """Go on with the cancellations that a restart cut short."""
+        for record in self._lifecycle.jobs():
+            resource = record["resource"]
+            if resource["properties"]["status"] == "CancelRequested":
+                self._begin_cancellation(resource["name"], record.get("cancellation"))
+
     async def list_jobs(self, request: Request) -> Response:
         """All pipeline jobs, newest first."""
         wanted = listed(request, lambda job: job["properties"]["isArchived"])
@@ -121,15 +128,19 @@ class Jobs:
         if record["node"] is None:
             self._lifecycle.set_status(record, "Canceled")
 
-        async def wait_for_end() -> None:
-            while not self._has_ended(name):
-                await asyncio.sleep(CANCEL_POLL_SECONDS)
-
-        operation = self._operations.begin(f"jobs/{name}", wait_for_end)
+        operation = self._begin_cancellation(name)
+        self._lifecycle.save(record | {"cancellation": operation})
         version = request.query_params.get("api-version", API_VERSION)
         headers = self._operations.headers(operation, version)
         del headers["Azure-AsyncOperation"]
         return Response(status_code=202, headers=headers)
+
+    def _begin_cancellation(self, name: str, operation: str | None = None) -> str:
+        async def wait_for_end() -> None:
+            while not self._has_ended(name):
+                await asyncio.sleep(CANCEL_POLL_SECONDS)
+
+        return self._operations.begin(f"jobs/{name}", wait_for_end, operation)
 
     def _has_ended(self, name: str) -> bool:
         record = self._lifecycle.job(name)

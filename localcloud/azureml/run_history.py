@@ -50,10 +50,10 @@ class RunHistory:
     async def change_run(self, request: Request) -> Response:
         """Change a job's display name, description or tags."""
         name = request.path_params["run"]
+        body = await read_json(request)
         record = self._lifecycle.job(name)
         if record is None:
             raise not_found("Run", name)
-        body = await read_json(request)
         properties = record["resource"]["properties"]
         properties["tags"] |= string_map(body, "tags")
         properties["displayName"] = body.get("displayName") or properties["displayName"]

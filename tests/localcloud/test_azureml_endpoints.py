@@ -75,7 +75,7 @@ def endpoint_name() -> str:
 def score(
     connection: Connection, endpoint: str, key: str, deployment: str = "", body: object = None
 ) -> httpx.Response:
-    headers = {"authorization": f"Bearer {key}"}
+    headers = {"authorization": f"Bearer {key}"} if key else {}
     if deployment:
         headers["azureml-model-deployment"] = deployment
     return httpx.post(
