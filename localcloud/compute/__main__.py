@@ -3,15 +3,9 @@
 import os
 
 from localcloud.part import begin_part
+from localcloud.training.environment import prepare_environment
 
 READY_FILE = "compute.ready"
-OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "HF_DATASETS_OFFLINE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
 
 
 def main() -> None:
@@ -19,8 +13,7 @@ def main() -> None:
     connection = begin_part("The compute node of the workspace.")
     ready = connection.state_dir / READY_FILE
     ready.unlink(missing_ok=True)
-    # The libraries read these when they are imported, which takes seconds.
-    os.environ.update(OFFLINE)
+    prepare_environment()
     import torch
 
     from localcloud.compute.control import Control

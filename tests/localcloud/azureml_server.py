@@ -325,10 +325,16 @@ class NodeClient:
 
 
 def pipeline_body(connection: Connection, **inputs: object) -> dict[str, Any]:
-    """The body that the SDK sends for a pipeline with one `chat_completion_pipeline` step."""
+    """The body that the SDK sends for a pipeline with one `chat_completion_pipeline` step.
+
+    Inputs that are paths of the datastore become files, all others literals.
+    """
     given = {"task_name": "ChatCompletion", "compute_finetune": "gpu-cluster", **inputs}
-    literals = {
-        name: {"job_input_type": "literal", "value": str(value)} for name, value in given.items()
+    bound = {
+        name: {"job_input_type": "uri_file", "uri": value}
+        if str(value).startswith("azureml://")
+        else {"job_input_type": "literal", "value": str(value)}
+        for name, value in given.items()
     }
     model = {
         "job_input_type": "mlflow_model",
@@ -338,7 +344,7 @@ def pipeline_body(connection: Connection, **inputs: object) -> dict[str, Any]:
         "name": "step",
         "type": "pipeline",
         "componentId": component_id(connection),
-        "inputs": {**literals, "mlflow_model_path": model},
+        "inputs": {**bound, "mlflow_model_path": model},
         "outputs": {
             "mlflow_model_folder": {"type": "literal", "value": "${{parent.outputs.trained_model}}"}
         },
