@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,6 +13,7 @@ from localcloud.connection import Connection
 PLACEHOLDER = re.compile(r"\$\{(?P<json>json:)?(?P<path>[a-z_.]+)\}")
 
 TopicName = Literal["storage", "workspace"]
+TOPICS: tuple[str, ...] = get_args(TopicName)
 Name = Annotated[str, Field(min_length=1)]
 
 

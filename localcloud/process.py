@@ -39,6 +39,7 @@ def start_child(
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
     own_group: bool = False,
+    inherit: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a process whose standard input stays open as long as this process lives.
 
@@ -46,6 +47,7 @@ def start_child(
         log_file: output is appended to it; without one the child writes where this process does.
         environment: added to this process's environment.
         own_group: give the child a session and process group of its own (see ``stop_group``).
+        inherit: file descriptors that the child keeps open, besides the standard ones.
     """
     output = log_file.open("ab") if log_file else None
     try:
@@ -57,6 +59,7 @@ def start_child(
             env={**os.environ, **(environment or {})},
             cwd=directory,
             start_new_session=own_group,
+            pass_fds=inherit,
         )
     finally:
         if output:
@@ -112,4 +115,13 @@ def port_is_free(port: int) -> bool:
             probe.bind((LOOPBACK, port))
         except OSError:
             return False
+    return True
+
+
+def port_answers(port: int) -> bool:
+    """Whether something on 127.0.0.1 takes connections at the port."""
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except OSError:
+        return False
     return True

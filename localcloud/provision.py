@@ -1,0 +1,157 @@
+"""Writes connection.json: decides on addresses, and makes keys at the first start."""
+
+import secrets
+from pathlib import Path
+
+from localcloud.connection import (
+    Cloud,
+    CloudMetadata,
+    Connection,
+    ConnectionUnavailableError,
+    EventGrid,
+    Functions,
+    GitHub,
+    Identity,
+    Ports,
+    Storage,
+    Topic,
+)
+from localcloud.manifest import TOPICS, Manifest
+from localcloud.process import LOOPBACK, free_ports
+from localcloud.tls import ensure_tls
+
+REGISTRY = "azureml"
+CLOUD = "LocalCloud"
+
+# Azurite's built-in account; its key is public.
+# https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
+ACCOUNT = "devstoreaccount1"
+ACCOUNT_KEY = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+
+
+def provision(state_dir: Path, app_dir: Path, cache_dir: Path, manifest_file: Path) -> Connection:
+    """Prepare the state directory for a start and write its connection.json.
+
+    Ports are kept while they are free, keys and certificates always.
+
+    Raises:
+        ManifestError: the manifest cannot be used.
+    """
+    manifest = Manifest.load(manifest_file)
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    previous = _previous(state_dir)
+    ports = Ports(
+        **free_ports(Ports.model_fields, previous.ports.model_dump() if previous else None)
+    )
+    keys = _Keys(previous)
+    tls = ensure_tls(state_dir / "tls")
+    azureml_url = f"https://localhost:{ports.azureml}"
+    platform_url = f"http://{LOOPBACK}:{ports.platform}"
+    connection = Connection(
+        state_dir=state_dir,
+        app_dir=app_dir,
+        cache_dir=cache_dir,
+        manifest_file=manifest_file,
+        tenant_id=manifest.tenant_id,
+        subscription_id=manifest.subscription_id,
+        resource_group=manifest.resource_group,
+        workspace=manifest.workspace,
+        location=manifest.location,
+        registry=REGISTRY,
+        cloud=_cloud(azureml_url),
+        ca_file=tls.ca,
+        ca_bundle=tls.ca_bundle,
+        server_cert=tls.server,
+        azureml_url=azureml_url,
+        platform_url=platform_url,
+        identity=Identity(
+            endpoint=f"{platform_url}/msi/token",
+            header=keys.keep("identity.header"),
+            signing_key=keys.keep("identity.signing_key"),
+        ),
+        storage=_storage(ports),
+        functions=Functions(
+            base_url=f"http://{LOOPBACK}:{ports.functions}",
+            key=keys.keep("functions.key"),
+            eventgrid_key=keys.keep("functions.eventgrid_key"),
+        ),
+        eventgrid=EventGrid(
+            topics={
+                name: Topic(
+                    endpoint=f"{platform_url}/eventgrid/{name}/api/events",
+                    key=keys.keep(f"eventgrid.topics.{name}.key"),
+                )
+                for name in TOPICS
+            }
+        ),
+        github=GitHub(
+            api_url=f"{platform_url}/github",
+            repository=manifest.github.repository,
+            branch=manifest.github.branch,
+            token=keys.keep("github.token"),
+            webhook_secret=keys.keep("github.webhook_secret"),
+            repository_path=state_dir / "github" / f"{manifest.github.repository}.git",
+        ),
+        inbox_url=f"{platform_url}/inbox",
+        compute_key=keys.keep("compute_key"),
+        ports=ports,
+    )
+    manifest.app_environment(connection)
+    connection.save()
+    return connection
+
+
+def _previous(state_dir: Path) -> Connection | None:
+    """The connection of the last start; None when there was none that this version can read."""
+    try:
+        return Connection.load(state_dir)
+    except ConnectionUnavailableError:
+        return None
+
+
+class _Keys:
+    """The keys of the last start, and new ones where there are none."""
+
+    def __init__(self, previous: Connection | None) -> None:
+        self._previous = previous
+
+    def keep(self, path: str) -> str:
+        """The key at this dotted path of connection.json."""
+        if self._previous is not None:
+            try:
+                return str(self._previous.lookup(path))
+            except KeyError:
+                pass
+        return secrets.token_urlsafe(32)
+
+
+def _cloud(azureml_url: str) -> Cloud:
+    return Cloud(
+        name=CLOUD,
+        metadata=CloudMetadata(
+            azure_portal=f"{azureml_url}/",
+            resource_manager=f"{azureml_url}/",
+            active_directory=f"{azureml_url}/",
+            aml_resource_id=f"{azureml_url}/",
+            storage_endpoint="localhost",
+            registry_discovery_endpoint=f"{azureml_url}/",
+        ),
+    )
+
+
+def _storage(ports: Ports) -> Storage:
+    blob_url = f"http://{LOOPBACK}:{ports.azurite_blob}/{ACCOUNT}"
+    queue_url = f"http://{LOOPBACK}:{ports.azurite_queue}/{ACCOUNT}"
+    table_url = f"http://{LOOPBACK}:{ports.azurite_table}/{ACCOUNT}"
+    return Storage(
+        account=ACCOUNT,
+        connection_string=(
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
+            f"BlobEndpoint={blob_url};QueueEndpoint={queue_url};TableEndpoint={table_url};"
+        ),
+        blob_url=blob_url,
+        queue_url=queue_url,
+    )

@@ -1,0 +1,1 @@
+"""The storage account: Azurite, and a watcher that raises blob events."""
