@@ -1,0 +1,118 @@
+"""The GitHub API of the local cloud as a web application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from localcloud.connection import Connection
+from localcloud.github import hooks_api, pulls_api, reading_api, talking_api, writing_api
+from localcloud.github.deliveries import Deliveries, Hook
+from localcloud.github.hub import Hub
+from localcloud.github.notify import REFRESH_PATH
+from localcloud.github.repository import ensure_repository
+from localcloud.github.rest import Answer, Call, Door, Handler, not_found
+from localcloud.github.shapes import Shapes
+from localcloud.github.store import Store
+from localcloud.manifest import Manifest
+
+# Within /repos/{owner}/{repo}. The first route that matches is taken.
+ROUTES: list[tuple[str, str, Handler]] = [
+    ("GET", "", reading_api.get_repository),
+    ("GET", "/branches", reading_api.list_branches),
+    ("GET", "/branches/{branch:path}", reading_api.get_branch),
+    ("GET", "/commits", reading_api.list_commits),
+    ("GET", "/commits/{ref:path}/statuses", talking_api.list_statuses),
+    ("GET", "/commits/{ref:path}/status", talking_api.get_combined_status),
+    ("GET", "/commits/{ref:path}/comments", talking_api.list_commit_comments),
+    ("POST", "/commits/{ref:path}/comments", talking_api.create_commit_comment),
+    ("GET", "/commits/{ref:path}", reading_api.get_commit),
+    ("POST", "/statuses/{sha}", talking_api.create_status),
+    ("GET", "/git/ref/{ref:path}", reading_api.get_ref),
+    ("POST", "/git/refs", writing_api.create_ref),
+    ("GET", "/git/trees/{sha:path}", reading_api.get_tree),
+    ("GET", "/git/blobs/{sha}", reading_api.get_blob),
+    ("GET", "/contents", reading_api.get_contents),
+    ("GET", "/contents/{path:path}", reading_api.get_contents),
+    ("PUT", "/contents/{path:path}", writing_api.put_contents),
+    ("DELETE", "/contents/{path:path}", writing_api.delete_contents),
+    ("GET", "/compare/{range:path}", reading_api.compare),
+    ("POST", "/merges", writing_api.merge_branches),
+    ("GET", "/pulls", pulls_api.list_pulls),
+    ("POST", "/pulls", pulls_api.create_pull),
+    ("GET", "/pulls/{number}", pulls_api.get_pull),
+    ("PATCH", "/pulls/{number}", pulls_api.update_pull),
+    ("GET", "/pulls/{number}/files", pulls_api.list_pull_files),
+    ("GET", "/pulls/{number}/merge", pulls_api.check_merged),
+    ("PUT", "/pulls/{number}/merge", pulls_api.merge_pull),
+    ("GET", "/issues/comments/{id}", talking_api.get_issue_comment),
+    ("PATCH", "/issues/comments/{id}", talking_api.update_issue_comment),
+    ("DELETE", "/issues/comments/{id}", talking_api.delete_issue_comment),
+    ("GET", "/issues/{number}/comments", talking_api.list_issue_comments),
+    ("POST", "/issues/{number}/comments", talking_api.create_issue_comment),
+    ("GET", "/hooks", hooks_api.list_hooks),
+    ("GET", "/hooks/{id}", hooks_api.get_hook),
+    ("POST", "/hooks/{id}/pings", hooks_api.ping_hook),
+    ("GET", "/hooks/{id}/deliveries", hooks_api.list_deliveries),
+    ("GET", "/hooks/{id}/deliveries/{delivery}", hooks_api.get_delivery),
+    ("POST", "/hooks/{id}/deliveries/{delivery}/attempts", hooks_api.redeliver),
+]
+
+
+def create_app(connection: Connection, manifest: Manifest) -> Starlette:
+    """The API at ``connection.github.api_url``; the repository is made if there is none.
+
+    Its lifespan delivers the webhooks. Starlette runs no lifespan of a mounted application, so
+    whoever mounts this one enters ``app.router.lifespan_context(app)`` in its own.
+
+    Raises:
+        GitError: git is missing or does not work.
+    """
+    hub = _hub(connection, manifest)
+    door = Door(hub, connection.github.token)
+    prefix = f"/repos/{connection.github.repository}"
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await run_in_threadpool(hub.start)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(hub.stop)
+
+    routes = [
+        Route("/user", door.endpoint(reading_api.get_user), methods=["GET"]),
+        Route(REFRESH_PATH, door.endpoint(hooks_api.refresh), methods=["POST"]),
+        *(
+            Route(prefix + path, door.endpoint(handler), methods=[method])
+            for method, path, handler in ROUTES
+        ),
+    ]
+    unknown = door.endpoint(_unknown)
+
+    async def answer_unknown(request: Request, _: Exception) -> Response:
+        return await unknown(request)
+
+    # GitHub says 404 to whatever it does not know, a wrong method included.
+    handlers = {404: answer_unknown, 405: answer_unknown}
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+
+
+def _hub(connection: Connection, manifest: Manifest) -> Hub:
+    github = connection.github
+    git = ensure_repository(github.repository_path, github.branch, connection.state_dir)
+    shapes = Shapes(github.api_url, github.repository, github.branch, str(github.repository_path))
+    store = Store(connection.state_dir / "github" / "github.db")
+    hooks = [
+        Hook(number, connection.functions.base_url + webhook.path, tuple(webhook.events))
+        for number, webhook in enumerate(manifest.github.webhooks, start=1)
+    ]
+    return Hub(git, shapes, store, Deliveries(store, hooks, github.webhook_secret))
+
+
+def _unknown(hub: Hub, call: Call) -> Answer:
+    raise not_found()

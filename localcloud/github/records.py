@@ -1,0 +1,80 @@
+"""What GitHub keeps beside the repository."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def now() -> datetime:
+    """The time, in whole seconds as GitHub gives it."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+class Record(BaseModel):
+    """A stored document; ``id`` is given by the store, ``key`` is what it is listed by."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int = 0
+    key: str
+    created_at: datetime = Field(default_factory=now)
+
+
+class CommitStatus(Record):
+    """A commit status; ``key`` is the commit's SHA."""
+
+    state: Literal["error", "failure", "pending", "success"]
+    context: str
+    description: str | None
+    target_url: str | None
+
+
+class CommitComment(Record):
+    """A comment on a commit; ``key`` is the commit's SHA."""
+
+    body: str
+    path: str | None
+    position: int | None
+    line: int | None
+    updated_at: datetime = Field(default_factory=now)
+
+
+class IssueComment(Record):
+    """A comment on an issue or pull request; ``key`` is its number."""
+
+    body: str
+    updated_at: datetime = Field(default_factory=now)
+
+
+class Pull(Record):
+    """A pull request; ``id`` is its number and ``key`` its state."""
+
+    key: Literal["open", "closed"] = "open"
+    title: str
+    body: str | None
+    head: str
+    head_sha: str
+    base: str
+    base_sha: str
+    updated_at: datetime = Field(default_factory=now)
+    closed_at: datetime | None = None
+    merged_at: datetime | None = None
+    merge_commit_sha: str | None = None
+
+
+class Delivery(Record):
+    """A webhook delivery; ``key`` is the hook's id. It is pending until ``delivered_at`` is set."""
+
+    guid: str
+    event: str
+    action: str | None
+    payload: str
+    redelivery: bool = False
+    delivered_at: datetime | None = None
+    duration: float = 0
+    status: str = ""
+    status_code: int = 0
+    request_headers: dict[str, str] = {}
+    response_headers: dict[str, str] = {}
+    response_body: str | None = None
