@@ -22,8 +22,8 @@ from azure.ai.ml import MLClient
 from azure.core.credentials import AccessToken
 
 from localcloud.connection import Connection
-from localcloud.process import free_ports, start_child
-from localcloud.tls import ensure_tls
+from localcloud.process import start_child
+from localcloud.provision import provision
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = {
@@ -59,76 +59,12 @@ class LocalCredential:
 
 
 def make_connection(state: Path) -> Connection:
-    """A connection.json for the parts under test."""
-    names = (
-        "azurite_blob",
-        "azurite_queue",
-        "azurite_table",
-        "platform",
-        "azureml",
-        "functions",
-    )
-    ports = free_ports(names)
-    tls = ensure_tls(state / "tls")
-    url = f"https://localhost:{ports['azureml']}"
-    platform = f"http://127.0.0.1:{ports['platform']}"
+    """A connection.json for the parts under test, with a cloud name of its own."""
     manifest = state / "manifest.yaml"
     manifest.write_text(yaml.safe_dump(MANIFEST))
-    identity = {"tenant_id", "subscription_id", "resource_group", "workspace", "location"}
-    topics = {
-        name: {"endpoint": f"{platform}/eventgrid/{name}/api/events", "key": "topic-key"}
-        for name in ("storage", "workspace")
-    }
-    connection = Connection.model_validate(
-        {
-            **{key: MANIFEST[key] for key in identity},
-            "state_dir": state,
-            "app_dir": state,
-            "cache_dir": state / "cache",
-            "manifest_file": manifest,
-            "registry": "azureml",
-            "cloud": {
-                "name": f"LocalCloud{ports['azureml']}",
-                "metadata": {
-                    "azure_portal": f"{url}/",
-                    "resource_manager": f"{url}/",
-                    "active_directory": f"{url}/",
-                    "aml_resource_id": f"{url}/",
-                    "storage_endpoint": "localhost",
-                    "registry_discovery_endpoint": f"{url}/",
-                },
-            },
-            "ca_file": tls.ca,
-            "ca_bundle": tls.ca_bundle,
-            "server_cert": tls.server,
-            "azureml_url": url,
-            "platform_url": platform,
-            "identity": {
-                "endpoint": f"{platform}/msi/token",
-                "header": "identity-header",
-                "signing_key": "signing-key-of-the-tests-0123456789",
-            },
-            "storage": {
-                "account": "devstoreaccount1",
-                "connection_string": "",
-                "blob_url": f"http://127.0.0.1:{ports['azurite_blob']}/devstoreaccount1",
-                "queue_url": f"http://127.0.0.1:{ports['azurite_queue']}/devstoreaccount1",
-            },
-            "functions": {"base_url": "http://127.0.0.1:1", "key": "k", "eventgrid_key": "k"},
-            "eventgrid": {"topics": topics},
-            "github": {
-                "api_url": f"{platform}/github",
-                "repository": "contoso/models",
-                "branch": "main",
-                "token": "t",
-                "webhook_secret": "s",
-                "repository_path": state / "github",
-            },
-            "inbox_url": f"{platform}/inbox",
-            "compute_key": "compute-key",
-            "ports": ports,
-        }
-    )
+    made = provision(state, state, state / "cache", manifest)
+    cloud = made.cloud.model_copy(update={"name": f"LocalCloud{made.ports.azureml}"})
+    connection = made.model_copy(update={"cloud": cloud})
     connection.save()
     return connection
 

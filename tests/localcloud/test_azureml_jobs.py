@@ -142,7 +142,7 @@ class TestSubmission:
 
 class TestRunning:
     def test_steps_metrics_and_events(
-        self, ml: MLClient, rest: httpx.Client, node: NodeClient, job: str, topic: Topic
+        self, azureml: Connection, ml: MLClient, node: NodeClient, job: str, topic: Topic
     ) -> None:
         given = node.next_job()
         assert status_of(ml, job) == "Running"
@@ -163,7 +163,7 @@ class TestRunning:
         eventually(lambda: ids <= completed())
         last = next(e for e in reversed(topic.events) if e["data"]["runId"] == job)
         assert last["subject"].endswith(f"/runs/{job}")
-        assert topic.keys == {"topic-key"}
+        assert topic.keys == {azureml.eventgrid.topics["workspace"].key}
         assert len({e["id"] for e in topic.events}) == len(topic.events)
 
     def test_failure_says_why(self, ml: MLClient, node: NodeClient, job: str, topic: Topic) -> None:
