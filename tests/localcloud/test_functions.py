@@ -13,7 +13,6 @@ from typing import Any
 import httpx2
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
-from azurite import running_azurite
 from functions_host import (
     EVENTGRID_KEY,
     HOST_KEY,
@@ -28,13 +27,6 @@ from functions_host import (
 from localcloud.connection import Connection
 
 WEBHOOK = "/runtime/webhooks/eventgrid"
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Azurite's connection string."""
-    with running_azurite(tmp_path_factory.mktemp("azurite")) as connection_string:
-        yield connection_string
 
 
 @pytest.fixture(scope="module")
