@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from localcloud.connection import Connection
 
@@ -48,12 +48,14 @@ class EventSubscription(_Section):
     unless ``isSubjectCaseSensitive`` is set.
     """
 
-    name: Name
+    name: Annotated[str, Field(pattern="^[A-Za-z0-9-]{3,64}$")]
     topic: TopicName
     function: Name
     event_types: list[Name] = []
     subject_begins_with: str = ""
     subject_ends_with: str = ""
+    max_delivery_attempts: Annotated[int, Field(ge=1, le=30)] = 30
+    event_time_to_live_minutes: Annotated[int, Field(ge=1, le=1440)] = 1440
 
 
 class Webhook(_Section):
@@ -82,8 +84,19 @@ class Manifest(_Section):
     storage: StorageSection = StorageSection()
     computes: list[Compute] = []
     event_subscriptions: list[EventSubscription] = []
+    event_retry_factor: Annotated[
+        float, Field(gt=0, description="Pauses between deliveries, as a part of Azure's (10 s up)")
+    ] = 0.05
     github: GitHubSection
     app_settings: dict[str, str] = {}
+
+    @field_validator("event_subscriptions")
+    @classmethod
+    def _names_differ(cls, subscriptions: list[EventSubscription]) -> list[EventSubscription]:
+        names = [subscription.name.lower() for subscription in subscriptions]
+        if len(set(names)) < len(names):
+            raise ValueError("two event subscriptions have the same name")
+        return subscriptions
 
     @classmethod
     def load(cls, path: Path | str) -> Self:

@@ -1,0 +1,1 @@
+"""One process for what is small: Event Grid, GitHub, the managed identity, the inbox."""
