@@ -16,7 +16,7 @@ from localcloud.azureml.arm import ArmError
 LOG = logging.getLogger("localcloud.azureml.requests")
 _RESOURCE = re.compile(
     r"(?:/mferp/managementfrontend)?/subscriptions/[^/]+(?:/resourceGroups/[^/]+)?/providers/Microsoft\.MachineLearningServices"
-    r"(?:/(?:workspaces|registries)/[^/]+)?"
+    r"(?:/workspaces/[^/]+|(?P<registry>/registries/[^/]+))?"
 )
 
 
@@ -67,7 +67,7 @@ class RequestLog:
 
 def operation(scope: Scope) -> str:
     """A request by what it does: method and path, without the names of resources."""
-    path = _RESOURCE.sub("", scope["path"])
+    path = _RESOURCE.sub(lambda match: "/registry" if match["registry"] else "", scope["path"])
     for name, value in scope.get("path_params", {}).items():
         path = re.sub(f"/{re.escape(str(value))}(?=/|$)", f"/{{{name}}}", path, count=1)
     known = "endpoint" in scope
