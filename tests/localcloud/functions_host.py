@@ -18,12 +18,11 @@ from azure.storage.queue import QueueClient
 
 from localcloud.connection import Connection
 from localcloud.manifest import Manifest
-from localcloud.process import free_ports, start_child, stop_group
+from localcloud.process import start_child, stop_group
+from localcloud.provision import provision
 
 ROOT = Path(__file__).parents[2]
 SAMPLE_APP = Path(__file__).parent / "sample_app" / "function_app.py"
-HOST_KEY = "the host key"
-EVENTGRID_KEY = "the system key"
 MANIFEST: dict[str, Any] = {
     "tenant_id": "11111111-1111-1111-1111-111111111111",
     "subscription_id": "22222222-2222-2222-2222-222222222222",
@@ -49,6 +48,11 @@ class RunningHost:
     def url(self) -> str:
         """Its base URL."""
         return self.connection.functions.base_url
+
+    @property
+    def key(self) -> str:
+        """Its host key."""
+        return self.connection.functions.key
 
     def queue(self, suffix: str = "") -> QueueClient:
         """The queue that `on_work` reads, or its poison queue; without any encoding."""
@@ -77,70 +81,15 @@ def wait_for(condition: Callable[[], Any], seconds: float = 15) -> Any:
     return value
 
 
-def make_connection(state: Path, app: Path, storage: str) -> Connection:
+def make_connection(state: Path, app: Path, storage: str = "") -> Connection:
     """A connection.json for a host in ``state`` that serves ``app`` and a queue of its own."""
-    ports = free_ports(
-        ["azurite_blob", "azurite_queue", "azurite_table", "platform", "azureml", "functions"]
-    )
-    names = ("tenant_id", "subscription_id", "resource_group", "workspace", "location")
-    manifest = state / "manifest.yaml"
     state.mkdir(parents=True, exist_ok=True)
+    manifest = state / "manifest.yaml"
     settings = {**MANIFEST["app_settings"], "QUEUE": f"work-{uuid.uuid4().hex}"}
     manifest.write_text(yaml.safe_dump({**MANIFEST, "app_settings": settings}))
-    platform = f"http://127.0.0.1:{ports['platform']}"
-    connection = Connection.model_validate(
-        {
-            **{name: MANIFEST[name] for name in names},
-            "state_dir": state,
-            "app_dir": app,
-            "cache_dir": state / "cache",
-            "manifest_file": manifest,
-            "registry": "azureml",
-            "cloud": {
-                "name": "LocalCloud",
-                "metadata": dict.fromkeys(
-                    (
-                        "azure_portal",
-                        "resource_manager",
-                        "active_directory",
-                        "aml_resource_id",
-                        "storage_endpoint",
-                        "registry_discovery_endpoint",
-                    ),
-                    "https://localhost",
-                ),
-            },
-            "ca_file": state / "ca.pem",
-            "ca_bundle": state / "ca-bundle.pem",
-            "server_cert": state / "server.pem",
-            "azureml_url": f"https://localhost:{ports['azureml']}",
-            "platform_url": platform,
-            "identity": {"endpoint": f"{platform}/msi", "header": "h", "signing_key": "s"},
-            "storage": {
-                "account": "devstoreaccount1",
-                "connection_string": storage,
-                "blob_url": "",
-                "queue_url": "",
-            },
-            "functions": {
-                "base_url": f"http://127.0.0.1:{ports['functions']}",
-                "key": HOST_KEY,
-                "eventgrid_key": EVENTGRID_KEY,
-            },
-            "eventgrid": {"topics": {}},
-            "github": {
-                "api_url": f"{platform}/github",
-                "repository": "contoso/models",
-                "branch": "main",
-                "token": "the token",
-                "webhook_secret": "the secret",
-                "repository_path": state / "github" / "contoso" / "models.git",
-            },
-            "inbox_url": f"{platform}/inbox",
-            "compute_key": "c",
-            "ports": ports,
-        }
-    )
+    connection = provision(state, app, state / "cache", manifest)
+    account = connection.storage.model_copy(update={"connection_string": storage})
+    connection = connection.model_copy(update={"storage": account})
     connection.save()
     return connection
 

@@ -14,8 +14,6 @@ import httpx2
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from functions_host import (
-    EVENTGRID_KEY,
-    HOST_KEY,
     ROOT,
     RunningHost,
     make_connection,
@@ -59,7 +57,7 @@ def deliver(
     """Post to the Event Grid webhook as Event Grid does."""
     return httpx2.post(
         host.url + WEBHOOK,
-        params={"functionName": function, "code": EVENTGRID_KEY},
+        params={"functionName": function, "code": host.connection.functions.eventgrid_key},
         content=body if isinstance(body, bytes) else json.dumps(body),
         headers={"aeg-event-type": "Notification", **headers},
     )
@@ -114,8 +112,8 @@ class TestHttp:
         assert (answer.status_code, answer.content) == (401, b"")
 
     def test_key_in_header_or_query_opens_an_async_function(self, host: RunningHost) -> None:
-        by_header = httpx2.get(f"{host.url}/api/keyed", headers={"x-functions-key": HOST_KEY})
-        by_query = httpx2.get(f"{host.url}/api/keyed", params={"code": HOST_KEY})
+        by_header = httpx2.get(f"{host.url}/api/keyed", headers={"x-functions-key": host.key})
+        by_query = httpx2.get(f"{host.url}/api/keyed", params={"code": host.key})
         assert by_header.text == by_query.text == "keyed 36"
 
     def test_exception_is_an_empty_500_and_goes_to_the_log(self, host: RunningHost) -> None:
@@ -126,7 +124,7 @@ class TestHttp:
     def test_host_status_needs_the_key(self, host: RunningHost) -> None:
         url = f"{host.url}/admin/host/status"
         assert httpx2.get(url).status_code == 401
-        assert httpx2.get(url, params={"code": HOST_KEY}).json()["state"] == "Running"
+        assert httpx2.get(url, params={"code": host.key}).json()["state"] == "Running"
 
 
 class TestEventGrid:
@@ -155,7 +153,7 @@ class TestEventGrid:
     def test_cloud_events_handshake(self, host: RunningHost) -> None:
         answer = httpx2.options(
             host.url + WEBHOOK,
-            params={"functionName": "on_event", "code": EVENTGRID_KEY},
+            params={"functionName": "on_event", "code": host.connection.functions.eventgrid_key},
             headers={"WebHook-Request-Origin": "eventgrid.azure.net"},
         )
         assert answer.headers["webhook-allowed-origin"] == "eventgrid.azure.net"
@@ -169,7 +167,7 @@ class TestEventGrid:
 
     def test_unknown_function_and_wrong_key(self, host: RunningHost) -> None:
         assert deliver(host, [], "on_work").status_code == 404
-        params = {"functionName": "on_event", "code": HOST_KEY}
+        params = {"functionName": "on_event", "code": host.key}
         assert httpx2.post(host.url + WEBHOOK, params=params, json=[]).status_code == 401
 
 
@@ -341,7 +339,7 @@ HEADER = "import azure.functions as func\napp = func.FunctionApp()\n"
 def test_app_that_cannot_be_served(tmp_path: Path, script: str, message: str) -> None:
     source = tmp_path / "source.py"
     source.write_text(script)
-    make_connection(tmp_path / "state", write_app(tmp_path / "app", source), "")
+    make_connection(tmp_path / "state", write_app(tmp_path / "app", source))
     ended = subprocess.run(
         [
             sys.executable,

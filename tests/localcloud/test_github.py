@@ -54,6 +54,7 @@ def serving(app: Any, port: int) -> Iterator[None]:
 class Receiver:
     """A webhook target that keeps what it gets."""
 
+    secret: str
     deliveries: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     status: int = 200
 
@@ -69,7 +70,7 @@ class Receiver:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The payloads of an event, their signatures checked by gidgethub."""
-        events = [Event.from_http(h, b, secret="the secret") for h, b in list(self.deliveries)]
+        events = [Event.from_http(h, b, secret=self.secret) for h, b in list(self.deliveries)]
         return [event.data for event in events if event.event == name]
 
 
@@ -80,8 +81,9 @@ class GitHub:
     connection: Connection
     receiver: Receiver
 
-    def call(self, work: Callable[[GitHubAPI], Awaitable[T]], token: str = "the token") -> T:
+    def call(self, work: Callable[[GitHubAPI], Awaitable[T]], token: str = "") -> T:
         """Use the API through gidgethub."""
+        token = token or self.connection.github.token
 
         async def run() -> T:
             async with httpx2.AsyncClient() as client:
@@ -104,7 +106,10 @@ class GitHub:
 
     def raw(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """A plain request with the right token."""
-        headers = {"authorization": "Bearer the token", **options.pop("headers", {})}
+        headers = {
+            "authorization": f"Bearer {self.connection.github.token}",
+            **options.pop("headers", {}),
+        }
         url = self.connection.github.api_url + path
         return httpx2.request(method, url, headers=headers, **options)
 
@@ -137,13 +142,13 @@ def running_github(connection: Connection, receiver: Receiver) -> Iterator[GitHu
 @pytest.fixture
 def connection(tmp_path: Path) -> Connection:
     """For an API that is not started yet."""
-    return make_connection(tmp_path / "state", tmp_path, "")
+    return make_connection(tmp_path / "state", tmp_path)
 
 
 @pytest.fixture
 def github(connection: Connection) -> Iterator[GitHub]:
     """A fresh repository behind its API."""
-    receiver = Receiver()
+    receiver = Receiver(connection.github.webhook_secret)
     with (
         serving(receiver.app(), connection.ports.functions),
         running_github(connection, receiver) as running,
@@ -259,7 +264,7 @@ class TestPushes:
     def test_push_while_the_platform_is_down_is_found_at_its_start(
         self, connection: Connection, tmp_path: Path
     ) -> None:
-        receiver = Receiver()
+        receiver = Receiver(connection.github.webhook_secret)
         with serving(receiver.app(), connection.ports.functions):
             with running_github(connection, receiver):
                 wait_for(lambda: receiver.events("ping"))
@@ -273,7 +278,7 @@ class TestPushes:
             assert len(receiver.events("push")) == len(receiver.events("ping")) == 1
 
     def test_first_delivery_waits_for_its_target(self, connection: Connection) -> None:
-        receiver = Receiver()
+        receiver = Receiver(connection.github.webhook_secret)
         with running_github(connection, receiver):
             with pytest.raises(AssertionError):
                 wait_for(lambda: receiver.deliveries, 1)
