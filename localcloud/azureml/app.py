@@ -85,6 +85,7 @@ class AzureMl:
         return [
             *self._workspace.public_routes(),
             *self._scoring.routes(),
+            Route("/health", self._get_health),
             Route("/_admin/requests", self._get_counts),
             Mount("/_compute", routes=self._nodes.routes(), middleware=[node]),
         ]
@@ -119,6 +120,9 @@ class AzureMl:
             message = "The api-version query parameter (?api-version=) is required."
             raise ArmError(400, "MissingApiVersionParameter", message)
         return self._auth.caller(request)
+
+    async def _get_health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
 
     async def _get_counts(self, request: Request) -> Response:
         return JSONResponse(dict(sorted(self._counts.items())))

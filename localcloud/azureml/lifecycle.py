@@ -108,6 +108,11 @@ class Lifecycle:
             self._announce(record, run, status, _step_run(step))
         return run
 
+    def forget_metrics(self, job: str) -> None:
+        """Drop what an attempt logged, since the job runs again from its first step."""
+        for run in (job, *(step["name"] for step in self.steps(job))):
+            self._runs.forget_metrics(run)
+
     def _record_step_run(self, record: Json, step: Json) -> None:
         properties = record["resource"]["properties"]
         run, status = step["name"], MLFLOW_STATUS[step["status"]]

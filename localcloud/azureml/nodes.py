@@ -15,15 +15,16 @@ from localcloud.azureml.runs import Metric, Runs, now_ms
 from localcloud.azureml.site import Site
 
 LONG_POLL_SECONDS = 20.0
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS = 5
 REPORTED = ("Running", "Finalizing", *ENDED)
 
 
 class Nodes:
     """Hands out jobs, to the newest node only, and takes its reports.
 
-    A node names itself by an id that it makes when it starts. A job that an earlier node had is
-    handed out again, for that node is gone; what it still sends is refused.
+    A node names itself by an id that it makes when it starts, and runs one job at a time. So when
+    it asks for the next, every job that has not ended is free: an earlier node had it and is
+    gone, or the answer that handed it out was lost. What an earlier node still sends is refused.
     """
 
     def __init__(
@@ -106,7 +107,9 @@ class Nodes:
             Metric(key, float(value), moment, whole_number(body, "iteration", 0, 0, 10**9))
             for key, value in section(body, "metrics").items()
         ]
-        self._runs.log(step, metrics=metrics, params=string_map(body, "params"))
+        known = self._runs.params(step)
+        params = {k: v for k, v in string_map(body, "params").items() if k not in known}
+        self._runs.log(step, metrics=metrics, params=params)
         self._runs.log(job, metrics=metrics)
         return Response(status_code=204)
 
@@ -129,7 +132,7 @@ class Nodes:
     def _take(self, node: str) -> Json | None:
         for record in self._lifecycle.jobs():
             status = record["resource"]["properties"]["status"]
-            if status in ENDED or record["node"] == node:
+            if status in ENDED:
                 continue
             if status == "CancelRequested":
                 self._lifecycle.set_status(record, "Canceled")
@@ -140,9 +143,8 @@ class Nodes:
     def _hand_out(self, record: Json, node: str) -> Json | None:
         if record["attempts"] >= MAX_ATTEMPTS:
             message = f"The compute node was lost {MAX_ATTEMPTS} times while it ran this job."
-            self._lifecycle.set_status(
-                record, "Failed", {"code": "SystemError", "message": message}
-            )
+            problem = {"code": "SystemError", "message": message}
+            self._lifecycle.set_status(record, "Failed", problem)
             return None
         name, work = record["resource"]["name"], record["work"]
         try:
@@ -151,6 +153,8 @@ class Nodes:
             problem = {"code": error.code, "message": error.message}
             self._lifecycle.set_status(record, "Failed", problem)
             return None
+        if record["attempts"]:
+            self._lifecycle.forget_metrics(name)
         record["node"] = node
         record["attempts"] += 1
         self._lifecycle.save(record)

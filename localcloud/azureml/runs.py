@@ -144,6 +144,10 @@ class Runs:
         """Remove a tag."""
         self._database.execute("DELETE FROM tags WHERE run = ? AND key = ?", (run, key))
 
+    def forget_metrics(self, run: str) -> None:
+        """Remove all metrics of a run."""
+        self._database.execute("DELETE FROM metrics WHERE run = ?", (run,))
+
     def history(self, run: str, key: str) -> list[Metric]:
         """All values of a metric in the order of step and time."""
         rows = self._database.execute(

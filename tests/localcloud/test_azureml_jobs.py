@@ -18,6 +18,7 @@ from azureml_server import (
     workspace_path,
 )
 
+from localcloud.azureml.nodes import MAX_ATTEMPTS
 from localcloud.connection import Connection
 
 
@@ -215,10 +216,27 @@ class TestLostNodes:
         assert lost.put(f"{job}/status", status="Completed").status_code == 409
         assert status_of(ml, job) == "Running"
 
-    def test_three_times_lost_is_failed(
+    def test_what_the_lost_node_logged_is_forgotten(
+        self, azureml: Connection, rest: httpx.Client, node: NodeClient, job: str
+    ) -> None:
+        lost = NodeClient(azureml, "lost")
+        lost.next_job()
+        lost.log(f"{job}/steps/finetune", metrics={"loss": 9.0}, iteration=50)
+        lost.log(f"{job}/steps/finetune", params={"seed": "1"})
+        node.next_job()
+        node.log(f"{job}/steps/finetune", metrics={"loss": 1.0}, iteration=1)
+        assert node.log(f"{job}/steps/finetune", params={"seed": "2"}).is_success
+        path = f"/mlflow/v2.0{workspace_path(azureml)}/api/2.0/mlflow/metrics/get-history"
+        history = rest.get(path, params={"run_id": job, "metric_key": "loss"}).json()["metrics"]
+        assert [metric["value"] for metric in history] == [1.0]
+
+    def test_an_answer_that_was_lost_is_given_again(self, node: NodeClient, job: str) -> None:
+        assert node.next_job()["name"] == node.next_job()["name"] == job
+
+    def test_lost_too_often_is_failed(
         self, azureml: Connection, ml: MLClient, rest: httpx.Client, job: str
     ) -> None:
-        for number in range(3):
+        for number in range(MAX_ATTEMPTS):
             assert NodeClient(azureml, f"lost-{number}").next_job()["name"] == job
         path = f"{workspace_path(azureml)}/jobs/{job}-next"
         rest.put(path, json=pipeline_body(azureml))
