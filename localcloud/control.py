@@ -19,13 +19,13 @@ from localcloud.storage.install import azurite_is_installed, ensure_azurite
 
 STOP_SECONDS = 20.0
 LEFTOVER_SECONDS = 6.0
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.2
 MOST_RESTARTS = 4
 TAIL_LINES = 25
 
 
 class StartError(Exception):
-    """The local cloud did not start, and was stopped again."""
+    """The local cloud is not up; the message says why."""
 
 
 class StopError(Exception):
@@ -55,11 +55,12 @@ def up(folders: Folders, parts: Sequence[str], seconds: float) -> Connection:
     """Start the local cloud, or find it running, and wait until its parts are healthy.
 
     Args:
-        parts: names of the parts to start; those of a running local cloud stay as they are.
+        parts: names of the parts to start, or to find running.
         seconds: how long the parts may take.
 
     Raises:
-        StartError: a part is not healthy in time, or ends again and again.
+        StartError: a part is not healthy in time or ends again and again (everything is ended
+            then), or the running local cloud was started without it.
         ManifestError: the manifest cannot be used.
         InstallError: Azurite could not be installed.
     """
@@ -67,7 +68,7 @@ def up(folders: Folders, parts: Sequence[str], seconds: float) -> Connection:
     with command_lock(folders.state):
         if pid := supervisor_pid(folders.state):
             print(f"The local cloud in {folders.state} is running already (supervisor {pid}).")
-            parts = list(Processes.load(folders.state).parts) or parts
+            _check_that_it_has(folders.state, parts)
             connection = Connection.load(folders.state)
         else:
             connection = _start(folders, parts)
@@ -77,6 +78,14 @@ def up(folders: Folders, parts: Sequence[str], seconds: float) -> Connection:
             _stop(folders.state)
             raise
     return connection
+
+
+def _check_that_it_has(state_dir: Path, parts: Sequence[str]) -> None:
+    running = Processes.load(state_dir).parts
+    if missing := [name for name in parts if name not in running]:
+        raise StartError(
+            f"it was started without {', '.join(missing)}; end it first: python -m localcloud down"
+        )
 
 
 def _start(folders: Folders, parts: Sequence[str]) -> Connection:

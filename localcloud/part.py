@@ -24,8 +24,9 @@ def begin_part(description: str) -> Connection:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    # They log every request at INFO, with the keys in its URL.
+    for talkative in ("azure", "httpx", "httpx2"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         return Connection.load(arguments.state)
     except ConnectionUnavailableError as error:
