@@ -1,0 +1,1 @@
+"""The container of a deployment: an MLflow chat model behind HTTP."""
