@@ -1,7 +1,7 @@
 """Checking the cluster that is to train."""
 
 from tuneops.azureml.errors import RefusedError, azure_errors
-from tuneops.azureml.workspace import Workspace
+from tuneops.azureml.workspace import Workspace, plain
 from tuneops.config import Compute
 
 
@@ -14,7 +14,7 @@ def check(workspace: Workspace, compute: Compute) -> None:
     """
     with azure_errors(f"compute {compute.name}"):
         cluster = workspace.ml.compute.get(compute.name)
-    if str(cluster.provisioning_state).lower() == "failed":
+    if plain(cluster.provisioning_state).lower() == "failed":
         raise RefusedError(
             f"compute {compute.name} failed to provision: repair it or name another cluster"
         )

@@ -4,7 +4,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from tuneops import names
 from tuneops.azureml.errors import azure_errors
-from tuneops.azureml.workspace import Workspace
+from tuneops.azureml.workspace import Workspace, plain
 from tuneops.observed import Deployment, Endpoint
 from tuneops.release import Release
 
@@ -24,7 +24,7 @@ def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
         deployments = tuple(
             Deployment(
                 name=str(item.name),
-                state=str(item.provisioning_state),
+                state=plain(item.provisioning_state),
                 release=(item.tags or {}).get(names.TAG_RELEASE, "")
                 if names.is_ours(item.tags, project)
                 else "",
@@ -33,7 +33,7 @@ def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
         )
         return Endpoint(
             name=name,
-            state=str(endpoint.provisioning_state),
+            state=plain(endpoint.provisioning_state),
             ours=names.is_ours(endpoint.tags, project),
             traffic={key: share for key, share in (endpoint.traffic or {}).items() if share},
             deployments=deployments,

@@ -9,8 +9,8 @@ from azure.core.exceptions import ResourceNotFoundError
 from tuneops import names
 from tuneops.azureml import registry
 from tuneops.azureml.errors import RefusedError, azure_errors
-from tuneops.azureml.workspace import Workspace
-from tuneops.observed import Job
+from tuneops.azureml.workspace import Workspace, plain
+from tuneops.observed import FAILED, Job
 from tuneops.release import Release
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def observe(workspace: Workspace, name: str) -> Job | None:
             job = workspace.ml.jobs.get(name)
         except ResourceNotFoundError:
             return None
-        seen = Job(status=str(job.status), release=(job.tags or {}).get(names.TAG_RELEASE, ""))
+        seen = Job(status=plain(job.status), release=(job.tags or {}).get(names.TAG_RELEASE, ""))
         error = _failed_steps(workspace, name) if seen.unsuccessful else ""
     return Job(seen.status, seen.release, error)
 
@@ -66,7 +66,7 @@ def cancel(workspace: Workspace, name: str) -> None:
 def _failed_steps(workspace: Workspace, name: str) -> str:
     """The failed steps of a job, with what they say of it."""
     steps = workspace.ml.jobs.list(parent_job_name=name)
-    failed = [step for step in steps if step.status == "Failed"]
+    failed = [step for step in steps if plain(step.status) == FAILED]
     return "; ".join(f"step {step.display_name or step.name} failed" for step in failed)
 
 

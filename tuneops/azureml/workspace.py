@@ -1,5 +1,6 @@
 """The connection to one workspace and to registries."""
 
+from enum import Enum
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,11 @@ class Workspace:
 
     def _registry(self, name: str) -> "MLClient":
         return _client(self._credential, self._settings, registry_name=name)
+
+
+def plain(value: object) -> str:
+    """The text of what the SDK gives as a string here and as an enum of strings there."""
+    return str(value.value if isinstance(value, Enum) else value)
 
 
 def _client(credential: DefaultAzureCredential, settings: Settings, **scope: str) -> "MLClient":
