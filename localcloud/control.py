@@ -20,7 +20,7 @@ from localcloud.storage.install import azurite_is_installed, ensure_azurite
 STOP_SECONDS = 20.0
 LEFTOVER_SECONDS = 6.0
 LOOK_SECONDS = 0.2
-MOST_RESTARTS = 4
+MOST_RESTARTS = 3
 TAIL_LINES = 25
 
 

@@ -10,6 +10,7 @@ import psutil
 from localcloud.parts import MARK
 
 LOOK_SECONDS = 0.1
+KILL_SECONDS = 2.0
 
 
 def leftovers(state_dir: Path) -> list[psutil.Process]:
@@ -42,5 +43,5 @@ def end_leftovers(state_dir: Path, grace_seconds: float) -> list[psutil.Process]
     for process in remaining:
         with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(remaining, timeout=grace_seconds)
+    psutil.wait_procs(remaining, timeout=KILL_SECONDS)
     return leftovers(state_dir)

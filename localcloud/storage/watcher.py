@@ -38,7 +38,10 @@ class Watcher:
         subscriptions: Iterable[EventSubscription],
         snapshot: Snapshot,
     ) -> None:
-        self._blobs = BlobServiceClient.from_connection_string(connection.storage.connection_string)
+        # The next look is the retry.
+        self._blobs = BlobServiceClient.from_connection_string(
+            connection.storage.connection_string, retry_total=0, connection_timeout=5
+        )
         self._containers = watched_containers(subscriptions)
         self._snapshot = snapshot
         self._events = BlobEvents(

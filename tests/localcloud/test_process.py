@@ -1,0 +1,92 @@
+"""Child processes end with their parent; ports are free."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+from small_cloud import ROOT, until
+
+from localcloud.process import LOOPBACK, free_ports, port_answers, start_child, stop_group
+
+CHILD = "from localcloud.process import exit_with_parent; exit_with_parent();"
+SLEEP = "import time; time.sleep(60)"
+# Starts a child that would live for a minute, prints its process id, and waits.
+PARENT = f"""
+import sys, time
+from localcloud.process import start_child
+child = start_child([sys.executable, "-c", "{CHILD} {SLEEP}"])
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def is_alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_child_ends_with_its_parent(number: signal.Signals) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout
+    child = int(parent.stdout.readline())
+    assert is_alive(child)
+    parent.send_signal(number)
+    parent.wait()
+    until(lambda: not is_alive(child), 5)
+    parent.stdout.close()
+
+
+def test_stopping_a_group_reaches_grandchildren_and_the_deaf(tmp_path: Path) -> None:
+    script = f"""
+        import signal, subprocess, sys
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
+        print(subprocess.Popen([sys.executable, "-c", deaf]).pid, flush=True)
+        {SLEEP}
+    """
+    log = tmp_path / "log"
+    child = start_child(
+        [sys.executable, "-c", textwrap.dedent(script)], log_file=log, own_group=True
+    )
+    grandchild = int(until(lambda: log.exists() and log.read_text().strip()))
+    stop_group(child, seconds=0.3)
+    assert child.returncode == -signal.SIGKILL
+    until(lambda: not is_alive(grandchild), 5)
+
+
+def test_a_child_gets_the_environment_and_the_folder(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    script = "import os; print(os.environ['GREETING'], os.getcwd())"
+    child = start_child(
+        [sys.executable, "-c", script],
+        log_file=log,
+        environment={"GREETING": "hello"},
+        directory=tmp_path,
+    )
+    assert child.wait() == 0
+    assert log.read_text().split() == ["hello", os.path.realpath(tmp_path)]
+
+
+def test_preferred_ports_are_kept_while_they_are_free() -> None:
+    first = free_ports(["a", "b"])
+    assert len(set(first.values())) == 2
+    assert free_ports(["a", "b"], first) == first
+    with socket.create_server((LOOPBACK, first["a"])):
+        assert port_answers(first["a"])
+        second = free_ports(["a", "b"], first)
+    assert second["a"] != first["a"]
+    assert second["b"] == first["b"]
+    assert not port_answers(first["a"])
+
+
+def test_two_names_with_the_same_preferred_port_get_two_ports() -> None:
+    [port] = free_ports(["a"]).values()
+    assert len(set(free_ports(["a", "b"], {"a": port, "b": port}).values())) == 2
