@@ -16,6 +16,7 @@ _JOB = re.compile(rf"(?P<project>[a-z][a-z0-9-]*)-[0-9a-f]{{{DIGEST_LENGTH}}}(-[
 TAG_PROJECT = "tuneops.project"
 TAG_RELEASE = "tuneops.release"
 TAG_COMMIT = "tuneops.commit"
+TAG_TRAINING = "tuneops.training"
 
 
 def digest(*parts: Any) -> str:
@@ -34,6 +35,14 @@ def project_of_job(name: str) -> str | None:
     """The project whose job has this name; None when the name is not one of ours."""
     match = _JOB.fullmatch(name)
     return match["project"] if match else None
+
+
+def model_version(training_digest: str) -> str:
+    """The model version for this digest: a positive integer of 31 bits, as Azure ML wants it.
+
+    Two digests may share a version; the tag `TAG_TRAINING` tells them apart.
+    """
+    return str(int(training_digest, 16) % (2**31 - 1) + 1)
 
 
 def deployment_name(deployment_digest: str) -> str:

@@ -22,8 +22,7 @@ def observe(
     phase = release.phase
     return Observed(
         job=jobs.observe(workspace, release.job_name) if phase == Phase.TRAINING else None,
-        model_registered=phase == Phase.REGISTERING
-        and models.is_registered(workspace, release.project, release.model_version),
+        model_registered=phase == Phase.REGISTERING and models.is_registered(workspace, release),
         endpoint=endpoints.observe(workspace, release.endpoint, release.project)
         if retiring or phase in _WITH_ENDPOINT
         else None,

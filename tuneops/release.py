@@ -182,7 +182,7 @@ class Release(Document):
     @property
     def model_version(self) -> str:
         """The version of the registered model, which has the project's name."""
-        return self.plan.digest
+        return names.model_version(self.plan.digest)
 
     @property
     def deployment_digest(self) -> str:

@@ -37,7 +37,8 @@ def azure_errors(doing: str) -> Iterator[None]:
 
 def _from_response(doing: str, error: HttpResponseError) -> Exception:
     status = error.status_code or 0
-    message = f"{doing}: {_short(error.message)}"
+    said = error.error.message if error.error and error.error.message else error.message
+    message = f"{doing}: {_short(said)}"
     if status in (401, 403):
         return UnavailableError(f"{message} (check the roles of TuneOps's identity)")
     if status in _TRANSIENT_STATUS or not 400 <= status < 500:

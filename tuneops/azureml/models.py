@@ -2,24 +2,29 @@
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from tuneops.azureml.errors import azure_errors
+from tuneops import names
+from tuneops.azureml.errors import RefusedError, azure_errors
 from tuneops.azureml.jobs import OUTPUT
 from tuneops.azureml.workspace import Workspace
 from tuneops.release import Release
 
 
-def is_registered(workspace: Workspace, name: str, version: str) -> bool:
-    """Whether the workspace has this version of the model.
+def is_registered(workspace: Workspace, release: Release) -> bool:
+    """Whether the workspace has the model that the release's job trained.
 
     Raises:
+        RefusedError: the version is taken by a model that was trained on something else.
         UnavailableError: the workspace can't be asked now.
     """
+    name, version = release.project, release.model_version
     with azure_errors(f"model {name}:{version}"):
         try:
-            workspace.ml.models.get(name, version=version)
+            model = workspace.ml.models.get(name, version=version)
         except ResourceNotFoundError:
             return False
-        return True
+    if (model.tags or {}).get(names.TAG_TRAINING) != release.plan.digest:
+        raise RefusedError(f"model {name}:{version} exists and was not trained by this release")
+    return True
 
 
 def register(workspace: Workspace, release: Release) -> None:
@@ -39,6 +44,6 @@ def register(workspace: Workspace, release: Release) -> None:
             type=AssetTypes.MLFLOW_MODEL,
             path=f"azureml://jobs/{release.job_name}/outputs/{OUTPUT}",
             description=f"{release.config.model.name} fine-tuned by job {release.job_name}",
-            tags=release.tags,
+            tags={**release.tags, names.TAG_TRAINING: release.plan.digest},
         )
         workspace.ml.models.create_or_update(model)
