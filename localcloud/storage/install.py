@@ -75,7 +75,7 @@ def _install(node: Node, folder: Path) -> None:
     # npm finds its node on PATH.
     path = os.pathsep.join([str(node.node.parent), os.environ.get("PATH", os.defpath)])
     done = subprocess.run(
-        [node.npm, "ci", "--cache", npm_cache, *NPM_OPTIONS],
+        [*node.npm, "ci", "--cache", npm_cache, *NPM_OPTIONS],
         cwd=draft,
         env={**os.environ, "PATH": path},
         stdin=subprocess.DEVNULL,

