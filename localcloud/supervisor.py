@@ -36,8 +36,7 @@ class Runner:
         self._start()
 
     def _start(self) -> None:
-        if self._part.ready_file:
-            self._part.ready_file.unlink(missing_ok=True)
+        self._forget_readiness()
         self._child: subprocess.Popen[bytes] = start_child(
             self._part.command,
             log_file=self._part.log_file,
@@ -48,6 +47,11 @@ class Runner:
         self._started = time.time()
         self._restart_at = None
         log.info("%s started: process %d", self._part.name, self._child.pid)
+
+    def _forget_readiness(self) -> None:
+        """A part that was killed leaves its file behind."""
+        if self._part.ready_file:
+            self._part.ready_file.unlink(missing_ok=True)
 
     def look(self) -> None:
         """Restart the part if it has ended and its pause is over."""
@@ -62,6 +66,7 @@ class Runner:
         """End what the part left behind, and decide when it starts again."""
         code = self._child.returncode
         stop_group(self._child)
+        self._forget_readiness()
         if time.time() - self._started > RECOVERED_SECONDS:
             self._pause = FIRST_PAUSE_SECONDS
         log.warning(
@@ -77,6 +82,7 @@ class Runner:
     def stop(self) -> None:
         """End the part and everything in its process group."""
         stop_group(self._child)
+        self._forget_readiness()
         log.info("%s stopped", self._part.name)
 
 
