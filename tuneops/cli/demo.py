@@ -11,6 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import requests
+from azure.core.exceptions import AzureError
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +27,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PROJECT = "support-bot"
 CONFIG = f"finetune/{PROJECT}.yaml"
 DATA = EXAMPLES / "data" / f"{PROJECT}.jsonl"
-CHANGE = ("num_train_epochs: 15", "num_train_epochs: 12")
+CHANGE = ("num_train_epochs: 10", "num_train_epochs: 9")
 LOOK_SECONDS = 1
 RIGHT_ANSWERS = 8
 
@@ -38,7 +40,7 @@ class Demo:
     """The story, in steps; each has a deadline."""
 
     def __init__(self, state: Path, *, keep: bool) -> None:
-        self.state = state
+        self.state = state.resolve()
         self.keep = keep
         self.console = Console()
         self.releases: list[ReleaseStatus] = []
@@ -49,7 +51,7 @@ class Demo:
         try:
             self._start()
             self._tell()
-        except DemoError as error:
+        except (DemoError, AzureError, requests.RequestException) as error:
             self.console.print(f"[bold red]The demo failed:[/] {error}")
             self.console.print(f"Logs are in {self.state / 'logs'}.")
             return 1
