@@ -6,7 +6,7 @@ import logging
 import time
 import uuid
 
-import httpx
+import httpx2
 
 from localcloud.azureml.arm import PROVIDER, Json, timestamp
 from localcloud.azureml.site import Site
@@ -51,7 +51,7 @@ class Outbox:
     async def send_forever(self) -> None:
         """Post what is owed, until cancelled."""
         headers = {"aeg-sas-key": self._topic.key}
-        async with httpx.AsyncClient(headers=headers, timeout=30, trust_env=False) as client:
+        async with httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False) as client:
             while True:
                 self._added.clear()
                 await self._send_due(client)
@@ -61,7 +61,7 @@ class Outbox:
                 except TimeoutError:
                     continue
 
-    async def _send_due(self, client: httpx.AsyncClient) -> None:
+    async def _send_due(self, client: httpx2.AsyncClient) -> None:
         rows = self._database.execute(
             "SELECT id, event, attempts FROM outbox WHERE due <= ? ORDER BY rowid LIMIT ?",
             (time.time(), BATCH),
@@ -75,10 +75,10 @@ class Outbox:
                 values = (attempts + 1, time.time() + delay, identifier)
                 self._database.execute(statement, values)
 
-    async def _post(self, client: httpx.AsyncClient, event: Json) -> bool:
+    async def _post(self, client: httpx2.AsyncClient, event: Json) -> bool:
         try:
             answer = await client.post(self._topic.endpoint, json=[event])
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             LOG.warning("event %s not sent: %s", event["id"], error)
             return False
         if not answer.is_success:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from localcloud.process import LOOPBACK, free_ports, start_child
 
@@ -97,7 +97,7 @@ class Server:
 
     async def _until_ready(self) -> None:
         deadline = asyncio.get_running_loop().time() + READY_SECONDS
-        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=2, trust_env=False) as client:
             while asyncio.get_running_loop().time() < deadline:
                 if self._child is None or self._child.poll() is not None:
                     raise ScoringFailedError(f"The container crashed.\n{self.tail(TAIL_LINES)}")
@@ -178,10 +178,10 @@ def log_tail(path: Path, lines: int) -> str:
     return "\n".join(content.splitlines()[-lines:])
 
 
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+async def _answers(client: httpx2.AsyncClient, url: str) -> bool:
     try:
         return (await client.get(url)).is_success
-    except httpx.HTTPError:
+    except httpx2.HTTPError:
         return False
 
 

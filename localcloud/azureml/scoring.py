@@ -5,7 +5,7 @@ import hmac
 import random
 import uuid
 
-import httpx
+import httpx2
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -38,7 +38,7 @@ class Scoring:
         self._fleet = fleet
         self._auth = auth
         self._dice = random.Random()
-        self._client = httpx.AsyncClient(timeout=None, trust_env=False)
+        self._client = httpx2.AsyncClient(timeout=None, trust_env=False)
         self._mirrored: set[asyncio.Task[Response]] = set()
 
     def routes(self) -> list[Route]:
@@ -109,20 +109,20 @@ class Scoring:
         except TimeoutError as error:
             message = f"Deployment '{name}' did not answer in time."
             raise ArmError(408, "RequestTimeout", message) from error
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             message = f"Deployment '{name}' closed the connection."
             raise ArmError(424, "ModelError", message) from error
         finally:
             server.in_flight -= 1
         return _answer(name, answer)
 
-    async def _ask(self, server: Server, body: bytes) -> httpx.Response:
+    async def _ask(self, server: Server, body: bytes) -> httpx2.Response:
         await server.ready.wait()
         headers = {"content-type": "application/json"}
         return await self._client.post(f"{server.url}/score", content=body, headers=headers)
 
 
-def _answer(name: str, answer: httpx.Response) -> Response:
+def _answer(name: str, answer: httpx2.Response) -> Response:
     headers = {HEADER: name, "x-ms-request-id": str(uuid.uuid4())}
     if answer.status_code == 200:
         kind = answer.headers.get("content-type", "application/json")

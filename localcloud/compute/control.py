@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from localcloud.connection import Connection
 
@@ -31,7 +31,7 @@ class Control:
     def __init__(self, connection: Connection) -> None:
         self.node = str(uuid.uuid4())
         context = ssl.create_default_context(cafile=str(connection.ca_file))
-        self._client = httpx.Client(
+        self._client = httpx2.Client(
             base_url=f"{connection.azureml_url}/_compute",
             headers={"x-compute-key": connection.compute_key},
             verify=context,
@@ -82,12 +82,12 @@ class Control:
         path: str,
         body: Json | None = None,
         params: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 answer = self._client.request(method, path, json=body, params=params)
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 if time.monotonic() > deadline:
                     raise
                 LOG.info("workspace not reached, trying again: %s", error)

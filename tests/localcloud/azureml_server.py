@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import httpx2
 import jwt
 import yaml
 from azure.ai.ml import MLClient
@@ -135,10 +135,10 @@ def registry_client(connection: Connection) -> MLClient:
     )
 
 
-def rest_client(connection: Connection) -> httpx.Client:
+def rest_client(connection: Connection) -> httpx2.Client:
     """Plain HTTP with a valid token, for what the SDK would not send."""
     token = LocalCredential(connection).get_token(connection.azureml_url).token
-    return httpx.Client(
+    return httpx2.Client(
         base_url=connection.azureml_url,
         headers={"authorization": f"Bearer {token}"},
         params={"api-version": "2024-01-01-preview"},
@@ -225,7 +225,7 @@ class NodeClient:
 
     def __init__(self, connection: Connection, name: str) -> None:
         self.name = name
-        self._http = httpx.Client(
+        self._http = httpx2.Client(
             base_url=f"{connection.azureml_url}/_compute",
             headers={"x-compute-key": connection.compute_key},
             verify=ssl.create_default_context(cafile=str(connection.ca_file)),
@@ -239,11 +239,11 @@ class NodeClient:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def put(self, path: str, **body: Any) -> httpx.Response:
+    def put(self, path: str, **body: Any) -> httpx2.Response:
         """A report on a job."""
         return self._http.put(f"/jobs/{path}", json={"node": self.name, **body})
 
-    def log(self, path: str, **body: Any) -> httpx.Response:
+    def log(self, path: str, **body: Any) -> httpx2.Response:
         """Metrics or parameters of a step."""
         return self._http.post(f"/jobs/{path}/log", json={"node": self.name, **body})
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import (
@@ -74,11 +74,11 @@ def endpoint_name() -> str:
 
 def score(
     connection: Connection, endpoint: str, key: str, deployment: str = "", body: object = None
-) -> httpx.Response:
+) -> httpx2.Response:
     headers = {"authorization": f"Bearer {key}"} if key else {}
     if deployment:
         headers["azureml-model-deployment"] = deployment
-    return httpx.post(
+    return httpx2.post(
         f"{connection.azureml_url}/endpoints/{endpoint}/score",
         json=QUESTION if body is None else body,
         headers=headers,
@@ -116,14 +116,14 @@ class TestEndpoints:
         assert after.secondary_key != before.secondary_key
         ml.online_endpoints.begin_delete(name).wait(20)
 
-    def test_traffic_to_nobody_is_refused(self, azureml: Connection, rest: httpx.Client) -> None:
+    def test_traffic_to_nobody_is_refused(self, azureml: Connection, rest: httpx2.Client) -> None:
         body = {"location": "eastus", "properties": {"authMode": "Key", "traffic": {"blue": 100}}}
         path = f"{workspace_path(azureml)}/onlineEndpoints/{endpoint_name()}"
         answer = rest.put(path, json=body)
         assert answer.status_code == 400
         assert "does not exist" in answer.json()["error"]["message"]
 
-    def test_deployment_without_endpoint(self, azureml: Connection, rest: httpx.Client) -> None:
+    def test_deployment_without_endpoint(self, azureml: Connection, rest: httpx2.Client) -> None:
         path = f"{workspace_path(azureml)}/onlineEndpoints/absent/deployments/blue"
         answer = rest.put(path, json={"properties": {}})
         assert answer.status_code == 404

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 from azure.ai.ml import Input, MLClient, dsl
 from azure.ai.ml.entities import PipelineJob
@@ -33,7 +33,7 @@ def node(azureml: Connection) -> NodeClient:
 
 
 @pytest.fixture
-def job(azureml: Connection, rest: httpx.Client, name: str) -> Iterator[str]:
+def job(azureml: Connection, rest: httpx2.Client, name: str) -> Iterator[str]:
     """A submitted job; cancelled at the end, so that no later test's node gets it."""
     path = f"{workspace_path(azureml)}/jobs/{name}"
     assert rest.put(path, json=pipeline_body(azureml)).status_code == 201
@@ -83,7 +83,7 @@ class TestSubmission:
         assert status_of(ml, name) == "Completed"
 
     def test_of_the_same_name_with_other_inputs(
-        self, azureml: Connection, rest: httpx.Client, job: str
+        self, azureml: Connection, rest: httpx2.Client, job: str
     ) -> None:
         path = f"{workspace_path(azureml)}/jobs/{job}"
         answer = rest.put(path, json=pipeline_body(azureml, num_train_epochs=7))
@@ -106,7 +106,7 @@ class TestSubmission:
     def test_with_wrong_inputs(
         self,
         azureml: Connection,
-        rest: httpx.Client,
+        rest: httpx2.Client,
         name: str,
         inputs: dict[str, object],
         reason: str,
@@ -118,7 +118,7 @@ class TestSubmission:
         assert rest.get(path).status_code == 404
 
     def test_of_an_unknown_component(
-        self, azureml: Connection, rest: httpx.Client, name: str
+        self, azureml: Connection, rest: httpx2.Client, name: str
     ) -> None:
         body = pipeline_body(azureml)
         step = body["properties"]["jobs"]["step"]
@@ -133,7 +133,7 @@ class TestSubmission:
         ml.jobs.create_or_update(fetched)
         assert ml.jobs.get(job).tags["note"] == "kept"
 
-    def test_list_has_pages(self, azureml: Connection, rest: httpx.Client, job: str) -> None:
+    def test_list_has_pages(self, azureml: Connection, rest: httpx2.Client, job: str) -> None:
         path = f"{workspace_path(azureml)}/jobs"
         first = rest.get(path, params={"api-version": "2024-01-01-preview", "$skip": "0"}).json()
         assert first["value"][0]["name"] == job
@@ -217,7 +217,7 @@ class TestLostNodes:
         assert status_of(ml, job) == "Running"
 
     def test_what_the_lost_node_logged_is_forgotten(
-        self, azureml: Connection, rest: httpx.Client, node: NodeClient, job: str
+        self, azureml: Connection, rest: httpx2.Client, node: NodeClient, job: str
     ) -> None:
         lost = NodeClient(azureml, "lost")
         lost.next_job()
@@ -234,7 +234,7 @@ class TestLostNodes:
         assert node.next_job()["name"] == node.next_job()["name"] == job
 
     def test_lost_too_often_is_failed(
-        self, azureml: Connection, ml: MLClient, rest: httpx.Client, job: str
+        self, azureml: Connection, ml: MLClient, rest: httpx2.Client, job: str
     ) -> None:
         for number in range(MAX_ATTEMPTS):
             assert NodeClient(azureml, f"lost-{number}").next_job()["name"] == job

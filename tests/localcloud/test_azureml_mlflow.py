@@ -5,7 +5,7 @@ import subprocess
 import sys
 import uuid
 
-import httpx
+import httpx2
 import pytest
 from azure.ai.ml import MLClient
 from azureml_server import LocalCredential, NodeClient, pipeline_body, workspace_path
@@ -32,7 +32,7 @@ print(run.info.status, run.data.metrics["loss"], [step.info.run_name for step in
 
 
 @pytest.fixture
-def finished_job(azureml: Connection, rest: httpx.Client) -> str:
+def finished_job(azureml: Connection, rest: httpx2.Client) -> str:
     """A job whose step `finetune` logged a falling loss."""
     name = f"job-{uuid.uuid4().hex[:8]}"
     path = f"{workspace_path(azureml)}/jobs/{name}"

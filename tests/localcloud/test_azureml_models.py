@@ -2,7 +2,7 @@
 
 import uuid
 
-import httpx
+import httpx2
 import pytest
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import Model
@@ -88,7 +88,7 @@ def test_latest_and_archived(ml: MLClient, job: str, name: str) -> None:
     ],
 )
 def test_path_that_leads_nowhere(
-    azureml: Connection, rest: httpx.Client, job: str, name: str, path: str
+    azureml: Connection, rest: httpx2.Client, job: str, name: str, path: str
 ) -> None:
     body = {"properties": {"modelType": "mlflow_model", "modelUri": path.format(job=job)}}
     answer = rest.put(f"{workspace_path(azureml)}/models/{name}/versions/1", json=body)
@@ -99,7 +99,7 @@ def test_path_that_leads_nowhere(
 
 @pytest.mark.parametrize("version", ["one", "1.0", "-1"])
 def test_version_that_is_no_number(
-    azureml: Connection, rest: httpx.Client, name: str, version: str
+    azureml: Connection, rest: httpx2.Client, name: str, version: str
 ) -> None:
     path = f"{workspace_path(azureml)}/models/{name}/versions/{version}"
     assert rest.put(path, json={"properties": {}}).status_code == 400

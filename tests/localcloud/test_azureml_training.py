@@ -5,7 +5,7 @@ import signal
 import ssl
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import (
@@ -125,7 +125,7 @@ def test_data_that_cannot_be_used_fails_the_job_with_the_reason(tmp_path: Path) 
         assert error["message"]
 
 
-def deploy_and_ask(connection: Connection, ml: MLClient, path: str) -> httpx.Response:
+def deploy_and_ask(connection: Connection, ml: MLClient, path: str) -> httpx2.Response:
     model = ml.models.create_or_update(
         Model(name="tuned", version="1", type="mlflow_model", path=path)
     )
@@ -142,7 +142,7 @@ def deploy_and_ask(connection: Connection, ml: MLClient, path: str) -> httpx.Res
     ml.online_deployments.begin_create_or_update(deployment).result()
     key = ml.online_endpoints.get_keys("chat").primary_key
     conversation = [{"role": "user", "content": "What follows 3?"}]
-    return httpx.post(
+    return httpx2.post(
         scoring_uri,
         json={"input_data": {"input_string": [conversation], "parameters": {}}, "params": {}},
         headers={"authorization": f"Bearer {key}", "azureml-model-deployment": "blue"},

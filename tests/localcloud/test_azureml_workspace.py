@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-import httpx
+import httpx2
 import pytest
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import AmlCompute
@@ -72,7 +72,7 @@ class TestAuthentication:
         ],
     )
     def test_wrong_token(
-        self, azureml: Connection, rest: httpx.Client, claims: dict[str, object]
+        self, azureml: Connection, rest: httpx2.Client, claims: dict[str, object]
     ) -> None:
         token = LocalCredential(azureml, **claims).get_token(azureml.azureml_url).token
         answer = rest.get(workspace_path(azureml), headers={"authorization": f"Bearer {token}"})
@@ -80,22 +80,22 @@ class TestAuthentication:
         assert answer.json()["error"]["message"]
 
     @pytest.mark.parametrize("header", ["", "Bearer", "Bearer a.b.c", "Basic dTpw"])
-    def test_no_token(self, azureml: Connection, rest: httpx.Client, header: str) -> None:
+    def test_no_token(self, azureml: Connection, rest: httpx2.Client, header: str) -> None:
         answer = rest.get(workspace_path(azureml), headers={"authorization": header})
         assert answer.status_code == 401
 
-    def test_forged_token(self, azureml: Connection, rest: httpx.Client) -> None:
+    def test_forged_token(self, azureml: Connection, rest: httpx2.Client) -> None:
         token = LocalCredential(azureml).get_token(azureml.azureml_url).token
         forged = token[:-2] + ("AA" if token[-2:] != "AA" else "BB")
         answer = rest.get(workspace_path(azureml), headers={"authorization": f"Bearer {forged}"})
         assert answer.status_code == 401
 
-    def test_the_compute_nodes_routes_need_its_key(self, rest: httpx.Client) -> None:
+    def test_the_compute_nodes_routes_need_its_key(self, rest: httpx2.Client) -> None:
         assert rest.post("/_compute/next", json={"node": "n"}).status_code == 401
 
 
 class TestErrors:
-    def test_unknown_route(self, azureml: Connection, rest: httpx.Client) -> None:
+    def test_unknown_route(self, azureml: Connection, rest: httpx2.Client) -> None:
         answer = rest.get(f"{workspace_path(azureml)}/schedules")
         assert answer.status_code == 404
         assert "/schedules" in answer.json()["error"]["message"]
@@ -103,25 +103,25 @@ class TestErrors:
         assert "no route: GET" in log
         assert "/schedules api-version=2024-01-01-preview" in log
 
-    def test_missing_api_version(self, azureml: Connection, rest: httpx.Client) -> None:
+    def test_missing_api_version(self, azureml: Connection, rest: httpx2.Client) -> None:
         answer = rest.get(workspace_path(azureml), params={"api-version": ""})
         assert answer.status_code == 400
         assert answer.json()["error"]["code"] == "MissingApiVersionParameter"
 
     @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"\xff", b"[" * 100_000])
     def test_body_that_is_no_object(
-        self, azureml: Connection, rest: httpx.Client, body: bytes
+        self, azureml: Connection, rest: httpx2.Client, body: bytes
     ) -> None:
         answer = rest.put(f"{workspace_path(azureml)}/jobs/x", content=body)
         assert answer.status_code == 400
         assert answer.json()["error"]["code"] == "InvalidRequestContent"
 
-    def test_body_that_is_too_large(self, azureml: Connection, rest: httpx.Client) -> None:
+    def test_body_that_is_too_large(self, azureml: Connection, rest: httpx2.Client) -> None:
         answer = rest.put(f"{workspace_path(azureml)}/jobs/x", content=b" " * 5_000_000)
         assert answer.status_code == 413
 
     def test_requests_are_counted_by_operation(
-        self, azureml: Connection, rest: httpx.Client
+        self, azureml: Connection, rest: httpx2.Client
     ) -> None:
         operation = "GET /jobs/{job}"
         before = rest.get("/_admin/requests").json().get(operation, 0)
@@ -149,7 +149,7 @@ class TestRegistry:
         with pytest.raises(ResourceNotFoundError):
             registry.components.get("chat_completion_pipeline", version="0.0.0")
 
-    def test_of_another_name_is_not_found(self, rest: httpx.Client) -> None:
+    def test_of_another_name_is_not_found(self, rest: httpx2.Client) -> None:
         answer = rest.get("/registrymanagement/v1.0/registries/other/discovery")
         assert answer.status_code == 404
 
