@@ -1,7 +1,6 @@
-"""How the machine learning libraries are to behave, settled before they are imported."""
+"""What the machine learning libraries read from the environment when they are imported."""
 
 import os
-import warnings
 
 SETTINGS = {
     "HF_HUB_OFFLINE": "1",
@@ -14,12 +13,6 @@ SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
-NOTHING_TO_DO_ABOUT = (
-    r"(?s).*Any type hint is inferred as AnyType",
-    "`is_gradient_checkpointing` is deprecated",
-)
-"""Warnings on what the libraries do among themselves."""
-
 
 def prepare_environment() -> None:
     """Keep the libraries offline and quiet; call it before they are imported.
@@ -28,5 +21,3 @@ def prepare_environment() -> None:
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    for message in NOTHING_TO_DO_ABOUT:
-        warnings.filterwarnings("ignore", message)

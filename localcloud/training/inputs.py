@@ -32,6 +32,7 @@ _LEAST: Mapping[str, float] = {
     "early_stopping_threshold": 0,
 }
 _BELOW: Mapping[str, float] = {
+    "learning_rate": 1e9,
     "lora_dropout": 1,
     "adam_beta1": 1,
     "adam_beta2": 1,
@@ -118,9 +119,11 @@ def _typed(name: str, spec: Input, value: Any) -> Value:
         return _in_range(name, spec, _whole(name, value))
     if kind == "number":
         return _in_range(name, spec, _finite(name, value))
-    path = Path(value)
-    if not path.exists():
-        raise _error(name, f"{path.name} does not exist")
+    path = Path(str(value))
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:
+        raise _error(name, f"{path.name} does not exist or can't be read") from error
     return path
 
 

@@ -1,13 +1,15 @@
 """Fixtures for the local cloud's own tests."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from azure.ai.ml import MLClient
 from azureml_server import IdentityEndpoint, Topic, make_connection, ml_client, rest_client, running
 
 from localcloud.connection import Connection
+from localcloud.training import base_model
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +35,7 @@ def ml(azureml: Connection) -> MLClient:
 
 
 @pytest.fixture
-def rest(azureml: Connection) -> Iterator[httpx.Client]:
+def rest(azureml: Connection) -> Iterator[httpx2.Client]:
     """Plain HTTP with a valid token."""
     with rest_client(azureml) as client:
         yield client
@@ -45,3 +47,11 @@ def identity_endpoint(azureml: Connection) -> Iterator[str]:
     endpoint = IdentityEndpoint(azureml)
     yield endpoint.url
     endpoint.close()
+
+
+@pytest.fixture(scope="session")
+def small_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The foundation model's MLflow folder, trained for seconds: it babbles."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base_model, "CHATS", 480)
+        return base_model.ensure_base_model(tmp_path_factory.mktemp("cache"))
