@@ -30,14 +30,15 @@ def handle(headers: Mapping[str, str], body: bytes, services: Services) -> tuple
     """The status and text to answer a delivery with.
 
     The signature is checked before the body is looked at; only a push to the tracked branch of the
-    tracked repository has an effect.
+    tracked repository has an effect. A signature that is not ASCII raises TypeError in the
+    comparison of gidgethub 6.0.
     """
     if len(body) > MAX_BODY_BYTES:
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes are read"
     secret = services.settings.github_webhook_secret.get_secret_value()
     try:
         event = Event.from_http({k.lower(): v for k, v in headers.items()}, body, secret=secret)
-    except gidgethub.ValidationFailure:
+    except (gidgethub.ValidationFailure, TypeError):
         return HTTPStatus.UNAUTHORIZED, "the signature does not match"
     except gidgethub.BadRequest:
         return HTTPStatus.BAD_REQUEST, "send JSON with content type application/json"

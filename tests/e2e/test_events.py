@@ -43,7 +43,7 @@ def deliver(cloud: Cloud, function: str, *events: dict[str, Any]) -> None:
         json=list(events),
         timeout=30,
     )
-    assert answer.status_code == 200, answer.text
+    assert answer.is_success, answer.text
 
 
 def event(kind: str, subject: str, data: dict[str, Any]) -> dict[str, Any]:
