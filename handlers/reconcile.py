@@ -1,7 +1,6 @@
 """A message on the queue ``reconcile``: look at a project, or read the repository."""
 
 import logging
-
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
