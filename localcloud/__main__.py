@@ -10,7 +10,7 @@ from localcloud.manifest import ManifestError
 from localcloud.parts import PART_NAMES
 from localcloud.storage.install import InstallError
 
-START_SECONDS = 180.0
+START_SECONDS = 600
 
 
 def main() -> int:
