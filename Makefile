@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --basetemp=.localcloud/pytest $(TESTS)
+	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=3 --dist=loadfile $(TESTS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
