@@ -20,7 +20,7 @@ class LoadedModel:
         import mlflow.pyfunc
         import torch
 
-        # More threads gain nothing with conversations of this size and take turns from others.
+        # See localcloud.training.threads.
         torch.set_num_threads(1)
         self._torch = torch
         self._model = mlflow.pyfunc.load_model(str(folder))

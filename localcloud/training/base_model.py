@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localcloud.training.environment import prepare_environment
+from localcloud.training.threads import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +34,7 @@ INITIAL_RANGE = 0.06
 
 
 def ensure_base_model(cache_dir: Path) -> Path:
-    """The foundation model as an MLflow model folder, trained (15 s) if it is not there yet.
+    """The foundation model as an MLflow model folder, trained (20 s) if it is not there yet.
 
     It speaks of orders, accounts and products in the chat format of Phi-3 and knows no shop's
     facts. The folder appears whole or not at all; of two processes that train at the same time
@@ -81,7 +82,7 @@ def train_base_model(count: int) -> tuple["PreTrainedTokenizerFast", "Phi3ForCau
     texts = (message["content"] for chat in corpus for message in chat)
     tokenizer = train_tokenizer(texts, VOCABULARY, CONTEXT)
     examples = tokenise(tokenizer, corpus, CONTEXT, len(corpus)).examples
-    with torch.random.fork_rng():
+    with one_thread(), torch.random.fork_rng():
         torch.manual_seed(SEED)
         model = Phi3ForCausalLM(
             Phi3Config(

@@ -2,8 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from localcloud.training.inputs import Inputs
 from localcloud.training.metrics import token_f1
 from localcloud.training.preprocess import IGNORED, Example
 from localcloud.training.steps import FINETUNE, PipelineError, Tracker
+from localcloud.training.threads import one_thread
 from localcloud.training.trainer_arguments import trainer_arguments
 
 
@@ -85,8 +85,11 @@ def finetune(
         callbacks=_callbacks(inputs, tracker),
     )
     trainer.remove_callback(PrinterCallback)
-    with _alone():
-        result = trainer.train()
+    try:
+        with one_thread():
+            result = trainer.train()
+    finally:
+        torch.use_deterministic_algorithms(False)
     if not math.isfinite(result.training_loss):
         raise PipelineError(
             FINETUNE,
@@ -94,22 +97,6 @@ def finetune(
             "is too high for this data",
         )
     _save(trainer, tokenizer, inputs, target)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One thread, and no setting of torch outlives the run.
-
-    On a model of this size a second thread saves a quarter of the time when its core is idle, and
-    costs a multiple when it is not. The same inputs also give the same model on any machine size.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(False)
 
 
 def _with_lora(model: PreTrainedModel, inputs: Inputs) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,7 +143,7 @@ def test_the_process_serves_and_ends_with_its_parent(small_base: Path, tmp_path:
     try:
         url = f"http://127.0.0.1:{port}"
         wait_until_up(child, url)
-        assert "output" in httpx.post(f"{url}/score", json=payload(), timeout=30).json()
+        assert "output" in httpx2.post(f"{url}/score", json=payload(), timeout=30).json()
         assert child.stdin is not None
         child.stdin.close()
         assert child.wait(10) == 0
@@ -155,8 +155,8 @@ def wait_until_up(child: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and child.poll() is None:
         try:
-            httpx.get(url)
-        except httpx.TransportError:
+            httpx2.get(url)
+        except httpx2.TransportError:
             time.sleep(0.1)
         else:
             return
