@@ -1,9 +1,11 @@
 """`python -m localcloud.compute --state DIR`: load torch once, then take jobs."""
 
-import os
-
+from localcloud.compute.control import Control
+from localcloud.compute.node import Node
 from localcloud.part import begin_part
+from localcloud.training.base_model import ensure_base_model
 from localcloud.training.environment import prepare_environment
+from localcloud.training.pipeline import preload
 
 READY_FILE = "compute.ready"
 
@@ -14,16 +16,10 @@ def main() -> None:
     ready = connection.state_dir / READY_FILE
     ready.unlink(missing_ok=True)
     prepare_environment()
-    import torch
-
-    from localcloud.compute.control import Control
-    from localcloud.compute.node import Node
-    from localcloud.training.base_model import ensure_base_model
-
-    torch.set_num_threads(os.cpu_count() or 1)
     base_model = ensure_base_model(connection.cache_dir)
     control = Control(connection)
     control.publish_base_model(base_model)
+    preload()
     ready.write_text(f"{control.node}\n")
     try:
         Node(connection, control, base_model).run_forever()
