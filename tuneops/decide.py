@@ -42,7 +42,7 @@ def decide(desired: Desired, release: Release | None, observed: Observed, now: d
     """
     if desired.config is None:
         return _retire(release, observed)
-    if release is None or release.phase == Phase.RETIRED:
+    if release is None or release.phase in (Phase.RETIRED, Phase.SUPERSEDED):
         waiting = Idle(f"waiting for data in {desired.config.data.path}")
         return StartRelease() if desired.source else waiting
     if desired.source and desired.fingerprint != release.fingerprint:

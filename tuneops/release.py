@@ -211,9 +211,15 @@ class Release(Document):
     def advance(
         self, phase: Phase, at: datetime, reason: str, links: dict[str, str] | None = None
     ) -> "Release":
-        """The release in a new phase, with a line in its history."""
+        """The release in a new phase, with a line in its history.
+
+        What is deployed, be it again, has not been tested.
+        """
         entry = Entry(phase=phase, at=at, reason=reason, links=links or {})
-        return self.replace(phase=phase, history=(*self.history, entry), trouble=None)
+        changes: dict[str, object] = {"phase": phase, "history": (*self.history, entry)}
+        if phase == Phase.DEPLOYING:
+            changes |= {"smoke": None, "smoke_attempts": 0}
+        return self.replace(trouble=None, **changes)
 
     def link(self, **links: str) -> "Release":
         """The release with links added to the newest line of its history."""

@@ -1,0 +1,289 @@
+"""A model of Azure ML and of a project's life in it, to try `decide` with random histories.
+
+It mirrors what `tuneops.act` and `tuneops.reconcile` do, with effects that may succeed while their
+record is lost, operations that take their time or fail, and people who change their minds.
+"""
+
+import random
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from tests.config_text import config_of
+from tuneops import actions, names
+from tuneops.actions import Action
+from tuneops.decide import decide
+from tuneops.observed import Deployment, Endpoint, Job, Observed
+from tuneops.release import (
+    Desired,
+    Phase,
+    PreparedData,
+    Project,
+    Release,
+    SmokeAnswer,
+    Source,
+    TrainingPlan,
+    start_release,
+)
+
+CONFIGS = (
+    "",
+    "deployment: {instance_count: 2}\n",
+    "training: {parameters: {num_train_epochs: 2}}\n",
+    "endpoint: {name: another}\n",
+    "rollout: {keep_previous_minutes: 1}\n",
+)
+
+
+class ViolationError(AssertionError):
+    """Something happened that must never happen."""
+
+
+@dataclass
+class Azure:
+    """Jobs, models, endpoints and deployments, each with the operation under way."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    models: set[str] = field(default_factory=set)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    passed: set[tuple[str, str]] = field(default_factory=set)
+
+
+class Simulator:
+    """One project, driven by a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.azure = Azure()
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.project = Project(name="bot")
+        self.releases: dict[int, Release] = {}
+        self.calm = False
+        self.etag = 0
+        self.commit = 0
+        self.desired = self._desired(CONFIGS[0], data=False)
+
+    def _desired(self, extra: str | None, *, data: bool) -> Desired:
+        self.commit += 1
+        source = Source(blob="bot/a.jsonl", etag=str(self.etag), size=1) if data else None
+        return Desired(
+            project="bot",
+            commit=f"{self.commit:040d}",
+            path="finetune/bot.yaml",
+            config=config_of("bot", extra) if extra is not None else None,
+            source=source,
+        )
+
+    @property
+    def release(self) -> Release | None:
+        return self.releases.get(self.project.current or 0)
+
+    def people(self) -> None:
+        """Now and then somebody changes the config, uploads data, or deletes the config."""
+        if self.random.random() > 0.04:
+            return
+        choice = self.random.random()
+        if choice < 0.4:
+            self.etag += 1
+        extra = None if choice > 0.9 else self.random.choice(CONFIGS)
+        self.desired = self._desired(extra, data=extra is not None)
+
+    def time_passes(self) -> None:
+        """Operations end, well or not."""
+        self.now += timedelta(seconds=self.random.choice((1, 5, 30)))
+        fails = not self.calm and self.random.random() < 0.05
+        for name, job in self.azure.jobs.items():
+            if job.running and self.random.random() < 0.4:
+                ended = "Failed" if fails else "Completed"
+                ended = "Canceled" if job.status == "CancelRequested" else ended
+                self.azure.jobs[name] = replace(job, status=ended)
+        for name, endpoint in list(self.azure.endpoints.items()):
+            self._endpoint_goes_on(name, endpoint, fails=fails)
+
+    def _endpoint_goes_on(self, name: str, endpoint: Endpoint, *, fails: bool) -> None:
+        if endpoint.state == "Deleting":
+            if self.random.random() < 0.5:
+                del self.azure.endpoints[name]
+            return
+        if endpoint.state in ("Creating", "Updating") and self.random.random() < 0.6:
+            endpoint = replace(endpoint, state="Succeeded")
+        deployments = []
+        for deployment in endpoint.deployments:
+            moved = self.random.random() < 0.5
+            if deployment.state == "Deleting" and moved:
+                continue
+            if deployment.state == "Creating" and moved:
+                deployment = replace(deployment, state="Failed" if fails else "Succeeded")
+            deployments.append(deployment)
+        self.azure.endpoints[name] = replace(endpoint, deployments=tuple(deployments))
+
+    def observe(self) -> Observed:
+        """What `tuneops.observe` would see."""
+        release = self.release
+        if release is None or release.phase == Phase.RETIRED:
+            return Observed(live_release=self.project.live)
+        planned = release.training is not None
+        stale = (self.azure.endpoints.get(n) for n in self.project.endpoints)
+        return Observed(
+            job=self.azure.jobs.get(release.job_name) if release.phase == Phase.TRAINING else None,
+            model_registered=planned and release.plan.digest in self.azure.models,
+            endpoint=self.azure.endpoints.get(release.endpoint),
+            stale_endpoints=tuple(e for e in stale if e and e.name != release.endpoint),
+            live_release=self.project.live,
+        )
+
+    def step(self) -> Action:
+        """One pass: look, decide, act; the record of what was done may be lost."""
+        action = decide(self.desired, self.release, self.observe(), self.now)
+        if isinstance(action, actions.Idle | actions.Wait):
+            return action
+        if isinstance(action, actions.StartRelease):
+            self._start()
+        elif isinstance(action, actions.PromoteRelease):
+            self._promote()
+        else:
+            release = self.release
+            assert release is not None
+            changed = self._act(action, release)
+            if self.calm or self.random.random() > 0.05:
+                self.releases[release.number] = changed
+        self.check()
+        return action
+
+    def _start(self) -> None:
+        release = start_release(self.desired, self.project, "/workspace", self.now)
+        self.releases[release.number] = release
+        if self.calm or self.random.random() > 0.05:
+            endpoints = dict.fromkeys((*self.project.endpoints, release.endpoint))
+            self.project = self.project.replace(current=release.number, endpoints=tuple(endpoints))
+
+    def _promote(self) -> None:
+        release, before = self.release, self.releases.get(self.project.live or 0)
+        assert release is not None
+        if before and before.number != release.number and before.phase == Phase.LIVE:
+            self.releases[before.number] = before.advance(Phase.SUPERSEDED, self.now, "")
+        if self.calm or self.random.random() > 0.05:
+            self.project = self.project.replace(live=release.number)
+
+    def _act(self, action: Action, release: Release) -> Release:
+        match action:
+            case actions.Advance(phase, reason):
+                return release.advance(phase, self.now, reason)
+            case actions.Fail(reason):
+                return release.advance(Phase.FAILED, self.now, reason)
+            case actions.PrepareData():
+                digest = names.digest(release.source.etag)
+                data = PreparedData(digest=digest, folder="f", train_rows=9, test_rows=1)
+                return release.replace(data=data)
+            case actions.PlanTraining():
+                assert release.data is not None
+                values = release.config.training.parameters.given()
+                digest = names.digest(release.data.digest, values)
+                plan = TrainingPlan(base_model="m", component="c", parameters=values, digest=digest)
+                return release.replace(training=plan)
+            case actions.NextAttempt():
+                plan = release.plan
+                return release.replace(training=plan.replace(attempt=plan.attempt + 1))
+            case actions.ReadMetrics():
+                return release.replace(metrics={"eval_loss": 1.0})
+            case actions.RunSmokeTest():
+                return self._smoke(release)
+        self._change_azure(action, release)
+        return (
+            release.replace(cancelled_job=True)
+            if isinstance(action, actions.CancelJob)
+            else release
+        )
+
+    def _smoke(self, release: Release) -> Release:
+        passed = self.calm or self.random.random() < 0.8
+        if passed:
+            self.azure.passed.add((release.endpoint, release.deployment_name))
+        smoke = SmokeAnswer(
+            passed=passed, status=200, seconds=1, at=self.now, question="q", answer="a"
+        )
+        return release.replace(smoke=smoke, smoke_attempts=release.smoke_attempts + 1)
+
+    def _change_azure(self, action: Action, release: Release) -> None:
+        azure = self.azure
+        number = str(release.number)
+        match action:
+            case actions.SubmitJob():
+                azure.jobs.setdefault(release.job_name, Job("NotStarted", number))
+            case actions.CancelJob():
+                job = azure.jobs[release.job_name]
+                azure.jobs[release.job_name] = replace(job, status="CancelRequested")
+            case actions.RegisterModel():
+                azure.models.add(release.plan.digest)
+            case actions.CreateEndpoint():
+                azure.endpoints[release.endpoint] = Endpoint(release.endpoint, "Creating")
+            case actions.CreateDeployment():
+                endpoint = azure.endpoints[release.endpoint]
+                new = Deployment(release.deployment_name, "Creating", number)
+                azure.passed.discard((release.endpoint, new.name))
+                azure.endpoints[endpoint.name] = replace(
+                    endpoint, deployments=(*endpoint.deployments, new)
+                )
+            case actions.ShiftTraffic():
+                endpoint = azure.endpoints[release.endpoint]
+                azure.endpoints[endpoint.name] = replace(
+                    endpoint, state="Updating", traffic={release.deployment_name: 100}
+                )
+            case actions.DeleteDeployment(name):
+                self._delete_deployment(release.endpoint, name)
+            case actions.DeleteEndpoint(name):
+                azure.endpoints[name] = replace(azure.endpoints[name], state="Deleting")
+            case _:
+                raise ViolationError(f"unknown action {action}")
+
+    def _delete_deployment(self, endpoint_name: str, name: str) -> None:
+        endpoint = self.azure.endpoints[endpoint_name]
+        if endpoint.takes_traffic(name):
+            raise ViolationError(f"{name} has traffic and would be deleted")
+        deployments = tuple(
+            replace(d, state="Deleting") if d.name == name else d for d in endpoint.deployments
+        )
+        self.azure.endpoints[endpoint_name] = replace(endpoint, deployments=deployments)
+
+    def check(self) -> None:
+        """What must hold after every step."""
+        for endpoint in self.azure.endpoints.values():
+            if sum(endpoint.traffic.values()) not in (0, 100):
+                raise ViolationError(f"traffic is {endpoint.traffic}")
+            for name, share in endpoint.traffic.items():
+                if share and (endpoint.name, name) not in self.azure.passed:
+                    raise ViolationError(f"{name} has traffic and did not pass its smoke test")
+                if share and endpoint.deployment(name) is None:
+                    raise ViolationError(f"{name} has traffic and is gone")
+        active = [name for name, job in self.azure.jobs.items() if job.status != "Canceled"]
+        good = [n for n in active if self.azure.jobs[n].status != "Failed"]
+        digests = [name.split("-")[1] for name in good]
+        if len(digests) != len(set(digests)):
+            raise ViolationError(f"two jobs for one training digest: {good}")
+
+    def settle(self, limit: int = 400) -> None:
+        """Nobody changes anything and nothing fails any more: an end must come, and be clean."""
+        self.calm = True
+        quiet = 0
+        for _ in range(limit):
+            self.time_passes()
+            quiet = quiet + 1 if isinstance(self.step(), actions.Idle) else 0
+            if quiet > 3:
+                return self._check_end()
+        raise ViolationError("no end in sight")
+
+    def _check_end(self) -> None:
+        release = self.release
+        if self.desired.config is None:
+            if self.azure.endpoints:
+                raise ViolationError(f"left over: {list(self.azure.endpoints)}")
+            return
+        if release is None:
+            return
+        if self.desired.source and release.fingerprint != self.desired.fingerprint:
+            raise ViolationError("what is desired has no release")
+        if release.phase == Phase.LIVE:
+            (endpoint,) = self.azure.endpoints.values()
+            if [d.name for d in endpoint.deployments] != [release.deployment_name]:
+                raise ViolationError(f"left over: {endpoint.deployments}")
+        elif release.phase not in (Phase.FAILED, Phase.RETIRED):
+            raise ViolationError(f"ended in {release.phase}")

@@ -1,0 +1,117 @@
+"""What must stay true of the code as a whole."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("azure.ai.ml", "datasets", "pandas", "pyarrow", "mlflow", "torch")
+
+
+def python_files(*folders: str) -> list[Path]:
+    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+    assert files
+    return files
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Every module that the file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def within(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("tuneops", ("localcloud", "handlers", "function_app", "tests")),
+        ("handlers", ("localcloud", "function_app", "tests")),
+        ("localcloud", ("tuneops", "handlers", "function_app", "tests")),
+    ],
+)
+def test_imports_run_one_way(folder: str, forbidden: tuple[str, ...]) -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {module}"
+        for file in python_files(folder)
+        for module in imported(file)
+        if any(within(module, package) for package in forbidden)
+    ]
+    assert wrong == []
+
+
+def test_only_one_package_knows_the_azure_ml_sdk() -> None:
+    allowed = (ROOT / "tuneops" / "azureml", ROOT / "tuneops" / "cli")
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {module}"
+        for file in python_files("tuneops", "handlers")
+        if not file.is_relative_to(allowed[0]) and not file.is_relative_to(allowed[1])
+        for module in imported(file)
+        if within(module, "azure.ai.ml") or within(module, "mlflow")
+    ]
+    assert wrong == []
+
+
+def test_the_pure_modules_do_no_io() -> None:
+    pure = ("actions", "decide", "evaluation", "names", "observed", "parameters", "release")
+    allowed = ("tuneops", "collections", "dataclasses", "datetime", "typing", "enum", "pydantic")
+    standard = ("ast", "hashlib", "json", "math", "re")
+    for name in pure:
+        for module in imported(ROOT / "tuneops" / f"{name}.py"):
+            assert module.split(".")[0] in (*allowed, *standard), f"{name} imports {module}"
+
+
+def test_the_function_app_starts_light() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "import function_app"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "azure.functions" in loaded
+    assert [name for name in loaded if any(within(name, heavy) for heavy in HEAVY)] == []
+
+
+def test_nothing_waits_for_azure() -> None:
+    waiting = re.compile(r"\.(result|wait)\(\)|time\.sleep\(|\.stream\(")
+    wrong = [
+        f"{file.relative_to(ROOT)}: {line.strip()}"
+        for file in [ROOT / "function_app.py", *python_files("tuneops", "handlers")]
+        if not file.is_relative_to(ROOT / "tuneops" / "cli")
+        for line in file.read_text().splitlines()
+        if waiting.search(line)
+    ]
+    assert wrong == []
+
+
+def pins(file: str) -> set[str]:
+    """Each package with its version, without the platforms it is for."""
+    lines = map(str.strip, (ROOT / file).read_text().splitlines())
+    return {line.partition(" ;")[0] for line in lines if line and not line.startswith("#")}
+
+
+def test_the_runtime_installs_a_part_of_the_lock() -> None:
+    runtime = pins("requirements.txt")
+    assert runtime <= pins("requirements.lock")
+    names = {re.split(r"[=\[ ;]", pin)[0] for pin in runtime}
+    assert {"azure-ai-ml", "azure-identity", "azure-functions", "pydantic"} <= names
+    assert not {"torch", "pytest", "typer", "transformers"} & names
+
+
+def test_the_schema_is_current() -> None:
+    from tuneops.config_file import json_schema
+
+    kept = (ROOT / "schemas" / "project.schema.json").read_text()
+    assert kept == json_schema(), "run 'make schema'"

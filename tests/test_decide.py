@@ -1,0 +1,311 @@
+"""The decision: its transitions as a table, and its promises over random histories."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.config_text import config_of
+from tests.simulator import Simulator
+from tuneops import actions
+from tuneops.actions import Action
+from tuneops.decide import decide
+from tuneops.observed import Deployment, Endpoint, Job, Observed
+from tuneops.release import (
+    Desired,
+    Phase,
+    PreparedData,
+    Project,
+    Release,
+    SmokeAnswer,
+    Source,
+    TrainingPlan,
+    start_release,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SOURCE = Source(blob="bot/a.jsonl", etag="1", size=1)
+DESIRED = Desired(
+    project="bot", commit="c" * 40, path="finetune/bot.yaml", config=config_of("bot"), source=SOURCE
+)
+DATA = PreparedData(digest="d", folder="f", train_rows=9, test_rows=1)
+PLAN = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
+NEW = start_release(DESIRED, Project(name="bot"), "/workspace", NOW)
+READY = NEW.replace(data=DATA, training=PLAN, metrics={"eval_loss": 1.0})
+NAME = READY.deployment_name
+OLD = "d-old"
+SMOKE = SmokeAnswer(passed=True, status=200, seconds=1, at=NOW, question="q", answer="a")
+FAILED_SMOKE = SMOKE.replace(passed=False, status=500)
+
+
+def at(phase: Phase, **changes: Any) -> Release:
+    return READY.replace(phase=phase, **changes).advance(phase, NOW, "")
+
+
+def endpoint(
+    *deployments: str, traffic: str | None = None, state: str = "Succeeded", **states: str
+) -> Endpoint:
+    """An endpoint with ready deployments; `states` gives other states, by place: d0, d1, ..."""
+    return Endpoint(
+        name=READY.endpoint,
+        state=state,
+        traffic={traffic: 100} if traffic else {},
+        deployments=tuple(
+            Deployment(name, states.get(f"d{place}", "Succeeded"), "1")
+            for place, name in enumerate(deployments)
+        ),
+    )
+
+
+def sees(**changes: Any) -> Observed:
+    return Observed(live_release=1, **changes)
+
+
+TRANSITIONS = [
+    pytest.param(NEW, Observed(), actions.PrepareData(), id="new"),
+    pytest.param(NEW.replace(data=DATA), Observed(), actions.PlanTraining(), id="data-is-ready"),
+    pytest.param(READY, Observed(), Phase.TRAINING, id="planned"),
+    pytest.param(at(Phase.TRAINING), Observed(), actions.SubmitJob(), id="no-job"),
+    pytest.param(
+        at(Phase.TRAINING), Observed(job=Job("Running", "1")), actions.Wait, id="job-runs"
+    ),
+    pytest.param(
+        at(Phase.TRAINING), Observed(job=Job("NotResponding", "1")), actions.Wait, id="job-is-odd"
+    ),
+    pytest.param(
+        at(Phase.TRAINING), Observed(job=Job("Completed", "1")), Phase.EVALUATING, id="job-is-done"
+    ),
+    pytest.param(
+        at(Phase.TRAINING), Observed(job=Job("Failed", "1", "boom")), actions.Fail, id="job-failed"
+    ),
+    pytest.param(
+        at(Phase.TRAINING),
+        Observed(job=Job("Canceled", "7")),
+        actions.NextAttempt(),
+        id="an-earlier-release's-job-ended",
+    ),
+    pytest.param(
+        at(Phase.TRAINING), Observed(job=Job("Running", "7")), actions.Wait, id="job-is-adopted"
+    ),
+    pytest.param(
+        at(Phase.EVALUATING, metrics=None), Observed(), actions.ReadMetrics(), id="no-metrics-yet"
+    ),
+    pytest.param(at(Phase.EVALUATING), Observed(), Phase.REGISTERING, id="metrics-are-good"),
+    pytest.param(at(Phase.REGISTERING), Observed(), actions.RegisterModel(), id="no-model"),
+    pytest.param(
+        at(Phase.REGISTERING), Observed(model_registered=True), Phase.DEPLOYING, id="model-is-there"
+    ),
+    pytest.param(at(Phase.DEPLOYING), sees(), actions.CreateEndpoint(), id="no-endpoint"),
+    pytest.param(
+        at(Phase.DEPLOYING), sees(endpoint=endpoint(state="Creating")), actions.Wait, id="creating"
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING), sees(endpoint=endpoint(state="Deleting")), actions.Wait, id="deleting"
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING),
+        sees(endpoint=replace(endpoint(), ours=False)),
+        actions.Fail,
+        id="somebody-else's-endpoint",
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING),
+        sees(endpoint=endpoint(OLD, traffic=OLD)),
+        actions.CreateDeployment(),
+        id="no-deployment",
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING),
+        sees(endpoint=endpoint(NAME, d0="Creating")),
+        actions.Wait,
+        id="deployment-is-coming",
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING), sees(endpoint=endpoint(NAME)), Phase.TESTING, id="deployment-is-ready"
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING),
+        sees(endpoint=endpoint(NAME, d0="Failed")),
+        actions.Fail,
+        id="deployment-failed",
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING, number=2),
+        sees(endpoint=endpoint(NAME, d0="Failed")),
+        actions.DeleteDeployment(NAME),
+        id="an-earlier-release's-deployment-failed",
+    ),
+    pytest.param(at(Phase.TESTING), sees(), actions.RunSmokeTest(), id="not-asked-yet"),
+    pytest.param(at(Phase.TESTING, smoke=SMOKE), sees(), Phase.SHIFTING, id="answered"),
+    pytest.param(
+        at(Phase.TESTING, smoke=FAILED_SMOKE, smoke_attempts=1),
+        sees(),
+        actions.Wait,
+        id="try-again",
+    ),
+    pytest.param(
+        at(Phase.TESTING, smoke=FAILED_SMOKE, smoke_attempts=3), sees(), actions.Fail, id="gives-up"
+    ),
+    pytest.param(
+        at(Phase.SHIFTING),
+        sees(endpoint=endpoint(OLD, NAME, traffic=OLD)),
+        actions.ShiftTraffic(),
+        id="traffic-is-elsewhere",
+    ),
+    pytest.param(
+        at(Phase.SHIFTING),
+        sees(endpoint=endpoint(OLD, NAME, traffic=OLD, state="Updating")),
+        actions.Wait,
+        id="endpoint-is-busy",
+    ),
+    pytest.param(
+        at(Phase.SHIFTING),
+        sees(endpoint=endpoint(OLD, NAME, traffic=NAME)),
+        Phase.LIVE,
+        id="traffic-is-here",
+    ),
+    pytest.param(
+        at(Phase.SHIFTING), sees(endpoint=endpoint(OLD)), Phase.DEPLOYING, id="deployment-has-gone"
+    ),
+    pytest.param(
+        at(Phase.LIVE),
+        Observed(endpoint=endpoint(NAME, traffic=NAME), live_release=None),
+        actions.PromoteRelease(),
+        id="live-and-not-noted",
+    ),
+    pytest.param(
+        at(Phase.LIVE),
+        sees(endpoint=endpoint(OLD, NAME, traffic=NAME)),
+        actions.DeleteDeployment(OLD),
+        id="old-deployment",
+    ),
+    pytest.param(
+        at(Phase.LIVE),
+        sees(endpoint=endpoint(OLD, NAME, traffic=NAME, d0="Deleting")),
+        actions.Wait,
+        id="old-deployment-is-going",
+    ),
+    pytest.param(
+        at(Phase.LIVE),
+        sees(endpoint=endpoint(NAME, traffic=NAME), stale_endpoints=(Endpoint("b", "Succeeded"),)),
+        actions.DeleteEndpoint("b"),
+        id="old-endpoint",
+    ),
+    pytest.param(
+        at(Phase.LIVE), sees(endpoint=endpoint(NAME, traffic=NAME)), actions.Idle, id="all-is-well"
+    ),
+    pytest.param(
+        at(Phase.FAILED),
+        sees(endpoint=endpoint(OLD, NAME, traffic=OLD)),
+        actions.DeleteDeployment(NAME),
+        id="failed-deployment",
+    ),
+    pytest.param(
+        at(Phase.FAILED), sees(endpoint=endpoint(OLD, traffic=OLD)), actions.Idle, id="failed"
+    ),
+]
+
+
+def matches(action: Action, expected: object) -> bool:
+    if isinstance(expected, Phase):
+        return isinstance(action, actions.Advance) and action.phase == expected
+    return isinstance(action, expected) if isinstance(expected, type) else action == expected
+
+
+@pytest.mark.parametrize(("release", "observed", "expected"), TRANSITIONS)
+def test_transitions(release: Release, observed: Observed, expected: object) -> None:
+    action = decide(DESIRED, release, observed, NOW)
+    assert matches(action, expected), action
+
+
+def test_every_phase_has_a_transition() -> None:
+    covered = {param.values[0].phase for param in TRANSITIONS}
+    assert set(Phase) - covered == {Phase.SUPERSEDED, Phase.RETIRED}
+
+
+RUNNING = Observed(job=Job("Running", "1"))
+RETRAIN = DESIRED.replace(
+    config=config_of("bot", "training: {parameters: {num_train_epochs: 9}}\n")
+)
+RESIZE = DESIRED.replace(config=config_of("bot", "deployment: {instance_count: 3}\n"))
+GONE = DESIRED.replace(config=None, source=None)
+
+
+@pytest.mark.parametrize(
+    ("desired", "release", "observed", "expected"),
+    [
+        pytest.param(DESIRED.replace(source=None), None, Observed(), actions.Idle, id="no-data"),
+        pytest.param(DESIRED, None, Observed(), actions.StartRelease(), id="data-has-come"),
+        pytest.param(
+            RETRAIN, at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="training-is-outdated"
+        ),
+        pytest.param(
+            RESIZE, at(Phase.TRAINING), RUNNING, Phase.SUPERSEDED, id="training-is-still-wanted"
+        ),
+        pytest.param(
+            RETRAIN, at(Phase.SUPERSEDED), Observed(), actions.StartRelease(), id="make-way"
+        ),
+        pytest.param(
+            RETRAIN, at(Phase.LIVE), sees(), actions.StartRelease(), id="live-is-outdated"
+        ),
+        pytest.param(
+            RETRAIN, at(Phase.LIVE), Observed(), actions.PromoteRelease(), id="note-it-first"
+        ),
+        pytest.param(
+            RETRAIN,
+            at(Phase.SHIFTING),
+            sees(endpoint=endpoint(NAME)),
+            actions.ShiftTraffic(),
+            id="a-shift-is-finished",
+        ),
+        pytest.param(
+            DESIRED.replace(source=SOURCE.replace(etag="2")),
+            at(Phase.FAILED),
+            sees(),
+            actions.StartRelease(),
+            id="new-data-after-a-failure",
+        ),
+        pytest.param(GONE, at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="retire-training"),
+        pytest.param(
+            GONE,
+            at(Phase.LIVE),
+            sees(endpoint=endpoint(NAME, traffic=NAME)),
+            actions.DeleteEndpoint(READY.endpoint),
+            id="retire-live",
+        ),
+        pytest.param(GONE, at(Phase.LIVE), sees(), Phase.RETIRED, id="retired"),
+        pytest.param(GONE, at(Phase.RETIRED), sees(), actions.Idle, id="stays-retired"),
+        pytest.param(DESIRED, at(Phase.RETIRED), sees(), actions.StartRelease(), id="comes-back"),
+    ],
+)
+def test_changes_of_what_is_desired(
+    desired: Desired, release: Release | None, observed: Observed, expected: object
+) -> None:
+    action = decide(desired, release, observed, NOW)
+    assert matches(action, expected), action
+
+
+def test_a_superseded_deployment_is_kept_as_long_as_the_config_says() -> None:
+    config = config_of("bot", "rollout: {keep_previous_minutes: 10}\n")
+    desired = DESIRED.replace(config=config)
+    release = at(Phase.LIVE, config=config, fingerprint=desired.fingerprint)
+    observed = sees(endpoint=endpoint(OLD, NAME, traffic=NAME))
+    assert decide(desired, release, observed, NOW) == actions.Wait(
+        "what is superseded is kept for a while", 600
+    )
+    later = NOW + timedelta(minutes=10)
+    assert decide(desired, release, observed, later) == actions.DeleteDeployment(OLD)
+
+
+def test_random_histories_keep_every_promise() -> None:
+    for seed in range(800):
+        try:
+            simulator = Simulator(seed)
+            for _ in range(150):
+                simulator.people()
+                simulator.time_passes()
+                simulator.step()
+            simulator.settle()
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
