@@ -218,10 +218,6 @@ def _delete_endpoint(endpoint: Endpoint) -> Action:
     return DeleteEndpoint(endpoint.name)
 
 
-def _ended(release: Release, observed: Observed, now: datetime) -> Action:
-    return Idle(release.reason)
-
-
 _BY_PHASE: dict[Phase, Callable[[Release, Observed, datetime], Action]] = {
     Phase.PREPARING: _prepare,
     Phase.TRAINING: _train,
@@ -231,7 +227,5 @@ _BY_PHASE: dict[Phase, Callable[[Release, Observed, datetime], Action]] = {
     Phase.TESTING: _test,
     Phase.SHIFTING: _shift,
     Phase.LIVE: _live,
-    Phase.SUPERSEDED: _ended,
     Phase.FAILED: _failed,
-    Phase.RETIRED: _ended,
 }

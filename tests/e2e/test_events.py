@@ -125,7 +125,7 @@ def test_a_lost_webhook_and_a_lost_wake_up_are_found_by_the_timer(cloud: Cloud) 
     cloud.until_phase("late", 1, "Live", seconds=180)
 
 
-@pytest.mark.parametrize("seconds", [0.5, 3.0, 8.0, 14.0])
+@pytest.mark.parametrize("seconds", [1.0, 8.0])
 def test_a_killed_host_loses_nothing(cloud: Cloud, seconds: float) -> None:
     name = f"killed-{int(seconds * 10)}"
     cloud.merge({f"{name}.yaml": config(name)})

@@ -44,6 +44,7 @@ class Demo:
         self.keep = keep
         self.console = Console()
         self.releases: list[ReleaseStatus] = []
+        self.messages_shown = 0
 
     def run(self) -> int:
         """Tell the story; gives the exit code."""
@@ -166,12 +167,21 @@ class Demo:
         deadline = time.monotonic() + seconds
         reason = "it is not known yet"
         while time.monotonic() < deadline:
+            self._show_messages()
             for project in self.target.status().projects:
                 if project.name == PROJECT and reached(project):
                     return project
                 reason = f"it is {project.phase}: {project.reason}"
             time.sleep(LOOK_SECONDS)
         raise DemoError(f"{PROJECT} did not reach '{what}' in {seconds:g} s; {reason}")
+
+    def _show_messages(self) -> None:
+        """Print the notifications that have come to the local receiver since last time."""
+        told = requests.get(self.connection["inbox_url"], timeout=10).json()
+        for message in told[self.messages_shown :]:
+            text = message["body"]["title"]
+            self.console.print(f"            [blue]message:[/] {text}", highlight=False)
+        self.messages_shown = len(told)
 
     def _until_gone(self, release: ReleaseStatus, deployment: str) -> None:
         deadline = time.monotonic() + 60

@@ -47,13 +47,15 @@ class Progress:
         """Print the phases that are new, and how far the training is."""
         for entry in release.history[self._shown :]:
             time = f"{entry.at.astimezone():%H:%M:%S}"
-            self._bar.console.print(f"  {time}  [bold]{entry.phase:<12}[/] {entry.reason}")
+            line = f"  {time}  [bold]{entry.phase:<12}[/] {entry.reason}"
+            self._bar.console.print(line, soft_wrap=True)
             if entry.phase == Phase.REGISTERING and release.metrics:
-                self._bar.console.print(f"{'':24}{metrics_text(release.metrics)}")
+                self._bar.console.print(f"{'':24}{metrics_text(release.metrics)}", soft_wrap=True)
         self._shown = len(release.history)
         if release.phase == Phase.TRAINING and release.job and release.training:
             self._show_training(release.job, float(release.training.parameters["num_train_epochs"]))
         elif self._task is not None:
+            self._bar.console.print(f"{'':24}{self._bar.tasks[0].fields['loss']}")
             self._bar.remove_task(self._task)
             self._task = None
 
