@@ -58,11 +58,11 @@ class LocalCredential:
         return AccessToken(jwt.encode(claims, key, algorithm="HS256"), expiry)
 
 
-def make_connection(state: Path) -> Connection:
+def make_connection(state: Path, cache: Path | None = None) -> Connection:
     """A connection.json for the parts under test, with a cloud name of its own."""
     manifest = state / "manifest.yaml"
     manifest.write_text(yaml.safe_dump(MANIFEST))
-    made = provision(state, state, state / "cache", manifest)
+    made = provision(state, state, cache or state / "cache", manifest)
     cloud = made.cloud.model_copy(update={"name": f"LocalCloud{made.ports.azureml}"})
     connection = made.model_copy(update={"cloud": cloud})
     connection.save()

@@ -82,8 +82,8 @@ def metrics_of(connection: Connection, run: str) -> dict[str, float]:
     return {metric["key"]: metric["value"] for metric in data["metrics"]}
 
 
-def test_job_to_answer_although_the_node_is_killed(tmp_path: Path) -> None:
-    connection = make_connection(tmp_path)
+def test_job_to_answer_although_the_node_is_killed(tmp_path: Path, small_base: Path) -> None:
+    connection = make_connection(tmp_path, cache=small_base.parents[1])
     data = put_data(connection)
     ready = connection.state_dir / "compute.ready"
     with running(connection, "azureml", connection.ports.azureml):
@@ -109,8 +109,10 @@ def test_job_to_answer_although_the_node_is_killed(tmp_path: Path) -> None:
         assert answer.json()
 
 
-def test_data_that_cannot_be_used_fails_the_job_with_the_reason(tmp_path: Path) -> None:
-    connection = make_connection(tmp_path)
+def test_data_that_cannot_be_used_fails_the_job_with_the_reason(
+    tmp_path: Path, small_base: Path
+) -> None:
+    connection = make_connection(tmp_path, cache=small_base.parents[1])
     data = put_data(connection)
     file = connection.state_dir / "azureml" / "workspaceblobstore" / "data" / "train.jsonl"
     file.write_text('{"prompt": "no messages here"}\n')
