@@ -50,7 +50,8 @@ class Cloud:
 
     def _command(self, name: str, *options: str) -> None:
         line = [sys.executable, "-m", "localcloud", name, "--state", str(self.state), *options]
-        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+        own = {k: v for k, v in os.environ.items() if not k.startswith("AZUREML_")}
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, env=own)
         assert done.returncode == 0, done.stdout + done.stderr
 
     # What a team does
@@ -152,8 +153,9 @@ class Cloud:
             self.connection["storage"]["connection_string"], "reconcile"
         )
 
-    @cached_property
+    @property
     def ml(self) -> MLClient:
+        """A client for now: the SDK knows one cloud at a time in a process."""
         os.environ.update(
             IDENTITY_ENDPOINT=self.connection["identity"]["endpoint"],
             IDENTITY_HEADER=self.connection["identity"]["header"],
