@@ -1,0 +1,78 @@
+"""Delivery: at least once, in order on each channel, none waiting for another."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuneops.notify.outbox import (
+    MAX_ATTEMPTS,
+    Channel,
+    ChannelError,
+    deliver,
+    next_retry,
+    unsettled,
+)
+from tuneops.release import Message
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Listener:
+    """A channel that writes down what it takes, and refuses when told to."""
+
+    def __init__(self, name: str, answers: list[bool] | None = None) -> None:
+        self.id = name
+        self.answers = answers or []
+        self.heard: list[str] = []
+
+    def send(self, message: Message) -> None:
+        if self.answers and not self.answers.pop(0):
+            raise ChannelError("refused")
+        self.heard.append(message.key)
+
+
+def messages(count: int) -> tuple[Message, ...]:
+    return tuple(
+        Message(key=f"m{n}", event="live", title="", text="", at=NOW) for n in range(count)
+    )
+
+
+def test_messages_arrive_once_and_in_order() -> None:
+    channel = Listener("a")
+    outbox = deliver(messages(3), [channel], NOW)
+    assert deliver(outbox, [channel], NOW) == outbox
+    assert channel.heard == ["m0", "m1", "m2"]
+    assert unsettled(outbox) == ()
+
+
+def test_a_dead_channel_holds_up_no_other() -> None:
+    dead, alive = Listener("dead", [False] * 99), Listener("alive")
+    outbox = messages(2)
+    now = NOW
+    for _ in range(3 * MAX_ATTEMPTS):
+        outbox = deliver(outbox, [dead, alive], now)
+        now += timedelta(hours=1)
+    assert alive.heard == ["m0", "m1"]
+    assert dead.heard == []
+    assert all(m.deliveries["dead"].gave_up for m in outbox)
+    assert all(m.deliveries["dead"].attempts == MAX_ATTEMPTS for m in outbox)
+
+
+def test_a_refused_message_is_tried_again_when_it_is_due() -> None:
+    channel = Listener("a", [False])
+    outbox = deliver(messages(2), [channel], NOW)
+    assert next_retry(outbox) == NOW + timedelta(seconds=5)
+    assert deliver(outbox, [channel], NOW + timedelta(seconds=4)) == outbox
+    deliver(outbox, [channel], NOW + timedelta(seconds=5))
+    assert channel.heard == ["m0", "m1"]
+
+
+@given(st.lists(st.booleans(), max_size=8), st.integers(1, 4))
+def test_order_holds_whatever_is_refused(answers: list[bool], count: int) -> None:
+    channel = Listener("a", list(answers))
+    channels: list[Channel] = [channel]
+    outbox = messages(count)
+    for hour in range(20):
+        outbox = deliver(outbox, channels, NOW + timedelta(hours=hour))
+    assert channel.heard == [f"m{n}" for n in range(count)]

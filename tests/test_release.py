@@ -1,0 +1,105 @@
+"""Identity: what makes a new release, a new training, a new deployment, and what does not."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.config_text import config_of
+from tuneops import names
+from tuneops.config import Evaluation
+from tuneops.evaluation import verdict
+from tuneops.parameters import DEFAULTS, ModelDefaultsError, TrainingParameters, effective
+from tuneops.release import Desired, Project, Release, Source, TrainingPlan, start_release
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SOURCE = Source(blob="bot/a.jsonl", etag="1", size=1)
+
+
+def desired(extra: str = "", source: Source = SOURCE) -> Desired:
+    config = config_of("bot", extra)
+    return Desired(project="bot", commit="c", path="p", config=config, source=source)
+
+
+def release(extra: str = "") -> Release:
+    made = start_release(desired(extra), Project(name="bot"), "/w", NOW)
+    plan = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
+    return made.replace(training=plan)
+
+
+@pytest.mark.parametrize(
+    ("extra", "new"),
+    [
+        pytest.param("notifications: {events: [live]}\n", False, id="notifications"),
+        pytest.param("compute: {nodes: 1}\n", False, id="a-default-said-aloud"),
+        pytest.param("deployment: {instance_count: 2}\n", True, id="deployment"),
+        pytest.param("training: {parameters: {seed: 7}}\n", True, id="parameters"),
+        pytest.param("evaluation: {thresholds: {loss: {max: 1}}}\n", True, id="evaluation"),
+    ],
+)
+def test_what_makes_a_new_release(extra: str, new: bool) -> None:
+    assert (desired(extra).fingerprint != desired().fingerprint) == new
+
+
+def test_uploaded_data_makes_a_new_release() -> None:
+    assert desired(source=SOURCE.replace(etag="2")).fingerprint != desired().fingerprint
+
+
+def test_a_deployment_setting_changes_the_deployment_alone() -> None:
+    one, two = release(), release("deployment: {instance_count: 2}\n")
+    assert one.deployment_name != two.deployment_name
+    assert (one.job_name, one.model_version) == (two.job_name, two.model_version)
+
+
+def test_documents_come_back_from_json() -> None:
+    made = release()
+    assert Release.model_validate_json(made.model_dump_json()) == made
+
+
+def test_names_keep_azure_mls_rules() -> None:
+    made = release()
+    assert made.job_name == "bot-0123456789ab"
+    assert names.project_of_job(made.job_name) == "bot"
+    assert names.project_of_job(names.job_name("a-b", "0" * 12, 3)) == "a-b"
+    assert names.project_of_job("something else") is None
+    assert 3 <= len(made.deployment_name) <= 32
+    assert 0 < int(made.model_version) < 2**31
+    assert len(names.endpoint_name("a" * 24, "/workspace")) <= 32
+
+
+def test_digests_do_not_depend_on_the_order_of_keys() -> None:
+    assert names.digest({"a": 1, "b": 2}) == names.digest({"b": 2, "a": 1})
+    assert names.digest({"a": 1}) != names.digest({"a": 2})
+
+
+@pytest.mark.parametrize(
+    ("metrics", "thresholds", "failures"),
+    [
+        pytest.param({"loss": 1.0}, {"loss": {"max": 1.0}}, [], id="at-the-bound"),
+        pytest.param({"loss": 2.0}, {"loss": {"max": 1.0}}, ["loss is 2, above 1"], id="above"),
+        pytest.param({"f1": 0.1}, {"f1": {"min": 0.5}}, ["f1 is 0.1, below 0.5"], id="below"),
+        pytest.param({}, {"loss": {"max": 1.0}}, ["loss was not reported"], id="missing"),
+        pytest.param(
+            {"loss": float("nan")}, {"loss": {"max": 1.0}}, ["loss is not a number"], id="nan"
+        ),
+        pytest.param({}, {}, [], id="nothing-asked"),
+    ],
+)
+def test_metrics_are_weighed(
+    metrics: dict[str, float], thresholds: dict[str, object], failures: list[str]
+) -> None:
+    evaluation = Evaluation.model_validate({"thresholds": thresholds})
+    assert verdict(metrics, evaluation) == failures
+
+
+def test_parameters_of_the_config_win_over_the_models_and_these_over_the_tutorials() -> None:
+    tags = {"model_specific_defaults": "{'learning_rate': 1e-4, 'seed': 3, 'other': 1}"}
+    values = effective(TrainingParameters(seed=4), tags)
+    assert values == {**DEFAULTS, "learning_rate": 1e-4, "seed": 4}
+
+
+@pytest.mark.parametrize(
+    "tag", ["__import__('os')", "[1]", "{'seed': 'x'}", "(" * 5000, "{'learning_rate': -1}"]
+)
+def test_a_hostile_tag_is_refused(tag: str) -> None:
+    with pytest.raises(ModelDefaultsError):
+        effective(TrainingParameters(), {"model_specific_defaults": tag})

@@ -1,0 +1,80 @@
+"""From commits to what is desired: nothing that is live depends on a typo."""
+
+from datetime import UTC, datetime
+
+from tuneops.gitops.github import File, Snapshot
+from tuneops.gitops.repository import Repository, changed_files, read_commit
+from tuneops.release import Desired
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def text(name: str, extra: str = "") -> str:
+    return f"name: {name}\nmodel: {{name: Phi}}\ndata: {{path: {name}}}\n{extra}"
+
+
+def commit(
+    before: Repository, files: dict[str, str], number: int = 1, problem: str = ""
+) -> tuple[Repository, dict[str, Desired]]:
+    """The repository after a commit that has these files."""
+    listed = tuple(File(path, str(hash(content)), problem) for path, content in files.items())
+    snapshot = Snapshot(f"{number:040d}", listed)
+    changed = changed_files(before, snapshot)
+    contents = {path: content.encode() for path, content in files.items() if path in changed}
+    after, desired = read_commit(before, snapshot, contents, NOW)
+    return after, {wanted.project: wanted for wanted in desired}
+
+
+def test_added_changed_and_deleted_files() -> None:
+    one, added = commit(Repository(), {"a.yaml": text("aa"), "b.yaml": text("bb")})
+    assert set(added) == {"aa", "bb"}
+    two, changed = commit(
+        one, {"a.yaml": text("aa"), "b.yaml": text("bb", "compute: {nodes: 2}\n")}, 2
+    )
+    assert set(changed) == {"bb"}
+    assert changed["bb"].commit == f"{2:040d}"
+    three, deleted = commit(two, {"a.yaml": text("aa")}, 3)
+    assert [(d.project, d.config) for d in deleted.values()] == [("bb", None)]
+    assert commit(three, {"a.yaml": text("aa")}, 4)[1] == {}
+
+
+def test_a_broken_file_keeps_its_project_and_is_complained_of_once() -> None:
+    one, _ = commit(Repository(), {"a.yaml": text("aa")})
+    two, desired = commit(one, {"a.yaml": text("aa", "x: 1\n")}, 2)
+    assert desired == {}
+    assert two.projects == {"aa"}
+    assert two.projects_with_data("aa/x.jsonl") == {"aa"}
+    (complaint,) = two.outbox
+    assert "a.yaml:4: x: unknown key" in complaint.text
+    assert commit(two, {"a.yaml": text("aa", "x: 1\n")}, 3)[0].outbox == two.outbox
+    _, mended = commit(two, {"a.yaml": text("aa")}, 4)
+    assert set(mended) == {"aa"}
+
+
+def test_a_project_may_move_to_another_file() -> None:
+    one, _ = commit(Repository(), {"a.yaml": text("aa")})
+    _, desired = commit(one, {"z.yaml": text("aa")}, 2)
+    assert desired["aa"].path == "z.yaml"
+    assert desired["aa"].config is not None
+
+
+def test_a_renamed_project_is_another_project() -> None:
+    one, _ = commit(Repository(), {"a.yaml": text("aa")})
+    _, desired = commit(one, {"a.yaml": text("bb")}, 2)
+    assert desired["aa"].config is None
+    assert desired["bb"].config is not None
+
+
+def test_whoever_has_a_name_first_keeps_it() -> None:
+    one, _ = commit(Repository(), {"m.yaml": text("aa")})
+    two, desired = commit(
+        one, {"a.yaml": text("aa", "compute: {nodes: 2}\n"), "m.yaml": text("aa")}, 2
+    )
+    assert desired == {}
+    assert "is taken by m.yaml" in two.files["a.yaml"].errors[0]
+
+
+def test_a_link_is_refused() -> None:
+    after, desired = commit(Repository(), {"a.yaml": text("aa")}, problem="is a symbolic link")
+    assert desired == {}
+    assert after.files["a.yaml"].errors == ("a.yaml:1: is a symbolic link",)
