@@ -27,7 +27,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PROJECT = "support-bot"
 CONFIG = f"finetune/{PROJECT}.yaml"
 DATA = EXAMPLES / "data" / f"{PROJECT}.jsonl"
-CHANGE = ("num_train_epochs: 10", "num_train_epochs: 9")
+CHANGE = ("num_train_epochs: 10", "num_train_epochs: 12")
 LOOK_SECONDS = 1
 RIGHT_ANSWERS = 8
 
@@ -90,7 +90,7 @@ class Demo:
         config = (EXAMPLES / CONFIG).read_text()
         if CHANGE[0] not in config:
             raise DemoError(f"{CONFIG} does not have {CHANGE[0]!r}")
-        self._merge("Train a little less", config.replace(*CHANGE))
+        self._merge("Train a little longer", config.replace(*CHANGE))
         second = self._follow(2)
         self._until_gone(second, first.deployment or "")
 
