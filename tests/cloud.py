@@ -129,7 +129,7 @@ class Cloud:
 
         return self.until(project, there, seconds)
 
-    def until_idle(self, seconds: float = 30) -> None:
+    def until_idle(self, seconds: float = 120) -> None:
         """Look at the queue until nothing is on it for a while."""
         deadline = time.monotonic() + seconds
         empty = 0

@@ -5,6 +5,7 @@ the same steps follow. What can't be done now is noted as trouble and tried agai
 """
 
 import logging
+import random
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,7 @@ from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored
 
 MAX_STEPS = 30
-BUSY_SECONDS = 3
+BUSY_SECONDS = 6
 LOST_AFTER = timedelta(seconds=60)
 LONGEST_PAUSE_SECONDS = 600
 
@@ -62,7 +63,7 @@ def reconcile_project(
             _Pass(request, services, lease, clock).run()
     except (BusyError, ConflictError) as error:
         log.info("project %s is looked at by another worker: %s", request.project, error)
-        services.queue.send(request, BUSY_SECONDS)
+        services.queue.send(request, random.uniform(1, BUSY_SECONDS))
 
 
 class _Pass:
