@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --no-cache-dir --disable-pip-version-check --quiet
 export TMPDIR := $(CURDIR)/.localcloud/tmp
+export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
 .PHONY: demo test check format schema lock clean

@@ -15,6 +15,7 @@ def read(workspace: Workspace, job_name: str) -> dict[str, float]:
     Raises:
         UnavailableError: the tracking server can't be asked now.
     """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     from mlflow import MlflowClient

@@ -123,6 +123,7 @@ def use_local_identity(connection: dict[str, Any]) -> None:
         IDENTITY_HEADER=connection["identity"]["header"],
         AZURE_TOKEN_CREDENTIALS="ManagedIdentityCredential",
         ARM_CLOUD_METADATA_URL=f"{connection['azureml_url']}/metadata/endpoints",
+        MLFLOW_DISABLE_TELEMETRY="true",
         REQUESTS_CA_BUNDLE=connection["ca_bundle"],
         SSL_CERT_FILE=connection["ca_bundle"],
     )
