@@ -1,15 +1,15 @@
 """Doing what was decided: one small effect each, which may be done again without harm."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tuneops import actions, names, parameters
-from tuneops.azureml import compute, endpoints, jobs, metrics, models, registry, scoring
-from tuneops.azureml.errors import RefusedError
+from tuneops import actions, planning
+from tuneops.azureml import compute, data_assets, endpoints, jobs, metrics, models, scoring
 from tuneops.data import prepare
 from tuneops.notify.messages import metrics_text, tell
-from tuneops.release import Phase, Release, TrainingPlan
+from tuneops.release import Phase, PreparedData, Release
 from tuneops.services import Services
 
 
@@ -21,7 +21,7 @@ def act(action: actions.Effect, release: Release, services: Services, now: datet
 
     Raises:
         DataError, RefusedError: it can't be done until a person changes something.
-        DataChangedError, UnavailableError: it can't be done now.
+        DataChangedError, DataUnavailableError, UnavailableError: it can't be done now.
     """
     effect = _EFFECTS[type(action)]
     return effect(action, release, services, now)
@@ -42,43 +42,35 @@ def _fail(action: actions.Fail, release: Release, s: Services, now: datetime) ->
 
 
 def _prepare_data(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    data = prepare.prepare(
-        s.blobs,
-        release.source,
-        release.config,
-        datasets=s.settings.datasets_container,
-        prepared=s.settings.prepared_container,
-        max_bytes=s.settings.max_upload_bytes,
-    )
-    return release.replace(data=data).link(train=_prepared_url(s, data.folder, prepare.TRAIN))
+    pinned = release.pins.hub_revision
+    data = prepare.prepare(s.storage, release.source, release.config, pinned)
+    return release.replace(data=data).link(train=_prepared_url(s, data, "train.jsonl"))
+
+
+def _register_data(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    data = _data(release)
+    assets = {
+        part: data_assets.register(
+            s.workspace, release, part, _prepared_url(s, data, f"{part}.jsonl")
+        )
+        for part in data.parts
+    }
+    return release.replace(data=data.replace(assets=assets))
 
 
 def _plan_training(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    if release.data is None:
-        raise ValueError("the data is not prepared yet")
-    config = release.config
-    model, training = config.model, config.training
-    base = registry.base_model(s.workspace, model.registry, model.name, model.version)
-    component = registry.component_id(
-        s.workspace, model.registry, training.component, training.component_version
-    )
-    compute.check(s.workspace, config.compute)
-    try:
-        values = parameters.effective(training.parameters, base.tags)
-    except parameters.ModelDefaultsError as error:
-        raise RefusedError(f"model {base.id}: {error}") from error
-    digest = names.digest(base.id, component, release.data.digest, values)
-    plan = TrainingPlan(base_model=base.id, component=component, parameters=values, digest=digest)
-    return release.replace(training=plan)
+    return release.replace(training=planning.plan(s.workspace, release))
+
+
+def _create_cluster(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    compute.begin_create(s.workspace, release)
+    return release
 
 
 def _submit_job(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    if release.data is None:
-        raise ValueError("the data is not prepared yet")
-    folder = release.data.folder
-    train, test = (_prepared_url(s, folder, name) for name in (prepare.TRAIN, prepare.TEST))
-    studio = jobs.submit(s.workspace, release, train, test)
-    text = f"job {release.job_name}: {release.data.train_rows} rows on {release.plan.base_model}"
+    studio = jobs.submit(s.workspace, release)
+    rows = _data(release).train_rows
+    text = f"job {release.job_name}: {rows} rows on {release.plan.base_model}"
     return tell(release.link(job=studio), "submitted", text, now)
 
 
@@ -94,7 +86,7 @@ def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Re
 
 def _read_metrics(action: Any, release: Release, s: Services, now: datetime) -> Release:
     found = metrics.read(s.workspace, release.job_name)
-    return tell(release.replace(metrics=found), "trained", metrics_text(found), now)
+    return tell(release.replace(metrics=found), "trained", metrics_text(found.values), now)
 
 
 def _register_model(action: Any, release: Release, s: Services, now: datetime) -> Release:
@@ -107,19 +99,23 @@ def _create_endpoint(action: Any, release: Release, s: Services, now: datetime) 
     return release
 
 
+def _update_endpoint(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    endpoints.begin_update(s.workspace, release)
+    return release
+
+
 def _create_deployment(action: Any, release: Release, s: Services, now: datetime) -> Release:
     endpoints.begin_deploy(s.workspace, release)
     return release
 
 
 def _run_smoke_test(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    if release.data is None:
-        raise ValueError("the data is not prepared yet")
-    path = f"{release.data.folder}/{prepare.SAMPLE}"
+    path = f"{_data(release).folder}/{prepare.QUESTIONS}"
     blob = s.blobs.get_blob_client(s.settings.prepared_container, path)
-    sample = blob.download_blob().readall()
-    answer = scoring.smoke_test(s.workspace, release, sample)
-    return release.replace(smoke=answer, smoke_attempts=release.smoke_attempts + 1)
+    questions = blob.download_blob().readall().splitlines()
+    conversation = json.loads(questions[len(release.smoke.answers)])
+    answer = scoring.ask(s.workspace, release, conversation)
+    return release.replace(smoke=release.smoke.add(answer))
 
 
 def _shift_traffic(action: Any, release: Release, s: Services, now: datetime) -> Release:
@@ -144,24 +140,46 @@ def _delete_endpoint(
     return release
 
 
-def _prepared_url(s: Services, folder: str, name: str) -> str:
-    return str(s.blobs.get_blob_client(s.settings.prepared_container, f"{folder}/{name}").url)
+def _report_base_model(
+    action: actions.ReportBaseModel, release: Release, s: Services, now: datetime
+) -> Release:
+    text = (
+        f"{release.plan.base_model} is in use, the registry has {action.id}: set model.version, "
+        "or model.follow: latest"
+    )
+    release = release.replace(reported_base_model=action.id)
+    return tell(release, "newer_base_model", text, now, action.id.rpartition("/")[2])
+
+
+def _prepared_url(s: Services, data: PreparedData, name: str) -> str:
+    path = f"{data.folder}/{name}"
+    return str(s.blobs.get_blob_client(s.settings.prepared_container, path).url)
+
+
+def _data(release: Release) -> PreparedData:
+    if release.data is None:
+        raise ValueError("the data is not prepared yet")
+    return release.data
 
 
 _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.Advance: _advance,
     actions.Fail: _fail,
     actions.PrepareData: _prepare_data,
+    actions.RegisterData: _register_data,
     actions.PlanTraining: _plan_training,
+    actions.CreateCluster: _create_cluster,
     actions.SubmitJob: _submit_job,
     actions.NextAttempt: _next_attempt,
     actions.CancelJob: _cancel_job,
     actions.ReadMetrics: _read_metrics,
     actions.RegisterModel: _register_model,
     actions.CreateEndpoint: _create_endpoint,
+    actions.UpdateEndpoint: _update_endpoint,
     actions.CreateDeployment: _create_deployment,
     actions.RunSmokeTest: _run_smoke_test,
     actions.ShiftTraffic: _shift_traffic,
     actions.DeleteDeployment: _delete_deployment,
     actions.DeleteEndpoint: _delete_endpoint,
+    actions.ReportBaseModel: _report_base_model,
 }

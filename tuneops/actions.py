@@ -31,8 +31,18 @@ class PrepareData:
 
 
 @dataclass(frozen=True)
+class RegisterData:
+    """Register the prepared files as Data assets."""
+
+
+@dataclass(frozen=True)
 class PlanTraining:
     """Resolve base model, component, compute and parameters; this fixes the training digest."""
+
+
+@dataclass(frozen=True)
+class CreateCluster:
+    """Begin creating the cluster that the config describes."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +76,18 @@ class CreateEndpoint:
 
 
 @dataclass(frozen=True)
+class UpdateEndpoint:
+    """Begin giving the endpoint the settings of the config."""
+
+
+@dataclass(frozen=True)
 class CreateDeployment:
     """Begin creating the release's deployment, without traffic."""
 
 
 @dataclass(frozen=True)
 class RunSmokeTest:
-    """Ask the new deployment sample_score.json."""
+    """Ask the new deployment the next question of the smoke test."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +115,13 @@ class DeleteEndpoint:
 
 
 @dataclass(frozen=True)
+class ReportBaseModel:
+    """Tell people that the registry has a newer version of the base model."""
+
+    id: str
+
+
+@dataclass(frozen=True)
 class Advance:
     """Enter the next phase."""
 
@@ -117,19 +139,23 @@ class Fail:
 Effect = (
     StartRelease
     | PrepareData
+    | RegisterData
     | PlanTraining
+    | CreateCluster
     | SubmitJob
     | NextAttempt
     | CancelJob
     | ReadMetrics
     | RegisterModel
     | CreateEndpoint
+    | UpdateEndpoint
     | CreateDeployment
     | RunSmokeTest
     | ShiftTraffic
     | PromoteRelease
     | DeleteDeployment
     | DeleteEndpoint
+    | ReportBaseModel
     | Advance
     | Fail
 )

@@ -3,18 +3,43 @@
 One YAML file per project, ``finetune/*.yaml``. The words are Azure ML's wherever it has one.
 """
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from tuneops.parameters import TrainingParameters
 
 PROJECT_NAME = r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$"
+IDENTITY_ID = (
+    r"^/subscriptions/[^/]+/resourceGroups/[^/]+"
+    r"/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+$"
+)
 ENDPOINT_NAME = r"^[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]$"
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$")]
 InstanceType = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_]+$")]
-Event = Literal["queued", "submitted", "trained", "live", "failed", "torn_down"]
+Tags = Annotated[
+    dict[
+        Annotated[str, Field(min_length=1, max_length=100, pattern=r"^(?!tuneops\.)")],
+        Annotated[str, Field(max_length=256)],
+    ],
+    Field(max_length=15, description="Your own tags; names that begin with tuneops. are taken"),
+]
+Texts = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(max_length=20)
+]
+Event = Literal[
+    "queued", "submitted", "trained", "live", "failed", "torn_down", "held", "newer_base_model"
+]
 
 
 class Section(BaseModel):
@@ -30,12 +55,26 @@ class Model(Section):
         Name, Field(description="Name in the registry", examples=["Phi-3-mini-4k-instruct"])
     ]
     registry: Annotated[Name, Field(description="Azure ML registry")] = "azureml"
-    version: Annotated[Name, Field(description="A version, or latest")] = "latest"
+    version: Annotated[
+        Name,
+        Field(description="A version, or latest: the newest one when the first release is made"),
+    ] = "latest"
+    follow: Annotated[
+        Literal["none", "latest"],
+        Field(description="With version latest: latest retrains when the registry has a newer one"),
+    ] = "none"
 
 
-class Data(Section):
+Percent = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)]
+MaxInvalid = Annotated[
+    float, Field(ge=0, le=100, description="Share of bad rows above which the data is refused")
+]
+
+
+class UploadedData(Section):
     """The training data in the datasets container; the newest .jsonl under `path` counts."""
 
+    source: Literal["upload"] = "upload"
     path: Annotated[
         str,
         Field(
@@ -49,14 +88,69 @@ class Data(Section):
         float,
         Field(gt=0, le=50, description="Share of the rows held out for evaluation, in percent"),
     ] = 10.0
-    max_invalid_percent: Annotated[
-        float, Field(ge=0, le=100, description="Share of bad rows above which the file is refused")
-    ] = 10.0
+    validation_percent: Annotated[
+        Percent,
+        Field(description="Share of the rows held out to watch the training with; 0 for none"),
+    ] = 0.0
+    max_invalid_percent: MaxInvalid = 10.0
 
     @field_validator("path")
     @classmethod
     def _folder(cls, path: str) -> str:
         return path.rstrip("/") + "/"
+
+
+Split = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\w[\w.-]*$")]
+
+
+class Splits(Section):
+    """Which splits of a hub dataset are used, by their names there."""
+
+    train: Split = "train"
+    test: Split = "test"
+    validation: Split | None = None
+    smoke: Annotated[
+        Split | None, Field(description="Asked in the smoke test; left out, the test split is")
+    ] = None
+
+
+class HubData(Section):
+    """A dataset of the Hugging Face hub, in the shape of ultrachat_200k."""
+
+    source: Literal["huggingface"]
+    dataset: Annotated[
+        str,
+        Field(
+            max_length=200,
+            pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$",
+            description="owner/name",
+            examples=["HuggingFaceH4/ultrachat_200k"],
+        ),
+    ]
+    revision: Annotated[
+        str | None,
+        Field(
+            max_length=100,
+            pattern=r"^[A-Za-z0-9][\w./-]*$",
+            description="Commit, tag or branch; left out, the commit that the first release finds",
+        ),
+    ] = None
+    splits: Splits = Splits()
+    sample_percent: Annotated[
+        float, Field(gt=0, le=100, description="Share of each split that is used: its first rows")
+    ] = 100.0
+    max_invalid_percent: MaxInvalid = 10.0
+
+
+def _data_source(data: Any) -> str:
+    given = data.get("source") if isinstance(data, dict) else getattr(data, "source", None)
+    return "huggingface" if given == "huggingface" else "upload"
+
+
+Data = Annotated[
+    Annotated[UploadedData, Tag("upload")] | Annotated[HubData, Tag("huggingface")],
+    Discriminator(_data_source),
+]
 
 
 class Training(Section):
@@ -69,14 +163,63 @@ class Training(Section):
     parameters: TrainingParameters = TrainingParameters()
 
 
-class Compute(Section):
-    """The cluster that trains."""
+class Cluster(Section):
+    """An AmlCompute cluster to create when it does not exist; it scales to zero by itself."""
 
-    name: Annotated[Name, Field(description="Name of an AmlCompute cluster of the workspace")] = (
-        "gpu-cluster"
-    )
+    size: Annotated[InstanceType, Field(description="Virtual machine size")]
+    min_instances: Annotated[int, Field(ge=0, le=64)] = 0
+    max_instances: Annotated[int, Field(ge=1, le=64)] = 1
+    idle_time_before_scale_down: Annotated[
+        int, Field(ge=60, le=86_400, description="Seconds that an idle node is kept")
+    ] = 900
+    tier: Literal["dedicated", "low_priority"] = "dedicated"
+    tags: Tags = {}
+
+    @model_validator(mode="after")
+    def _scale(self) -> "Cluster":
+        if self.min_instances > self.max_instances:
+            raise ValueError("min_instances is above max_instances")
+        return self
+
+
+class InstanceTypes(Section):
+    """What each step runs on when the compute is serverless."""
+
+    model_import: InstanceType = "Standard_D12_v2"
+    preprocess: InstanceType = "Standard_D12_v2"
+    finetune: InstanceType = "Standard_NC24ads_A100_v4"
+    model_evaluation: InstanceType = "Standard_NC24ads_A100_v4"
+
+
+class Compute(Section):
+    """What trains: a cluster of the workspace, or serverless compute."""
+
+    name: Annotated[Name, Field(description="An AmlCompute cluster, or serverless")] = "gpu-cluster"
     nodes: Annotated[int, Field(ge=1, le=64, description="Nodes per training job")] = 1
-    gpus_per_node: Annotated[int, Field(ge=1, le=16)] = 1
+    gpus_per_node: Annotated[
+        int | None, Field(ge=1, le=16, description="Left out: all that the size has")
+    ] = None
+    cluster: Annotated[
+        Cluster | None, Field(description="How to create the cluster when it does not exist")
+    ] = None
+    instance_types: Annotated[
+        InstanceTypes | None, Field(description="Only for serverless compute")
+    ] = None
+
+    @property
+    def serverless(self) -> bool:
+        """Whether Azure ML finds the machines itself."""
+        return self.name == "serverless"
+
+    @model_validator(mode="after")
+    def _kind(self) -> "Compute":
+        if self.serverless and self.cluster:
+            raise ValueError("serverless compute needs no cluster")
+        if not self.serverless and self.instance_types:
+            raise ValueError("instance_types are for serverless compute; a cluster has one size")
+        if self.cluster and self.cluster.max_instances < self.nodes:
+            raise ValueError(f"nodes is {self.nodes}, cluster.max_instances is less")
+        return self
 
 
 class Threshold(Section):
@@ -101,6 +244,22 @@ class Evaluation(Section):
     ] = {}
 
 
+class Identity(Section):
+    """The managed identity that an endpoint runs with."""
+
+    type: Literal["system_assigned", "user_assigned"] = "system_assigned"
+    user_assigned_identities: Annotated[
+        tuple[Annotated[str, Field(pattern=IDENTITY_ID)], ...],
+        Field(max_length=10, description="ARM ids of the identities"),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _named(self) -> "Identity":
+        if (self.type == "user_assigned") != bool(self.user_assigned_identities):
+            raise ValueError("user_assigned_identities belong to type user_assigned, at least one")
+        return self
+
+
 class Endpoint(Section):
     """The managed online endpoint that serves the model."""
 
@@ -111,6 +270,12 @@ class Endpoint(Section):
             description="Unique in the region; left out, it is made from the project's name",
         ),
     ] = None
+    auth_mode: Annotated[
+        Literal["key", "aad_token"], Field(description="How callers authenticate")
+    ] = "key"
+    public_network_access: Literal["enabled", "disabled"] = "enabled"
+    identity: Identity = Identity()
+    tags: Tags = {}
 
 
 class RequestSettings(Section):
@@ -118,12 +283,23 @@ class RequestSettings(Section):
 
     request_timeout_ms: Annotated[int, Field(ge=1, le=180_000)] = 90_000
     max_concurrent_requests_per_instance: Annotated[int, Field(ge=1, le=1000)] = 1
+    max_queue_wait_ms: Annotated[int, Field(ge=1, le=180_000)] = 500
 
 
-class LivenessProbe(Section):
+class Probe(Section):
+    """When and how often the container is asked whether it is well; times in seconds."""
+
+    initial_delay: Annotated[int, Field(ge=1, le=3600)] = 10
+    period: Annotated[int, Field(ge=1, le=3600)] = 10
+    timeout: Annotated[int, Field(ge=1, le=3600)] = 2
+    success_threshold: Annotated[int, Field(ge=1, le=100)] = 1
+    failure_threshold: Annotated[int, Field(ge=1, le=1000)] = 30
+
+
+class LivenessProbe(Probe):
     """When the container counts as alive; large models load slowly."""
 
-    initial_delay: Annotated[int, Field(ge=1, le=3600, description="Seconds")] = 600
+    initial_delay: Annotated[int, Field(ge=1, le=3600)] = 600
 
 
 class Deployment(Section):
@@ -133,6 +309,16 @@ class Deployment(Section):
     instance_count: Annotated[int, Field(ge=1, le=50)] = 1
     request_settings: RequestSettings = RequestSettings()
     liveness_probe: LivenessProbe = LivenessProbe()
+    readiness_probe: Probe = Probe()
+    environment_variables: Annotated[
+        dict[
+            Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)],
+            Annotated[str, Field(max_length=2000)],
+        ],
+        Field(max_length=50, description="Of the scoring container; they are no place for secrets"),
+    ] = {}
+    egress_public_network_access: Literal["enabled", "disabled"] = "enabled"
+    tags: Tags = {}
 
 
 class Rollout(Section):
@@ -147,14 +333,41 @@ class Rollout(Section):
     ] = 0
 
 
-class SmokeTest(Section):
-    """The request that a new deployment must answer before it gets traffic."""
+class Expectations(Section):
+    """What every answer of the smoke test must be like, besides not being empty."""
 
+    contains: Texts = ()
+    does_not_contain: Texts = ()
+    matches: Annotated[
+        str | None, Field(max_length=500, description="A regular expression found in the answer")
+    ] = None
+    max_characters: Annotated[int | None, Field(ge=1, le=100_000)] = None
+
+    @field_validator("matches")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from error
+        return pattern
+
+
+class SmokeTest(Section):
+    """The requests that a new deployment must answer before it gets traffic."""
+
+    samples: Annotated[int, Field(ge=1, le=20, description="How many questions are asked")] = 1
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.6
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
     do_sample: bool = True
     max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 200
-    attempts: Annotated[int, Field(ge=1, le=10, description="Tries before it counts as failed")] = 3
+    max_seconds: Annotated[
+        float | None, Field(gt=0, le=180, description="Longest time that an answer may take")
+    ] = None
+    expect: Expectations = Expectations()
+    attempts: Annotated[
+        int, Field(ge=1, le=10, description="Tries for each question before it counts as failed")
+    ] = 3
 
 
 class Notifications(Section):
@@ -162,7 +375,7 @@ class Notifications(Section):
 
     events: Annotated[
         tuple[Event, ...], Field(description="Turns of a release that are worth a message")
-    ] = ("queued", "submitted", "trained", "live", "failed", "torn_down")
+    ] = get_args(Event)
 
 
 class ProjectConfig(Section):

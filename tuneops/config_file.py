@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import UnionType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from tuneops.config import ProjectConfig
 
@@ -90,12 +90,13 @@ def parse_config(text: str | bytes, file: str) -> ProjectConfig:
     try:
         return ProjectConfig.model_validate(content)
     except ValidationError as error:
-        raise InvalidConfigError(
-            [
-                ConfigProblem(file, _line(lines, tuple(e["loc"])), _dotted(e["loc"]), _message(e))
-                for e in error.errors(include_url=False)
-            ]
-        ) from error
+        found = error.errors(include_url=False)
+        raise InvalidConfigError([_problem(file, lines, each) for each in found]) from error
+
+
+def _problem(file: str, lines: dict[Path, int], error: Any) -> ConfigProblem:
+    path, section = _place(tuple(error["loc"]))
+    return ConfigProblem(file, _line(lines, path), _dotted(path), _message(error, section))
 
 
 def json_schema() -> str:
@@ -159,16 +160,16 @@ def _line(lines: dict[Path, int], loc: Path) -> int:
     return lines.get(loc, 1)
 
 
-def _dotted(loc: tuple[int | str, ...]) -> str:
+def _dotted(loc: Path) -> str:
     return ".".join(map(str, loc))
 
 
-def _message(error: Any) -> str:
+def _message(error: Any, section: type[BaseModel]) -> str:
     """Pydantic's message in words for the person who writes the file."""
     if error["type"] == "missing":
         return "is required"
     if error["type"] == "extra_forbidden":
-        keys = _keys_beside(tuple(error["loc"]))
+        keys = list(section.model_fields)
         near = get_close_matches(str(error["loc"][-1]), keys, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(keys))}"
         return f"unknown key; {hint}"
@@ -177,20 +178,43 @@ def _message(error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ") + shown
 
 
-def _keys_beside(loc: Path) -> list[str]:
-    """The keys that the section around `loc` knows."""
+def _place(loc: Path) -> tuple[Path, type[BaseModel]]:
+    """Where in the file an error is, and the section around it.
+
+    In pydantic's place the kind of a section that has several (``data``) stands as a part of its
+    own, which is in no file.
+    """
     section: type[BaseModel] = ProjectConfig
-    for part in loc[:-1]:
+    kinds: dict[str, type[BaseModel]] = {}
+    path: list[str | int] = []
+    for index, part in enumerate(loc):
+        if part in kinds:
+            section, kinds = kinds[str(part)], {}
+            continue
+        path.append(part)
         field = section.model_fields.get(str(part))
-        inner = _section_of(field.annotation) if field else None
-        section = inner or section
-    return list(section.model_fields)
+        if field is None or index == len(loc) - 1:
+            continue
+        kinds = _kinds(field.annotation)
+        section = _section_of(field.annotation) or section
+    return tuple(path), section
+
+
+def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
+    """The sections by tag, where a section has several kinds."""
+    members = get_args(annotation) if get_origin(annotation) in (UnionType, Union) else ()
+    return {
+        mark.tag: get_args(member)[0]
+        for member in members
+        for mark in getattr(member, "__metadata__", ())
+        if isinstance(mark, Tag)
+    }
 
 
 def _section_of(annotation: Any) -> type[BaseModel] | None:
     """The section inside ``Section``, ``Section | None`` or ``dict[str, Section]``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Annotated, UnionType, dict):
+    if get_origin(annotation) in (Annotated, UnionType, Union, dict):
         return next(filter(None, map(_section_of, get_args(annotation))), None)
     return None

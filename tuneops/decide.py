@@ -10,6 +10,7 @@ from tuneops.actions import (
     Action,
     Advance,
     CancelJob,
+    CreateCluster,
     CreateDeployment,
     CreateEndpoint,
     DeleteDeployment,
@@ -21,11 +22,14 @@ from tuneops.actions import (
     PrepareData,
     PromoteRelease,
     ReadMetrics,
+    RegisterData,
     RegisterModel,
+    ReportBaseModel,
     RunSmokeTest,
     ShiftTraffic,
     StartRelease,
     SubmitJob,
+    UpdateEndpoint,
     Wait,
 )
 from tuneops.evaluation import verdict
@@ -43,13 +47,25 @@ def decide(desired: Desired, release: Release | None, observed: Observed, now: d
     if desired.config is None:
         return _retire(release, observed)
     if release is None or release.phase in (Phase.RETIRED, Phase.SUPERSEDED):
-        waiting = Idle(f"waiting for data in {desired.config.data.path}")
-        return StartRelease() if desired.source else waiting
-    if desired.source and desired.fingerprint != release.fingerprint:
+        return StartRelease() if desired.source else Idle("waiting for data")
+    if desired.source and _is_outdated(release, desired, observed):
         successor = _supersede(desired, release, observed)
         if successor is not None:
             return successor
     return _BY_PHASE[release.phase](release, observed, now)
+
+
+def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool:
+    """Whether something else is wanted than what the release is made of."""
+    if desired.fingerprint != release.fingerprint:
+        return True
+    follows = release.config.model.follow == "latest" and release.phase == Phase.LIVE
+    return follows and _has_newer_base(release, observed)
+
+
+def _has_newer_base(release: Release, observed: Observed) -> bool:
+    newest = observed.newest_base_model
+    return bool(newest) and newest != release.plan.base_model
 
 
 def _retire(release: Release | None, observed: Observed) -> Action:
@@ -89,10 +105,31 @@ def _job_to_cancel(release: Release, observed: Observed) -> bool:
 def _prepare(release: Release, observed: Observed, now: datetime) -> Action:
     if release.data is None:
         return PrepareData()
+    if not release.data.assets:
+        return RegisterData()
     if release.training is None:
         return PlanTraining()
+    if not release.config.compute.serverless and (pending := _await_cluster(release, observed)):
+        return pending
     rows = f"{release.data.train_rows} training and {release.data.test_rows} test rows"
     return Advance(Phase.TRAINING, f"data {release.data.digest} is ready: {rows}")
+
+
+def _await_cluster(release: Release, observed: Observed) -> Action | None:
+    """What the cluster still needs; None when a job can be submitted to it."""
+    cluster = observed.cluster
+    if cluster is None:
+        if release.config.compute.cluster:
+            return CreateCluster()
+        return Fail(f"compute {release.config.compute.name} has gone")
+    if cluster.state == SUCCEEDED:
+        return None
+    if cluster.state == FAILED:
+        return Fail(
+            f"compute {cluster.name} failed to provision: {cluster.error or 'no reason given'}; "
+            "repair or delete it, or set compute.name to another one"
+        )
+    return Wait(f"compute {cluster.name} is {cluster.state}")
 
 
 def _train(release: Release, observed: Observed, now: datetime) -> Action:
@@ -113,7 +150,7 @@ def _train(release: Release, observed: Observed, now: datetime) -> Action:
 def _evaluate(release: Release, observed: Observed, now: datetime) -> Action:
     if release.metrics is None:
         return ReadMetrics()
-    failures = verdict(release.metrics, release.config.evaluation)
+    failures = verdict(release.metrics.values, release.config.evaluation)
     if failures:
         return Fail("evaluation: " + "; ".join(failures))
     return Advance(Phase.REGISTERING, "the metrics keep their thresholds")
@@ -137,10 +174,29 @@ def _deploy(release: Release, observed: Observed, now: datetime) -> Action:
         return Fail(f"endpoint {endpoint.name} failed to provision")
     if endpoint.state != SUCCEEDED:
         return Wait(f"endpoint {endpoint.name} is {endpoint.state}")
+    if _differs(endpoint, release):
+        return UpdateEndpoint()
     deployment = endpoint.deployment(release.deployment_name)
     if deployment is None:
-        return CreateDeployment()
+        return _make_room(endpoint) or CreateDeployment()
     return _await_deployment(release, deployment)
+
+
+def _make_room(endpoint: Endpoint) -> Action | None:
+    """Before a deployment is added, those without traffic go: they take quota for nothing."""
+    for deployment in endpoint.superfluous:
+        if deployment.settled:
+            return DeleteDeployment(deployment.name)
+    return Wait("superseded deployments are going") if endpoint.superfluous else None
+
+
+def _differs(endpoint: Endpoint, release: Release) -> bool:
+    """Whether the endpoint has other settings than the config."""
+    wanted = release.config.endpoint
+    return (endpoint.auth_mode, endpoint.public_network_access) != (
+        wanted.auth_mode,
+        wanted.public_network_access,
+    )
 
 
 def _await_deployment(release: Release, deployment: Deployment) -> Action:
@@ -154,14 +210,21 @@ def _await_deployment(release: Release, deployment: Deployment) -> Action:
 
 
 def _test(release: Release, observed: Observed, now: datetime) -> Action:
-    smoke = release.smoke
-    if smoke is None:
+    smoke, settings = release.smoke, release.config.smoke_test
+    asked = min(settings.samples, release.data.questions if release.data else 1)
+    if len(smoke.answers) >= asked:
+        slowest = max(answer.seconds for answer in smoke.answers)
+        questions = "1 question" if asked == 1 else f"{asked} questions"
+        return Advance(
+            Phase.SHIFTING, f"the smoke test answered {questions} in at most {slowest:.1f} s"
+        )
+    failed = smoke.failed
+    if failed is None:
         return RunSmokeTest()
-    if smoke.passed:
-        return Advance(Phase.SHIFTING, f"the smoke test answered in {smoke.seconds:.1f} s")
-    if release.smoke_attempts >= release.config.smoke_test.attempts:
-        return Fail(f"smoke test: status {smoke.status}, answer {smoke.answer[:200]!r}")
-    if now - smoke.at < SMOKE_PAUSE:
+    if smoke.attempts >= settings.attempts:
+        said = f"status {failed.status}, answer {failed.answer[:200]!r}"
+        return Fail(f"smoke test: {'; '.join(failed.failures) or 'failed'} ({said})")
+    if now - failed.at < SMOKE_PAUSE:
         return Wait("the smoke test is tried again", SMOKE_PAUSE.total_seconds())
     return RunSmokeTest()
 
@@ -183,7 +246,15 @@ def _live(release: Release, observed: Observed, now: datetime) -> Action:
     live_since = release.entered(Phase.LIVE) or now
     keep = timedelta(minutes=release.config.rollout.keep_previous_minutes)
     remaining = (live_since + keep - now).total_seconds()
-    return _tear_down(release, observed, remaining) or Idle("live")
+    return _tear_down(release, observed, remaining) or _report_newer_base(release, observed)
+
+
+def _report_newer_base(release: Release, observed: Observed) -> Action:
+    if _has_newer_base(release, observed) and (
+        release.reported_base_model != observed.newest_base_model
+    ):
+        return ReportBaseModel(observed.newest_base_model)
+    return Idle("live")
 
 
 def _failed(release: Release, observed: Observed, now: datetime) -> Action:

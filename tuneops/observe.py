@@ -1,8 +1,8 @@
 """Looking at Azure: only at what the release's phase needs for its decision."""
 
-from tuneops.azureml import endpoints, jobs, models
+from tuneops.azureml import compute, endpoints, jobs, models, registry
 from tuneops.azureml.workspace import Workspace
-from tuneops.observed import Endpoint, Observed
+from tuneops.observed import Cluster, Endpoint, Observed
 from tuneops.release import Desired, Phase, Project, Release
 
 _WITH_ENDPOINT = frozenset({Phase.DEPLOYING, Phase.SHIFTING, Phase.LIVE, Phase.FAILED})
@@ -21,6 +21,7 @@ def observe(
     retiring = desired.config is None
     phase = release.phase
     return Observed(
+        cluster=_cluster(workspace, release),
         job=jobs.observe(workspace, release.job_name) if phase == Phase.TRAINING else None,
         model_registered=phase == Phase.REGISTERING and models.is_registered(workspace, release),
         endpoint=endpoints.observe(workspace, release.endpoint, release.project)
@@ -30,7 +31,25 @@ def observe(
         if retiring or phase == Phase.LIVE
         else (),
         live_release=project.live,
+        newest_base_model=_newest_base(workspace, release)
+        if not retiring and phase == Phase.LIVE
+        else "",
     )
+
+
+def _cluster(workspace: Workspace, release: Release) -> Cluster | None:
+    """The cluster that a planned release waits for."""
+    wanted = release.config.compute
+    if release.phase != Phase.PREPARING or release.training is None or wanted.serverless:
+        return None
+    return compute.observe(workspace, wanted.name)
+
+
+def _newest_base(workspace: Workspace, release: Release) -> str:
+    model = release.config.model
+    if model.version != "latest":
+        return ""
+    return registry.base_model(workspace, model.registry, model.name, "latest").id
 
 
 def _stale(workspace: Workspace, project: Project, release: Release) -> tuple[Endpoint, ...]:

@@ -8,7 +8,17 @@ FAILED = "Failed"
 CANCELED = "Canceled"
 COMPLETED = "Completed"
 DELETING = "Deleting"
-DELETING = "Deleting"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A compute cluster; `error` says why it failed to provision."""
+
+    name: str
+    state: str
+    error: str = ""
+    size: str = ""
+    max_nodes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class Deployment:
     state: str
     release: str
     error: str = ""
+    instance_type: str = ""
+    instance_count: int = 1
 
     @property
     def settled(self) -> bool:
@@ -52,6 +64,8 @@ class Endpoint:
     name: str
     state: str
     ours: bool = True
+    auth_mode: str = "key"
+    public_network_access: str = "enabled"
     traffic: Mapping[str, int] = field(default_factory=dict)
     deployments: tuple[Deployment, ...] = ()
 
@@ -74,10 +88,14 @@ class Observed:
     """What was seen of a project; what its phase does not need was not looked at.
 
     `stale_endpoints` are endpoints made for the project under names it no longer has.
+    `newest_base_model` is the id of the newest version in the registry, empty when the config
+    names one itself.
     """
 
+    cluster: Cluster | None = None
     job: Job | None = None
     model_registered: bool = False
     endpoint: Endpoint | None = None
     stale_endpoints: tuple[Endpoint, ...] = ()
     live_release: int | None = None
+    newest_base_model: str = ""

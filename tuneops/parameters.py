@@ -1,16 +1,45 @@
 """Training parameters: the inputs of Azure ML's ``chat_completion_pipeline`` that a config may set.
 
 Names, types and ranges are the component's own. What a config leaves out comes from the base
-model's ``model_specific_defaults`` tag, then from `DEFAULTS`, then from the component.
+model's ``model_specific_defaults`` tag, then from `DEFAULTS`, then from the component. Even what
+TuneOps sets itself (base model, data files, computes) can be given here; it is taken as it is.
 """
 
 import ast
+import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 Value = str | int | float
+
+
+class Origin(StrEnum):
+    """Who decided a parameter's value; later ones win."""
+
+    TUNEOPS = "tuneops"
+    DEFAULT = "default"
+    MODEL = "model"
+    CONFIG = "config"
+
+
+class Parameter(BaseModel):
+    """An input of the component with where its value comes from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: Value
+    origin: Origin
+
 
 DEFAULTS: Mapping[str, Value] = {
     "num_train_epochs": 3,
@@ -35,6 +64,22 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _json_text(value: str | None) -> str | None:
+    """Only text that is JSON."""
+    if value is not None:
+        json.loads(value)
+    return value
+
+
+ASSET = r"^(azureml:[A-Za-z0-9][^\s:]*:[^\s:]+|(azureml|https|wasbs|abfss)://\S+|azureml:/\S+)$"
+
+Text = Annotated[str | None, Field(min_length=1, max_length=1000)]
+Asset = Annotated[
+    str | None,
+    Field(pattern=ASSET, max_length=1000, examples=["azureml:train-data:1"]),
+]
+InstanceType = Annotated[str | None, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_]+$")]
+ComputeName = Annotated[str | None, Field(max_length=255, pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$")]
 Flag = Annotated[Literal["true", "false"] | None, BeforeValidator(_flag)]
 Count = Annotated[int | None, Field(ge=1)]
 NotNegative = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
@@ -46,6 +91,32 @@ class TrainingParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    instance_type_model_import: InstanceType = None
+    instance_type_preprocess: InstanceType = None
+    instance_type_finetune: InstanceType = None
+    instance_type_model_evaluation: InstanceType = None
+    compute_model_import: ComputeName = None
+    compute_preprocess: ComputeName = None
+    compute_finetune: ComputeName = None
+    compute_model_evaluation: ComputeName = None
+    shm_size_finetune: Annotated[
+        str | None, Field(pattern=r"^[1-9][0-9]{0,11}[bkmgBKMG]?$", description="As docker's")
+    ] = None
+    num_nodes_finetune: Count = None
+    number_of_gpu_to_use_finetuning: Annotated[Count, Field(description="Per node")] = None
+
+    huggingface_id: Text = None
+    pytorch_model_path: Asset = None
+    mlflow_model_path: Asset = None
+
+    train_file_path: Asset = None
+    validation_file_path: Asset = None
+    test_file_path: Asset = None
+    train_mltable_path: Asset = None
+    validation_mltable_path: Asset = None
+    test_mltable_path: Asset = None
+
+    task_name: Literal["ChatCompletion"] | None = None
     batch_size: Annotated[Count, Field(description="Rows per tokenisation batch")] = None
     pad_to_max_length: Flag = None
     max_seq_length: Annotated[
@@ -105,8 +176,16 @@ class TrainingParameters(BaseModel):
     early_stopping_threshold: NotNegative = None
 
     apply_deepspeed: Flag = None
+    deepspeed: Annotated[Asset, Field(description="Your own DeepSpeed configuration")] = None
     deepspeed_stage: Annotated[Literal["2", "3"] | None, BeforeValidator(_text)] = None
     apply_ort: Flag = None
+
+    evaluation_config: Asset = None
+    evaluation_config_params: Annotated[
+        str | None,
+        Field(max_length=10_000, description="JSON text"),
+        AfterValidator(_json_text),
+    ] = None
 
     def given(self) -> dict[str, Value]:
         """The parameters that were set, by name."""
@@ -144,10 +223,57 @@ def model_specific_defaults(tags: Mapping[str, str]) -> dict[str, Value]:
         ) from error
 
 
-def effective(config: TrainingParameters, model_tags: Mapping[str, str]) -> dict[str, Value]:
-    """The parameters that a job is given: `DEFAULTS` < the model's own < the config's.
+_ALTERNATIVES: tuple[frozenset[str], ...] = (
+    frozenset({"mlflow_model_path", "pytorch_model_path", "huggingface_id"}),
+    frozenset({"train_file_path", "train_mltable_path"}),
+    frozenset({"validation_file_path", "validation_mltable_path"}),
+    frozenset({"test_file_path", "test_mltable_path"}),
+)
+"""Inputs of which the component takes one."""
+
+ASSET_INPUTS: Mapping[str, str] = {
+    "mlflow_model_path": "mlflow_model",
+    "pytorch_model_path": "custom_model",
+    "deepspeed": "uri_file",
+    "evaluation_config": "uri_file",
+    **{f"{split}_file_path": "uri_file" for split in ("train", "validation", "test")},
+    **{f"{split}_mltable_path": "mltable" for split in ("train", "validation", "test")},
+}
+"""The inputs that are files, tables or models, with their types."""
+
+
+def effective(
+    own: Mapping[str, Value], config: TrainingParameters, model_tags: Mapping[str, str]
+) -> dict[str, Parameter]:
+    """The inputs that a job is given: `own` < `DEFAULTS` < the model's own < the config's.
+
+    `own` are those that TuneOps decides: base model, data, computes. One that the config gives in
+    another form (``huggingface_id`` for ``mlflow_model_path``) is left out.
 
     Raises:
         ModelDefaultsError: see `model_specific_defaults`.
     """
-    return {**DEFAULTS, **model_specific_defaults(model_tags), **config.given()}
+    given = config.given()
+    layers = (
+        (Origin.TUNEOPS, own),
+        (Origin.DEFAULT, DEFAULTS),
+        (Origin.MODEL, model_specific_defaults(model_tags)),
+        (Origin.CONFIG, given),
+    )
+    merged = {
+        name: Parameter(value=value, origin=origin)
+        for origin, values in layers
+        for name, value in values.items()
+    }
+    replaced = {
+        name
+        for alternatives in _ALTERNATIVES
+        if alternatives & given.keys()
+        for name in alternatives - given.keys()
+    }
+    return {name: parameter for name, parameter in merged.items() if name not in replaced}
+
+
+def values(parameters: Mapping[str, Parameter]) -> dict[str, Value]:
+    """The bare values by name."""
+    return {name: parameter.value for name, parameter in parameters.items()}

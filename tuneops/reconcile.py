@@ -17,7 +17,8 @@ from tuneops import documents
 from tuneops.act import act
 from tuneops.actions import Effect, Fail, Idle, PromoteRelease, StartRelease, Wait
 from tuneops.azureml.errors import RefusedError, UnavailableError
-from tuneops.data.prepare import DataChangedError, DataError, newest_source
+from tuneops.data.errors import DataChangedError, DataError, DataUnavailableError
+from tuneops.data.prepare import find_source
 from tuneops.decide import decide
 from tuneops.notify import messages, outbox
 from tuneops.observe import observe
@@ -38,6 +39,7 @@ from tuneops.store import BusyError, ConflictError, Stored
 MAX_STEPS = 30
 BUSY_SECONDS = 6
 LOST_AFTER = timedelta(seconds=60)
+HELD_AFTER = timedelta(minutes=5)
 LONGEST_PAUSE_SECONDS = 600
 
 log = logging.getLogger(__name__)
@@ -134,7 +136,9 @@ class _Pass:
     def _start_release(self) -> None:
         """Write the new release first, then point the project at it; both may happen again."""
         project, now = self.project.value, self.clock()
-        release = start_release(self.desired, project, self.services.workspace.id, now)
+        previous = self.release.value if self.release else None
+        workspace = self.services.workspace.id
+        release = start_release(self.desired, project, workspace, now, previous)
         release = messages.tell(release, "queued", release.reason, now)
         if self.release:
             owed = outbox.unsettled(self.release.value.outbox)
@@ -156,7 +160,7 @@ class _Pass:
 
     def _note_trouble(self, error: Exception) -> float:
         """Remember why the step could not be done; gives the pause before it is tried again."""
-        expected = isinstance(error, UnavailableError | RefusedError)
+        expected = isinstance(error, UnavailableError | RefusedError | DataUnavailableError)
         log.log(
             logging.WARNING if expected else logging.ERROR,
             "project %s: %s",
@@ -171,6 +175,9 @@ class _Pass:
         before = release.trouble or Trouble(message=message, since=self.clock(), count=0)
         count = before.count + 1
         trouble = before.replace(message=message, count=count)
+        if not trouble.told and self.clock() - trouble.since > HELD_AFTER:
+            trouble = trouble.replace(told=True)
+            release = messages.tell(release, "held", message, self.clock(), str(count))
         self._save_release(release.replace(trouble=trouble))
         return min(LONGEST_PAUSE_SECONDS, self._usual_pause() * 2.0 ** min(count - 1, 10))
 
@@ -222,10 +229,7 @@ class _Pass:
         desired = self._load(documents.desired(self.request.project), Desired).value
         if desired.config is None:
             return desired
-        settings = self.services.settings
-        folder = desired.config.data.path
-        source = newest_source(self.services.blobs, settings.datasets_container, folder)
-        return desired.replace(source=source)
+        return desired.replace(source=find_source(self.services.storage, desired.config))
 
     def _load(self, path: str, kind: type[T]) -> Stored[T]:
         stored = self.services.store.read(path, kind)

@@ -10,8 +10,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from tuneops import names
-from tuneops.config import ProjectConfig
-from tuneops.parameters import Value
+from tuneops.config import HubData, ProjectConfig
+from tuneops.parameters import Parameter, Value
 
 
 class Phase(StrEnum):
@@ -46,10 +46,13 @@ class Document(BaseModel):
 
 
 class Source(Document):
-    """The blob that holds a project's training data; `etag` changes with every upload."""
+    """Where training data comes from: a blob at its ETag, or a hub dataset at its revision.
 
-    blob: str
-    etag: str
+    The version of a hub dataset is empty when the config leaves the revision open.
+    """
+
+    name: str
+    version: str
     size: int
 
 
@@ -70,35 +73,105 @@ class Desired(Document):
 
 
 class PreparedData(Document):
-    """Checked and split training data, stored under its digest."""
+    """Checked and split training data, stored under its digest.
+
+    `assets` are the ids of the Data assets by part (train, validation, test), once registered.
+    """
 
     digest: str
     folder: str
     train_rows: int
     test_rows: int
+    validation_rows: int = 0
+    questions: int = 1
     rejected_rows: int = 0
     rejections: tuple[str, ...] = ()
+    revision: str = ""
+    assets: dict[str, str] = {}
+
+    @property
+    def inputs(self) -> dict[str, Value]:
+        """The component's inputs that take the files."""
+        return {f"{part}_file_path": asset for part, asset in self.assets.items()}
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """The parts that there are, with their numbers of rows."""
+        rows = {
+            "train": self.train_rows,
+            "validation": self.validation_rows,
+            "test": self.test_rows,
+        }
+        return {name: count for name, count in rows.items() if count}
+
+
+class Pins(Document):
+    """What ``latest`` meant in an earlier release and still means, until the config says else."""
+
+    base_model: str = ""
+    hub_revision: str = ""
 
 
 class TrainingPlan(Document):
-    """Everything that decides what a training job produces."""
+    """Everything that decides what a training job produces, and what it runs on.
+
+    `parameters` are the inputs of the component. The sizes are those of virtual machines.
+    """
 
     base_model: str
     component: str
-    parameters: dict[str, Value]
+    parameters: dict[str, Parameter]
     digest: str
+    compute_size: str = ""
+    gpus_per_node: int = 1
+    notes: tuple[str, ...] = ()
     attempt: int = 1
 
 
-class SmokeAnswer(Document):
-    """What a new deployment answered to sample_score.json."""
+class Point(Document):
+    """One logged value of a metric."""
+
+    step: int
+    value: float
+
+
+class Metrics(Document):
+    """What a job and its steps logged.
+
+    `values` are the last values, the job's own before its steps'; `steps` the last values by
+    step; `curves` the course of every metric that was logged more than once, thinned out.
+    """
+
+    values: dict[str, float] = {}
+    steps: dict[str, dict[str, float]] = {}
+    curves: dict[str, tuple[Point, ...]] = {}
+
+
+class SampleAnswer(Document):
+    """What a new deployment answered to one question; texts are cut and hold no secret."""
 
     passed: bool
     status: int
     seconds: float
     at: datetime
     question: str
+    request: str
     answer: str
+    failures: tuple[str, ...] = ()
+
+
+class Smoke(Document):
+    """How far the smoke test has come: the answers that passed, and the last that did not."""
+
+    answers: tuple[SampleAnswer, ...] = ()
+    failed: SampleAnswer | None = None
+    attempts: int = 0
+
+    def add(self, answer: SampleAnswer) -> "Smoke":
+        """The test with one more answer; a passed one moves it on to the next question."""
+        if answer.passed:
+            return Smoke(answers=(*self.answers, answer))
+        return self.replace(failed=answer, attempts=self.attempts + 1)
 
 
 class Entry(Document):
@@ -144,6 +217,7 @@ class Trouble(Document):
     message: str
     since: datetime
     count: int
+    told: bool = False
 
 
 class Release(Document):
@@ -161,9 +235,10 @@ class Release(Document):
     data: PreparedData | None = None
     training: TrainingPlan | None = None
     cancelled_job: bool = False
-    metrics: dict[str, float] | None = None
-    smoke: SmokeAnswer | None = None
-    smoke_attempts: int = 0
+    metrics: Metrics | None = None
+    smoke: Smoke = Smoke()
+    pins: Pins = Pins()
+    reported_base_model: str = ""
     outbox: tuple[Message, ...] = ()
     trouble: Trouble | None = None
 
@@ -218,7 +293,7 @@ class Release(Document):
         entry = Entry(phase=phase, at=at, reason=reason, links=links or {})
         changes: dict[str, object] = {"phase": phase, "history": (*self.history, entry)}
         if phase == Phase.DEPLOYING:
-            changes |= {"smoke": None, "smoke_attempts": 0}
+            changes["smoke"] = Smoke()
         return self.replace(trouble=None, **changes)
 
     def link(self, **links: str) -> "Release":
@@ -271,8 +346,14 @@ class Project(Document):
     wake: Wake | None = None
 
 
-def start_release(desired: Desired, project: Project, workspace_id: str, at: datetime) -> Release:
-    """The project's next release, in its first phase.
+def start_release(
+    desired: Desired,
+    project: Project,
+    workspace_id: str,
+    at: datetime,
+    previous: Release | None = None,
+) -> Release:
+    """The project's next release, in its first phase; it keeps what `previous` had pinned.
 
     Raises:
         ValueError: there is no config or no data to make a release of.
@@ -289,6 +370,27 @@ def start_release(desired: Desired, project: Project, workspace_id: str, at: dat
         source=desired.source,
         endpoint=endpoint,
         phase=Phase.PREPARING,
+        pins=_pins(desired.config, previous),
     )
-    reason = f"{desired.path} at {desired.commit[:8]} with data {desired.source.blob}"
+    reason = f"{desired.path} at {desired.commit[:8]} with data {desired.source.name}"
     return release.advance(Phase.PREPARING, at, reason)
+
+
+def _pins(config: ProjectConfig, previous: Release | None) -> Pins:
+    """What the previous release resolved, where this config means the same model and dataset."""
+    if previous is None:
+        return Pins()
+    model, data = config.model, config.data
+    same_model = previous.config.model.model_copy(update={"follow": model.follow}) == model
+    same_data = (
+        isinstance(data, HubData)
+        and isinstance(previous.config.data, HubData)
+        and (data.dataset, data.revision)
+        == (previous.config.data.dataset, previous.config.data.revision)
+    )
+    found = previous.training.base_model if previous.training else previous.pins.base_model
+    revision = previous.data.revision if previous.data else previous.pins.hub_revision
+    return Pins(
+        base_model=found if same_model and model.follow == "none" else "",
+        hub_revision=revision if same_data else "",
+    )

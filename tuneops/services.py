@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
 from tuneops.azureml.workspace import Workspace
+from tuneops.data.prepare import Storage
 from tuneops.gitops.commit_status import CommitStatusChannel
 from tuneops.gitops.github import GitHub
 from tuneops.notify.outbox import Channel
 from tuneops.notify.people import AppriseChannel
 from tuneops.queue import ReconcileQueue
-from tuneops.settings import Settings, get_settings
+from tuneops.settings import Settings, credential, get_settings
 from tuneops.store import Store
 
 
@@ -30,7 +30,13 @@ class Services:
         if s.storage_connection_string:
             connection = s.storage_connection_string.get_secret_value()
             return BlobServiceClient.from_connection_string(connection)
-        return BlobServiceClient(_given(s.blob_service_uri, "blob"), DefaultAzureCredential())
+        return BlobServiceClient(_given(s.blob_service_uri, "blob"), credential(s))
+
+    @property
+    def storage(self) -> Storage:
+        """Where training data comes from and goes to."""
+        s = self.settings
+        return Storage(self.blobs, s.datasets_container, s.prepared_container, s.max_upload_bytes)
 
     @cached_property
     def store(self) -> Store:
@@ -46,7 +52,7 @@ class Services:
             client = QueueClient.from_connection_string(connection, s.reconcile_queue)
         else:
             uri = _given(s.queue_service_uri, "queue")
-            client = QueueClient(uri, s.reconcile_queue, credential=DefaultAzureCredential())
+            client = QueueClient(uri, s.reconcile_queue, credential=credential(s))
         return ReconcileQueue(client)
 
     @cached_property

@@ -4,15 +4,37 @@ Azure Functions gives every app setting to the process as an environment variabl
 names serve in Azure, under ``func start`` and in the local cloud.
 """
 
+import json
 from functools import lru_cache
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from azure.identity import AzureAuthorityHosts, DefaultAzureCredential
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+AUTHORITIES = {
+    "AzureCloud": AzureAuthorityHosts.AZURE_PUBLIC_CLOUD,
+    "AzureChinaCloud": AzureAuthorityHosts.AZURE_CHINA,
+    "AzureUSGovernment": AzureAuthorityHosts.AZURE_GOVERNMENT,
+}
+"""Where each cloud signs in."""
+
+CONFIG_JSON = (Path("config.json"), Path(".azureml/config.json"))
+MAX_CONFIG_JSON_BYTES = 64 * 1024
 
 
 class Settings(BaseSettings):
-    """Where the workspace, the storage account and the repository are, and how to reach them."""
+    """Where the workspace, the storage account and the repository are, and how to reach them.
+
+    What the environment does not say of the workspace is taken from the ``config.json`` that the
+    Azure ML studio offers for download, if it lies in the app's folder or in ``.azureml/`` there.
+    """
 
     model_config = SettingsConfigDict(env_prefix="TUNEOPS_", populate_by_name=True, frozen=True)
 
@@ -65,6 +87,54 @@ class Settings(BaseSettings):
         int, Field(gt=0, description="Largest dataset that is prepared inside a function")
     ] = 2 * 1024**3
 
+    @property
+    def authority(self) -> str | None:
+        """The host that signs in; None for a cloud of your own, whose environment says it."""
+        return AUTHORITIES.get(self.cloud)
+
+    @model_validator(mode="after")
+    def _known_cloud(self) -> Self:
+        if self.cloud not in AUTHORITIES and not self.cloud_metadata:
+            known = ", ".join(AUTHORITIES)
+            raise ValueError(f"cloud is {self.cloud}: give {known}, or set cloud_metadata as well")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before the environment before config.json."""
+        downloaded = InitSettingsSource(settings_cls, read_config_json())
+        return init_settings, env_settings, downloaded
+
+
+def read_config_json() -> dict[str, Any]:
+    """The workspace that ``config.json`` names, empty when there is none.
+
+    Raises:
+        ValueError: the file is not what the studio writes.
+    """
+    path = next((path for path in CONFIG_JSON if path.is_file()), None)
+    if path is None:
+        return {}
+    try:
+        with path.open("rb") as file:
+            found = json.loads(file.read(MAX_CONFIG_JSON_BYTES))
+        return {
+            "subscription_id": found["subscription_id"],
+            "resource_group": found["resource_group"],
+            "workspace": found["workspace_name"],
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} must be a JSON object with subscription_id, resource_group and workspace_name"
+        ) from error
+
 
 @lru_cache(maxsize=1)
 def get_settings(**overrides: Any) -> Settings:
@@ -74,3 +144,9 @@ def get_settings(**overrides: Any) -> Settings:
         pydantic.ValidationError: a setting is missing or has a wrong value.
     """
     return Settings(**overrides)
+
+
+def credential(settings: Settings) -> DefaultAzureCredential:
+    """The app's identity: the managed one in Azure, your own login elsewhere."""
+    known = {"authority": settings.authority} if settings.authority else {}
+    return DefaultAzureCredential(**known)

@@ -5,15 +5,17 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from tuneops import documents
+from tuneops.config import UploadedData
 from tuneops.gitops.repository import Repository
 from tuneops.release import (
     Desired,
     Entry,
+    Metrics,
     Phase,
     PreparedData,
     Project,
     Release,
-    SmokeAnswer,
+    Smoke,
     TrainingPlan,
     Trouble,
 )
@@ -29,14 +31,14 @@ class ReleaseStatus(BaseModel):
     phase: Phase
     reason: str
     commit: str
-    data_blob: str
+    source: str
     endpoint: str
     job: str | None
     deployment: str | None
     data: PreparedData | None
     training: TrainingPlan | None
-    metrics: dict[str, float] | None
-    smoke: SmokeAnswer | None
+    metrics: Metrics | None
+    smoke: Smoke
     history: tuple[Entry, ...]
     trouble: Trouble | None
     messages: dict[str, datetime | None]
@@ -82,7 +84,7 @@ def _project(services: Services, name: str) -> ProjectStatus:
     project = stored.value if stored else Project(name=name)
     wanted = services.store.read(documents.desired(name), Desired)
     config = wanted.value.config if wanted else None
-    path = config.data.path if config else ""
+    path = config.data.path if config and isinstance(config.data, UploadedData) else ""
     current = _release(services, name, project.current)
     if current is None:
         phase, reason = ("Waiting for data", f"no .jsonl in {path} yet") if config else _GONE
@@ -112,7 +114,7 @@ def _summary(release: Release) -> ReleaseStatus:
         phase=release.phase,
         reason=release.reason,
         commit=release.commit,
-        data_blob=release.source.blob,
+        source=release.source.name,
         endpoint=release.endpoint,
         job=release.job_name if planned else None,
         deployment=release.deployment_name if planned else None,

@@ -1,12 +1,18 @@
 """Managed online endpoints and their deployments: looked at, and begun to change."""
 
+from typing import TYPE_CHECKING, Any
+
 from azure.core.exceptions import ResourceNotFoundError
 
 from tuneops import names
 from tuneops.azureml.errors import azure_errors
 from tuneops.azureml.workspace import Workspace, plain
+from tuneops.config import Identity, Probe
 from tuneops.observed import Deployment, Endpoint
 from tuneops.release import Release
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import IdentityConfiguration, ProbeSettings
 
 
 def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
@@ -21,22 +27,14 @@ def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
             found = list(workspace.ml.online_deployments.list(name))
         except ResourceNotFoundError:
             return None
-        deployments = tuple(
-            Deployment(
-                name=str(item.name),
-                state=plain(item.provisioning_state),
-                release=(item.tags or {}).get(names.TAG_RELEASE, "")
-                if names.is_ours(item.tags, project)
-                else "",
-            )
-            for item in found
-        )
         return Endpoint(
             name=name,
             state=plain(endpoint.provisioning_state),
             ours=names.is_ours(endpoint.tags, project),
+            auth_mode=str(endpoint.auth_mode),
+            public_network_access=plain(endpoint.public_network_access or "enabled").lower(),
             traffic={key: share for key, share in (endpoint.traffic or {}).items() if share},
-            deployments=deployments,
+            deployments=tuple(_deployment(item, project) for item in found),
         )
 
 
@@ -49,14 +47,32 @@ def begin_create(workspace: Workspace, release: Release) -> None:
     """
     from azure.ai.ml.entities import ManagedOnlineEndpoint
 
+    spec = release.config.endpoint
     with azure_errors(f"creating endpoint {release.endpoint}"):
         endpoint = ManagedOnlineEndpoint(
             name=release.endpoint,
             description=f"{release.project}, kept by TuneOps",
-            auth_mode="key",
-            tags=release.tags,
+            auth_mode=spec.auth_mode,
+            public_network_access=spec.public_network_access,
+            identity=_identity(spec.identity),
+            tags={**spec.tags, **release.tags},
         )
         workspace.ml.online_endpoints.begin_create_or_update(endpoint)
+
+
+def begin_update(workspace: Workspace, release: Release) -> None:
+    """Begin giving the release's endpoint the settings of its config; traffic stays as it is.
+
+    Raises:
+        RefusedError: the workspace does not accept them.
+        UnavailableError: the workspace can't be asked now.
+    """
+    spec = release.config.endpoint
+    with azure_errors(f"changing endpoint {release.endpoint}"):
+        current = workspace.ml.online_endpoints.get(release.endpoint)
+        current.auth_mode = spec.auth_mode
+        current.public_network_access = spec.public_network_access
+        workspace.ml.online_endpoints.begin_create_or_update(current)
 
 
 def begin_deploy(workspace: Workspace, release: Release) -> None:
@@ -66,11 +82,7 @@ def begin_deploy(workspace: Workspace, release: Release) -> None:
         RefusedError: the workspace does not accept it.
         UnavailableError: the workspace can't be asked now.
     """
-    from azure.ai.ml.entities import (
-        ManagedOnlineDeployment,
-        OnlineRequestSettings,
-        ProbeSettings,
-    )
+    from azure.ai.ml.entities import ManagedOnlineDeployment, OnlineRequestSettings
 
     spec = release.config.deployment
     requests = spec.request_settings
@@ -81,12 +93,12 @@ def begin_deploy(workspace: Workspace, release: Release) -> None:
             model=f"azureml:{release.project}:{release.model_version}",
             instance_type=spec.instance_type,
             instance_count=spec.instance_count,
-            liveness_probe=ProbeSettings(initial_delay=spec.liveness_probe.initial_delay),
-            request_settings=OnlineRequestSettings(
-                request_timeout_ms=requests.request_timeout_ms,
-                max_concurrent_requests_per_instance=requests.max_concurrent_requests_per_instance,
-            ),
-            tags=release.tags,
+            liveness_probe=_probe(spec.liveness_probe),
+            readiness_probe=_probe(spec.readiness_probe),
+            request_settings=OnlineRequestSettings(**requests.model_dump()),
+            environment_variables=dict(spec.environment_variables),
+            egress_public_network_access=spec.egress_public_network_access,
+            tags={**spec.tags, **release.tags},
         )
         workspace.ml.online_deployments.begin_create_or_update(deployment)
 
@@ -124,3 +136,29 @@ def begin_delete(workspace: Workspace, endpoint: str) -> None:
     """
     with azure_errors(f"deleting endpoint {endpoint}"):
         workspace.ml.online_endpoints.begin_delete(endpoint)
+
+
+def _deployment(found: Any, project: str) -> Deployment:
+    ours = names.is_ours(found.tags, project)
+    return Deployment(
+        name=str(found.name),
+        state=plain(found.provisioning_state),
+        release=(found.tags or {}).get(names.TAG_RELEASE, "") if ours else "",
+        instance_type=str(found.instance_type or ""),
+        instance_count=found.instance_count or 1,
+    )
+
+
+def _probe(probe: Probe) -> "ProbeSettings":
+    from azure.ai.ml.entities import ProbeSettings
+
+    return ProbeSettings(**probe.model_dump())
+
+
+def _identity(identity: Identity) -> "IdentityConfiguration":
+    from azure.ai.ml.entities import IdentityConfiguration, ManagedIdentityConfiguration
+
+    assigned = [
+        ManagedIdentityConfiguration(resource_id=name) for name in identity.user_assigned_identities
+    ]
+    return IdentityConfiguration(type=identity.type, user_assigned_identities=assigned or None)

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
+from tuneops.azureml import roles
+
 MAX_MESSAGE = 600
 _TRANSIENT_STATUS = frozenset({408, 409, 412, 423, 429})
 
@@ -17,12 +19,13 @@ class UnavailableError(Exception):
     """It could not be done now; it is worth trying again."""
 
 
+class MissingRoleError(UnavailableError):
+    """TuneOps's identity may not do it: granting the role mends it without a new release."""
+
+
 @contextmanager
 def azure_errors(doing: str) -> Iterator[None]:
-    """Turn the SDK's exceptions into the two above; `doing` begins the message.
-
-    A missing role is `UnavailableError`: granting it mends the release without a new one.
-    """
+    """Turn the SDK's exceptions into those above; `doing` begins the message."""
     from azure.ai.ml.exceptions import MlException
 
     try:
@@ -40,7 +43,7 @@ def _from_response(doing: str, error: HttpResponseError) -> Exception:
     said = error.error.message if error.error and error.error.message else error.message
     message = f"{doing}: {_short(said)}"
     if status in (401, 403):
-        return UnavailableError(f"{message} (check the roles of TuneOps's identity)")
+        return MissingRoleError(f"{message} ({roles.advice(said or '')})")
     if status in _TRANSIENT_STATUS or not 400 <= status < 500:
         return UnavailableError(message)
     return RefusedError(message)

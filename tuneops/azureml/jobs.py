@@ -1,12 +1,13 @@
 """Training jobs: the registry's fine-tuning pipeline, submitted and looked at."""
 
+import math
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from tuneops import names
+from tuneops import names, parameters
 from tuneops.azureml import registry
 from tuneops.azureml.errors import RefusedError, azure_errors
 from tuneops.azureml.workspace import Workspace, plain
@@ -38,7 +39,7 @@ def observe(workspace: Workspace, name: str) -> Job | None:
     return Job(seen.status, seen.release, error)
 
 
-def submit(workspace: Workspace, release: Release, train_url: str, test_url: str) -> str:
+def submit(workspace: Workspace, release: Release) -> str:
     """Submit the release's training pipeline; gives the address of its page in the studio.
 
     The name is the release's own, so doing it twice gives one job.
@@ -48,7 +49,7 @@ def submit(workspace: Workspace, release: Release, train_url: str, test_url: str
         UnavailableError: the workspace can't be asked now.
     """
     with azure_errors(f"submitting job {release.job_name}"):
-        job = _pipeline_job(workspace, release, train_url, test_url)
+        job = _pipeline_job(workspace, release)
         submitted = workspace.ml.jobs.create_or_update(job)
     return str(submitted.studio_url or "")
 
@@ -70,27 +71,44 @@ def _failed_steps(workspace: Workspace, name: str) -> str:
     return "; ".join(f"step {step.display_name or step.name} failed" for step in failed)
 
 
-def _pipeline_job(
-    workspace: Workspace, release: Release, train_url: str, test_url: str
-) -> "PipelineJob":
+def display_name(release: Release) -> str:
+    """The name that the studio shows, by the rule of Microsoft's tutorial."""
+    given = parameters.values(release.plan.parameters)
+    rows = math.prod(
+        int(given.get(name, 1))
+        for name in (
+            "per_device_train_batch_size",
+            "gradient_accumulation_steps",
+            "number_of_gpu_to_use_finetuning",
+            "num_nodes_finetune",
+        )
+    )
+    deepspeed = given.get("apply_deepspeed") == "true"
+    return "-".join(
+        (
+            release.config.model.name,
+            release.project,
+            f"bs{rows}",
+            str(given.get("lr_scheduler_type", "linear")),
+            f"ds{given.get('deepspeed_stage', '2')}" if deepspeed else "nods",
+            "lora" if given.get("apply_lora") == "true" else "nolora",
+            f"save_limit{given.get('save_total_limit', -1)}",
+            f"seqlen{given.get('max_seq_length', -1)}",
+        )
+    )
+
+
+def _pipeline_job(workspace: Workspace, release: Release) -> "PipelineJob":
     from azure.ai.ml import Input
-    from azure.ai.ml.constants import AssetTypes
     from azure.ai.ml.dsl import pipeline
     from azure.ai.ml.entities import PipelineJobSettings
 
-    fine_tune = registry.component(workspace, release.plan.component)
-    compute = release.config.compute
-    inputs: dict[str, Any] = {
-        "mlflow_model_path": Input(type=AssetTypes.MLFLOW_MODEL, path=release.plan.base_model),
-        "train_file_path": Input(type=AssetTypes.URI_FILE, path=train_url),
-        "test_file_path": Input(type=AssetTypes.URI_FILE, path=test_url),
-        "compute_model_import": compute.name,
-        "compute_preprocess": compute.name,
-        "compute_finetune": compute.name,
-        "compute_model_evaluation": compute.name,
-        "num_nodes_finetune": compute.nodes,
-        "number_of_gpu_to_use_finetuning": compute.gpus_per_node,
-        **release.plan.parameters,
+    fine_tune = registry.component_of(workspace, release.plan.component).call
+    inputs = {
+        name: Input(type=parameters.ASSET_INPUTS[name], path=str(value))
+        if name in parameters.ASSET_INPUTS
+        else value
+        for name, value in parameters.values(release.plan.parameters).items()
     }
 
     def fine_tuning() -> dict[str, Any]:
@@ -100,8 +118,10 @@ def _pipeline_job(
     with _building:
         job = pipeline(fine_tuning, name=release.config.training.component)()
     job.name = release.job_name
-    job.display_name = f"{release.project} release {release.number}"
+    job.display_name = display_name(release)
     job.experiment_name = f"chat_completion_{release.config.model.name}"
     job.tags = release.tags
     job.settings = PipelineJobSettings(force_rerun=True, continue_on_step_failure=False)
+    if release.config.compute.serverless:
+        job.settings.default_compute = release.config.compute.name
     return job

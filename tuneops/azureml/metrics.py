@@ -1,13 +1,23 @@
 """Metrics of a training job and its steps, through MLflow."""
 
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tuneops.azureml.errors import UnavailableError, azure_errors
 from tuneops.azureml.workspace import Workspace
+from tuneops.release import Metrics, Point
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+MAX_CURVES = 30
+MAX_POINTS = 200
 
 
-def read(workspace: Workspace, job_name: str) -> dict[str, float]:
-    """The last value of every metric that the job or a step of it logged; the job's own win.
+def read(workspace: Workspace, job_name: str) -> Metrics:
+    """Every metric that the job or a step of it logged, with its course.
 
     A metric that became NaN is not logged by the component at all. MLflow's own retries, which
     would hold the worker for minutes, are cut short: the reconciler tries again.
@@ -28,9 +38,38 @@ def read(workspace: Workspace, job_name: str) -> dict[str, float]:
         steps = client.search_runs(
             [root.info.experiment_id], filter_string=f"tags.mlflow.parentRunId = '{job_name}'"
         )
+        curves = _curves(client, root, steps)
     except MlflowException as error:
         raise UnavailableError(f"metrics of job {job_name}: {error.message}") from error
-    metrics: dict[str, float] = {}
+    values: dict[str, float] = {}
     for run in (*reversed(steps), root):
-        metrics.update(run.data.metrics)
-    return metrics
+        values.update(run.data.metrics)
+    return Metrics(
+        values=values,
+        steps={str(run.info.run_name): dict(run.data.metrics) for run in steps},
+        curves=curves,
+    )
+
+
+def _curves(
+    client: "MlflowClient", root: "Run", steps: "Sequence[Run]"
+) -> dict[str, tuple[Point, ...]]:
+    """The courses of metrics, each read from the first run that logged it."""
+    curves: dict[str, tuple[Point, ...]] = {}
+    for run in (root, *steps):
+        for name in sorted(run.data.metrics.keys() - curves.keys()):
+            if len(curves) == MAX_CURVES:
+                return curves
+            history = client.get_metric_history(run.info.run_id, name)
+            if len(history) > 1:
+                curves[name] = thinned([Point(step=m.step, value=m.value) for m in history])
+    return curves
+
+
+def thinned(points: Sequence[Point]) -> tuple[Point, ...]:
+    """At most `MAX_POINTS` points by their steps, the first and the last among them."""
+    ordered = sorted(points, key=lambda point: point.step)
+    if len(ordered) <= MAX_POINTS:
+        return tuple(ordered)
+    last = len(ordered) - 1
+    return tuple(ordered[index * last // (MAX_POINTS - 1)] for index in range(MAX_POINTS))

@@ -44,6 +44,18 @@ def register(workspace: Workspace, release: Release) -> None:
             type=AssetTypes.MLFLOW_MODEL,
             path=f"azureml://jobs/{release.job_name}/outputs/{OUTPUT}",
             description=f"{release.config.model.name} fine-tuned by job {release.job_name}",
-            tags={**release.tags, names.TAG_TRAINING: release.plan.digest},
+            tags=_tags(release),
         )
         workspace.ml.models.create_or_update(model)
+
+
+def _tags(release: Release) -> dict[str, str]:
+    """What the model was made from, for people who find it in the studio."""
+    data = release.data.digest if release.data else ""
+    return {
+        **release.tags,
+        names.TAG_TRAINING: release.plan.digest,
+        "tuneops.base_model": release.plan.base_model,
+        "tuneops.data": f"{release.source.name}, prepared as {data}",
+        "tuneops.job": release.job_name,
+    }

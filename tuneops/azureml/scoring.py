@@ -1,4 +1,4 @@
-"""The smoke test: one request to one deployment, whatever the traffic."""
+"""Asking one deployment, whatever the traffic."""
 
 import json
 import time
@@ -7,62 +7,73 @@ from typing import Any
 
 import requests
 
+from tuneops import smoke
 from tuneops.azureml.errors import UnavailableError, azure_errors
 from tuneops.azureml.workspace import Workspace
-from tuneops.release import Release, SmokeAnswer
+from tuneops.release import Release, SampleAnswer
+from tuneops.scrub import scrub
 
 MAX_TEXT = 2_000
+MAX_ANSWER_BYTES = 1024 * 1024
 
 
-def smoke_test(workspace: Workspace, release: Release, sample: bytes) -> SmokeAnswer:
-    """Ask the release's deployment what `sample` (sample_score.json) holds.
+def ask(workspace: Workspace, release: Release, conversation: smoke.Conversation) -> SampleAnswer:
+    """Ask the release's deployment for the next turn and weigh what it says.
 
-    It passes with status 200 and an answer that is not empty. The request is sent without the
-    SDK's ``invoke``, which shares its headers between threads.
+    The request is sent without the SDK's ``invoke``, which shares its headers between threads.
 
     Raises:
         UnavailableError: the endpoint can't be asked now.
     """
-    body = json.loads(sample)
     settings = release.config.smoke_test
-    body["input_data"]["parameters"] = settings.model_dump(exclude={"attempts"})
+    body = smoke.request(conversation, settings)
     with azure_errors(f"keys of endpoint {release.endpoint}"):
         endpoint = workspace.ml.online_endpoints.get(release.endpoint)
-        key = workspace.ml.online_endpoints.get_keys(release.endpoint).primary_key
+        secret = _secret(workspace.ml.online_endpoints.get_keys(release.endpoint))
     begun = time.monotonic()
-    status, answer = _post(str(endpoint.scoring_uri), str(key), release, body)
-    return SmokeAnswer(
-        passed=status == requests.codes.ok and bool(answer.strip()),
+    status, answer = _post(str(endpoint.scoring_uri), secret, release, body)
+    seconds = time.monotonic() - begun
+    found = smoke.failures(status, seconds, answer, settings)
+    return SampleAnswer(
+        passed=not found,
         status=status,
-        seconds=time.monotonic() - begun,
+        seconds=seconds,
         at=datetime.now(UTC),
-        question=str(body["input_data"]["input_string"][0][-1]["content"])[:MAX_TEXT],
-        answer=answer[:MAX_TEXT],
+        question=scrub(conversation[-1]["content"], [secret])[:MAX_TEXT],
+        request=scrub(json.dumps(body, ensure_ascii=False), [secret])[:MAX_TEXT],
+        answer=scrub(answer, [secret])[:MAX_TEXT],
+        failures=found,
     )
 
 
-def _post(uri: str, key: str, release: Release, body: Any) -> tuple[int, str]:
+def _secret(credentials: Any) -> str:
+    """The key of an endpoint with keys, or the token of one with Microsoft Entra tokens."""
+    return str(getattr(credentials, "primary_key", None) or credentials.access_token)
+
+
+def _post(uri: str, secret: str, release: Release, body: Any) -> tuple[int, str]:
     """The status and the text of the answer; a time-out counts as 408."""
     headers = {
-        "Authorization": f"Bearer {key}",
+        "Authorization": f"Bearer {secret}",
         "azureml-model-deployment": release.deployment_name,
     }
     timeout = release.config.deployment.request_settings.request_timeout_ms / 1000
     try:
-        response = requests.post(uri, json=body, headers=headers, timeout=timeout)
+        with requests.post(uri, json=body, headers=headers, timeout=timeout, stream=True) as got:
+            raw = got.raw.read(MAX_ANSWER_BYTES, decode_content=True)
     except requests.Timeout:
         return requests.codes.request_timeout, f"no answer in {timeout:g} s"
     except requests.RequestException as error:
         raise UnavailableError(f"scoring {release.endpoint}: {type(error).__name__}") from error
-    return response.status_code, _answer(response)
+    return got.status_code, _text(raw)
 
 
-def _answer(response: requests.Response) -> str:
+def _text(raw: bytes) -> str:
     """The text in a chat-completion model's answer, or the body as it is."""
     try:
-        payload: Any = response.json()
-    except ValueError:
-        return response.text
+        payload: Any = json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw.decode("utf-8", "replace")
     while isinstance(payload, list) and payload:
         payload = payload[0]
     if isinstance(payload, dict) and "output" in payload:

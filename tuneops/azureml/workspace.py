@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.identity import DefaultAzureCredential
 
-from tuneops.settings import Settings
+from tuneops.settings import Settings, credential
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -17,7 +17,7 @@ class Workspace:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._credential = DefaultAzureCredential()
+        self._credential = credential(settings)
         self.registry = lru_cache(maxsize=8)(self._registry)
 
     @property

@@ -50,10 +50,13 @@ class Progress:
             line = f"  {time}  [bold]{entry.phase:<12}[/] {entry.reason}"
             self._bar.console.print(line, soft_wrap=True)
             if entry.phase == Phase.REGISTERING and release.metrics:
-                self._bar.console.print(f"{'':24}{metrics_text(release.metrics)}", soft_wrap=True)
+                self._bar.console.print(
+                    f"{'':24}{metrics_text(release.metrics.values)}", soft_wrap=True
+                )
         self._shown = len(release.history)
         if release.phase == Phase.TRAINING and release.job and release.training:
-            self._show_training(release.job, float(release.training.parameters["num_train_epochs"]))
+            epochs = release.training.parameters["num_train_epochs"].value
+            self._show_training(release.job, float(epochs))
         elif self._task is not None:
             self._bar.console.print(f"{'':24}{self._bar.tasks[0].fields['loss']}")
             self._bar.remove_task(self._task)

@@ -48,7 +48,7 @@ def render(seen: Status, *, detailed: bool) -> Group:
             project.name,
             Text(project.phase, style=_COLOURS.get(project.phase, "cyan")),
             str(project.release.number) if project.release else "",
-            metrics_text(metrics) if metrics else "",
+            metrics_text(metrics.values) if metrics else "",
             project.reason,
         )
     errors = [Text(error, style="red") for error in seen.config_errors]

@@ -79,6 +79,22 @@ def parse_row(line: bytes) -> Row:
         raise RowError(_words(error)) from error
 
 
+class _Asked(BaseModel):
+    """A conversation that may as well end with a question, as in ultrachat_200k's test_gen."""
+
+    messages: Annotated[tuple[ChatMessage, ...], Field(min_length=1, max_length=10_000)]
+
+
+def question(line: bytes) -> tuple[ChatMessage, ...]:
+    """The conversation in `line` up to its last question; empty when there is none."""
+    try:
+        messages = _Asked.model_validate_json(line).messages
+    except ValidationError:
+        return ()
+    asked = messages[:-1] if messages[-1].role == "assistant" else messages
+    return asked if asked and asked[-1].role == "user" else ()
+
+
 def _words(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"]))

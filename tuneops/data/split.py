@@ -1,8 +1,17 @@
-"""Which rows are held out for evaluation: by a hash of the row, so that it never changes sides."""
+"""Which rows are held out: by a hash of the row, so that it never changes sides."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 _SPACE = 2**64
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Rows below `test` are for testing, from there to below `validation` for validation."""
+
+    test: int
+    validation: int
 
 
 def position(identity: bytes) -> int:
@@ -10,11 +19,11 @@ def position(identity: bytes) -> int:
     return int.from_bytes(identity[:8], "big")
 
 
-def held_out_below(positions: Sequence[int], test_percent: float) -> int:
-    """The position below which a row is a test row.
+def limits(positions: Sequence[int], test_percent: float, validation_percent: float = 0) -> Limits:
+    """Where the rows are divided: by percents of the range of positions.
 
-    It is `test_percent` of the range, moved only when one side would be empty: both sides of at
-    least two different rows have one.
+    Moved only when a side would be empty: of at least two different rows there is one to train
+    and one to test. Validation rows are taken where there are enough.
 
     Raises:
         ValueError: there are no two different rows.
@@ -22,5 +31,7 @@ def held_out_below(positions: Sequence[int], test_percent: float) -> int:
     distinct = sorted(set(positions))
     if len(distinct) < 2:
         raise ValueError("at least two different rows are needed, one to train and one to test")
-    limit = int(_SPACE * test_percent / 100)
-    return min(max(limit, distinct[0] + 1), distinct[-1])
+    wanted = int(_SPACE * test_percent / 100)
+    test = min(max(wanted, distinct[0] + 1), distinct[-1])
+    validation = test + int(_SPACE * validation_percent / 100)
+    return Limits(test, min(validation, max(distinct[-1], test)))

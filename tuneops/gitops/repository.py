@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from tuneops.config import ProjectConfig
+from tuneops.config import ProjectConfig, UploadedData
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.gitops.github import Snapshot
 from tuneops.release import Desired, Document, Message
@@ -39,7 +39,7 @@ class Repository(Document):
         return {
             state.project
             for state in self.files.values()
-            if state.project and blob.startswith(state.data_path)
+            if state.project and state.data_path and blob.startswith(state.data_path)
         }
 
 
@@ -92,7 +92,8 @@ def _read(
         config = parse_config(content, path)
     except InvalidConfigError as error:
         return _broken(before, sha, [str(problem) for problem in error.errors]), None
-    return FileState(sha=sha, project=config.name, data_path=config.data.path), config
+    path = config.data.path if isinstance(config.data, UploadedData) else ""
+    return FileState(sha=sha, project=config.name, data_path=path), config
 
 
 def _broken(before: FileState | None, sha: str, errors: list[str]) -> FileState:

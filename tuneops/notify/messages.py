@@ -13,6 +13,8 @@ _TITLES: Mapping[Event, str] = {
     "live": "release {n} is live",
     "failed": "release {n} failed",
     "torn_down": "torn down",
+    "held": "release {n} is held up",
+    "newer_base_model": "the base model has a newer version",
 }
 
 MAX_SHOWN_METRICS = 6

@@ -1,0 +1,37 @@
+"""Data assets: the prepared files under their digest, so that lineage begins with the data."""
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from tuneops.azureml.errors import azure_errors
+from tuneops.azureml.workspace import Workspace
+from tuneops.release import Release
+
+
+def register(workspace: Workspace, release: Release, part: str, url: str) -> str:
+    """Register one part of the release's data, unless it is there; gives the asset's id.
+
+    The version is the digest: equal data is one version.
+
+    Raises:
+        RefusedError: the workspace does not accept it.
+        UnavailableError: the workspace can't be asked now.
+    """
+    from azure.ai.ml.constants import AssetTypes
+    from azure.ai.ml.entities import Data
+
+    if release.data is None:
+        raise ValueError("the data is not prepared yet")
+    name, version = f"{release.project}-{part}", release.data.digest
+    with azure_errors(f"registering data {name}:{version}"):
+        try:
+            return str(workspace.ml.data.get(name, version=version).id)
+        except ResourceNotFoundError:
+            asset = Data(
+                name=name,
+                version=version,
+                type=AssetTypes.URI_FILE,
+                path=url,
+                description=f"{release.data.parts[part]} rows of {release.source.name}",
+                tags=release.tags,
+            )
+            return str(workspace.ml.data.create_or_update(asset).id)

@@ -1,0 +1,183 @@
+"""Whether machines can train and serve a model: rules over sizes, allow lists and quota. Pure.
+
+Every refusal says what to choose instead.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+FINETUNE_ALLOW_LIST = "finetune_compute_allow_list"
+INFERENCE_ALLOW_LIST = "inference_compute_allow_list"
+MAX_NAMED = 12
+
+UNSUPPORTED = frozenset({"standard_nc6", "standard_nc12", "standard_nc24", "standard_nc24r"})
+"""Sizes that Microsoft's tutorial refuses for fine-tuning when a model has no allow list."""
+
+_RETIRED: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), when, successor)
+    for pattern, when, successor in (
+        (r"Standard_NC\d+r?(_Promo)?", "2023-09-06", "Standard_NC4as_T4_v3"),
+        (r"Standard_NC\d+r?s_v2", "2023-09-06", "Standard_NC24ads_A100_v4"),
+        (r"Standard_ND\d+r?s", "2023-09-06", "Standard_NC24ads_A100_v4"),
+        (r"Standard_NV\d+(_Promo)?", "2023-09-06", "Standard_NV36ads_A10_v5"),
+        (r"Standard_NC\d+r?s_v3", "2025-09-30", "Standard_NC24ads_A100_v4"),
+    )
+)
+"""Series that Azure has retired, by learn.microsoft.com/azure/virtual-machines/sizes."""
+
+
+class InfeasibleError(ValueError):
+    """It can't be done as the config says; the message says what to choose instead."""
+
+
+class NoQuotaLeftError(ValueError):
+    """It could be done, if others did not use the quota now."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A virtual machine size; `gpus` and `cores` for each machine."""
+
+    name: str
+    family: str
+    cores: int
+    gpus: int
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Cores of one family of sizes in the workspace's region; `limit` -1: none."""
+
+    family: str
+    used: int
+    limit: int
+
+
+def check_not_retired(size: str, field: str) -> None:
+    """Refuse sizes that Azure does not have any more.
+
+    Raises:
+        InfeasibleError: naming the successor.
+    """
+    for pattern, when, successor in _RETIRED:
+        if pattern.fullmatch(size):
+            raise InfeasibleError(
+                f"{field}: {size} was retired by Azure on {when}; choose {successor}"
+            )
+
+
+def find_size(name: str, sizes: Iterable[Size], field: str) -> Size:
+    """The size with this name, whatever the case.
+
+    Raises:
+        InfeasibleError: the region does not offer it.
+    """
+    check_not_retired(name, field)
+    by_name = {size.name.lower(): size for size in sizes}
+    if name.lower() in by_name:
+        return by_name[name.lower()]
+    near = get_close_matches(name.lower(), by_name, n=MAX_NAMED, cutoff=0.6)
+    with_gpus = sorted(size.name for size in by_name.values() if size.gpus)
+    shown = [by_name[key].name for key in near] or with_gpus
+    raise InfeasibleError(f"{field}: the region has no size {name}; available are {_listed(shown)}")
+
+
+def gpus_per_node(size: Size, asked: int | None, field: str) -> int:
+    """How many GPUs of a machine are used: all, unless fewer were asked for.
+
+    Raises:
+        InfeasibleError: it has none, or fewer than asked for.
+    """
+    if not size.gpus:
+        raise InfeasibleError(f"{field}: {size.name} has no GPU; choose a size with GPUs")
+    if asked and asked > size.gpus:
+        raise InfeasibleError(
+            f"compute.gpus_per_node is {asked}, {size.name} has {size.gpus}; leave it out to use "
+            "all of them"
+        )
+    return asked or size.gpus
+
+
+def check_fine_tuning_size(size: str, model_tags: Mapping[str, str], field: str) -> None:
+    """Refuse a size that the base model can't be fine-tuned on.
+
+    Raises:
+        InfeasibleError: naming the sizes that are allowed.
+    """
+    if FINETUNE_ALLOW_LIST in model_tags:
+        _check_allow_list(size, model_tags[FINETUNE_ALLOW_LIST], "fine-tuned", field)
+    elif size.lower() in UNSUPPORTED:
+        raise InfeasibleError(f"{field}: {size} is too small to fine-tune on; choose another size")
+
+
+def check_serving_size(size: str, model_tags: Mapping[str, str], field: str) -> None:
+    """Refuse a size that the model can't be served on.
+
+    Raises:
+        InfeasibleError: naming the sizes that are allowed.
+    """
+    if INFERENCE_ALLOW_LIST in model_tags:
+        _check_allow_list(size, model_tags[INFERENCE_ALLOW_LIST], "served", field)
+
+
+def deployment_cores(size: Size, instances: int) -> int:
+    """The cores that a deployment takes: Azure adds a fifth for upgrades, rounded up.
+
+    See learn.microsoft.com/azure/machine-learning/how-to-manage-quotas.
+    """
+    return -(-instances * 6 // 5) * size.cores
+
+
+def check_quota(
+    cores: int, size: Size, quotas: Iterable[Quota], field: str, freed: int = 0
+) -> None:
+    """Refuse what the quota of the size's family does not allow; an unknown family passes.
+
+    `freed` cores are in use now and will not be then.
+
+    Raises:
+        InfeasibleError: the limit is below what is needed.
+        NoQuotaLeftError: too much of it is in use now.
+    """
+    quota = next((q for q in quotas if q.family.lower() == size.family.lower()), None)
+    if quota is None or quota.limit < 0:
+        return
+    needs = f"{field}: {size.name} needs {cores} cores of family {size.family}"
+    if cores > quota.limit:
+        raise InfeasibleError(
+            f"{needs}, the quota is {quota.limit}; ask for more quota or choose a smaller size"
+        )
+    free = quota.limit - quota.used + freed
+    if cores > free:
+        raise NoQuotaLeftError(f"{needs}, {max(free, 0)} of {quota.limit} are free")
+
+
+def _check_allow_list(size: str, text: str, done: str, field: str) -> None:
+    allowed = _names(text)
+    if size.lower() not in (name.lower() for name in allowed):
+        raise InfeasibleError(
+            f"{field}: the model can't be {done} on {size}; choose one of {_listed(allowed)}"
+        )
+
+
+def _names(text: str) -> list[str]:
+    """The names in a tag that holds a Python-literal list.
+
+    Raises:
+        InfeasibleError: it does not.
+    """
+    try:
+        names = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        names = None
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise InfeasibleError("the base model's allow list of sizes is no literal list of names")
+    return list(names)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
