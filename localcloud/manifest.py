@@ -83,6 +83,10 @@ class Manifest(_Section):
     location: Name
     storage: StorageSection = StorageSection()
     computes: list[Compute] = []
+    quotas: Annotated[
+        dict[Name, Annotated[int, Field(ge=0)]],
+        Field(description="Cores allowed by family of sizes; a family left out has plenty"),
+    ] = {}
     event_subscriptions: list[EventSubscription] = []
     event_retry_factor: Annotated[
         float, Field(gt=0, description="Pauses between deliveries, as a part of Azure's (10 s up)")

@@ -12,14 +12,15 @@ from tests.config_text import config_of
 from tuneops import actions, names
 from tuneops.actions import Action
 from tuneops.decide import decide
-from tuneops.observed import Deployment, Endpoint, Job, Observed
+from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.release import (
     Desired,
+    Metrics,
     Phase,
     PreparedData,
     Project,
     Release,
-    SmokeAnswer,
+    SampleAnswer,
     Source,
     TrainingPlan,
     start_release,
@@ -30,6 +31,8 @@ CONFIGS = (
     "deployment: {instance_count: 2}\n",
     "training: {parameters: {num_train_epochs: 2}}\n",
     "endpoint: {name: another}\n",
+    "endpoint: {auth_mode: aad_token}\n",
+    "compute: {cluster: {size: Standard_NC24ads_A100_v4}}\n",
     "rollout: {keep_previous_minutes: 1}\n",
 )
 
@@ -45,6 +48,7 @@ class Azure:
     jobs: dict[str, Job] = field(default_factory=dict)
     models: set[str] = field(default_factory=set)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    cluster: Cluster | None = None
     passed: set[tuple[str, str]] = field(default_factory=set)
 
 
@@ -60,11 +64,12 @@ class Simulator:
         self.calm = False
         self.etag = 0
         self.commit = 0
+        self.newest_base = "m/1"
         self.desired = self._desired(CONFIGS[0], data=False)
 
     def _desired(self, extra: str | None, *, data: bool) -> Desired:
         self.commit += 1
-        source = Source(blob="bot/a.jsonl", etag=str(self.etag), size=1) if data else None
+        source = Source(name="bot/a.jsonl", version=str(self.etag), size=1) if data else None
         return Desired(
             project="bot",
             commit=f"{self.commit:040d}",
@@ -84,12 +89,16 @@ class Simulator:
         choice = self.random.random()
         if choice < 0.4:
             self.etag += 1
+        if choice < 0.1:
+            self.newest_base += "1"
         extra = None if choice > 0.9 else self.random.choice(CONFIGS)
         self.desired = self._desired(extra, data=extra is not None)
 
     def time_passes(self) -> None:
         """Operations end, well or not."""
         self.now += timedelta(seconds=self.random.choice((1, 5, 30)))
+        if self.azure.cluster and self.random.random() < 0.5:
+            self.azure.cluster = replace(self.azure.cluster, state="Succeeded")
         fails = not self.calm and self.random.random() < 0.05
         for name, job in self.azure.jobs.items():
             if job.running and self.random.random() < 0.4:
@@ -129,6 +138,8 @@ class Simulator:
             endpoint=self.azure.endpoints.get(release.endpoint),
             stale_endpoints=tuple(e for e in stale if e and e.name != release.endpoint),
             live_release=self.project.live,
+            cluster=self.azure.cluster,
+            newest_base_model=self.newest_base if release.phase == Phase.LIVE else "",
         )
 
     def step(self) -> Action:
@@ -150,7 +161,9 @@ class Simulator:
         return action
 
     def _start(self) -> None:
-        release = start_release(self.desired, self.project, "/workspace", self.now)
+        release = start_release(
+            self.desired, self.project, "/workspace", self.now, previous=self.release
+        )
         self.releases[release.number] = release
         if self.calm or self.random.random() > 0.05:
             endpoints = dict.fromkeys((*self.project.endpoints, release.endpoint))
@@ -171,20 +184,26 @@ class Simulator:
             case actions.Fail(reason):
                 return release.advance(Phase.FAILED, self.now, reason)
             case actions.PrepareData():
-                digest = names.digest(release.source.etag)
+                digest = names.digest(release.source.version)
                 data = PreparedData(digest=digest, folder="f", train_rows=9, test_rows=1)
                 return release.replace(data=data)
+            case actions.RegisterData():
+                assert release.data is not None
+                return release.replace(data=release.data.replace(assets={"train": "a"}))
+            case actions.ReportBaseModel(id):
+                return release.replace(reported_base_model=id)
             case actions.PlanTraining():
                 assert release.data is not None
                 values = release.config.training.parameters.given()
-                digest = names.digest(release.data.digest, values)
-                plan = TrainingPlan(base_model="m", component="c", parameters=values, digest=digest)
+                base = release.pins.base_model or self.newest_base
+                digest = names.digest(base, release.data.digest, values)
+                plan = TrainingPlan(base_model=base, component="c", parameters={}, digest=digest)
                 return release.replace(training=plan)
             case actions.NextAttempt():
                 plan = release.plan
                 return release.replace(training=plan.replace(attempt=plan.attempt + 1))
             case actions.ReadMetrics():
-                return release.replace(metrics={"eval_loss": 1.0})
+                return release.replace(metrics=Metrics(values={"eval_loss": 1.0}))
             case actions.RunSmokeTest():
                 return self._smoke(release)
         self._change_azure(action, release)
@@ -198,15 +217,29 @@ class Simulator:
         passed = self.calm or self.random.random() < 0.8
         if passed:
             self.azure.passed.add((release.endpoint, release.deployment_name))
-        smoke = SmokeAnswer(
-            passed=passed, status=200, seconds=1, at=self.now, question="q", answer="a"
+        answer = SampleAnswer(
+            passed=passed,
+            status=200,
+            seconds=1,
+            at=self.now,
+            question="q",
+            request="{}",
+            answer="a",
         )
-        return release.replace(smoke=smoke, smoke_attempts=release.smoke_attempts + 1)
+        return release.replace(smoke=release.smoke.add(answer))
 
     def _change_azure(self, action: Action, release: Release) -> None:
         azure = self.azure
         number = str(release.number)
         match action:
+            case actions.CreateCluster():
+                azure.cluster = Cluster("gpu-cluster", "Creating")
+            case actions.UpdateEndpoint():
+                endpoint = azure.endpoints[release.endpoint]
+                wanted = release.config.endpoint.auth_mode
+                azure.endpoints[endpoint.name] = replace(
+                    endpoint, state="Updating", auth_mode=wanted
+                )
             case actions.SubmitJob():
                 azure.jobs.setdefault(release.job_name, Job("NotStarted", number))
             case actions.CancelJob():
@@ -215,7 +248,9 @@ class Simulator:
             case actions.RegisterModel():
                 azure.models.add(release.plan.digest)
             case actions.CreateEndpoint():
-                azure.endpoints[release.endpoint] = Endpoint(release.endpoint, "Creating")
+                azure.endpoints[release.endpoint] = Endpoint(
+                    release.endpoint, "Creating", auth_mode=release.config.endpoint.auth_mode
+                )
             case actions.CreateDeployment():
                 endpoint = azure.endpoints[release.endpoint]
                 new = Deployment(release.deployment_name, "Creating", number)

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from tests.cloud import jsonl, some_rows
 from tests.config_text import config_of
+from tuneops.data.errors import DataChangedError, DataError
 from tuneops.data.lines import TOO_LONG, split_lines
-from tuneops.data.prepare import DataChangedError, DataError, newest_source, prepare
+from tuneops.data.prepare import Storage, find_source, prepare
 from tuneops.data.rows import MAX_ROW_BYTES, Row, RowError, parse_row
-from tuneops.data.split import held_out_below, position
+from tuneops.data.split import limits, position
 from tuneops.release import PreparedData, Source
 from tuneops.services import Services
 
@@ -92,20 +93,30 @@ def test_a_line_too_long_is_skipped_alone() -> None:
     assert list(split_lines(chunks)) == [b"a", TOO_LONG, b"b"]
 
 
-@given(st.lists(st.binary(min_size=32, max_size=32), min_size=2, unique=True), st.floats(0.1, 50))
-def test_both_sides_have_a_row(identities: list[bytes], percent: float) -> None:
+@given(
+    st.lists(st.binary(min_size=32, max_size=32), min_size=2, unique=True),
+    st.floats(0.1, 50),
+    st.floats(0, 50),
+)
+def test_both_sides_have_a_row(identities: list[bytes], percent: float, validation: float) -> None:
     positions = [position(identity) for identity in identities]
     if len(set(positions)) < 2:
         return
-    limit = held_out_below(positions, percent)
-    assert 0 < sum(place < limit for place in positions) < len(positions)
+    divided = limits(positions, percent, validation)
+    tested = sum(place < divided.test for place in positions)
+    trained = sum(place >= divided.validation for place in positions)
+    assert tested > 0
+    assert trained > 0
+    assert divided.test <= divided.validation
 
 
 def prepared(services: Services, source: Source, extra: str = "") -> PreparedData:
-    return prepare(
-        services.blobs,
-        source,
-        config_of("bot", extra),
+    return prepare(storage_of(services), source, config_of("bot", extra))
+
+
+def storage_of(services: Services) -> Storage:
+    return Storage(
+        blobs=services.blobs,
         datasets="datasets",
         prepared=services.settings.prepared_container,
         max_bytes=10**6,
@@ -114,7 +125,7 @@ def prepared(services: Services, source: Source, extra: str = "") -> PreparedDat
 
 def uploaded(services: Services, content: bytes) -> Source:
     services.blobs.get_blob_client("datasets", "bot/a.jsonl").upload_blob(content, overwrite=True)
-    source = newest_source(services.blobs, "datasets", "bot/")
+    source = find_source(storage_of(services), config_of("bot"))
     assert source is not None
     return source
 

@@ -11,36 +11,50 @@ from tests.simulator import Simulator
 from tuneops import actions
 from tuneops.actions import Action
 from tuneops.decide import decide
-from tuneops.observed import Deployment, Endpoint, Job, Observed
+from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.release import (
     Desired,
+    Metrics,
     Phase,
     PreparedData,
     Project,
     Release,
-    SmokeAnswer,
+    SampleAnswer,
+    Smoke,
     Source,
     TrainingPlan,
     start_release,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SOURCE = Source(blob="bot/a.jsonl", etag="1", size=1)
+SOURCE = Source(name="bot/a.jsonl", version="1", size=1)
 DESIRED = Desired(
     project="bot", commit="c" * 40, path="finetune/bot.yaml", config=config_of("bot"), source=SOURCE
 )
-DATA = PreparedData(digest="d", folder="f", train_rows=9, test_rows=1)
+UNREGISTERED = PreparedData(digest="d", folder="f", train_rows=9, test_rows=1, questions=3)
+DATA = UNREGISTERED.replace(assets={"train": "t", "test": "e"})
 PLAN = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
 NEW = start_release(DESIRED, Project(name="bot"), "/workspace", NOW)
-READY = NEW.replace(data=DATA, training=PLAN, metrics={"eval_loss": 1.0})
+READY = NEW.replace(data=DATA, training=PLAN, metrics=Metrics(values={"eval_loss": 1.0}))
 NAME = READY.deployment_name
 OLD = "d-old"
-SMOKE = SmokeAnswer(passed=True, status=200, seconds=1, at=NOW, question="q", answer="a")
-FAILED_SMOKE = SMOKE.replace(passed=False, status=500)
+ANSWER = SampleAnswer(
+    passed=True, status=200, seconds=1, at=NOW, question="q", request="{}", answer="a"
+)
+WRONG = ANSWER.replace(passed=False, status=500, failures=("status 500",))
+READY_CLUSTER = Cluster("gpu-cluster", "Succeeded")
 
 
 def at(phase: Phase, **changes: Any) -> Release:
     return READY.replace(phase=phase, **changes).advance(phase, NOW, "")
+
+
+def smoked(*answers: SampleAnswer, **changes: Any) -> Release:
+    """In the middle of the smoke test, with these answers so far."""
+    smoke = Smoke()
+    for answer in answers:
+        smoke = smoke.add(answer)
+    return at(Phase.TESTING, **changes).replace(smoke=smoke)
 
 
 def endpoint(
@@ -62,10 +76,34 @@ def sees(**changes: Any) -> Observed:
     return Observed(live_release=1, **changes)
 
 
+CREATES_CLUSTER = config_of("bot", "compute: {cluster: {size: Standard_NC24ads_A100_v4}}\n")
+SERVERLESS = config_of("bot", "compute: {name: serverless}\n")
+THREE_SAMPLES = config_of("bot", "smoke_test: {samples: 3}\n")
+
 TRANSITIONS = [
     pytest.param(NEW, Observed(), actions.PrepareData(), id="new"),
-    pytest.param(NEW.replace(data=DATA), Observed(), actions.PlanTraining(), id="data-is-ready"),
-    pytest.param(READY, Observed(), Phase.TRAINING, id="planned"),
+    pytest.param(
+        NEW.replace(data=UNREGISTERED), Observed(), actions.RegisterData(), id="data-is-ready"
+    ),
+    pytest.param(NEW.replace(data=DATA), Observed(), actions.PlanTraining(), id="data-is-known"),
+    pytest.param(READY, Observed(cluster=READY_CLUSTER), Phase.TRAINING, id="planned"),
+    pytest.param(READY, Observed(), actions.Fail, id="no-cluster"),
+    pytest.param(
+        READY.replace(config=CREATES_CLUSTER),
+        Observed(),
+        actions.CreateCluster(),
+        id="no-cluster-yet",
+    ),
+    pytest.param(
+        READY, Observed(cluster=Cluster("c", "Creating")), actions.Wait, id="cluster-is-coming"
+    ),
+    pytest.param(
+        READY,
+        Observed(cluster=Cluster("c", "Failed", "no cores")),
+        actions.Fail,
+        id="cluster-failed",
+    ),
+    pytest.param(READY.replace(config=SERVERLESS), Observed(), Phase.TRAINING, id="serverless"),
     pytest.param(at(Phase.TRAINING), Observed(), actions.SubmitJob(), id="no-job"),
     pytest.param(
         at(Phase.TRAINING), Observed(job=Job("Running", "1")), actions.Wait, id="job-runs"
@@ -117,6 +155,18 @@ TRANSITIONS = [
     ),
     pytest.param(
         at(Phase.DEPLOYING),
+        sees(endpoint=replace(endpoint(), auth_mode="aad_token")),
+        actions.UpdateEndpoint(),
+        id="endpoint-has-other-settings",
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING),
+        sees(endpoint=endpoint(OLD, "d-older", traffic=OLD)),
+        actions.DeleteDeployment("d-older"),
+        id="make-room-first",
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING),
         sees(endpoint=endpoint(NAME, d0="Creating")),
         actions.Wait,
         id="deployment-is-coming",
@@ -137,16 +187,16 @@ TRANSITIONS = [
         id="an-earlier-release's-deployment-failed",
     ),
     pytest.param(at(Phase.TESTING), sees(), actions.RunSmokeTest(), id="not-asked-yet"),
-    pytest.param(at(Phase.TESTING, smoke=SMOKE), sees(), Phase.SHIFTING, id="answered"),
+    pytest.param(smoked(ANSWER), sees(), Phase.SHIFTING, id="answered"),
     pytest.param(
-        at(Phase.TESTING, smoke=FAILED_SMOKE, smoke_attempts=1),
-        sees(),
-        actions.Wait,
-        id="try-again",
+        smoked(ANSWER, ANSWER, config=THREE_SAMPLES), sees(), actions.RunSmokeTest(), id="ask-on"
     ),
     pytest.param(
-        at(Phase.TESTING, smoke=FAILED_SMOKE, smoke_attempts=3), sees(), actions.Fail, id="gives-up"
+        smoked(ANSWER, ANSWER, ANSWER, config=THREE_SAMPLES), sees(), Phase.SHIFTING, id="all-asked"
     ),
+    pytest.param(smoked(WRONG), sees(), actions.Wait, id="try-again"),
+    pytest.param(smoked(WRONG, ANSWER), sees(), Phase.SHIFTING, id="better-now"),
+    pytest.param(smoked(WRONG, WRONG, WRONG), sees(), actions.Fail, id="gives-up"),
     pytest.param(
         at(Phase.SHIFTING),
         sees(endpoint=endpoint(OLD, NAME, traffic=OLD)),
@@ -194,6 +244,19 @@ TRANSITIONS = [
     ),
     pytest.param(
         at(Phase.LIVE), sees(endpoint=endpoint(NAME, traffic=NAME)), actions.Idle, id="all-is-well"
+    ),
+    pytest.param(at(Phase.LIVE), sees(), Phase.DEPLOYING, id="somebody-deleted-the-endpoint"),
+    pytest.param(
+        at(Phase.LIVE),
+        sees(endpoint=endpoint(NAME, traffic=NAME), newest_base_model="m2"),
+        actions.ReportBaseModel("m2"),
+        id="newer-base-model",
+    ),
+    pytest.param(
+        at(Phase.LIVE, reported_base_model="m2"),
+        sees(endpoint=endpoint(NAME, traffic=NAME), newest_base_model="m2"),
+        actions.Idle,
+        id="newer-base-model-was-told",
     ),
     pytest.param(
         at(Phase.FAILED),
@@ -260,7 +323,7 @@ GONE = DESIRED.replace(config=None, source=None)
             id="a-shift-is-finished",
         ),
         pytest.param(
-            DESIRED.replace(source=SOURCE.replace(etag="2")),
+            DESIRED.replace(source=SOURCE.replace(version="2")),
             at(Phase.FAILED),
             sees(),
             actions.StartRelease(),
@@ -296,6 +359,20 @@ def test_a_superseded_deployment_is_kept_as_long_as_the_config_says() -> None:
     )
     later = NOW + timedelta(minutes=10)
     assert decide(desired, release, observed, later) == actions.DeleteDeployment(OLD)
+
+
+def test_a_newer_base_model_is_trained_on_where_the_config_follows_it() -> None:
+    config = DESIRED.config
+    assert config is not None
+    follow = config.model_copy(
+        update={"model": config.model.model_copy(update={"follow": "latest"})}
+    )
+    desired = DESIRED.replace(config=follow)
+    release = at(Phase.LIVE, config=follow, fingerprint=desired.fingerprint)
+    observed = sees(endpoint=endpoint(NAME, traffic=NAME), newest_base_model="m2")
+    assert decide(desired, release, observed, NOW) == actions.StartRelease()
+    unchanged = replace(observed, newest_base_model="m")
+    assert isinstance(decide(desired, release, unchanged, NOW), actions.Idle)
 
 
 def test_random_histories_keep_every_promise() -> None:

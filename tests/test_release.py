@@ -8,11 +8,11 @@ from tests.config_text import config_of
 from tuneops import names
 from tuneops.config import Evaluation
 from tuneops.evaluation import verdict
-from tuneops.parameters import DEFAULTS, ModelDefaultsError, TrainingParameters, effective
+from tuneops.parameters import ModelDefaultsError, Origin, TrainingParameters, effective, values
 from tuneops.release import Desired, Project, Release, Source, TrainingPlan, start_release
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SOURCE = Source(blob="bot/a.jsonl", etag="1", size=1)
+SOURCE = Source(name="bot/a.jsonl", version="1", size=1)
 
 
 def desired(extra: str = "", source: Source = SOURCE) -> Desired:
@@ -41,7 +41,7 @@ def test_what_makes_a_new_release(extra: str, new: bool) -> None:
 
 
 def test_uploaded_data_makes_a_new_release() -> None:
-    assert desired(source=SOURCE.replace(etag="2")).fingerprint != desired().fingerprint
+    assert desired(source=SOURCE.replace(version="2")).fingerprint != desired().fingerprint
 
 
 def test_a_deployment_setting_changes_the_deployment_alone() -> None:
@@ -93,8 +93,15 @@ def test_metrics_are_weighed(
 
 def test_parameters_of_the_config_win_over_the_models_and_these_over_the_tutorials() -> None:
     tags = {"model_specific_defaults": "{'learning_rate': 1e-4, 'seed': 3, 'other': 1}"}
-    values = effective(TrainingParameters(seed=4), tags)
-    assert values == {**DEFAULTS, "learning_rate": 1e-4, "seed": 4}
+    inputs = effective({"num_nodes_finetune": 1}, TrainingParameters(seed=4), tags)
+    found = {name: inputs[name] for name in ("learning_rate", "seed", "num_nodes_finetune")}
+    assert values(found) == {"learning_rate": 1e-4, "seed": 4, "num_nodes_finetune": 1}
+    assert [parameter.origin for parameter in found.values()] == [
+        Origin.MODEL,
+        Origin.CONFIG,
+        Origin.TUNEOPS,
+    ]
+    assert "other" not in inputs
 
 
 @pytest.mark.parametrize(
@@ -102,4 +109,4 @@ def test_parameters_of_the_config_win_over_the_models_and_these_over_the_tutoria
 )
 def test_a_hostile_tag_is_refused(tag: str) -> None:
     with pytest.raises(ModelDefaultsError):
-        effective(TrainingParameters(), {"model_specific_defaults": tag})
+        effective({}, TrainingParameters(), {"model_specific_defaults": tag})

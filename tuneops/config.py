@@ -7,6 +7,7 @@ import re
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -27,12 +28,21 @@ ENDPOINT_NAME = r"^[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]$"
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$")]
 InstanceType = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_]+$")]
+
+
+def _not_taken(tags: dict[str, str]) -> dict[str, str]:
+    taken = [name for name in tags if name.startswith("tuneops.")]
+    if taken:
+        raise ValueError(f"{taken[0]} is a name that TuneOps sets itself")
+    return tags
+
+
 Tags = Annotated[
     dict[
-        Annotated[str, Field(min_length=1, max_length=100, pattern=r"^(?!tuneops\.)")],
-        Annotated[str, Field(max_length=256)],
+        Annotated[str, Field(min_length=1, max_length=100)], Annotated[str, Field(max_length=256)]
     ],
     Field(max_length=15, description="Your own tags; names that begin with tuneops. are taken"),
+    AfterValidator(_not_taken),
 ]
 Texts = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(max_length=20)

@@ -243,10 +243,20 @@ def _shift(release: Release, observed: Observed, now: datetime) -> Action:
 def _live(release: Release, observed: Observed, now: datetime) -> Action:
     if observed.live_release != release.number:
         return PromoteRelease()
+    if not _is_served(release, observed.endpoint):
+        return Advance(Phase.DEPLOYING, f"deployment {release.deployment_name} has gone")
     live_since = release.entered(Phase.LIVE) or now
     keep = timedelta(minutes=release.config.rollout.keep_previous_minutes)
     remaining = (live_since + keep - now).total_seconds()
     return _tear_down(release, observed, remaining) or _report_newer_base(release, observed)
+
+
+def _is_served(release: Release, endpoint: Endpoint | None) -> bool:
+    return (
+        endpoint is not None
+        and endpoint.state != DELETING
+        and endpoint.deployment(release.deployment_name) is not None
+    )
 
 
 def _report_newer_base(release: Release, observed: Observed) -> Action:

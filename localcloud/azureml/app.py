@@ -16,6 +16,7 @@ from localcloud.azureml.arm import ArmError
 from localcloud.azureml.assets import Assets
 from localcloud.azureml.auth import Authenticator
 from localcloud.azureml.computes import Computes
+from localcloud.azureml.data_assets import DataAssets
 from localcloud.azureml.deployments import Deployments, scoring_log
 from localcloud.azureml.endpoints import Endpoints
 from localcloud.azureml.events import Outbox
@@ -27,6 +28,7 @@ from localcloud.azureml.mlflow_api import Mlflow
 from localcloud.azureml.models import Models
 from localcloud.azureml.nodes import Nodes
 from localcloud.azureml.operations import Operations
+from localcloud.azureml.quota import Quota
 from localcloud.azureml.registry import Registry
 from localcloud.azureml.run_history import RunHistory
 from localcloud.azureml.runs import Runs
@@ -59,8 +61,10 @@ class AzureMl:
         self._jobs = Jobs(site, lifecycle, self._operations, self._computes, self._registry)
         self._nodes = Nodes(site, lifecycle, assets, self._runs, self._jobs.submitted)
         self._models = Models(site, store, assets, self._outbox)
+        self._data = DataAssets(site, store, assets)
+        self._quota = Quota(site, store, manifest.quotas)
         self._deployments = Deployments(
-            site, store, self._operations, assets, self._fleet, self._outbox
+            site, store, self._operations, assets, self._fleet, self._outbox, self._quota
         )
         self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
         self._scoring = Scoring(store, self._fleet, self._auth)
@@ -98,11 +102,12 @@ class AzureMl:
             *self._computes.routes(),
             *self._jobs.routes(),
             *self._models.routes(),
+            *self._data.routes(),
             *self._endpoints.routes(),
             *self._deployments.routes(),
         ]
         mlflow = self._mlflow.routes()
-        top = [*self._workspace.routes(), *self._operations.routes()]
+        top = [*self._workspace.routes(), *self._quota.routes(), *self._operations.routes()]
         discovery = Route("/{registry}/discovery", self._registry.discover)
         return [
             Mount("/registrymanagement/v1.0/registries", routes=[discovery], middleware=[caller]),

@@ -9,7 +9,7 @@ from localcloud.azureml.registry import BASE_MODEL, BASE_MODEL_VERSION
 from localcloud.azureml.site import DATASTORE, Site
 from localcloud.azureml.store import Store
 
-MODEL_VERSIONS = "model-versions"
+MODEL_VERSIONS, DATA_VERSIONS = "model-versions", "data-versions"
 
 _JOB_OUTPUT = re.compile(r"azureml://jobs/(?P<job>[^/]+)/outputs/(?P<output>[^/]+)(?:/paths/?)?/?")
 _DATASTORE_PATH = re.compile(
@@ -19,7 +19,10 @@ _DATASTORE_PATH = re.compile(
 _MODEL = re.compile(
     r"(?:azureml:)?/subscriptions/.+/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
 )
-_SHORT_MODEL = re.compile(r"azureml:(?P<name>[^:/]+):(?P<version>[^:/]+)")
+_SHORT = re.compile(r"azureml:(?P<name>[^:/]+):(?P<version>[^:/]+)")
+_DATA = re.compile(
+    r"(?:azureml:)?/subscriptions/.+/data/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
+)
 _REGISTRY_MODEL = re.compile(
     r"azureml://registries/(?P<registry>[^/]+)/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
 )
@@ -55,6 +58,24 @@ class Assets:
             raise user_error(f"'{uri}' does not exist.", target="modelUri")
         return self._site.datastore_uri(match["path"]), None
 
+    def data_uri(self, uri: str) -> str:
+        """A data asset's path as the service keeps it; whether it is there shows when it is used.
+
+        Raises:
+            ArmError: 400 when it is no path that a job could read.
+        """
+        if uri.startswith(("http://", "https://")):
+            return uri
+        match = _DATASTORE_PATH.fullmatch(uri)
+        if match is None:
+            raise user_error(
+                f"'{uri}' is not a path of data. Use the URL of a blob or "
+                f"azureml://datastores/{DATASTORE}/paths/PATH.",
+                target="dataUri",
+            )
+        _relative(match["datastore"], match["path"])
+        return self._site.datastore_uri(match["path"])
+
     def local_path(self, uri: str) -> str:
         """What the compute node or a scoring process can open.
 
@@ -64,11 +85,9 @@ class Assets:
         Raises:
             ArmError: 400 or 404 when the reference leads nowhere.
         """
+        uri = self._path_of_asset(uri)
         if uri.startswith(("http://", "https://")) or self.is_base_model(uri):
             return uri
-        match = _MODEL.fullmatch(uri) or _SHORT_MODEL.fullmatch(uri)
-        if match is not None:
-            uri = self.model(match["name"], match["version"])["properties"]["modelUri"]
         match = _JOB_OUTPUT.fullmatch(uri)
         if match is not None:
             path = self._job_output(match["job"], match["output"])
@@ -113,6 +132,28 @@ class Assets:
         resource = self._store.get(MODEL_VERSIONS, f"{name}/{version}")
         if resource is None:
             raise not_found("Model", f"{name}:{version}")
+        return resource
+
+    def _path_of_asset(self, uri: str) -> str:
+        """The path behind a model's or a data asset's id; other references as they are."""
+        match = _DATA.fullmatch(uri)
+        if match is not None:
+            return str(self._data(match["name"], match["version"])["properties"]["dataUri"])
+        match = _MODEL.fullmatch(uri)
+        if match is not None:
+            return str(self.model(match["name"], match["version"])["properties"]["modelUri"])
+        match = _SHORT.fullmatch(uri)
+        if match is None:
+            return uri
+        key = f"{match['name']}/{match['version']}"
+        if self._store.get(DATA_VERSIONS, key):
+            return str(self._data(match["name"], match["version"])["properties"]["dataUri"])
+        return str(self.model(match["name"], match["version"])["properties"]["modelUri"])
+
+    def _data(self, name: str, version: str) -> Json:
+        resource = self._store.get(DATA_VERSIONS, f"{name}/{version}")
+        if resource is None:
+            raise not_found("Data asset", f"{name}:{version}")
         return resource
 
     def _job_output(self, job: str, output: str) -> str:

@@ -24,6 +24,7 @@ from localcloud.azureml.deployment_resource import deployment_resource
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.fleet import Fleet, ScoringFailedError, log_tail
 from localcloud.azureml.operations import Operations, Work
+from localcloud.azureml.quota import Quota
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
 
@@ -49,6 +50,7 @@ class Deployments:
         assets: Assets,
         fleet: Fleet,
         outbox: Outbox,
+        quota: Quota,
     ) -> None:
         self._site = site
         self._store = store
@@ -56,6 +58,7 @@ class Deployments:
         self._assets = assets
         self._fleet = fleet
         self._outbox = outbox
+        self._quota = quota
 
     def routes(self) -> list[Route]:
         """Routes below the workspace."""
@@ -177,6 +180,7 @@ class Deployments:
         record = self._store.get(DEPLOYMENTS, key)
         if record is None:
             raise not_found("Deployment", key)
+        self._quota.check(key)
         folder = await self._model_folder(record["resource"]["properties"]["model"])
         await asyncio.sleep(PROVISIONING_SECONDS)
         await self._fleet.deploy(key, folder)

@@ -30,9 +30,11 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud) -> None:
     assert release.data is not None
     assert release.data.train_rows + release.data.test_rows == 24
     assert release.metrics is not None
-    assert "eval_loss" in release.metrics
-    assert release.smoke is not None
-    assert release.smoke.passed
+    assert "eval_loss" in release.metrics.values
+    assert len(release.metrics.curves["eval_loss"]) > 1
+    (answer,) = release.smoke.answers
+    assert answer.passed
+    assert answer.request
 
     (job,) = cloud.jobs("first")
     assert job == release.job

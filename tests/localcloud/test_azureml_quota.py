@@ -1,0 +1,12 @@
+"""Quota, through the SDK."""
+
+from azure.ai.ml import MLClient
+
+
+def test_every_family_of_sizes_has_a_limit(ml: MLClient) -> None:
+    usages = {usage.name["value"]: vars(usage) for usage in ml.compute.list_usage()}
+    families = {size.family for size in ml.compute.list_sizes()}
+    assert families == set(usages)
+    assert (
+        usages["StandardNCADSA100v4Family"]["limit"] > usages["standardNCSv3Family"]["currentValue"]
+    )
