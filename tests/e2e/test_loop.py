@@ -31,7 +31,7 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud) -> None:
     assert release.data.train_rows + release.data.test_rows == 24
     assert release.metrics is not None
     assert "eval_loss" in release.metrics.values
-    assert len(release.metrics.curves["eval_loss"]) > 1
+    assert len(release.metrics.curves["loss"]) > 1
     (answer,) = release.smoke.answers
     assert answer.passed
     assert answer.request
