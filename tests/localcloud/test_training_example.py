@@ -14,7 +14,7 @@ from localcloud.training.base_model import ensure_base_model
 from localcloud.training.pipeline import run_chat_completion
 from localcloud.training.rows import Messages, read_rows
 from tuneops.data.rows import parse_row
-from tuneops.data.split import held_out_below, position
+from tuneops.data.split import limits, position
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = sorted((EXAMPLES / "data").glob("support-bot*.jsonl"))
@@ -81,7 +81,7 @@ def split(path: Path) -> tuple[list[Messages], list[Messages]]:
     """Training and test rows, as TuneOps splits them."""
     rows = [parse_row(line) for line in path.read_bytes().splitlines()]
     positions = [position(row.identity) for row in rows]
-    limit = held_out_below(positions, TEST_PERCENT)
+    limit = limits(positions, TEST_PERCENT).test
     sides: tuple[list[Messages], list[Messages]] = ([], [])
     for messages, place in zip(read_rows(path), positions, strict=True):
         sides[place < limit].append(messages)
