@@ -83,7 +83,7 @@ ComputeName = Annotated[str | None, Field(max_length=255, pattern=r"^[a-zA-Z0-9]
 Flag = Annotated[Literal["true", "false"] | None, BeforeValidator(_flag)]
 Count = Annotated[int | None, Field(ge=1)]
 NotNegative = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float | None, Field(ge=0, lt=1)]
+Share = Annotated[float | None, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
 class TrainingParameters(BaseModel):
@@ -164,7 +164,9 @@ class TrainingParameters(BaseModel):
     max_grad_norm: NotNegative = None
 
     evaluation_strategy: Literal["epoch", "steps"] | None = None
-    evaluation_steps_interval: Annotated[float | None, Field(ge=0, le=1)] = None
+    evaluation_steps_interval: Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)] = (
+        None
+    )
     eval_steps: Count = None
     logging_strategy: Literal["epoch", "steps"] | None = None
     logging_steps: Count = None

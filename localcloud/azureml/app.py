@@ -17,6 +17,7 @@ from localcloud.azureml.assets import Assets
 from localcloud.azureml.auth import Authenticator
 from localcloud.azureml.computes import Computes
 from localcloud.azureml.data_assets import DataAssets
+from localcloud.azureml.datastores import Datastores
 from localcloud.azureml.deployments import Deployments, scoring_log
 from localcloud.azureml.endpoints import Endpoints
 from localcloud.azureml.events import Outbox
@@ -62,6 +63,7 @@ class AzureMl:
         self._nodes = Nodes(site, lifecycle, assets, self._runs, self._jobs.submitted)
         self._models = Models(site, store, assets, self._outbox)
         self._data = DataAssets(site, store, assets)
+        self._datastores = Datastores(site)
         self._quota = Quota(site, store, manifest.quotas)
         self._deployments = Deployments(
             site, store, self._operations, assets, self._fleet, self._outbox, self._quota
@@ -89,6 +91,7 @@ class AzureMl:
         return [
             *self._workspace.public_routes(),
             *self._scoring.routes(),
+            *self._datastores.public_routes(),
             Route("/health", self._get_health),
             Route("/_admin/requests", self._get_counts),
             Mount("/_compute", routes=self._nodes.routes(), middleware=[node]),
@@ -103,6 +106,7 @@ class AzureMl:
             *self._jobs.routes(),
             *self._models.routes(),
             *self._data.routes(),
+            *self._datastores.routes(),
             *self._endpoints.routes(),
             *self._deployments.routes(),
         ]
@@ -147,4 +151,5 @@ class AzureMl:
             await self._operations.close()
             await self._fleet.close()
             await self._scoring.close()
+            await self._datastores.close()
             self._store.close()

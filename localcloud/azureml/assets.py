@@ -79,8 +79,8 @@ class Assets:
     def local_path(self, uri: str) -> str:
         """What the compute node or a scoring process can open.
 
-        A local path where this server has one; the base model's id and `http` URLs stay as they
-        are, for the node knows them.
+        A local path where this server has one, otherwise the URL of what callers uploaded; the
+        base model's id and `http` URLs stay as they are, for the node knows them.
 
         Raises:
             ArmError: 400 or 404 when the reference leads nowhere.
@@ -95,10 +95,9 @@ class Assets:
         match = _DATASTORE_PATH.fullmatch(uri)
         if match is None:
             raise user_error(f"'{uri}' is not a reference that the local cloud can resolve.")
-        found = self._site.datastore_folder(_relative(match["datastore"], match["path"]))
-        if not found.exists():
-            raise user_error(f"'{uri}' does not exist.")
-        return str(found)
+        path = _relative(match["datastore"], match["path"])
+        found = self._site.datastore_folder(path)
+        return str(found) if found.exists() else self._site.blob_url(path)
 
     def is_base_model(self, uri: str) -> bool:
         """Whether this is the registry's foundation model.

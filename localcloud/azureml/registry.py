@@ -22,11 +22,13 @@ TAGS = {
     "stand_in": "A tiny Phi-3 trained on this machine; it stands in for Phi-3-mini-4k-instruct.",
     "finetune_compute_allow_list": (
         "['Standard_NC24ads_A100_v4', 'Standard_NC48ads_A100_v4', 'Standard_NC96ads_A100_v4',"
-        " 'Standard_NC40ads_H100_v5', 'Standard_ND96asr_v4', 'Standard_ND96isr_H100_v5']"
+        " 'Standard_NC40ads_H100_v5', 'Standard_ND96asr_v4', 'Standard_ND96isr_H100_v5',"
+        " 'Standard_NC24rs_v3']"
     ),
     "inference_compute_allow_list": (
         "['Standard_NC24ads_A100_v4', 'Standard_NC48ads_A100_v4', 'Standard_NC96ads_A100_v4',"
-        " 'Standard_NC40ads_H100_v5', 'Standard_NC4as_T4_v3', 'Standard_DS3_v2']"
+        " 'Standard_NC40ads_H100_v5', 'Standard_NC4as_T4_v3', 'Standard_DS3_v2',"
+        " 'Standard_NC6s_v3']"
     ),
     "model_specific_defaults": "{'max_seq_length': 256}",
 }

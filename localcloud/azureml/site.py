@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from localcloud.azureml.arm import PROVIDER
 from localcloud.connection import Connection
@@ -82,6 +82,16 @@ class Site:
     def datastore_folder(self, path: str) -> Path:
         """The local folder or file of a path in the workspace's own datastore."""
         return self.folder / DATASTORE / path
+
+    @property
+    def datastore_container(self) -> str:
+        """The container that holds what callers upload to the workspace's own datastore."""
+        return f"azureml-blobstore-{self.workspace_id}"
+
+    def blob_url(self, path: str) -> str:
+        """The blob, or the folder of blobs, of a path in the workspace's own datastore."""
+        account = self.connection.storage.blob_url.rstrip("/")
+        return f"{account}/{self.datastore_container}/{quote(path)}"
 
     def datastore_uri(self, path: str) -> str:
         """The URI of a path in the workspace's own datastore."""

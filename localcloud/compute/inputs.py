@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.storage.blob import BlobClient, BlobServiceClient
+from azure.core.exceptions import AzureError
+from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from localcloud.connection import Storage
 
@@ -45,26 +45,45 @@ def _fetch(name: str, reference: str, storage: Storage, base_model: Path, folder
 
 
 def _download(name: str, url: str, storage: Storage, folder: Path) -> Path:
+    """The blob at the URL; where there is none, the folder of those below it."""
     try:
-        with _blob_client(url, storage) as blob:
-            target = folder / Path(blob.blob_name).name
-            folder.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as file:
-                blob.download_blob().readinto(file)
-    except ResourceNotFoundError as error:
-        raise InputError(f"Input '{name}': there is no blob {url}") from error
+        container, path = _place(url, storage)
+        service = BlobServiceClient.from_connection_string(storage.connection_string)
+        with service.get_container_client(container) as blobs:
+            target = folder / Path(path).name
+            if blobs.get_blob_client(path).exists():
+                _save(blobs, path, target)
+            elif not _save_below(blobs, path.rstrip("/") + "/", target):
+                raise InputError(f"Input '{name}': there is no blob {url}")
     except (AzureError, ValueError) as error:
         raise InputError(f"Input '{name}': {url} cannot be read: {error}") from error
     return target
 
 
-def _blob_client(url: str, storage: Storage) -> BlobClient:
-    """A client for the URL; only the workspace's own account is opened with its key."""
+def _save(blobs: ContainerClient, path: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file:
+        blobs.download_blob(path).readinto(file)
+
+
+def _save_below(blobs: ContainerClient, prefix: str, target: Path) -> bool:
+    """Whether there was anything to save."""
+    found = False
+    for path in blobs.list_blob_names(name_starts_with=prefix):
+        place = target / path.removeprefix(prefix)
+        if not place.resolve().is_relative_to(target.resolve()):
+            raise ValueError(f"{path} leads out of the folder")
+        _save(blobs, path, place)
+        found = True
+    return found
+
+
+def _place(url: str, storage: Storage) -> tuple[str, str]:
+    """The container and the path in it; only the workspace's own account is opened."""
     account = storage.blob_url.rstrip("/") + "/"
     if not url.startswith(account):
         raise ValueError(f"it is not below {account}")
     container, _, path = unquote(urlsplit(url).path[len(urlsplit(account).path) :]).partition("/")
     if not container or not path:
         raise ValueError("it names no blob")
-    service = BlobServiceClient.from_connection_string(storage.connection_string)
-    return service.get_blob_client(container, path)
+    return container, path
