@@ -16,6 +16,7 @@ from localcloud.azureml.arm import ArmError
 from localcloud.azureml.assets import Assets
 from localcloud.azureml.auth import Authenticator
 from localcloud.azureml.computes import Computes
+from localcloud.azureml.containers import Containers
 from localcloud.azureml.data_assets import DataAssets
 from localcloud.azureml.datastores import Datastores
 from localcloud.azureml.deployments import Deployments, scoring_log
@@ -23,6 +24,7 @@ from localcloud.azureml.endpoints import Endpoints
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.fleet import Fleet
 from localcloud.azureml.http import Guard, RequestLog, arm_error, http_error, server_error
+from localcloud.azureml.job_outputs import JobOutputs
 from localcloud.azureml.jobs import Jobs
 from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.mlflow_api import Mlflow
@@ -63,14 +65,16 @@ class AzureMl:
         self._nodes = Nodes(site, lifecycle, assets, self._runs, self._jobs.submitted)
         self._models = Models(site, store, assets, self._outbox)
         self._data = DataAssets(site, store, assets)
-        self._datastores = Datastores(site)
+        containers = Containers(site)
+        self._datastores = Datastores(site, containers)
         self._quota = Quota(site, store, manifest.quotas)
         self._deployments = Deployments(
             site, store, self._operations, assets, self._fleet, self._outbox, self._quota
         )
         self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
         self._scoring = Scoring(store, self._fleet, self._auth)
-        self._history = RunHistory(site, lifecycle, self._runs)
+        self._outputs = JobOutputs(site, lifecycle)
+        self._history = RunHistory(site, lifecycle, self._runs, self._outputs, containers)
         self._mlflow = Mlflow(site, self._runs)
 
     def application(self) -> Starlette:
@@ -116,6 +120,7 @@ class AzureMl:
         return [
             Mount("/registrymanagement/v1.0/registries", routes=[discovery], middleware=[caller]),
             Mount(self._registry.path, routes=self._registry.routes(), middleware=[arm]),
+            Mount(f"/data/v1.0{workspace}", routes=self._outputs.routes(), middleware=[caller]),
             Mount(f"/history/v1.0{workspace}", routes=self._history.routes(), middleware=[caller]),
             *(
                 Mount(f"/mlflow/{version}{workspace}", routes=mlflow, middleware=[caller])

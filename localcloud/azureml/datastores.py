@@ -1,26 +1,19 @@
-"""The workspace's default datastore: a container in the storage account, reached through here.
-
-The SDK makes an account's address as `https://ACCOUNT.blob.SUFFIX`, and no such host resolves to
-this machine. So the account's name holds this server's address, and requests pass through it.
-"""
+"""The workspace's datastores: containers of the storage account, reached through here."""
 
 import asyncio
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 
 import httpx2
-from azure.core.exceptions import AzureError, ResourceExistsError
-from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
+from azure.core.exceptions import AzureError
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from localcloud.azureml.arm import PROVIDER, ArmError, Json, not_found, page, system_data
+from localcloud.azureml.containers import Containers
 from localcloud.azureml.site import DATASTORE, Site
 
 METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"]
-SECRET_HOURS = 1
 STORAGE_SECONDS = 60.0
 _HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "transfer-encoding", "upgrade"})
 
@@ -28,8 +21,9 @@ _HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "transfer-encoding"
 class Datastores:
     """The datastore routes, and the way to the datastore's blobs."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, containers: Containers) -> None:
         self._site = site
+        self._containers = containers
         self._client = httpx2.AsyncClient(timeout=STORAGE_SECONDS, trust_env=False)
 
     def routes(self) -> list[Route]:
@@ -42,11 +36,13 @@ class Datastores:
 
     def public_routes(self) -> list[Route]:
         """The blobs: the storage account checks the signature that each request carries."""
-        container = self._site.datastore_container
         account = f"/storage/{self._site.connection.storage.account}.blob.{{suffix}}"
         return [
-            Route(f"{account}/{container}", self.pass_on, methods=METHODS),
-            Route(f"{account}/{container}/{{blob:path}}", self.pass_on, methods=METHODS),
+            *(
+                Route(f"{account}/{container}{rest}", self.pass_on, methods=METHODS)
+                for container in self._site.containers.values()
+                for rest in ("", "/{blob:path}")
+            ),
             Route("/storage/{other:path}", self.refuse, methods=METHODS),
         ]
 
@@ -55,19 +51,21 @@ class Datastores:
         await self._client.aclose()
 
     async def list_datastores(self, request: Request) -> Response:
-        """All datastores: the default one."""
-        return page(request, [self._datastore()], self._site.url)
+        """All datastores, or the default one alone."""
+        found = [self._datastore(name) for name in self._site.containers]
+        if request.query_params.get("isDefault", "").lower() == "true":
+            found = [item for item in found if item["properties"]["isDefault"]]
+        return page(request, found, self._site.url)
 
     async def get_datastore(self, request: Request) -> Response:
         """One datastore."""
-        _check_name(request)
-        return JSONResponse(self._datastore())
+        return JSONResponse(self._datastore(request.path_params["datastore"]))
 
     async def list_secrets(self, request: Request) -> Response:
         """A signature that opens the datastore's container for an hour."""
-        _check_name(request)
+        container = self._datastore(request.path_params["datastore"])["properties"]["containerName"]
         try:
-            token = await asyncio.to_thread(self._signature)
+            token = await asyncio.to_thread(self._containers.signature, container, writable=True)
         except AzureError as error:
             message = f"The storage account does not answer: {type(error).__name__}"
             raise ArmError(503, "ServiceUnavailable", message) from error
@@ -76,9 +74,9 @@ class Datastores:
     async def pass_on(self, request: Request) -> Response:
         """A request of the storage account, there and back without keeping it in memory."""
         storage = self._site.connection.storage
-        raw = request.scope["raw_path"].decode("ascii").partition(f"/{self._container}")[2]
+        path = request.scope["raw_path"].decode("ascii").split("/", 3)[3]
         query = request.scope["query_string"].decode("ascii")
-        url = f"{storage.blob_url.rstrip('/')}/{self._container}{raw}?{query}"
+        url = f"{storage.blob_url.rstrip('/')}/{path}?{query}"
         headers = [
             (name, value)
             for name, value in request.headers.items()
@@ -101,43 +99,23 @@ class Datastores:
         """Other containers are not reached here."""
         raise ArmError(404, "ContainerNotFound", "There is only the datastore's container here.")
 
-    @property
-    def _container(self) -> str:
-        return self._site.datastore_container
-
-    def _signature(self) -> str:
-        storage = self._site.connection.storage
-        with BlobServiceClient.from_connection_string(
-            storage.connection_string, retry_total=0
-        ) as service:
-            with suppress(ResourceExistsError):
-                service.create_container(self._container)
-            return generate_container_sas(
-                storage.account,
-                self._container,
-                account_key=service.credential.account_key,
-                permission=ContainerSasPermissions(
-                    read=True, add=True, create=True, write=True, delete=True, list=True
-                ),
-                expiry=datetime.now(UTC) + timedelta(hours=SECRET_HOURS),
-            )
-
-    def _datastore(self) -> Json:
+    def _datastore(self, name: str) -> Json:
         site, connection = self._site, self._site.connection
-        address = site.url.partition("://")[2]
+        if name not in site.containers:
+            raise not_found("Datastore", name)
         return {
-            "id": f"{site.workspace_path}/datastores/{DATASTORE}",
-            "name": DATASTORE,
+            "id": f"{site.workspace_path}/datastores/{name}",
+            "name": name,
             "type": f"{PROVIDER}/workspaces/datastores",
             "properties": {
                 "description": None,
                 "tags": {},
                 "properties": {},
-                "isDefault": True,
+                "isDefault": name == DATASTORE,
                 "datastoreType": "AzureBlob",
-                "credentials": {"credentialsType": "AccountKey"},
-                "accountName": f"{address}/storage/{connection.storage.account}",
-                "containerName": self._container,
+                "credentials": {"credentialsType": "Sas"},
+                "accountName": site.account_name,
+                "containerName": site.containers[name],
                 "endpoint": connection.cloud.metadata.storage_endpoint,
                 "protocol": "https",
                 "serviceDataAccessAuthIdentity": "None",
@@ -146,8 +124,3 @@ class Datastores:
             },
             "systemData": system_data(site.guid("identity")),
         }
-
-
-def _check_name(request: Request) -> None:
-    if request.path_params["datastore"] != DATASTORE:
-        raise not_found("Datastore", request.path_params["datastore"])

@@ -12,7 +12,7 @@ from localcloud.azureml.assets import Assets, job_output_path
 from localcloud.azureml.bodies import read_json, section, string_map, text, whole_number
 from localcloud.azureml.lifecycle import ENDED, Lifecycle
 from localcloud.azureml.runs import Metric, Runs, now_ms
-from localcloud.azureml.site import Site
+from localcloud.azureml.site import ARTIFACT_CONTAINER, Site
 
 LONG_POLL_SECONDS = 20.0
 MAX_ATTEMPTS = 5
@@ -93,8 +93,8 @@ class Nodes:
         body = await read_json(request)
         record = self._record(request, body.get("node"))
         step, status = request.path_params["step"], _status(body)
-        self._lifecycle.set_step(record, step, status, body.get("error"))
-        return Response(status_code=204)
+        run = self._lifecycle.set_step(record, step, status, body.get("error"))
+        return JSONResponse({"run": run})
 
     async def log(self, request: Request) -> Response:
         """Metrics and parameters of a step; they go to the job's own run as well."""
@@ -165,6 +165,12 @@ class Nodes:
             "literals": work["literals"],
             "assets": assets,
             "output_dir": str(folder),
+            "outputs": {
+                "container": self._site.datastore_container,
+                "path": job_output_path(name),
+                "folders": sorted(set(work["outputs"].values())),
+            },
+            "log_container": ARTIFACT_CONTAINER,
         }
 
 

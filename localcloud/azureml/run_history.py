@@ -1,29 +1,46 @@
 """Run history: how the SDK reads a job's steps, and why a run failed."""
 
+import asyncio
+import logging
 from datetime import UTC, datetime
 
+from azure.core.exceptions import AzureError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localcloud.azureml.arm import Json, not_found, page, timestamp
-from localcloud.azureml.bodies import read_json, string_map
+from localcloud.azureml.bodies import read_json, string_map, text
+from localcloud.azureml.containers import Containers
+from localcloud.azureml.job_outputs import JobOutputs
 from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.runs import Runs
-from localcloud.azureml.site import Site
+from localcloud.azureml.site import ARTIFACT_CONTAINER, Site
+
+LOG = logging.getLogger(__name__)
 
 
 class RunHistory:
     """The part of `history/v1.0` that jobs.list, jobs.stream and jobs.create_or_update call."""
 
-    def __init__(self, site: Site, lifecycle: Lifecycle, runs: Runs) -> None:
+    def __init__(
+        self,
+        site: Site,
+        lifecycle: Lifecycle,
+        runs: Runs,
+        outputs: JobOutputs,
+        containers: Containers,
+    ) -> None:
         self._site = site
+        self._outputs = outputs
+        self._containers = containers
         self._lifecycle = lifecycle
         self._runs = runs
 
     def routes(self) -> list[Route]:
         """Routes below `/history/v1.0/WORKSPACE`."""
         return [
+            Route("/rundata", self.get_run_data, methods=["POST"]),
             Route("/runs/{run}", self.get_run),
             Route("/runs/{run}/details", self.get_details),
             Route("/runs/{run}/children", self.list_children),
@@ -35,10 +52,22 @@ class RunHistory:
         return JSONResponse(self._run(request.path_params["run"]))
 
     async def get_details(self, request: Request) -> Response:
-        """A run with its error; it has no log files."""
-        run = self._run(request.path_params["run"])
+        """A run with its error and the addresses of its logs."""
+        name = request.path_params["run"]
+        run = self._run(name)
         keys = ("runId", "status", "startTimeUtc", "endTimeUtc", "error", "properties")
-        return JSONResponse({key: run[key] for key in keys} | {"logFiles": {}})
+        folder = f"ExperimentRun/dcid.{name}/"
+        try:
+            logs = await asyncio.to_thread(self._containers.files, ARTIFACT_CONTAINER, folder)
+        except AzureError as error:
+            LOG.warning("no logs of %s: %s", name, type(error).__name__)
+            logs = {}
+        return JSONResponse({key: run[key] for key in keys} | {"logFiles": logs})
+
+    async def get_run_data(self, request: Request) -> Response:
+        """A run with the assets that it made."""
+        name = text(await read_json(request), "runId")
+        return JSONResponse({"runMetadata": self._run(name) | {"outputs": self._outputs.of(name)}})
 
     async def list_children(self, request: Request) -> Response:
         """The steps of a job that have begun."""

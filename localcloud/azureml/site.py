@@ -8,7 +8,8 @@ from urllib.parse import quote, urlsplit
 from localcloud.azureml.arm import PROVIDER
 from localcloud.connection import Connection
 
-DATASTORE = "workspaceblobstore"
+DATASTORE, ARTIFACT_STORE = "workspaceblobstore", "workspaceartifactstore"
+ARTIFACT_CONTAINER = "azureml"
 API_VERSION = "2024-10-01-preview"
 
 # From a portal's name azure-ai-ml derives the audience of its tokens: https://ml.azure.SUFFIX.
@@ -82,6 +83,26 @@ class Site:
     def datastore_folder(self, path: str) -> Path:
         """The local folder or file of a path in the workspace's own datastore."""
         return self.folder / DATASTORE / path
+
+    @property
+    def account_url(self) -> str:
+        """The storage account as the SDK addresses it; requests pass through this server.
+
+        The SDK makes the address `https://ACCOUNT.blob.SUFFIX`, and no such host resolves to this
+        machine. So what it takes for the account's name holds this server's address.
+        """
+        suffix = self.connection.cloud.metadata.storage_endpoint
+        return f"https://{self.account_name}.blob.{suffix}"
+
+    @property
+    def account_name(self) -> str:
+        """What the datastores give out as the account's name; see `account_url`."""
+        return f"{urlsplit(self.url).netloc}/storage/{self.connection.storage.account}"
+
+    @property
+    def containers(self) -> dict[str, str]:
+        """The container of each datastore."""
+        return {DATASTORE: self.datastore_container, ARTIFACT_STORE: ARTIFACT_CONTAINER}
 
     @property
     def datastore_container(self) -> str:

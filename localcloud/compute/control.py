@@ -61,10 +61,10 @@ class Control:
         answer = self._send("GET", f"/jobs/{job}", params={"node": self.node})
         return bool(answer.json()["cancel"])
 
-    def report_step(self, job: str, step: str, status: str, error: Json | None = None) -> None:
-        """A step begins or ends."""
+    def report_step(self, job: str, step: str, status: str, error: Json | None = None) -> str:
+        """A step begins or ends; gives the id of its run."""
         body = {"node": self.node, "status": status, "error": error}
-        self._send("PUT", f"/jobs/{job}/steps/{step}", body)
+        return str(self._send("PUT", f"/jobs/{job}/steps/{step}", body).json()["run"])
 
     def log(self, job: str, step: str, **values: object) -> None:
         """Metrics (with their `iteration`) or parameters of a step."""

@@ -4,6 +4,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from localcloud.compute.artifacts import JobLogs, open_container, upload_folder
 from localcloud.compute.control import Control, Json, Superseded
 from localcloud.compute.inputs import InputError, fetch_inputs
 from localcloud.compute.tracker import JobTracker, describe
@@ -52,23 +53,31 @@ class Node:
             self._report(name, "Completed")
 
     def _run_pipeline(self, job: Json) -> None:
+        storage = self._connection.storage
         final = Path(job["output_dir"])
         work = final.with_name(f".{final.name}.{self._control.node}")
         for left_behind in final.parent.glob(f".{final.name}.*"):
             shutil.rmtree(left_behind, ignore_errors=True)
         try:
-            assets = fetch_inputs(
-                job["assets"], self._connection.storage, self._base_model, work / "inputs"
-            )
+            assets = fetch_inputs(job["assets"], storage, self._base_model, work / "inputs")
             outputs = work / "outputs"
             outputs.mkdir(parents=True)
-            tracker = JobTracker(self._control, job["name"])
+            logs = JobLogs(open_container(storage, job["log_container"]), job["name"])
+            tracker = JobTracker(self._control, job["name"], logs)
             run_chat_completion({**job["literals"], **assets}, outputs, tracker)
             self._control.report_job(job["name"], "Finalizing")
+            self._upload(job["outputs"], outputs)
             shutil.rmtree(final, ignore_errors=True)
             outputs.rename(final)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+    def _upload(self, place: Json, folder: Path) -> None:
+        """Put the job's outputs where the SDK downloads them; the folder serves the workspace."""
+        container = open_container(self._connection.storage, place["container"])
+        if container is not None:
+            for name in place["folders"]:
+                upload_folder(container, folder / name, f"{place['path']}/{name}")
 
     def _report(self, job: str, status: str, error: Json | None = None) -> None:
         LOG.info("job %s: %s %s", job, status, error or "")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from localcloud.compute.artifacts import JobLogs
 from localcloud.compute.control import Control
 from localcloud.training.pipeline import Cancelled, PipelineError
 
@@ -14,8 +15,9 @@ CANCEL_CHECK_SECONDS = 0.5
 class JobTracker:
     """Reports the steps, metrics and parameters of one job to the workspace."""
 
-    def __init__(self, control: Control, job: str) -> None:
+    def __init__(self, control: Control, job: str, logs: JobLogs) -> None:
         self._control = control
+        self._logs = logs
         self._job = job
         self._step: str | None = None
         self._checked = 0.0
@@ -25,31 +27,39 @@ class JobTracker:
         """A child run: running inside the block, then completed, failed or cancelled."""
         self.check_cancelled()
         self._step = name
-        self._control.report_step(self._job, name, "Running")
+        self._logs.begin_step(name, self._control.report_step(self._job, name, "Running"))
         try:
             yield
         except Cancelled:
-            self._control.report_step(self._job, name, "Canceled")
+            self._end(name, "Canceled")
             raise
         except Exception as error:
-            self._control.report_step(self._job, name, "Failed", describe(error))
+            self._end(name, "Failed", describe(error))
             raise
         else:
-            self._control.report_step(self._job, name, "Completed")
+            self._end(name, "Completed")
         finally:
             self._step = None
+
+    def _end(self, name: str, status: str, error: dict[str, object] | None = None) -> None:
+        if error is not None:
+            self._logs.step(f"{error['code']}: {error['message']}")
+        self._logs.end_step(name, status)
+        self._control.report_step(self._job, name, status, error)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Metrics of the current step. Values that are not finite are dropped, as Azure does."""
         finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
         if finite and self._step:
             self._control.log(self._job, self._step, metrics=finite, iteration=step)
+            self._logs.step(f"step {step}: {_listed(finite)}")
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Parameters of the current step."""
         values = {key: str(value) for key, value in params.items()}
         if values and self._step:
             self._control.log(self._job, self._step, params=values)
+            self._logs.step(_listed(values))
 
     def check_cancelled(self) -> None:
         """Ask, at most twice a second, whether the job is to end.
@@ -63,6 +73,10 @@ class JobTracker:
         self._checked = now
         if self._control.is_cancelled(self._job):
             raise Cancelled(f"Job {self._job} was cancelled.")
+
+
+def _listed(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
 def describe(error: Exception) -> dict[str, object]:

@@ -62,7 +62,10 @@ def submit(workspace: MLClient, connection: Connection, **files: Input) -> str:
 def test_default_datastore(workspace: MLClient) -> None:
     default = workspace.datastores.get_default()
     assert default.name == "workspaceblobstore"
-    assert [store.name for store in workspace.datastores.list()] == ["workspaceblobstore"]
+    assert [store.name for store in workspace.datastores.list()] == [
+        "workspaceblobstore",
+        "workspaceartifactstore",
+    ]
     with pytest.raises(ResourceNotFoundError):
         workspace.datastores.get("other")
 

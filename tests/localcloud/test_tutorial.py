@@ -65,7 +65,9 @@ def environment(cloud: Connection) -> dict[str, str]:
     }
 
 
-def test_every_cell_of_the_tutorial(cloud: Connection, tmp_path: Path) -> None:
+def test_every_cell_of_the_tutorial(
+    cloud: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_splits(tmp_path)
     ids = {
         "subscription_id": cloud.subscription_id,
@@ -96,3 +98,13 @@ def test_every_cell_of_the_tutorial(cloud: Connection, tmp_path: Path) -> None:
     assert model.id.startswith(workspace_path(cloud))
     assert ml.jobs.get(model.job_name).status == "Completed"
     assert list(ml.online_endpoints.list()) == []
+
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cloud.ca_bundle))
+    ml.jobs.download(model.job_name, output_name="trained_model", download_path=tmp_path)
+    assert (tmp_path / "named-outputs" / "trained_model" / "MLmodel").is_file()
+    ml.jobs.download(model.job_name, all=True, download_path=tmp_path / "all")
+    execution_log = tmp_path / "all" / "artifacts" / "logs" / "azureml" / "executionlogs.txt"
+    assert "Step chat_completion_finetune: Completed" in execution_log.read_text()
+    assert "Step chat_completion_finetune: Completed" in said
+    ml.models.download(model.name, model.version, download_path=tmp_path)
+    assert (tmp_path / model.name / "mlflow_model_folder" / "MLmodel").is_file()

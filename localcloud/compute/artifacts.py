@@ -1,0 +1,92 @@
+"""What a job leaves in the storage account: the logs of its steps, and its outputs."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.storage.blob import BlobServiceClient, ContainerClient
+
+from localcloud.connection import Storage
+
+LOG = logging.getLogger(__name__)
+
+EXECUTION_LOG = "logs/azureml/executionlogs.txt"
+STEP_LOG = "user_logs/std_log.txt"
+
+
+def open_container(storage: Storage, name: str) -> ContainerClient | None:
+    """The container, made when it is not there; None without a storage account."""
+    service = BlobServiceClient.from_connection_string(storage.connection_string, retry_total=0)
+    container = service.get_container_client(name)
+    try:
+        with suppress(ResourceExistsError):
+            container.create_container()
+    except AzureError as error:
+        LOG.warning("no storage account, nothing is kept there: %s", type(error).__name__)
+        return None
+    return container
+
+
+def upload_folder(container: ContainerClient, folder: Path, path: str) -> None:
+    """Put all files of a folder below `path`; once more does no harm.
+
+    Raises:
+        AzureError: the storage account does not take them.
+    """
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            with file.open("rb") as content:
+                name = f"{path}/{file.relative_to(folder).as_posix()}"
+                container.upload_blob(name, content, overwrite=True)
+
+
+class JobLogs:
+    """The logs of one job, as Azure ML names them: one of the pipeline, one of each step.
+
+    A log that can't be written stops no job.
+    """
+
+    def __init__(self, container: ContainerClient | None, job: str) -> None:
+        self._container = container
+        self._pipeline = self._begin(job, EXECUTION_LOG)
+        self._step: str | None = None
+
+    def begin_step(self, name: str, run: str) -> None:
+        """A step begins, with the id of its run."""
+        self._write(self._pipeline, f"Running step {name}, run id {run}")
+        self._step = self._begin(run, STEP_LOG)
+
+    def step(self, line: str) -> None:
+        """A line of the current step's log."""
+        if self._step is not None:
+            self._write(self._step, line)
+
+    def end_step(self, name: str, status: str) -> None:
+        """A step has ended."""
+        self.step(f"Step {name}: {status}")
+        self.pipeline(f"Step {name}: {status}")
+        self._step = None
+
+    def pipeline(self, line: str) -> None:
+        """A line of the pipeline's own log."""
+        self._write(self._pipeline, line)
+
+    def _begin(self, run: str, name: str) -> str:
+        path = f"ExperimentRun/dcid.{run}/{name}"
+        self._keep(lambda container: container.get_blob_client(path).create_append_blob())
+        return path
+
+    def _write(self, path: str, line: str) -> None:
+        text = f"[{datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z] {line}\n".encode()
+        self._keep(lambda container: container.get_blob_client(path).append_block(text))
+
+    def _keep(self, write: Callable[[ContainerClient], object]) -> None:
+        if self._container is None:
+            return
+        try:
+            write(self._container)
+        except AzureError as error:
+            LOG.warning("a job's log is not written: %s", error)
