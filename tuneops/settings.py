@@ -25,15 +25,22 @@ AUTHORITIES = {
 }
 """Where each cloud signs in."""
 
+RESOURCE_MANAGERS = {
+    "AzureCloud": "https://management.azure.com",
+    "AzureChinaCloud": "https://management.chinacloudapi.cn",
+    "AzureUSGovernment": "https://management.usgovcloudapi.net",
+}
+"""Where each cloud manages its resources."""
+
 CONFIG_JSON = (Path("config.json"), Path(".azureml/config.json"))
 MAX_CONFIG_JSON_BYTES = 64 * 1024
 
 
-class Settings(BaseSettings):
-    """Where the workspace, the storage account and the repository are, and how to reach them.
+class WorkspaceSettings(BaseSettings):
+    """Which workspace, in which cloud.
 
-    What the environment does not say of the workspace is taken from the ``config.json`` that the
-    Azure ML studio offers for download, if it lies in the app's folder or in ``.azureml/`` there.
+    What the environment does not say of it is taken from the ``config.json`` that the Azure ML
+    studio offers for download, if it lies in the working folder or in ``.azureml/`` there.
     """
 
     model_config = SettingsConfigDict(env_prefix="TUNEOPS_", populate_by_name=True, frozen=True)
@@ -50,6 +57,41 @@ class Settings(BaseSettings):
         None,
         description="Endpoints of a cloud of your own, as MLClient's cloud_metadata takes them",
     )
+
+    @property
+    def authority(self) -> str | None:
+        """The host that signs in; None for a cloud of your own, whose environment says it."""
+        return AUTHORITIES.get(self.cloud)
+
+    @property
+    def resource_manager(self) -> str:
+        """The address of Azure Resource Manager."""
+        own = (self.cloud_metadata or {}).get("resource_manager")
+        return own or RESOURCE_MANAGERS.get(self.cloud, RESOURCE_MANAGERS["AzureCloud"])
+
+    @model_validator(mode="after")
+    def _known_cloud(self) -> Self:
+        if self.cloud not in AUTHORITIES and not self.cloud_metadata:
+            known = ", ".join(AUTHORITIES)
+            raise ValueError(f"cloud is {self.cloud}: give {known}, or set cloud_metadata as well")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before the environment before config.json."""
+        downloaded = InitSettingsSource(settings_cls, read_config_json())
+        return init_settings, env_settings, downloaded
+
+
+class Settings(WorkspaceSettings):
+    """What a running TuneOps works with: the storage account and the repository as well."""
 
     storage_connection_string: SecretStr | None = Field(
         None,
@@ -87,31 +129,6 @@ class Settings(BaseSettings):
         int, Field(gt=0, description="Largest dataset that is prepared inside a function")
     ] = 2 * 1024**3
 
-    @property
-    def authority(self) -> str | None:
-        """The host that signs in; None for a cloud of your own, whose environment says it."""
-        return AUTHORITIES.get(self.cloud)
-
-    @model_validator(mode="after")
-    def _known_cloud(self) -> Self:
-        if self.cloud not in AUTHORITIES and not self.cloud_metadata:
-            known = ", ".join(AUTHORITIES)
-            raise ValueError(f"cloud is {self.cloud}: give {known}, or set cloud_metadata as well")
-        return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments before the environment before config.json."""
-        downloaded = InitSettingsSource(settings_cls, read_config_json())
-        return init_settings, env_settings, downloaded
-
 
 def read_config_json() -> dict[str, Any]:
     """The workspace that ``config.json`` names, empty when there is none.
@@ -146,7 +163,7 @@ def get_settings(**overrides: Any) -> Settings:
     return Settings(**overrides)
 
 
-def credential(settings: Settings) -> DefaultAzureCredential:
+def credential(settings: WorkspaceSettings) -> DefaultAzureCredential:
     """The app's identity: the managed one in Azure, your own login elsewhere."""
     known = {"authority": settings.authority} if settings.authority else {}
     return DefaultAzureCredential(**known)

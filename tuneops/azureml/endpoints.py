@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import ResourceNotFoundError
 
 from tuneops import names
+from tuneops.azureml import reasons
 from tuneops.azureml.errors import azure_errors
 from tuneops.azureml.workspace import Workspace, plain
 from tuneops.config import Identity, Probe
-from tuneops.observed import Deployment, Endpoint
+from tuneops.observed import FAILED, Deployment, Endpoint
 from tuneops.release import Release
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
             auth_mode=str(endpoint.auth_mode),
             public_network_access=plain(endpoint.public_network_access or "enabled").lower(),
             traffic={key: share for key, share in (endpoint.traffic or {}).items() if share},
-            deployments=tuple(_deployment(item, project) for item in found),
+            deployments=tuple(_deployment(workspace, item, name, project) for item in found),
         )
 
 
@@ -138,11 +139,14 @@ def begin_delete(workspace: Workspace, endpoint: str) -> None:
         workspace.ml.online_endpoints.begin_delete(endpoint)
 
 
-def _deployment(found: Any, project: str) -> Deployment:
+def _deployment(workspace: Workspace, found: Any, endpoint: str, project: str) -> Deployment:
     ours = names.is_ours(found.tags, project)
+    state = plain(found.provisioning_state)
+    failed = ours and state == FAILED
     return Deployment(
         name=str(found.name),
-        state=plain(found.provisioning_state),
+        state=state,
+        error=reasons.of_deployment(workspace, endpoint, found) if failed else "",
         release=(found.tags or {}).get(names.TAG_RELEASE, "") if ours else "",
         instance_type=str(found.instance_type or ""),
         instance_count=found.instance_count or 1,

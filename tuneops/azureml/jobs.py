@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import ResourceNotFoundError
 
 from tuneops import names, parameters
-from tuneops.azureml import registry
+from tuneops.azureml import reasons, registry
 from tuneops.azureml.errors import RefusedError, azure_errors
 from tuneops.azureml.workspace import Workspace, plain
-from tuneops.observed import FAILED, Job
+from tuneops.observed import Job
 from tuneops.release import Release
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def observe(workspace: Workspace, name: str) -> Job | None:
         except ResourceNotFoundError:
             return None
         seen = Job(status=plain(job.status), release=(job.tags or {}).get(names.TAG_RELEASE, ""))
-        error = _failed_steps(workspace, name) if seen.unsuccessful else ""
+        error = reasons.of_job(workspace, name) if seen.unsuccessful else ""
     return Job(seen.status, seen.release, error)
 
 
@@ -62,13 +62,6 @@ def cancel(workspace: Workspace, name: str) -> None:
     """
     with suppress(RefusedError), azure_errors(f"cancelling job {name}"):
         workspace.ml.jobs.begin_cancel(name)
-
-
-def _failed_steps(workspace: Workspace, name: str) -> str:
-    """The failed steps of a job, with what they say of it."""
-    steps = workspace.ml.jobs.list(parent_job_name=name)
-    failed = [step for step in steps if plain(step.status) == FAILED]
-    return "; ".join(f"step {step.display_name or step.name} failed" for step in failed)
 
 
 def display_name(release: Release) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.identity import DefaultAzureCredential
 
-from tuneops.settings import Settings, credential
+from tuneops.settings import WorkspaceSettings, credential
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Workspace:
     """Clients of a workspace, made when first needed and kept for the process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WorkspaceSettings) -> None:
         self._settings = settings
         self._credential = credential(settings)
         self.registry = lru_cache(maxsize=8)(self._registry)
@@ -28,6 +28,20 @@ class Workspace:
             f"/subscriptions/{s.subscription_id}/resourceGroups/{s.resource_group}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/{s.workspace}"
         )
+
+    @property
+    def resource_manager(self) -> str:
+        """Where Azure Resource Manager is, without a slash at the end."""
+        return self._settings.resource_manager.rstrip("/")
+
+    def authorization(self) -> dict[str, str]:
+        """The header that signs a request to Azure Resource Manager.
+
+        Raises:
+            ClientAuthenticationError: the identity gets no token.
+        """
+        token = self._credential.get_token(f"{self.resource_manager}/.default").token
+        return {"authorization": f"Bearer {token}"}
 
     @cached_property
     def ml(self) -> "MLClient":
@@ -56,7 +70,9 @@ def plain(value: object) -> str:
     return str(value.value if isinstance(value, Enum) else value)
 
 
-def _client(credential: DefaultAzureCredential, settings: Settings, **scope: str) -> "MLClient":
+def _client(
+    credential: DefaultAzureCredential, settings: WorkspaceSettings, **scope: str
+) -> "MLClient":
     """An MLClient that gives up soon: the reconciler tries again without holding a worker."""
     from azure.ai.ml import MLClient
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tuneops.cli import data, local, status
+from tuneops.cli import data, local, plan, status
 from tuneops.config_file import InvalidConfigError, json_schema, parse_config
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data", help="Training data.")
 app.add_typer(local.app, name="local", help="The local cloud: TuneOps without Azure.")
 app.command()(status.status)
+app.command()(plan.plan)
 
 
 @app.command()

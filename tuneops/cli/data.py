@@ -48,8 +48,6 @@ def upload(
     folder = target.status(project).projects[0].data_path
     if not folder:
         raise fail(f"project {project} takes its data from the Hugging Face hub, or is gone")
-    if not folder:
-        raise fail(f"project {project} has no config in git")
     if file.suffix != ".jsonl":
         raise fail(f"{file} is no .jsonl file")
     _check(file)

@@ -10,6 +10,7 @@ import httpx2
 import typer
 from pydantic import ValidationError
 
+from tuneops.settings import WorkspaceSettings
 from tuneops.status import Status
 
 if TYPE_CHECKING:
@@ -114,6 +115,17 @@ def open_storage(account_url: str, state: Path) -> "BlobServiceClient":
         return BlobServiceClient(account_url, DefaultAzureCredential())
     storage = read_connection(state)["storage"]
     return BlobServiceClient.from_connection_string(storage["connection_string"])
+
+
+def local_workspace(connection: dict[str, Any]) -> WorkspaceSettings:
+    """The local cloud's workspace."""
+    return WorkspaceSettings(
+        subscription_id=connection["subscription_id"],
+        resource_group=connection["resource_group"],
+        workspace=connection["workspace"],
+        cloud=connection["cloud"]["name"],
+        cloud_metadata=connection["cloud"]["metadata"],
+    )
 
 
 def use_local_identity(connection: dict[str, Any]) -> None:

@@ -1,0 +1,276 @@
+"""What Azure ML can't do for a config is said before a job costs anything, as advice.
+
+Through the real SDK, against the local workspace.
+"""
+
+import json
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import pytest
+import yaml
+from azure.ai.ml.entities import ManagedOnlineDeployment, ManagedOnlineEndpoint
+from azure.core.exceptions import HttpResponseError
+from typer.testing import CliRunner
+
+from tests.cloud import ROOT, Cloud
+from tests.config_text import config_of
+from tuneops import names, planning
+from tuneops.azureml import compute, endpoints, jobs, registry
+from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.azureml.workspace import Workspace
+from tuneops.cli import app
+from tuneops.cli.target import local_workspace, use_local_identity
+from tuneops.release import Desired, PreparedData, Project, Release, Source, start_release
+
+pytestmark = pytest.mark.slow
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CLUSTERS = [
+    {"name": "gpu-cluster", "size": "Standard_NC24ads_A100_v4", "max_nodes": 1},
+    {"name": "cpu-cluster", "size": "Standard_DS3_v2", "max_nodes": 1},
+    {"name": "t4-cluster", "size": "Standard_NC4as_T4_v3", "max_nodes": 4},
+]
+QUOTAS = {"standardNDSH100v5Family": 96, "StandardNCadsH100v5Family": 120}
+
+
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A workspace with some clusters, little quota for H100s and no node."""
+    state = tmp_path_factory.mktemp("refusals")
+    manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
+    manifest |= {"computes": CLUSTERS, "quotas": QUOTAS}
+    (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+    cloud = Cloud(state)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_TOKEN_CREDENTIALS"):
+            patch.setenv(name, "")
+        for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "ARM_CLOUD_METADATA_URL"):
+            patch.delenv(name, raising=False)
+        cloud.up("--parts", "platform,azureml", "--manifest", str(state / "manifest.yaml"))
+        use_local_identity(cloud.connection)
+        yield cloud
+        cloud.down()
+
+
+@pytest.fixture(scope="module")
+def workspace(azure: Cloud) -> Workspace:
+    return Workspace(local_workspace(azure.connection))
+
+
+@pytest.fixture
+def node(azure: Cloud) -> Iterator[httpx2.Client]:
+    """The compute node's side of the workspace."""
+    connection = azure.connection
+    with httpx2.Client(
+        base_url=f"{connection['azureml_url']}/_compute",
+        headers={"x-compute-key": connection["compute_key"]},
+        verify=ssl.create_default_context(cafile=connection["ca_file"]),
+        timeout=30,
+    ) as client:
+        yield client
+
+
+def release(extra: str = "") -> Release:
+    desired = Desired(
+        project="bot",
+        commit="0" * 40,
+        path="finetune/bot.yaml",
+        config=config_of("bot", extra),
+        source=Source(name="bot/a.jsonl", version="1", size=1),
+    )
+    data = PreparedData(
+        digest="d" * 12,
+        folder="bot/dddd",
+        train_rows=20,
+        test_rows=4,
+        assets={
+            "train": "azureml://datastores/workspaceblobstore/paths/train.jsonl",
+            "test": "azureml://datastores/workspaceblobstore/paths/test.jsonl",
+        },
+    )
+    return start_release(desired, Project(name="bot"), "/w", NOW).replace(data=data)
+
+
+def test_a_config_without_fault_is_planned(workspace: Workspace) -> None:
+    plan = planning.plan(workspace, release())
+    assert plan.compute_size == "Standard_NC24ads_A100_v4"
+    assert plan.base_model.endswith("/models/Phi-3-mini-4k-instruct/versions/1")
+    assert plan.parameters["max_seq_length"].origin == "model"
+
+
+@pytest.mark.parametrize(
+    ("extra", "advice"),
+    [
+        pytest.param(
+            "compute: {name: nowhere}\n",
+            "compute.name: the workspace has no compute nowhere; describe it under compute.cluster",
+            id="compute-absent",
+        ),
+        pytest.param(
+            "compute: {name: t4-cluster}\n",
+            "compute.name: the model can't be fine-tuned on Standard_NC4as_T4_v3; choose one of"
+            " Standard_NC24ads_A100_v4",
+            id="compute-not-allowed",
+        ),
+        pytest.param(
+            "compute: {gpus_per_node: 4}\n",
+            "compute.gpus_per_node is 4, Standard_NC24ads_A100_v4 has 1; leave it out",
+            id="too-many-gpus",
+        ),
+        pytest.param(
+            "compute: {nodes: 2}\n",
+            "compute.nodes: compute gpu-cluster has at most 1 nodes, 2 are asked for",
+            id="too-many-nodes",
+        ),
+        pytest.param(
+            "compute: {name: new, cluster: {size: Standard_NC24rs_v3}}\n",
+            "compute.cluster.size: Standard_NC24rs_v3 was retired by Azure on 2025-09-30; choose"
+            " Standard_NC24ads_A100_v4",
+            id="size-retired",
+        ),
+        pytest.param(
+            "compute: {name: new, cluster: {size: Standard_NC24ads_A100}}\n",
+            "the region has no size Standard_NC24ads_A100; available are Standard_NC24ads_A100_v4",
+            id="size-unknown",
+        ),
+        pytest.param(
+            "compute: {name: serverless, nodes: 2,"
+            " instance_types: {finetune: Standard_ND96isr_H100_v5}}\n",
+            "needs 192 cores of family standardNDSH100v5Family, the quota is 96; ask for more",
+            id="quota-of-the-training",
+        ),
+        pytest.param(
+            "deployment: {instance_type: Standard_NC6s_v3}\n",
+            "deployment.instance_type: Standard_NC6s_v3 was retired by Azure on 2025-09-30",
+            id="deployment-retired",
+        ),
+        pytest.param(
+            "deployment: {instance_type: Standard_F4s_v2}\n",
+            "deployment.instance_type: the model can't be served on Standard_F4s_v2; choose one of",
+            id="deployment-not-allowed",
+        ),
+        pytest.param(
+            "deployment: {instance_type: Standard_NC40ads_H100_v5, instance_count: 3}\n",
+            "needs 160 cores of family StandardNCadsH100v5Family, the quota is 120",
+            id="quota-of-the-deployment",
+        ),
+        pytest.param(
+            "training: {component: fine_tune_everything}\n",
+            "component fine_tune_everything in registry azureml",
+            id="component-absent",
+        ),
+    ],
+)
+def test_refused_with_advice(workspace: Workspace, extra: str, advice: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        planning.plan(workspace, release(extra))
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "version"), [("Phi-9", "latest"), ("Phi-3-mini-4k-instruct", "7")]
+)
+def test_model_that_the_registry_has_not(workspace: Workspace, name: str, version: str) -> None:
+    with pytest.raises(RefusedError, match=f"model {name} in registry azureml"):
+        registry.base_model(workspace, "azureml", name, version)
+
+
+def test_quota_in_use_is_waited_for_and_a_deployment_beyond_it_says_so(
+    workspace: Workspace,
+) -> None:
+    """An instance counts 1.2 times, rounded up: one of 40 cores takes 80 of the 120."""
+    ours = names.tags("bot", 1, "c")
+    workspace.ml.online_endpoints.begin_create_or_update(
+        ManagedOnlineEndpoint(name="crowded", auth_mode="key", tags=ours)
+    ).result()
+    first, second = (
+        ManagedOnlineDeployment(
+            name=name,
+            endpoint_name="crowded",
+            model=registry.base_model(workspace, "azureml", "Phi-3-mini-4k-instruct", "1").id,
+            instance_type="Standard_NC40ads_H100_v5",
+            instance_count=1,
+            tags=ours,
+        )
+        for name in ("first", "second")
+    )
+    # Without a node the base model is never there: this deployment stays under way.
+    workspace.ml.online_deployments.begin_create_or_update(first)
+    with pytest.raises(UnavailableError, match=r"needs 80 cores .* 40 of 120 are free"):
+        planning.plan(workspace, release("deployment: {instance_type: Standard_NC40ads_H100_v5}\n"))
+    with pytest.raises(HttpResponseError, match="OutOfQuota"):
+        workspace.ml.online_deployments.begin_create_or_update(second).result()
+
+    endpoint = endpoints.observe(workspace, "crowded", "bot")
+    assert endpoint is not None
+    failed = endpoint.deployment("second")
+    assert failed is not None
+    assert failed.state == "Failed"
+    assert failed.error.startswith("OutOfQuota: Not enough quota available")
+
+
+def test_failed_job_says_which_step_failed_and_why(
+    workspace: Workspace, node: httpx2.Client
+) -> None:
+    made = release()
+    made = made.replace(training=planning.plan(workspace, made))
+    jobs.submit(workspace, made)
+    job = node.post("/next", json={"node": "n"}).json()["name"]
+    error = {"code": "UserError", "message": "line 3 of the training file is no JSON"}
+    failed = {"node": "n", "status": "Failed", "error": error}
+    for report in (f"/jobs/{job}/steps/data_preprocess", f"/jobs/{job}/status"):
+        assert node.put(report, json=failed).is_success
+    seen = jobs.observe(workspace, job)
+    assert seen is not None
+    assert seen.error == f"step data_preprocess failed: {error['message']}"
+
+
+def test_what_is_not_there_is_none(workspace: Workspace) -> None:
+    assert compute.observe(workspace, "nowhere") is None
+    assert jobs.observe(workspace, "no-job") is None
+    assert endpoints.observe(workspace, "no-endpoint", "bot") is None
+
+
+def test_a_workspace_that_does_not_answer_is_waited_for(azure: Cloud) -> None:
+    connection = {**azure.connection, "cloud": {**azure.connection["cloud"], "name": "GoneCloud"}}
+    connection["cloud"]["metadata"] = {
+        **azure.connection["cloud"]["metadata"],
+        "resource_manager": "https://localhost:1/",
+    }
+    with pytest.raises(UnavailableError, match="compute gpu-cluster"):
+        compute.observe(Workspace(local_workspace(connection)), "gpu-cluster")
+
+
+def test_plan_shows_every_input_with_who_decided_it(azure: Cloud, tmp_path: Path) -> None:
+    file = tmp_path / "bot.yaml"
+    file.write_text(
+        "name: bot\nmodel: {name: Phi-3-mini-4k-instruct}\ndata: {path: bot}\n"
+        "training: {parameters: {seed: 7}}\n"
+    )
+    done = CliRunner().invoke(app, ["plan", str(file), "--state", str(azure.state), "--json"])
+    assert done.exit_code == 0, done.output
+    shown = json.loads(done.stdout)
+    assert shown["base_model"].endswith("/Phi-3-mini-4k-instruct/versions/1")
+    assert shown["parameters"]["seed"] == {"value": 7, "origin": "config"}
+    assert shown["parameters"]["max_seq_length"] == {"value": 256, "origin": "model"}
+    assert shown["parameters"]["lr_scheduler_type"] == {"value": "cosine", "origin": "default"}
+    assert shown["parameters"]["compute_finetune"] == {"value": "gpu-cluster", "origin": "tuneops"}
+
+    table = CliRunner().invoke(app, ["plan", str(file), "--state", str(azure.state)])
+    assert "model_specific_defaults" in table.output
+    assert "1 x Standard_NC24ads_A100_v4" in table.output
+
+
+def test_plan_of_what_can_not_be_done_exits_with_advice(azure: Cloud, tmp_path: Path) -> None:
+    file = tmp_path / "bot.yaml"
+    file.write_text(
+        "name: bot\nmodel: {name: Phi-3-mini-4k-instruct}\ndata: {path: bot}\n"
+        "deployment: {instance_type: Standard_NC6s_v3}\n"
+    )
+    done = CliRunner().invoke(app, ["plan", str(file), "--state", str(azure.state)])
+    assert done.exit_code == 1
+    assert "was retired by Azure on 2025-09-30; choose" in done.output

@@ -1,0 +1,75 @@
+"""Why a job or a deployment failed, in Azure's own words."""
+
+from contextlib import suppress
+from typing import Any
+
+import httpx2
+from azure.core.exceptions import AzureError
+
+from tuneops.azureml.workspace import Workspace, plain
+from tuneops.observed import FAILED
+from tuneops.scrub import scrub
+
+MAX_REASON = 500
+LOG_LINES = 20
+OPERATION = "AzureAsyncOperationUri"
+"""The property of a deployment that holds the address of its last operation."""
+
+
+def of_job(workspace: Workspace, name: str) -> str:
+    """What the failed steps of a job say, or the job itself; empty when they say nothing.
+
+    Raises:
+        AzureError: the workspace can't be asked now.
+    """
+    steps = workspace.ml.jobs.list(parent_job_name=name)
+    failed = [step for step in steps if plain(step.status) == FAILED]
+    told = [
+        f"step {step.display_name or step.name} failed: {_run_error(workspace, str(step.name))}"
+        for step in failed
+    ]
+    return _short("; ".join(told) or _run_error(workspace, name))
+
+
+def of_deployment(workspace: Workspace, endpoint: str, deployment: Any) -> str:
+    """What the deployment's last operation says, or the end of its container's log.
+
+    Failing to find out is no reason to fail: then the reason is empty.
+    """
+    address = str((deployment.properties or {}).get(OPERATION, ""))
+    reason = ""
+    with suppress(AzureError, httpx2.HTTPError, ValueError):
+        reason = _operation_error(workspace, address)
+    if not reason:
+        with suppress(AzureError):
+            log = workspace.ml.online_deployments.get_logs(
+                str(deployment.name), endpoint, lines=LOG_LINES
+            )
+            reason = str(log or "").strip()[-MAX_REASON:]
+    return _short(reason)
+
+
+def _run_error(workspace: Workspace, run: str) -> str:
+    """The error in the run's details.
+
+    The SDK reads them for `jobs.stream` and offers them in no other way (azure-ai-ml 1.35).
+    """
+    details = workspace.ml.jobs._runs_operations.get_run_details(run)
+    error = details.error and details.error.error
+    return str(error.message or error.code or "") if error else ""
+
+
+def _operation_error(workspace: Workspace, address: str) -> str:
+    """The error of a long-running operation; only Azure Resource Manager is asked."""
+    if not address.startswith(f"{workspace.resource_manager}/"):
+        return ""
+    answer = httpx2.get(address, headers=workspace.authorization(), timeout=20)
+    error = answer.json().get("error") if answer.is_success else None
+    if not isinstance(error, dict):
+        return ""
+    return ": ".join(str(error[key]) for key in ("code", "message") if error.get(key))
+
+
+def _short(text: str) -> str:
+    line = scrub(" ".join(text.split()))
+    return line if len(line) <= MAX_REASON else line[:MAX_REASON] + "..."
