@@ -6,6 +6,7 @@ import pytest
 
 from tests.config_text import config_of
 from tuneops import names
+from tuneops.azureml.jobs import display_name
 from tuneops.config import Evaluation
 from tuneops.evaluation import verdict
 from tuneops.parameters import ModelDefaultsError, Origin, TrainingParameters, effective, values
@@ -110,3 +111,14 @@ def test_parameters_of_the_config_win_over_the_models_and_these_over_the_tutoria
 def test_a_hostile_tag_is_refused(tag: str) -> None:
     with pytest.raises(ModelDefaultsError):
         effective({}, TrainingParameters(), {"model_specific_defaults": tag})
+
+
+def test_the_display_name_follows_the_tutorials_rule() -> None:
+    own = {"number_of_gpu_to_use_finetuning": 4}
+    given = effective(
+        own, TrainingParameters(), {"model_specific_defaults": "{'max_seq_length': 256}"}
+    )
+    made = release()
+    made = made.replace(training=made.plan.replace(parameters=given))
+    expected = "Phi-3-mini-4k-instruct-bot-bs4-cosine-ds2-lora-save_limit-1-seqlen256"
+    assert display_name(made) == expected

@@ -96,7 +96,7 @@ def _settings(*, azure: bool, state: Path) -> WorkspaceSettings:
         use_local_identity(connection)
         return local_workspace(connection)
     try:
-        return WorkspaceSettings()  # type: ignore[call-arg]
+        return WorkspaceSettings()
     except (ValidationError, ValueError) as error:
         raise fail(
             "which workspace? Put its config.json here, or set TUNEOPS_SUBSCRIPTION_ID, "
