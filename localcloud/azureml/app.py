@@ -22,6 +22,7 @@ from localcloud.azureml.datastores import Datastores
 from localcloud.azureml.deployments import Deployments, scoring_log
 from localcloud.azureml.endpoints import Endpoints
 from localcloud.azureml.events import Outbox
+from localcloud.azureml.faults import Faults, FaultyCalls
 from localcloud.azureml.fleet import Fleet
 from localcloud.azureml.http import Guard, RequestLog, arm_error, http_error, server_error
 from localcloud.azureml.job_outputs import JobOutputs
@@ -52,6 +53,7 @@ class AzureMl:
         self._store = store = Store(site.folder / "workspace.sqlite")
         self._auth = Authenticator(connection)
         self._counts: Counter[str] = Counter()
+        self._faults = Faults(store)
         self._operations = Operations(site, store)
         self._outbox = Outbox(site, store)
         self._runs = Runs(store)
@@ -60,19 +62,26 @@ class AzureMl:
         assets = Assets(site, store, lifecycle)
         self._workspace = Workspace(site, store)
         self._registry = Registry(site, store)
-        self._computes = Computes(site, store, self._operations)
+        self._computes = Computes(site, store, self._operations, self._faults)
         self._jobs = Jobs(site, lifecycle, self._operations, self._computes, self._registry)
-        self._nodes = Nodes(site, lifecycle, assets, self._runs, self._jobs.submitted)
+        self._nodes = Nodes(site, lifecycle, assets, self._runs, self._faults, self._jobs.submitted)
         self._models = Models(site, store, assets, self._outbox)
         self._data = DataAssets(site, store, assets)
         containers = Containers(site)
         self._datastores = Datastores(site, containers)
         self._quota = Quota(site, store, manifest.quotas)
         self._deployments = Deployments(
-            site, store, self._operations, assets, self._fleet, self._outbox, self._quota
+            site,
+            store,
+            self._operations,
+            assets,
+            self._fleet,
+            self._outbox,
+            self._quota,
+            self._faults,
         )
         self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
-        self._scoring = Scoring(store, self._fleet, self._auth)
+        self._scoring = Scoring(store, self._fleet, self._auth, self._faults)
         self._outputs = JobOutputs(site, lifecycle)
         self._history = RunHistory(site, lifecycle, self._runs, self._outputs, containers)
         self._mlflow = Mlflow(site, self._runs)
@@ -81,7 +90,10 @@ class AzureMl:
         """The ASGI application."""
         return Starlette(
             routes=[*self._public_routes(), *self._guarded_routes()],
-            middleware=[Middleware(RequestLog, counts=self._counts)],
+            middleware=[
+                Middleware(RequestLog, counts=self._counts),
+                Middleware(FaultyCalls, faults=self._faults),
+            ],
             exception_handlers={
                 ArmError: arm_error,
                 HTTPException: http_error,
@@ -98,6 +110,7 @@ class AzureMl:
             *self._datastores.public_routes(),
             Route("/health", self._get_health),
             Route("/_admin/requests", self._get_counts),
+            Mount("/_admin/faults", routes=self._faults.routes(), middleware=[node]),
             Mount("/_compute", routes=self._nodes.routes(), middleware=[node]),
         ]
 

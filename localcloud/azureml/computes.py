@@ -16,10 +16,11 @@ from localcloud.azureml.arm import (
     user_error,
 )
 from localcloud.azureml.bodies import read_json, section, text, whole_number
+from localcloud.azureml.faults import Faults
 from localcloud.azureml.operations import Operations
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
-from localcloud.azureml.vm_sizes import find_size
+from localcloud.azureml.vm_sizes import SIZES, find_size
 from localcloud.manifest import Compute
 
 KIND = "computes"
@@ -30,10 +31,11 @@ IDLE_NODES = ("preparing", "running", "idle", "unusable", "leaving", "preempted"
 class Computes:
     """The workspace's clusters: those of the manifest and those created since."""
 
-    def __init__(self, site: Site, store: Store, operations: Operations) -> None:
+    def __init__(self, site: Site, store: Store, operations: Operations, faults: Faults) -> None:
         self._site = site
         self._store = store
         self._operations = operations
+        self._faults = faults
 
     def routes(self) -> list[Route]:
         """Routes below the workspace."""
@@ -102,7 +104,13 @@ class Computes:
     def _begin_create(self, name: str) -> str:
         async def create() -> None:
             await asyncio.sleep(PROVISIONING_SECONDS)
-            self._store.put(KIND, name, _with_state(self._get(name), "Succeeded"))
+            fault = self._faults.strike("compute", name)
+            resource = _with_state(self._get(name), "Failed" if fault else "Succeeded")
+            problem = fault and {"error": {"code": fault.code, "message": fault.message}}
+            resource["properties"]["provisioningErrors"] = [problem] if problem else None
+            self._store.put(KIND, name, resource)
+            if fault:
+                raise fault.error()
 
         return self._operations.begin(f"{KIND}/{name}", create)
 
@@ -120,7 +128,9 @@ class Computes:
         cluster = section(properties, "properties")
         size = find_size(text(cluster, "vmSize"))
         if size is None:
-            raise user_error(f"The size '{cluster['vmSize']}' is not known.", target="vmSize")
+            offered = ", ".join(size.name for size in SIZES)
+            message = f"The size '{cluster['vmSize']}' is not known. Sizes: {offered}."
+            raise user_error(message, target="vmSize")
         scale = section(cluster, "scaleSettings")
         created = before["properties"]["createdOn"] if before else timestamp()
         return {

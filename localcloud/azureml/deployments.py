@@ -22,6 +22,7 @@ from localcloud.azureml.assets import Assets
 from localcloud.azureml.bodies import read_json, whole_number
 from localcloud.azureml.deployment_resource import deployment_resource
 from localcloud.azureml.events import Outbox
+from localcloud.azureml.faults import HANG_SECONDS, Faults
 from localcloud.azureml.fleet import Fleet, ScoringFailedError, log_tail
 from localcloud.azureml.operations import Operations, Work
 from localcloud.azureml.quota import Quota
@@ -30,9 +31,11 @@ from localcloud.azureml.store import Store
 
 DEPLOYMENTS = "deployments"
 OPERATION = "AzureAsyncOperationUri"
+STORAGE_INITIALIZER = "StorageInitializer"
 PROVISIONING_SECONDS = 1.0
 BASE_MODEL_POLL_SECONDS = 0.5
 MAX_PER_ENDPOINT = 20
+BUSY = ("Creating", "Updating", "Deleting")
 
 
 class Deployments:
@@ -51,6 +54,7 @@ class Deployments:
         fleet: Fleet,
         outbox: Outbox,
         quota: Quota,
+        faults: Faults,
     ) -> None:
         self._site = site
         self._store = store
@@ -59,6 +63,7 @@ class Deployments:
         self._fleet = fleet
         self._outbox = outbox
         self._quota = quota
+        self._faults = faults
 
     def routes(self) -> list[Route]:
         """Routes below the workspace."""
@@ -122,6 +127,8 @@ class Deployments:
             state = before["resource"]["properties"]["provisioningState"]
             if state != "Failed":
                 return self._answer(request, before["resource"], 200)
+        if before is not None and before["resource"]["properties"]["provisioningState"] in BUSY:
+            raise conflict(f"Deployment '{name}' is busy: an operation on it is under way.")
         resource["properties"]["provisioningState"] = "Creating" if before is None else "Updating"
         folder = before["folder"] if before else None
         record = {"resource": resource, "submitted": submitted, "folder": folder}
@@ -150,9 +157,12 @@ class Deployments:
         return JSONResponse(None, status_code=202, headers=headers)
 
     async def get_logs(self, request: Request) -> Response:
-        """The end of what the scoring process wrote."""
+        """The end of what the scoring process wrote, or how it came by its model."""
         record = self._record(request)
-        lines = whole_number(await read_json(request), "tail", 50, 0, 10000) or 50
+        body = await read_json(request)
+        lines = whole_number(body, "tail", 50, 0, 10000) or 50
+        if body.get("containerType") == STORAGE_INITIALIZER:
+            return JSONResponse({"content": _initializer_log(record)})
         path = scoring_log(self._site, _key_of(record["resource"]))
         return JSONResponse({"content": log_tail(path, lines)})
 
@@ -181,11 +191,21 @@ class Deployments:
         if record is None:
             raise not_found("Deployment", key)
         self._quota.check(key)
+        await self._go_wrong(key)
         folder = await self._model_folder(record["resource"]["properties"]["model"])
         await asyncio.sleep(PROVISIONING_SECONDS)
         await self._fleet.deploy(key, folder)
         with self._store.transaction():
             self._announce(self._set_state(key, "Succeeded", folder))
+
+    async def _go_wrong(self, key: str) -> None:
+        """Fail, hang or be slow if that was asked for."""
+        fault = self._faults.strike("deployment", key)
+        if fault is None:
+            return
+        if fault.outcome == "fail":
+            raise fault.error()
+        await asyncio.sleep(HANG_SECONDS if fault.outcome == "hang" else fault.seconds)
 
     async def _model_folder(self, model: str) -> Path:
         if not self._assets.is_base_model(model):
@@ -254,6 +274,15 @@ class Deployments:
         count = len(self._store.list(DEPLOYMENTS, f"{endpoint['name']}/"))
         if before is None and count >= MAX_PER_ENDPOINT:
             raise user_error(f"An endpoint has at most {MAX_PER_ENDPOINT} deployments.")
+
+
+def _initializer_log(record: Json) -> str:
+    """What the container that fetches the model has to say."""
+    model = record["resource"]["properties"]["model"]
+    lines = [f"Fetching model {model}"]
+    if record["folder"]:
+        lines.append(f"Model is in {record['folder']}")
+    return "\n".join(lines)
 
 
 def operation_name(resource: Json) -> str | None:

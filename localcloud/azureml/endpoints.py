@@ -22,6 +22,7 @@ from localcloud.azureml.arm import (
 from localcloud.azureml.auth import Authenticator
 from localcloud.azureml.bodies import read_json, section, string_map, text
 from localcloud.azureml.deployments import (
+    BUSY,
     DEPLOYMENTS,
     OPERATION,
     Deployments,
@@ -96,6 +97,8 @@ class Endpoints:
         resource = self._resource(name, body, request.state.caller, before)
         if before is not None and _wanted(before) == _wanted(resource):
             return JSONResponse(before)
+        if before is not None and before["properties"]["provisioningState"] in BUSY:
+            raise conflict(f"Endpoint '{name}' is busy: an operation on it is under way.")
         resource["properties"]["provisioningState"] = "Creating" if before is None else "Updating"
         if before is None:
             self._store.put(KEYS, name, {"Primary": _new_key(), "Secondary": _new_key()})

@@ -67,11 +67,16 @@ class RequestLog:
 
 def operation(scope: Scope) -> str:
     """A request by what it does: method and path, without the names of resources."""
-    path = _RESOURCE.sub(lambda match: "/registry" if match["registry"] else "", scope["path"])
+    path = short_path(scope)
     for name, value in scope.get("path_params", {}).items():
         path = re.sub(f"/{re.escape(str(value))}(?=/|$)", f"/{{{name}}}", path, count=1)
     known = "endpoint" in scope
     return f"{scope['method']} {path or '/'}" if known else f"{scope['method']} (unknown route)"
+
+
+def short_path(scope: Scope) -> str:
+    """A request's path below the workspace, or below `/registry`."""
+    return _RESOURCE.sub(lambda match: "/registry" if match["registry"] else "", scope["path"])
 
 
 async def arm_error(request: Request, error: Exception) -> Response:

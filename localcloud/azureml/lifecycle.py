@@ -132,6 +132,8 @@ class Lifecycle:
                 self.set_step(record, step["step"], status, error)
 
     def _announce(self, record: Json, run: str, status: str, facts: Json) -> None:
+        if record.get("silent"):
+            return
         properties = record["resource"]["properties"]
         experiment = self._site.experiment_id(properties["experimentName"])
         data = {

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from localcloud.azureml.arm import ArmError, Json, conflict, not_found, user_error
 from localcloud.azureml.assets import Assets, job_output_path
 from localcloud.azureml.bodies import read_json, section, string_map, text, whole_number
+from localcloud.azureml.faults import Faults
 from localcloud.azureml.lifecycle import ENDED, Lifecycle
 from localcloud.azureml.runs import Metric, Runs, now_ms
 from localcloud.azureml.site import ARTIFACT_CONTAINER, Site
@@ -33,12 +34,14 @@ class Nodes:
         lifecycle: Lifecycle,
         assets: Assets,
         runs: Runs,
+        faults: Faults,
         submitted: asyncio.Event,
     ) -> None:
         self._site = site
         self._lifecycle = lifecycle
         self._assets = assets
         self._runs = runs
+        self._faults = faults
         self._submitted = submitted
         self._newest = ""
 
@@ -132,7 +135,7 @@ class Nodes:
     def _take(self, node: str) -> Json | None:
         for record in self._lifecycle.jobs():
             status = record["resource"]["properties"]["status"]
-            if status in ENDED:
+            if status in ENDED or (record.get("hangs") and status != "CancelRequested"):
                 continue
             if status == "CancelRequested":
                 self._lifecycle.set_status(record, "Canceled")
@@ -147,6 +150,8 @@ class Nodes:
             self._lifecycle.set_status(record, "Failed", problem)
             return None
         name, work = record["resource"]["name"], record["work"]
+        if self._goes_wrong(record):
+            return None
         try:
             assets = {key: self._assets.local_path(uri) for key, uri in work["assets"].items()}
         except ArmError as error:
@@ -172,6 +177,22 @@ class Nodes:
             },
             "log_container": ARTIFACT_CONTAINER,
         }
+
+    def _goes_wrong(self, record: Json) -> bool:
+        """Whether a fault was asked for that keeps the job from being run."""
+        fault = self._faults.strike("job", record["resource"]["name"])
+        if fault is None:
+            return False
+        record["silent"] = fault.silent or fault.outcome == "silent"
+        record["hangs"] = fault.outcome == "hang"
+        self._lifecycle.save(record)
+        if fault.outcome == "silent":
+            return False
+        self._lifecycle.set_status(record, "Running")
+        if fault.outcome == "fail":
+            problem = {"code": fault.code, "message": fault.message}
+            self._lifecycle.set_status(record, "Failed", problem)
+        return True
 
 
 def _status(body: Json) -> str:

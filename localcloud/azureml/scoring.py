@@ -16,6 +16,7 @@ from localcloud.azureml.bodies import duration
 from localcloud.azureml.deployment_resource import DEFAULT_TIMEOUT
 from localcloud.azureml.deployments import DEPLOYMENTS
 from localcloud.azureml.endpoints import ENDPOINTS, KEYS
+from localcloud.azureml.faults import HANG_SECONDS, Faults
 from localcloud.azureml.fleet import Fleet, Server
 from localcloud.azureml.store import Store
 from localcloud.azureml.traffic import choose
@@ -33,10 +34,11 @@ class Scoring:
     with more than twice as many requests in flight as the deployment takes at once.
     """
 
-    def __init__(self, store: Store, fleet: Fleet, auth: Authenticator) -> None:
+    def __init__(self, store: Store, fleet: Fleet, auth: Authenticator, faults: Faults) -> None:
         self._store = store
         self._fleet = fleet
         self._auth = auth
+        self._faults = faults
         self._dice = random.Random()
         self._client = httpx2.AsyncClient(timeout=None, trust_env=False)
         self._mirrored: set[asyncio.Task[Response]] = set()
@@ -102,10 +104,16 @@ class Scoring:
         slots = settings["maxConcurrentRequestsPerInstance"] * resource["sku"]["capacity"]
         if server.in_flight >= 2 * slots:
             raise ArmError(429, "TooManyRequests", f"Deployment '{name}' is busy.")
+        fault = self._faults.strike("scoring", f"{endpoint['name']}/{name}")
+        if fault and fault.outcome == "fail":
+            raise fault.error()
+        if fault and fault.outcome == "wrong":
+            return Response(fault.body, headers={HEADER: name}, media_type="application/json")
+        pause = 0.0 if fault is None else HANG_SECONDS if fault.outcome == "hang" else fault.seconds
         server.in_flight += 1
         try:
             timeout = duration(settings, "requestTimeout", DEFAULT_TIMEOUT)
-            answer = await asyncio.wait_for(self._ask(server, body), timeout.total_seconds())
+            answer = await asyncio.wait_for(self._ask(server, body, pause), timeout.total_seconds())
         except TimeoutError as error:
             message = f"Deployment '{name}' did not answer in time."
             raise ArmError(408, "RequestTimeout", message) from error
@@ -116,7 +124,8 @@ class Scoring:
             server.in_flight -= 1
         return _answer(name, answer)
 
-    async def _ask(self, server: Server, body: bytes) -> httpx2.Response:
+    async def _ask(self, server: Server, body: bytes, pause: float) -> httpx2.Response:
+        await asyncio.sleep(pause)
         await server.ready.wait()
         headers = {"content-type": "application/json"}
         return await self._client.post(f"{server.url}/score", content=body, headers=headers)
