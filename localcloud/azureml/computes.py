@@ -139,6 +139,7 @@ class Computes:
             "type": f"{PROVIDER}/workspaces/computes",
             "location": self._site.connection.location,
             "tags": section(body, "tags"),
+            "identity": body.get("identity"),
             "properties": {
                 "createdOn": created,
                 "modifiedOn": timestamp(),
@@ -165,6 +166,8 @@ class Computes:
                     "allocationState": "Steady",
                     "errors": None,
                     "osType": "Linux",
+                    "subnet": None,
+                    "userAccountCredentials": None,
                     "isolatedNetwork": False,
                     "enableNodePublicIp": True,
                     "remoteLoginPortPublicAccess": "NotSpecified",

@@ -36,6 +36,10 @@ class DataAssets(VersionedAssets):
                 inner={"code": "Immutable", "innerError": {"code": "AssetPathImmutable"}},
             )
 
+    def container_properties(self, properties: Json) -> Json:
+        """The kind of data, which is that of the first version."""
+        return {"dataType": text(properties, "dataType", TYPES[0])}
+
     def own_properties(self, properties: Json) -> Json:
         """What a data asset has besides what every asset has."""
         kind = text(properties, "dataType")

@@ -58,7 +58,8 @@ def _properties(properties: Json, assets: Assets) -> Json:
         "readinessProbe": PROBE | section(properties, "readinessProbe"),
         "instanceType": _instance_type(properties),
         "model": _model(properties, assets),
-        "egressPublicNetworkAccess": "Enabled",
+        "egressPublicNetworkAccess": text(properties, "egressPublicNetworkAccess", "Enabled"),
+        "dataCollector": properties.get("dataCollector"),
         "endpointComputeType": "Managed",
     }
 

@@ -218,7 +218,7 @@ class Jobs:
                 "settings": properties.get("settings"),
                 "jobs": properties["jobs"],
                 "inputs": section(properties, "inputs"),
-                "outputs": section(properties, "outputs"),
+                "outputs": _outputs(properties),
                 "sourceJobId": None,
             },
             "systemData": system_data(caller),
@@ -242,3 +242,9 @@ class Jobs:
             }
             for kind, endpoint in endpoints.items()
         }
+
+
+def _outputs(properties: Json) -> Json:
+    """The declared outputs with everything that the service says of one."""
+    unset = {"description": None, "mode": None, "uri": None}
+    return {name: unset | dict(output) for name, output in section(properties, "outputs").items()}

@@ -58,6 +58,7 @@ class Models(VersionedAssets):
             "flavors": self._flavors(uri) if kind == "mlflow_model" else {},
             "modelType": kind,
             "modelUri": uri,
+            "stage": properties.get("stage"),
             "jobName": job,
         }
 

@@ -144,6 +144,7 @@ class Registry:
             "modelType": "mlflow_model",
             "modelUri": f"{uri}/files/mlflow_model_folder",
             "jobName": None,
+            "stage": None,
             "provisioningState": "Succeeded",
         }
         return self._version(uri, "models", BASE_MODEL_VERSION, properties)

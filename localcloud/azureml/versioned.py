@@ -44,6 +44,10 @@ class VersionedAssets(ABC):
     def check_same(self, name: str, resource: Json, properties: Json) -> None:
         """Refuse a change of what never changes in a version."""
 
+    def container_properties(self, properties: Json) -> Json:
+        """What a new container has besides, from its first version or its own PUT."""
+        return {}
+
     def check_version(self, version: str) -> None:  # noqa: B027 - most may have any
         """Refuse a version that this kind may not have."""
 
@@ -111,7 +115,9 @@ class VersionedAssets(ABC):
         resource = self._resource(name, version, properties, request.state.caller)
         with self._store.transaction():
             if self._store.get(self.kind, name) is None:
-                self._keep_container(name, request.state.caller, {})
+                self._keep_container(
+                    name, request.state.caller, self.container_properties(properties)
+                )
             self._store.put(self.versions_kind, f"{name}/{version}", resource)
             self.announce(name, version, resource["properties"])
         location = f"{self._site.url}{request.url.path}?{request.url.query}"
@@ -149,7 +155,8 @@ class VersionedAssets(ABC):
         return self._store.list(self.versions_kind, f"{name}/")
 
     def _keep_container(self, name: str, caller: str, properties: Json) -> None:
-        before = self._store.get(self.kind, name) or {"systemData": None, "properties": {}}
+        fresh: Json = {"systemData": None, "properties": self.container_properties(properties)}
+        before: Json = self._store.get(self.kind, name) or fresh
         current = before["properties"] | {
             "description": properties.get("description", before["properties"].get("description")),
             "tags": string_map(properties, "tags"),

@@ -11,6 +11,15 @@ from localcloud.azureml.site import PORTAL, Site
 from localcloud.azureml.store import Store
 from localcloud.azureml.vm_sizes import vm_sizes
 
+UNSET = (
+    "encryption",
+    "featureStoreSettings",
+    "hubResourceId",
+    "managedNetwork",
+    "primaryUserAssignedIdentity",
+    "serverlessComputeSettings",
+)
+
 
 class Workspace:
     """Answers for the workspace resource and what is offered at its location."""
@@ -114,6 +123,10 @@ class Workspace:
             "publicNetworkAccess": "Enabled",
             "discoveryUrl": f"{site.url}/discovery",
             "mlFlowTrackingUri": site.mlflow_uri,
+            "enableDataIsolation": False,
+            "provisionNetworkNow": False,
+            "systemDatastoresAuthMode": "accesskey",
+            **dict.fromkeys(UNSET),
         }
 
     def _sibling(self, kind: str, name: str) -> str:
