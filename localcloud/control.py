@@ -13,6 +13,7 @@ from pathlib import Path
 from localcloud.connection import Connection
 from localcloud.leftovers import end_leftovers
 from localcloud.parts import PART_NAMES, Part, base_environment, log_file
+from localcloud.process import inherited_environment
 from localcloud.provision import provision
 from localcloud.records import PartRecord, Processes, command_lock, supervisor_pid
 from localcloud.storage.install import azurite_is_installed, ensure_azurite
@@ -105,7 +106,7 @@ def _start(folders: Folders, parts: Sequence[str]) -> Connection:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **base_environment(folders.state)},
+            env={**inherited_environment(), **base_environment(folders.state)},
             start_new_session=True,
         )
     return connection

@@ -16,6 +16,17 @@ LOOPBACK = "127.0.0.1"
 # a part which restarts finds its port free.
 PORT_RANGE = range(20000, 32000)
 
+# Settings of the SDKs that a person, or a test beside us, may have pointed at another cloud.
+OF_ANOTHER_CLOUD = (
+    "ARM_CLOUD_METADATA_URL",
+    "AZUREML_",
+    "AZURE_TOKEN_CREDENTIALS",
+    "IDENTITY_",
+    "MLFLOW_TRACKING_",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+)
+
 
 def exit_with_parent() -> None:
     """End this process as soon as its parent is gone, however the parent ended.
@@ -32,6 +43,11 @@ def _exit_at_end_of_input() -> None:
     os._exit(0)
 
 
+def inherited_environment() -> dict[str, str]:
+    """This process's environment, without what would lead a child to another cloud."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(OF_ANOTHER_CLOUD)}
+
+
 def start_child(
     arguments: Sequence[str | Path],
     *,
@@ -45,7 +61,7 @@ def start_child(
 
     Args:
         log_file: output is appended to it; without one the child writes where this process does.
-        environment: added to this process's environment.
+        environment: added to `inherited_environment`.
         own_group: give the child a session and process group of its own (see ``stop_group``).
         inherit: file descriptors that the child keeps open, besides the standard ones.
     """
@@ -56,7 +72,7 @@ def start_child(
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
-            env={**os.environ, **(environment or {})},
+            env={**inherited_environment(), **(environment or {})},
             cwd=directory,
             start_new_session=own_group,
             pass_fds=inherit,

@@ -50,8 +50,7 @@ class Cloud:
 
     def _command(self, name: str, *options: str) -> None:
         line = [sys.executable, "-m", "localcloud", name, "--state", str(self.state), *options]
-        own = {k: v for k, v in os.environ.items() if not k.startswith("AZUREML_")}
-        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, env=own)
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
     # What a team does

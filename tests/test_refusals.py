@@ -4,6 +4,7 @@ Through the real SDK, against the local workspace.
 """
 
 import json
+import os
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -45,15 +46,13 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     manifest |= {"computes": CLUSTERS, "quotas": QUOTAS}
     (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
     cloud = Cloud(state)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_TOKEN_CREDENTIALS"):
-            patch.setenv(name, "")
-        for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "ARM_CLOUD_METADATA_URL"):
-            patch.delenv(name, raising=False)
-        cloud.up("--parts", "platform,azureml", "--manifest", str(state / "manifest.yaml"))
-        use_local_identity(cloud.connection)
-        yield cloud
-        cloud.down()
+    before = dict(os.environ)
+    cloud.up("--parts", "platform,azureml", "--manifest", str(state / "manifest.yaml"))
+    use_local_identity(cloud.connection)
+    yield cloud
+    cloud.down()
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

@@ -90,3 +90,19 @@ def test_preferred_ports_are_kept_while_they_are_free() -> None:
 def test_two_names_with_the_same_preferred_port_get_two_ports() -> None:
     [port] = free_ports(["a"]).values()
     assert len(set(free_ports(["a", "b"], {"a": port, "b": port}).values())) == 2
+
+
+def test_what_leads_to_another_cloud_is_not_inherited(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "elsewhere")
+    monkeypatch.setenv("ARM_CLOUD_METADATA_URL", "https://elsewhere.example")
+    monkeypatch.setenv("OURS", "kept")
+    log = tmp_path / "log"
+    names = ["AZUREML_CURRENT_CLOUD", "ARM_CLOUD_METADATA_URL", "OURS", "SSL_CERT_FILE"]
+    script = f"import os; print(*(os.environ.get(name) for name in {names}))"
+    child = start_child(
+        [sys.executable, "-c", script], log_file=log, environment={"SSL_CERT_FILE": "given"}
+    )
+    assert child.wait(30) == 0
+    assert log.read_text().split() == ["None", "None", "kept", "given"]
