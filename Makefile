@@ -15,7 +15,8 @@ demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=3 --dist=loadfile $(TESTS)
+	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=3 --dist=loadfile \
+		--no-loadscope-reorder $(TESTS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

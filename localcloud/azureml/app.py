@@ -62,7 +62,7 @@ class AzureMl:
         assets = Assets(site, store, lifecycle)
         self._workspace = Workspace(site, store)
         self._registry = Registry(site, store)
-        self._computes = Computes(site, store, self._operations, self._faults)
+        self._computes = Computes(site, store, self._operations, lifecycle, self._faults)
         self._jobs = Jobs(site, lifecycle, self._operations, self._computes, self._registry)
         self._nodes = Nodes(site, lifecycle, assets, self._runs, self._faults, self._jobs.submitted)
         self._models = Models(site, store, assets, self._outbox)

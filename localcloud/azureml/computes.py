@@ -17,6 +17,7 @@ from localcloud.azureml.arm import (
 )
 from localcloud.azureml.bodies import read_json, section, text, whole_number
 from localcloud.azureml.faults import Faults
+from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.operations import Operations
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
@@ -31,10 +32,18 @@ IDLE_NODES = ("preparing", "running", "idle", "unusable", "leaving", "preempted"
 class Computes:
     """The workspace's clusters: those of the manifest and those created since."""
 
-    def __init__(self, site: Site, store: Store, operations: Operations, faults: Faults) -> None:
+    def __init__(
+        self,
+        site: Site,
+        store: Store,
+        operations: Operations,
+        lifecycle: Lifecycle,
+        faults: Faults,
+    ) -> None:
         self._site = site
         self._store = store
         self._operations = operations
+        self._lifecycle = lifecycle
         self._faults = faults
 
     def routes(self) -> list[Route]:
@@ -67,11 +76,11 @@ class Computes:
 
     async def list_computes(self, request: Request) -> Response:
         """All clusters."""
-        return page(request, self._store.list(KIND), self._site.url)
+        return page(request, [self._shown(item) for item in self._store.list(KIND)], self._site.url)
 
     async def get_compute(self, request: Request) -> Response:
         """One cluster."""
-        return JSONResponse(self._get(request.path_params["compute"]))
+        return JSONResponse(self._shown(self._get(request.path_params["compute"])))
 
     async def put_compute(self, request: Request) -> Response:
         """Create a cluster or change its scale settings."""
@@ -99,6 +108,18 @@ class Computes:
         resource = self._store.get(KIND, name)
         if resource is None:
             raise not_found("Compute", name)
+        return resource
+
+    def _shown(self, resource: Json) -> Json:
+        """The cluster with as many nodes as run jobs, between its least and its most."""
+        cluster = resource["properties"]["properties"]
+        scale = cluster["scaleSettings"]
+        wanted = sum(_runs_on(record, resource["name"]) for record in self._lifecycle.jobs())
+        running = min(wanted, scale["maxNodeCount"])
+        nodes = max(running, scale["minNodeCount"])
+        counts = {"runningNodeCount": running, "idleNodeCount": nodes - running}
+        cluster["currentNodeCount"] = cluster["targetNodeCount"] = nodes
+        cluster["nodeStateCounts"] = cluster["nodeStateCounts"] | counts
         return resource
 
     def _begin_create(self, name: str) -> str:
@@ -183,3 +204,9 @@ def _with_state(resource: Json, state: str) -> Json:
 
 def _version(request: Request) -> str:
     return request.query_params.get("api-version", API_VERSION)
+
+
+def _runs_on(record: Json, cluster: str) -> bool:
+    """Whether a job is being trained on the cluster now."""
+    status = record["resource"]["properties"]["status"]
+    return status == "Running" and record["work"]["literals"].get("compute_finetune") == cluster

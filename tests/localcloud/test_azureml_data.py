@@ -8,6 +8,7 @@ from azure.ai.ml.entities import Data
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azureml_server import NodeClient, pipeline_body, rest_client, workspace_path
 
+from localcloud.azureml.arm import PAGE_SIZE
 from localcloud.connection import Connection
 
 
@@ -96,3 +97,17 @@ def test_a_job_reads_the_files_of_an_asset_and_keeps_its_id(
     work = node.next_job()
     assert work["assets"]["train_file_path"] == blob(azureml)
     node.complete(work)
+
+
+def test_lists_longer_than_a_page_are_followed(
+    ml: MLClient, azureml: Connection, name: str
+) -> None:
+    wanted = {f"v{number}" for number in range(PAGE_SIZE + 1)}
+    body = {"properties": {"dataType": "uri_file", "dataUri": blob(azureml)}}
+    with rest_client(azureml) as rest:
+        for version in wanted:
+            path = f"{workspace_path(azureml)}/data/{name}/versions/{version}"
+            assert rest.put(path, json=body).is_success
+        first = rest.get(f"{workspace_path(azureml)}/data/{name}/versions").json()
+    assert len(first["value"]) == PAGE_SIZE
+    assert {data.version for data in ml.data.list(name)} == wanted

@@ -1,5 +1,6 @@
 """Jobs: submitted through the SDK, run by a node that the tests play, and what they leave."""
 
+import ssl
 import uuid
 from collections.abc import Iterator
 
@@ -251,3 +252,23 @@ def test_what_is_not_there(ml: MLClient) -> None:
         ml.jobs.get("absent")
     with pytest.raises(HttpResponseError):
         ml.jobs.begin_cancel("absent")
+
+
+def test_a_cluster_has_a_node_while_a_job_runs(
+    azureml: Connection, rest: httpx2.Client, job: str
+) -> None:
+    def nodes() -> int:
+        cluster = rest.get(f"{workspace_path(azureml)}/computes/gpu-cluster").json()
+        return int(cluster["properties"]["properties"]["currentNodeCount"])
+
+    assert nodes() == 0
+    with httpx2.Client(
+        base_url=f"{azureml.azureml_url}/_compute",
+        headers={"x-compute-key": azureml.compute_key},
+        verify=ssl.create_default_context(cafile=str(azureml.ca_file)),
+    ) as node:
+        me = {"node": uuid.uuid4().hex}
+        assert node.post("/next", json=me).json()["name"] == job
+        assert nodes() == 1
+        node.put(f"/jobs/{job}/status", json={**me, "status": "Completed"})
+    assert nodes() == 0
