@@ -19,6 +19,7 @@ from azure.ai.ml.entities import ManagedOnlineDeployment, ManagedOnlineEndpoint
 from azure.core.exceptions import HttpResponseError
 from typer.testing import CliRunner
 
+from localcloud.process import inherited_environment
 from tests.cloud import ROOT, Cloud
 from tests.config_text import config_of
 from tuneops import names, planning
@@ -254,7 +255,13 @@ def test_plan_shows_every_input_with_who_decided_it(azure: Cloud, tmp_path: Path
     )
     command = [Path(sys.executable).with_name("tuneops"), "plan", file, "--state", azure.state]
     # A process of its own: the SDK's pollers of other tests print dots.
-    done = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--json"],
+        cwd=ROOT,
+        env=inherited_environment(),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert shown["base_model"].endswith("/Phi-3-mini-4k-instruct/versions/1")

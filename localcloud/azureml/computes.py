@@ -208,5 +208,6 @@ def _version(request: Request) -> str:
 
 def _runs_on(record: Json, cluster: str) -> bool:
     """Whether a job is being trained on the cluster now."""
-    status = record["resource"]["properties"]["status"]
-    return status == "Running" and record["work"]["literals"].get("compute_finetune") == cluster
+    if record["resource"]["properties"]["status"] != "Running":
+        return False
+    return bool(record["work"]["literals"].get("compute_finetune") == cluster)
