@@ -61,7 +61,7 @@ def provision(state_dir: Path, app_dir: Path, cache_dir: Path, manifest_file: Pa
         workspace=manifest.workspace,
         location=manifest.location,
         registry=REGISTRY,
-        cloud=_cloud(azureml_url),
+        cloud=_cloud(azureml_url, ports.azureml),
         ca_file=tls.ca,
         ca_bundle=tls.ca_bundle,
         server_cert=tls.server,
@@ -128,9 +128,10 @@ class _Keys:
         return secrets.token_urlsafe(32)
 
 
-def _cloud(azureml_url: str) -> Cloud:
+def _cloud(azureml_url: str, port: int) -> Cloud:
+    """The cloud for the SDK, which keeps the first of a name for the life of its process."""
     return Cloud(
-        name=CLOUD,
+        name=f"{CLOUD}{port}",
         metadata=CloudMetadata(
             azure_portal=f"{azureml_url}/",
             resource_manager=f"{azureml_url}/",

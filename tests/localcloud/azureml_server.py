@@ -59,14 +59,10 @@ class LocalCredential:
 
 
 def make_connection(state: Path, cache: Path | None = None) -> Connection:
-    """A connection.json for the parts under test, with a cloud name of its own."""
+    """A connection.json for the parts under test."""
     manifest = state / "manifest.yaml"
     manifest.write_text(yaml.safe_dump(MANIFEST))
-    made = provision(state, state, cache or state / "cache", manifest)
-    cloud = made.cloud.model_copy(update={"name": f"LocalCloud{made.ports.azureml}"})
-    connection = made.model_copy(update={"cloud": cloud})
-    connection.save()
-    return connection
+    return provision(state, state, cache or state / "cache", manifest)
 
 
 @contextmanager

@@ -38,13 +38,14 @@ def test_keys_ports_and_certificates_are_kept(tmp_path: Path) -> None:
     assert first.server_cert.read_bytes() == certificate
 
 
-def test_keys_differ_between_local_clouds(tmp_path: Path) -> None:
-    keys = []
+def test_keys_and_names_differ_between_local_clouds(tmp_path: Path) -> None:
+    seen = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         made = prepare(tmp_path / name)
-        keys += [made.identity.header, made.identity.signing_key, made.functions.key]
-    assert len(set(keys)) == 6
+        seen += [made.identity.header, made.identity.signing_key, made.functions.key]
+        seen += [made.cloud.name]
+    assert len(set(seen)) == 8
 
 
 def test_a_changed_manifest_is_followed(tmp_path: Path) -> None:
