@@ -3,6 +3,7 @@
 import logging
 
 from tuneops import documents
+from tuneops.data import upload
 from tuneops.gitops.repository import Repository
 from tuneops.queue import ProjectRequest
 from tuneops.services import Services
@@ -25,8 +26,8 @@ def handle(event_type: str, subject: str, data: object, services: Services) -> l
         log.info("ignored event %r of %r", event_type, subject[:300])
         return []
     blob = subject.removeprefix(prefix)
-    if api not in COMPLETE or not blob.endswith(".jsonl"):
-        log.info("ignored blob %r (%r): it is no finished .jsonl", blob[:300], api)
+    if api not in COMPLETE or not upload.may_be_data(blob):
+        log.info("ignored blob %r (%r): it is no finished data file", blob[:300], api)
         return []
     stored = services.store.read(documents.REPOSITORY, Repository)
     projects = sorted(stored.value.projects_with_data(blob)) if stored else []

@@ -49,7 +49,7 @@ def services(storage: str) -> "Services":
             workspace="w",
             storage_connection_string=storage,
             state_container=f"state-{own}",
-            datasets_container="datasets",
+            datasets_container=f"datasets-{own}",
             prepared_container=f"prepared-{own}",
             reconcile_queue=f"reconcile-{own}",
             github_repository="contoso/models",
@@ -58,6 +58,7 @@ def services(storage: str) -> "Services":
         )
     )
     made.blobs.create_container(made.settings.state_container)
+    made.blobs.create_container(made.settings.datasets_container)
     made.blobs.create_container(made.settings.prepared_container)
     QueueClient.from_connection_string(storage, made.settings.reconcile_queue).create_queue()
     return made

@@ -17,7 +17,7 @@ from tuneops.services import Services
 CREATED = "Microsoft.Storage.BlobCreated"
 COMPLETED = "Microsoft.MachineLearningServices.RunCompleted"
 CHANGED = "Microsoft.MachineLearningServices.RunStatusChanged"
-BLOBS = "/blobServices/default/containers/datasets/blobs/"
+BLOBS = "/blobServices/default/containers/{}/blobs/"
 
 
 @pytest.fixture
@@ -51,7 +51,9 @@ def requests(services: Services) -> list[dict[str, Any]]:
         pytest.param(CREATED, "chats/a.jsonl", {"api": "PutBlob"}, ["bot", "twin"], id="put"),
         pytest.param(CREATED, "chats/a.jsonl", {"api": "PutBlockList"}, ["bot", "twin"], id="list"),
         pytest.param(CREATED, "chats/a.jsonl", {"api": "CreateFile"}, [], id="still-empty"),
-        pytest.param(CREATED, "chats/a.txt", {"api": "PutBlob"}, [], id="no-jsonl"),
+        pytest.param(CREATED, "chats/a.csv.gz", {"api": "PutBlob"}, ["bot", "twin"], id="csv"),
+        pytest.param(CREATED, "chats/x/_SUCCESS", {"api": "PutBlob"}, ["bot", "twin"], id="mark"),
+        pytest.param(CREATED, "chats/a.txt", {"api": "PutBlob"}, [], id="no-data"),
         pytest.param(CREATED, "other/a.jsonl", {"api": "PutBlob"}, [], id="nobodys"),
         pytest.param(CREATED, "chats-2/a.jsonl", {"api": "PutBlob"}, [], id="longer-folder"),
         pytest.param("Microsoft.Storage.BlobDeleted", "chats/a.jsonl", {}, [], id="deleted"),
@@ -61,7 +63,8 @@ def requests(services: Services) -> list[dict[str, Any]]:
 def test_uploaded_data_is_looked_at_by_the_projects_that_train_on_it(
     known: Services, kind: str, subject: str, data: object, projects: list[str]
 ) -> None:
-    assert dataset_uploaded.handle(kind, BLOBS + subject, data, known) == projects
+    subject = BLOBS.format(known.settings.datasets_container) + subject
+    assert dataset_uploaded.handle(kind, subject, data, known) == projects
     assert [request["project"] for request in requests(known)] == projects
 
 

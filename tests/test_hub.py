@@ -64,10 +64,10 @@ def test_splits_of_a_dataset_are_sampled_and_stored(on_disk: Path, services: Ser
     assert data.revision == COMMIT
     assert 60 <= data.train_rows <= 140
     assert 8 <= data.test_rows <= 32
-    train = stored(services, data, "train.jsonl").splitlines()
+    train = stored(services, data.path("train")).splitlines()
     assert len(train) == data.train_rows
     assert all(b"train_sft question" in row for row in train)
-    sample = json.loads(stored(services, data, "sample_score.json"))
+    sample = json.loads(stored(services, f"{data.folder}/sample_score.json"))
     (conversation,) = sample["input_data"]["input_string"]
     assert conversation[-1]["content"].startswith("test_gen question")
     assert prepare(storage_of(services), source, wanted, known_revision=COMMIT) == data

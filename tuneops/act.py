@@ -8,6 +8,7 @@ from typing import Any
 from tuneops import actions, planning
 from tuneops.azureml import compute, data_assets, endpoints, jobs, metrics, models, scoring
 from tuneops.data import prepare
+from tuneops.data.preparation import REPORT_HTML
 from tuneops.notify.messages import metrics_text, tell
 from tuneops.release import Phase, PreparedData, Release
 from tuneops.services import Services
@@ -44,15 +45,14 @@ def _fail(action: actions.Fail, release: Release, s: Services, now: datetime) ->
 def _prepare_data(action: Any, release: Release, s: Services, now: datetime) -> Release:
     pinned = release.pins.hub_revision
     data = prepare.prepare(s.storage, release.source, release.config, pinned)
-    return release.replace(data=data).link(train=_prepared_url(s, data, "train.jsonl"))
+    report = f"{data.folder}/{REPORT_HTML}"
+    return release.replace(data=data).link(report=_prepared_url(s, report))
 
 
 def _register_data(action: Any, release: Release, s: Services, now: datetime) -> Release:
     data = _data(release)
     assets = {
-        part: data_assets.register(
-            s.workspace, release, part, _prepared_url(s, data, f"{part}.jsonl")
-        )
+        part: data_assets.register(s.workspace, release, part, _prepared_url(s, data.path(part)))
         for part in data.parts
     }
     return release.replace(data=data.replace(assets=assets))
@@ -151,8 +151,7 @@ def _report_base_model(
     return tell(release, "newer_base_model", text, now, action.id.rpartition("/")[2])
 
 
-def _prepared_url(s: Services, data: PreparedData, name: str) -> str:
-    path = f"{data.folder}/{name}"
+def _prepared_url(s: Services, path: str) -> str:
     return str(s.blobs.get_blob_client(s.settings.prepared_container, path).url)
 
 

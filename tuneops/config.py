@@ -17,8 +17,10 @@ from pydantic import (
     model_validator,
 )
 
+from tuneops.data.shapes import Shape
 from tuneops.parameters import TrainingParameters
 
+OnDuplicate = Literal["drop", "keep", "fail"]
 PROJECT_NAME = r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$"
 IDENTITY_ID = (
     r"^/subscriptions/[^/]+/resourceGroups/[^/]+"
@@ -76,13 +78,32 @@ class Model(Section):
 
 
 Percent = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)]
-MaxInvalid = Annotated[
-    float, Field(ge=0, le=100, description="Share of bad rows above which the data is refused")
-]
+SamplePercent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
 
-class UploadedData(Section):
-    """The training data in the datasets container; the newest .jsonl under `path` counts."""
+class Rows(Section):
+    """How rows are read and checked, wherever they come from."""
+
+    shape: Annotated[
+        Shape,
+        Field(
+            description="messages: ultrachat_200k, OpenAI; conversations: ShareGPT; alpaca; "
+            "completion: prompt and completion; auto: seen from each row"
+        ),
+    ] = "auto"
+    max_rows: Annotated[
+        int | None, Field(ge=2, description="So many rows are used at most, the first of them")
+    ] = None
+    max_invalid_percent: Annotated[
+        float, Field(ge=0, le=100, description="Share of bad rows above which the data is refused")
+    ] = 0.1
+    on_duplicate: Annotated[
+        OnDuplicate, Field(description="What becomes of a row that stood there before")
+    ] = "drop"
+
+
+class UploadedData(Rows):
+    """The training data in the datasets container; the newest file or folder in `path` counts."""
 
     source: Literal["upload"] = "upload"
     path: Annotated[
@@ -102,7 +123,9 @@ class UploadedData(Section):
         Percent,
         Field(description="Share of the rows held out to watch the training with; 0 for none"),
     ] = 0.0
-    max_invalid_percent: MaxInvalid = 10.0
+    sample_percent: Annotated[
+        SamplePercent, Field(description="Share of the rows that is used, picked by their hash")
+    ] = 100.0
 
     @field_validator("path")
     @classmethod
@@ -124,8 +147,8 @@ class Splits(Section):
     ] = None
 
 
-class HubData(Section):
-    """A dataset of the Hugging Face hub, in the shape of ultrachat_200k."""
+class HubData(Rows):
+    """A dataset of the Hugging Face hub."""
 
     source: Literal["huggingface"]
     dataset: Annotated[
@@ -147,9 +170,8 @@ class HubData(Section):
     ] = None
     splits: Splits = Splits()
     sample_percent: Annotated[
-        float, Field(gt=0, le=100, description="Share of each split that is used: its first rows")
+        SamplePercent, Field(description="Share of each split that is used: its first rows")
     ] = 100.0
-    max_invalid_percent: MaxInvalid = 10.0
 
 
 def _data_source(data: Any) -> str:

@@ -73,18 +73,24 @@ class Desired(Document):
 
 
 class PreparedData(Document):
-    """Checked and split training data, stored under its digest.
+    """Checked and split training data.
 
-    `assets` are the ids of the Data assets by part (train, validation, test), once registered.
+    `digest` names the rows, whatever file they came in. `files` are the parts (train, validation,
+    test) by their paths in the container for prepared data; `folder` has the report, the rejected
+    rows and the questions. `tokens` is an estimate of those in the training rows. `assets` are the
+    ids of the Data assets by part, once registered.
     """
 
     digest: str
     folder: str
+    files: dict[str, str] = {}
     train_rows: int
     test_rows: int
     validation_rows: int = 0
     questions: int = 1
+    tokens: int = 0
     rejected_rows: int = 0
+    duplicate_rows: int = 0
     rejections: tuple[str, ...] = ()
     revision: str = ""
     assets: dict[str, str] = {}
@@ -93,6 +99,10 @@ class PreparedData(Document):
     def inputs(self) -> dict[str, Value]:
         """The component's inputs that take the files."""
         return {f"{part}_file_path": asset for part, asset in self.assets.items()}
+
+    def path(self, part: str) -> str:
+        """Where the rows of a part are."""
+        return self.files.get(part, f"{self.folder}/{part}.jsonl")
 
     @property
     def parts(self) -> dict[str, int]:

@@ -36,7 +36,13 @@ class Services:
     def storage(self) -> Storage:
         """Where training data comes from and goes to."""
         s = self.settings
-        return Storage(self.blobs, s.datasets_container, s.prepared_container, s.max_upload_bytes)
+        return Storage(
+            self.blobs,
+            s.datasets_container,
+            s.prepared_container,
+            s.max_upload_bytes,
+            s.data_processes,
+        )
 
     @cached_property
     def store(self) -> Store:

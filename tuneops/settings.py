@@ -5,6 +5,7 @@ names serve in Azure, under ``func start`` and in the local cloud.
 """
 
 import json
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -128,6 +129,9 @@ class Settings(WorkspaceSettings):
     max_upload_bytes: Annotated[
         int, Field(gt=0, description="Largest dataset that is prepared inside a function")
     ] = 2 * 1024**3
+    data_processes: Annotated[
+        int, Field(ge=1, le=64, description="How many processes check rows at the same time")
+    ] = Field(default_factory=lambda: min(os.cpu_count() or 1, 4))
 
 
 def read_config_json() -> dict[str, Any]:

@@ -87,7 +87,7 @@ def _project(services: Services, name: str) -> ProjectStatus:
     path = config.data.path if config and isinstance(config.data, UploadedData) else ""
     current = _release(services, name, project.current)
     if current is None:
-        phase, reason = ("Waiting for data", f"no .jsonl in {path} yet") if config else _GONE
+        phase, reason = ("Waiting for data", f"no data in {path} yet") if config else _GONE
         return ProjectStatus(name=name, phase=phase, reason=reason, data_path=path)
     live = current if project.live == current.number else _release(services, name, project.live)
     return ProjectStatus(

@@ -197,9 +197,9 @@ class Demo:
         """Put ten questions of the test split to the live endpoint and to the untuned base."""
         if release.data is None:
             raise DemoError("the release has no data")
-        rows = demo_model.test_rows(open_storage("", self.state), release.data.folder)[:10]
-        questions = [row.question[-1].content for row in rows]
-        expected = [row.messages[-1].content for row in rows]
+        rows = demo_model.test_rows(open_storage("", self.state), release.data.path("test"))[:10]
+        questions = [row[-2]["content"] for row in rows]
+        expected = [row[-1]["content"] for row in rows]
         tuned = demo_model.ask_endpoint(self.connection, release.endpoint, rows)
         base = demo_model.ask_base(self.state.parent / "cache", rows)
         table = Table(

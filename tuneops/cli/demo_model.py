@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from azure.core.exceptions import ResourceNotFoundError
 
-from tuneops.data.rows import Row, parse_row
+from tuneops.data.rows import Message
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -44,13 +44,13 @@ def deployments(connection: dict[str, Any], endpoint: str) -> set[str] | None:
         return None
 
 
-def test_rows(storage: "BlobServiceClient", folder: str) -> list[Row]:
-    """The rows that were held out for evaluation."""
-    blob = storage.get_blob_client("prepared", f"{folder}/test.jsonl")
-    return [parse_row(line) for line in blob.download_blob().readall().splitlines()]
+def test_rows(storage: "BlobServiceClient", path: str) -> list[list[Message]]:
+    """The conversations that were held out for evaluation."""
+    lines = storage.get_blob_client("prepared", path).download_blob().readall().splitlines()
+    return [json.loads(line)["messages"] for line in lines]
 
 
-def ask_endpoint(connection: dict[str, Any], endpoint: str, rows: list[Row]) -> list[str]:
+def ask_endpoint(connection: dict[str, Any], endpoint: str, rows: list[list[Message]]) -> list[str]:
     """The endpoint's greedy answers to the rows' questions."""
     ml = client(connection)
     uri = ml.online_endpoints.get(endpoint).scoring_uri
@@ -58,17 +58,16 @@ def ask_endpoint(connection: dict[str, Any], endpoint: str, rows: list[Row]) -> 
     return [_ask(str(uri), str(key), row) for row in rows]
 
 
-def ask_base(cache: Path, rows: list[Row]) -> list[str]:
+def ask_base(cache: Path, rows: list[list[Message]]) -> list[str]:
     """The untuned base model's greedy answers to the rows' questions."""
-    questions = [row.question[-1].content for row in rows]
+    questions = [row[-2]["content"] for row in rows]
     line = [sys.executable, "-m", "localcloud.serving.ask", "--cache", str(cache), *questions]
     done = subprocess.run(line, capture_output=True, text=True, check=True)
     return [str(json.loads(answer)["answer"]) for answer in done.stdout.splitlines()]
 
 
-def _ask(uri: str, key: str, row: Row) -> str:
-    question = [message.model_dump() for message in row.question]
-    body = {"input_data": {"input_string": [question], "parameters": GREEDY}, "params": {}}
+def _ask(uri: str, key: str, row: list[Message]) -> str:
+    body = {"input_data": {"input_string": [row[:-1]], "parameters": GREEDY}, "params": {}}
     headers = {"Authorization": f"Bearer {key}"}
     response = requests.post(uri, json=body, headers=headers, timeout=60)
     response.raise_for_status()

@@ -1,23 +1,25 @@
 """Data of the Hugging Face hub: chosen splits at one revision, streamed."""
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from hashlib import sha256
+from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
+import orjson
+from xxhash import xxh3_64_intdigest
 
-from tuneops import names
 from tuneops.config import HubData
-from tuneops.data.checked import CheckedRows
+from tuneops.data.blocks import Readable
 from tuneops.data.errors import DataError, DataUnavailableError
-from tuneops.data.parts import TEST, TRAIN, VALIDATION, Part, Parts
-from tuneops.data.split import position
+from tuneops.data.formats import LinesOf
+from tuneops.data.preparation import Input
+from tuneops.data.rows import Message, question
+from tuneops.data.split import TEST, TRAIN, VALIDATION
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -56,36 +58,35 @@ def resolve_revision(data: HubData) -> str:
     return str(info.sha)
 
 
-@contextmanager
-def open_parts(data: HubData, revision: str, max_bytes: int) -> Iterator[Parts]:
-    """The rows of the chosen splits, checked; they lie on disk until the block ends.
-
-    Raises:
-        DataError: a split does not exist, is too large, too broken or empty.
-        DataUnavailableError: the hub can't be read now.
-    """
+def inputs(data: HubData, revision: str) -> list[Input]:
+    """The chosen splits at a revision, each of them one part. Their `sample_percent` is applied."""
     wanted = {TRAIN: data.splits.train, TEST: data.splits.test}
     if data.splits.validation:
         wanted[VALIDATION] = data.splits.validation
-    with ExitStack() as stack:
-        checked = {}
-        for name, split in wanted.items():
-            rows = stack.enter_context(CheckedRows(f"split {split} of {data.dataset}"))
-            rows.check(_lines(data, revision, split), max_bytes)
-            rows.judge(data.max_invalid_percent)
-            checked[name] = rows
-        smoke = data.splits.smoke or data.splits.test
-        yield Parts(
-            parts=tuple(Part(name, len(rows), rows.lines) for name, rows in checked.items()),
-            digest=names.digest(*(f"{name}:{rows.digest}" for name, rows in checked.items())),
-            questions=lambda: _lines(data, revision, smoke, at_most=SMOKE_ROWS),
-            rejected=sum(rows.rejected for rows in checked.values()),
-            rejections=tuple(r for rows in checked.values() for r in rows.rejections),
-            revision=revision,
-        )
+    return [
+        Input(f"{data.dataset}/{split}", partial(_open, data, revision, split), part)
+        for part, split in wanted.items()
+    ]
 
 
-def _lines(data: HubData, revision: str, split: str, at_most: int | None = None) -> Iterator[bytes]:
+def questions(data: HubData, revision: str, at_most: int) -> list[list[Message]]:
+    """What the first rows of the split for the smoke test ask.
+
+    Raises:
+        DataError: there is no such split.
+        DataUnavailableError: the hub can't be read now.
+    """
+    lines = _lines(data, revision, data.splits.smoke or data.splits.test)
+    asked = (question(line) for line in islice(lines, SMOKE_ROWS))
+    return list(islice(filter(None, asked), at_most))
+
+
+@contextmanager
+def _open(data: HubData, revision: str, split: str) -> Iterator[Readable]:
+    yield LinesOf(line + b"\n" for line in _lines(data, revision, split))
+
+
+def _lines(data: HubData, revision: str, split: str) -> Iterator[bytes]:
     """The sample of a split's rows as lines of JSON.
 
     Where the dataset says how many rows there are, the first of them, so that the rest need not be
@@ -97,14 +98,10 @@ def _lines(data: HubData, revision: str, split: str, at_most: int | None = None)
         counts = rows.info.splits or {}
         total = counts[split].num_examples if split in counts else 0
         end = max(1, round(total * share)) if total else None
-        number = 0
         for row in islice(rows, end):
-            line = json.dumps(row, ensure_ascii=False, default=str).encode()
-            if end or share >= 1 or position(sha256(line).digest()) < 2**64 * share:
-                number += 1
+            line = orjson.dumps(row, default=str)
+            if end or xxh3_64_intdigest(line) < 2**64 * share:
                 yield line
-            if number == at_most:
-                return
     except (OSError, httpx2.HTTPError) as error:
         raise DataUnavailableError(f"dataset {data.dataset}: the hub does not answer") from error
 

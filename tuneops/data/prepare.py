@@ -1,23 +1,34 @@
-"""From uploaded or hub data to what the pipeline takes: checked, split, stored under its digest."""
+"""From uploaded or hub data to what the pipeline takes, in the container for prepared data."""
 
 import json
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
+from typing import Any
 
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient, ContainerClient
+from pydantic import ValidationError
 
+from tuneops import names
 from tuneops.config import HubData, ProjectConfig
-from tuneops.data import hub, upload
+from tuneops.data import hub, preparation, upload
 from tuneops.data.errors import DataError
-from tuneops.data.parts import TEST, TRAIN, VALIDATION, Parts
-from tuneops.data.rows import question
+from tuneops.data.outputs import BlobFolder
+from tuneops.data.preparation import (
+    MAX_QUESTIONS,
+    REJECTED,
+    REPORT_HTML,
+    REPORT_JSON,
+    Input,
+    Prepared,
+    Wanted,
+)
+from tuneops.data.rows import Message
+from tuneops.data.split import PARTS, TEST, TRAIN, VALIDATION
 from tuneops.release import PreparedData, Source
 
-MAX_QUESTIONS = 20
 SAMPLE_PARAMETERS = {"temperature": 0.6, "top_p": 0.9, "do_sample": True, "max_new_tokens": 200}
-SAMPLE, QUESTIONS = "sample_score.json", "questions.jsonl"
+SAMPLE, QUESTIONS, PREPARED = "sample_score.json", "questions.jsonl", "prepared.json"
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,7 @@ class Storage:
     datasets: str
     prepared: str
     max_bytes: int
+    processes: int = 1
 
 
 def find_source(storage: Storage, config: ProjectConfig) -> Source | None:
@@ -46,63 +58,144 @@ def prepare(
 ) -> PreparedData:
     """Check and split the rows of `source` and store them in the container for prepared data.
 
-    Writes ``PROJECT/DIGEST/train.jsonl``, ``test.jsonl``, ``validation.jsonl`` if there are such
-    rows, ``questions.jsonl`` and ``sample_score.json``; doing it again writes the same bytes to
-    the same place. `known_revision` is the hub's commit to use when the config names none.
+    All that is made stands below ``PROJECT/KEY``, where the key names the source and how it is
+    prepared: what is there already is not made again. Files of equal rows are stored once: of
+    those only the report is new. `known_revision` is the hub's commit to use when the config names
+    none.
 
     Raises:
         DataError: the data is too large, too broken or has too few rows.
         DataChangedError: the blob is not the one that `source` names any more.
-        DataUnavailableError: the hub can't be read now.
+        DataUnavailableError: it can't be read now.
     """
-    with _open(storage, source, config, known_revision) as parts:
-        target = storage.blobs.get_container_client(storage.prepared)
-        return _store(parts, target, f"{config.name}/{parts.digest}")
+    revision = _revision(config, known_revision)
+    key = names.digest(source.model_dump(), revision, _deciding(config))
+    folder = f"{config.name}/{key}"
+    target = storage.blobs.get_container_client(storage.prepared)
+    done = _read(target, f"{folder}/{PREPARED}")
+    if done:
+        return done
+    with BlobFolder.open(target, folder) as sink:
+        inputs = _inputs(storage, source, config, revision)
+        made = preparation.prepare(
+            inputs, wanted(config), sink, source.name, processes=storage.processes
+        )
+        asked = _questions(config, revision, made)
+        sink.write(QUESTIONS, b"".join(json.dumps(q).encode() + b"\n" for q in asked))
+        sink.write(SAMPLE, sample_score(asked[0]))
+        data = _described(made, folder, revision, len(asked))
+        before = _read(target, _by_digest(config, data.digest))
+        known = before is not None and _exist(target, before.files.values())
+        files = before.files if before and known else data.files
+        sink.commit(
+            {REJECTED, REPORT_JSON, REPORT_HTML, QUESTIONS, SAMPLE}
+            | (set() if known else {f"{part}.jsonl" for part in PARTS})
+        )
+    data = data.replace(files=files)
+    _write(target, _by_digest(config, data.digest), data)
+    _write(target, f"{folder}/{PREPARED}", data)
+    return data
 
 
-def _open(
-    storage: Storage, source: Source, config: ProjectConfig, known_revision: str
-) -> AbstractContextManager[Parts]:
+def wanted(config: ProjectConfig) -> Wanted:
+    """How a config's data is prepared."""
     data = config.data
+    common: dict[str, Any] = {
+        "shape": data.shape,
+        "max_rows": data.max_rows,
+        "max_invalid_percent": data.max_invalid_percent,
+        "on_duplicate": data.on_duplicate,
+        "max_seq_length": config.training.parameters.max_seq_length or -1,
+    }
     if isinstance(data, HubData):
-        pinned = known_revision if data.revision is None else ""
-        return hub.open_parts(data, pinned or hub.resolve_revision(data), storage.max_bytes)
-    return upload.open_parts(storage.blobs, storage.datasets, source, data, storage.max_bytes)
-
-
-def _store(parts: Parts, target: ContainerClient, folder: str) -> PreparedData:
-    for part in parts.parts:
-        target.upload_blob(f"{folder}/{part.name}.jsonl", part.lines(), overwrite=True)
-    questions = list(islice(_questions(parts), MAX_QUESTIONS))
-    if not questions:
-        raise DataError("no row of the smoke split has a question to ask")
-    lines = (json.dumps(asked, ensure_ascii=False).encode() + b"\n" for asked in questions)
-    target.upload_blob(f"{folder}/{QUESTIONS}", lines, overwrite=True)
-    target.upload_blob(f"{folder}/{SAMPLE}", sample_score(questions[0]), overwrite=True)
-    return PreparedData(
-        digest=parts.digest,
-        folder=folder,
-        revision=parts.revision,
-        train_rows=parts.rows(TRAIN),
-        validation_rows=parts.rows(VALIDATION),
-        test_rows=parts.rows(TEST),
-        questions=len(questions),
-        rejected_rows=parts.rejected,
-        rejections=parts.rejections,
+        return Wanted(**common)
+    return Wanted(
+        **common,
+        test_percent=data.test_percent,
+        validation_percent=data.validation_percent,
+        sample_percent=data.sample_percent,
     )
 
 
-def _questions(parts: Parts) -> Iterator[list[dict[str, str]]]:
-    for line in parts.questions():
-        asked = question(line)
-        if asked:
-            yield [message.model_dump() for message in asked]
-
-
-def sample_score(conversation: list[dict[str, str]]) -> bytes:
+def sample_score(conversation: list[Message]) -> bytes:
     """The tutorial's ``sample_score.json`` for a conversation that ends with a question."""
     body = {
         "input_data": {"input_string": [conversation], "parameters": SAMPLE_PARAMETERS},
         "params": {},
     }
     return json.dumps(body, indent=2, ensure_ascii=False).encode()
+
+
+def _revision(config: ProjectConfig, known: str) -> str:
+    """The commit of a hub dataset; empty for uploaded data."""
+    data = config.data
+    if not isinstance(data, HubData):
+        return ""
+    pinned = known if data.revision is None else ""
+    return pinned or hub.resolve_revision(data)
+
+
+def _deciding(config: ProjectConfig) -> dict[str, Any]:
+    """What of a config decides how its data is prepared."""
+    length = config.training.parameters.max_seq_length
+    return {"data": config.data.model_dump(), "max_seq_length": length}
+
+
+def _inputs(storage: Storage, source: Source, config: ProjectConfig, revision: str) -> list[Input]:
+    if isinstance(config.data, HubData):
+        return hub.inputs(config.data, revision)
+    if source.size > storage.max_bytes:
+        raise DataError(
+            f"{source.name} has {source.size:,} bytes, the limit is {storage.max_bytes:,}"
+        )
+    return upload.inputs(storage.blobs, storage.datasets, source, storage.max_bytes)
+
+
+def _questions(config: ProjectConfig, revision: str, made: Prepared) -> list[list[Message]]:
+    """What the smoke test may ask: rows that are held out, or the split that the config names."""
+    if isinstance(config.data, HubData) and config.data.splits.smoke:
+        asked = hub.questions(config.data, revision, MAX_QUESTIONS)
+        if not asked:
+            raise DataError("no row of the smoke split has a question to ask")
+        return asked
+    return list(made.questions)
+
+
+def _described(made: Prepared, folder: str, revision: str, questions: int) -> PreparedData:
+    report = made.report
+    rows = {part: report.parts[part].rows if part in report.parts else 0 for part in PARTS}
+    return PreparedData(
+        digest=report.digest[: names.DIGEST_LENGTH],
+        folder=folder,
+        files={part: f"{folder}/{part}.jsonl" for part in report.parts},
+        revision=revision,
+        train_rows=rows[TRAIN],
+        validation_rows=rows[VALIDATION],
+        test_rows=rows[TEST],
+        tokens=report.parts[TRAIN].tokens,
+        questions=questions,
+        rejected_rows=report.rejected,
+        duplicate_rows=report.duplicates,
+        rejections=tuple(example for reason in report.reasons for example in reason.examples)[:20],
+    )
+
+
+def _by_digest(config: ProjectConfig, digest: str) -> str:
+    return f"{config.name}/digests/{digest}.json"
+
+
+def _read(container: ContainerClient, path: str) -> PreparedData | None:
+    """A description that was written before; one that can't be read counts as none."""
+    try:
+        content = container.download_blob(path).readall()
+        return PreparedData.model_validate_json(content)
+    except (ResourceNotFoundError, ValidationError):
+        return None
+
+
+def _write(container: ContainerClient, path: str, data: PreparedData) -> None:
+    container.upload_blob(path, data.model_dump_json().encode(), overwrite=True)
+
+
+def _exist(container: ContainerClient, paths: Iterable[str]) -> bool:
+    return all(container.get_blob_client(path).exists() for path in paths)

@@ -1,37 +1,54 @@
-"""Which rows are held out: by a hash of the row, so that it never changes sides."""
+"""Which side of the split a row is on: by a hash of the row, so that it never changes sides."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-_SPACE = 2**64
+TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
+_TRAIN, _VALIDATION, _TEST = range(3)
+
+SPACE = 2**64
+"""Positions are whole numbers below this."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Rows below `test` are for testing, from there to below `validation` for validation."""
+class Split(NamedTuple):
+    """Positions below `test` are test rows, from there to below `validation` validation rows.
+
+    Of all rows, those are used whose second position is below `sample`.
+    """
 
     test: int
     validation: int
+    sample: int = SPACE
+
+    def part(self, identity: bytes) -> int | None:
+        """The part that a row goes to, as its index in `PARTS`; None: the sample is without it.
+
+        `identity` is the row's digest (16 bytes): one position in each half.
+        """
+        if int.from_bytes(identity[8:], "big") >= self.sample:
+            return None
+        place = int.from_bytes(identity[:8], "big")
+        if place >= self.validation:
+            return _TRAIN
+        return _TEST if place < self.test else _VALIDATION
+
+    def moved(self, lowest: int, highest: int) -> "Split":
+        """The split with as much moved as leaves the outermost rows on different sides."""
+        test = min(max(self.test, lowest + 1), highest)
+        validation = test + self.validation - self.test
+        return self._replace(test=test, validation=min(validation, max(highest, test)))
 
 
-def position(identity: bytes) -> int:
-    """Where a row stands between 0 and 2**64, by its identity alone."""
-    return int.from_bytes(identity[:8], "big")
+def by_percent(test: float, validation: float = 0.0, sample: float = 100.0) -> Split:
+    """The split that gives each part about its percentage of the rows."""
+    held_out = _share(test)
+    return Split(held_out, held_out + _share(validation), _share(sample))
 
 
-def limits(positions: Sequence[int], test_percent: float, validation_percent: float = 0) -> Limits:
-    """Where the rows are divided: by percents of the range of positions.
+def only(part: str, sample: float = 100.0) -> Split:
+    """The split of a file that belongs to one part as a whole."""
+    test = SPACE if part == TEST else 0
+    return Split(test, SPACE if part == VALIDATION else test, _share(sample))
 
-    Moved only when a side would be empty: of at least two different rows there is one to train
-    and one to test. Validation rows are taken where there are enough.
 
-    Raises:
-        ValueError: there are no two different rows.
-    """
-    distinct = sorted(set(positions))
-    if len(distinct) < 2:
-        raise ValueError("at least two different rows are needed, one to train and one to test")
-    wanted = int(_SPACE * test_percent / 100)
-    test = min(max(wanted, distinct[0] + 1), distinct[-1])
-    validation = test + int(_SPACE * validation_percent / 100)
-    return Limits(test, min(validation, max(distinct[-1], test)))
+def _share(percent: float) -> int:
+    return int(SPACE * percent / 100)

@@ -1,0 +1,118 @@
+"""Whole lines of a stream, read block by block into memory that is used again and again."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from tuneops.data.rows import MAX_ROW_BYTES
+
+BLOCK_BYTES = MAX_ROW_BYTES + 256 * 1024
+"""Room for the longest line and then some."""
+SEARCHED_BYTES = 64 * 1024
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class Readable(Protocol):
+    """A binary stream that fills a buffer: a file, a decompressor, a blob."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read up to the buffer's size; the number of bytes, 0 at the end."""
+
+
+class Filled(NamedTuple):
+    """What a block holds: the first `size` bytes are whole lines.
+
+    `cut`: the block's only line is longer than any row may be, and is left out.
+    """
+
+    size: int
+    cut: bool = False
+
+
+class LineReader:
+    """Fills buffers of `BLOCK_BYTES` with the lines of a stream, in their order."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._rest = b""
+        self._at_start = True
+        self._ended = False
+
+    def fill(self, buffer: memoryview) -> Filled | None:
+        """Put the next lines into the buffer; None at the end of the stream.
+
+        The last line of the stream may lack its end. A byte order mark at the start is dropped.
+        """
+        size = len(self._rest)
+        buffer[:size] = self._rest
+        self._rest = b""
+        while not self._ended and size < len(buffer):
+            got = self._stream.readinto(buffer[size:]) or 0
+            self._ended = not got
+            size += got
+            if self._at_start and size >= len(BYTE_ORDER_MARK):
+                size = self._without_mark(buffer, size)
+        if self._ended:
+            return Filled(size) if size else None
+        whole = _last_end(buffer[:size])
+        if not whole:
+            return self._skip_line()
+        self._rest = bytes(buffer[whole:size])
+        return Filled(whole)
+
+    def _without_mark(self, buffer: memoryview, size: int) -> int:
+        self._at_start = False
+        mark = len(BYTE_ORDER_MARK)
+        if buffer[:mark] != BYTE_ORDER_MARK:
+            return size
+        buffer[: size - mark] = bytes(buffer[mark:size])
+        return size - mark
+
+    def _skip_line(self) -> Filled:
+        """Pass over what is left of a line that is too long."""
+        scratch = memoryview(bytearray(SEARCHED_BYTES))
+        while got := self._stream.readinto(scratch) or 0:
+            _, end, rest = bytes(scratch[:got]).partition(b"\n")
+            if end:
+                self._rest = rest
+                return Filled(0, cut=True)
+        self._ended = True
+        return Filled(0, cut=True)
+
+
+def lines(block: memoryview, filled: Filled) -> Iterator[bytes]:
+    """The lines of a filled block, without their ends.
+
+    They are copied out in small pieces: memory of a megabyte is given back to the system each time
+    and costs more than what is done with it.
+    """
+    start = 0
+    while start < filled.size:
+        end = min(start + SEARCHED_BYTES, filled.size)
+        if end < filled.size:
+            end = start + _last_end(block[start:end]) or _next_end(block, end, filled.size)
+        piece = bytes(block[start:end])
+        yield from piece.removesuffix(b"\n").split(b"\n")
+        start = end
+
+
+def _last_end(view: memoryview) -> int:
+    """The size of what ends with the last line end in the view; 0 without one."""
+    end = len(view)
+    while end > 0:
+        start = max(0, end - SEARCHED_BYTES)
+        found = bytes(view[start:end]).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def _next_end(view: memoryview, start: int, size: int) -> int:
+    """Where the line that goes on at `start` ends; `size` without an end."""
+    while start < size:
+        end = min(start + SEARCHED_BYTES, size)
+        found = bytes(view[start:end]).find(b"\n")
+        if found >= 0:
+            return start + found + 1
+        start = end
+    return size
