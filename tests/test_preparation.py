@@ -5,10 +5,11 @@ import gzip
 import io
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from backports import zstd
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from tuneops.data import crew, local
 from tuneops.data.blocks import BLOCK_BYTES
-from tuneops.data.errors import DataError
+from tuneops.data.errors import DataError, DataUnavailableError
 from tuneops.data.outputs import Folder
 from tuneops.data.preparation import Input, Prepared, Wanted, prepare
 from tuneops.data.report import html
@@ -30,10 +31,10 @@ class Kept:
     """A sink in memory."""
 
     def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
+        self.files: dict[str, bytearray] = {}
 
     def write(self, name: str, content: bytes | memoryview) -> None:
-        self.files[name] = self.files.get(name, b"") + bytes(content)
+        self.files.setdefault(name, bytearray()).extend(content)
 
     def commit(self, names: set[str]) -> None:
         """There is no need."""
@@ -212,9 +213,9 @@ def test_rows_that_grow_are_all_written() -> None:
 
 @pytest.mark.slow
 def test_processes_make_no_difference() -> None:
-    rows = [row(number, f"{number} " * 500) for number in range(8000)]
+    rows = [row(number, f"{number} " * 700) for number in range(24_000)]
     content = jsonl([*rows, rows[5]]) + b"nonsense\n"
-    assert len(content) > (crew.BLOCKS_ALONE + 3) * BLOCK_BYTES
+    assert len(content) > 3 * crew.BLOCKS_ALONE * BLOCK_BYTES
     alone, first = made(content)
     together, second = made(content, processes=2)
     assert together == alone
@@ -281,3 +282,19 @@ def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(DataError), Folder(out) as sink:
         prepare([given_rows(jsonl(some(30)) + b"x\n")], Wanted(), sink, "a.jsonl")
     assert list(out.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_helper_that_is_killed_is_told_of() -> None:
+    content = jsonl([row(number, "a " * 2000) for number in range(20_000)])
+
+    def kill(rows: int) -> None:
+        if rows < 14_000:
+            return
+        for child in psutil.Process().children():
+            with suppress(psutil.Error):
+                if "tuneops.data.helper" in child.cmdline():
+                    child.kill()
+
+    with pytest.raises(DataUnavailableError, match="is there enough memory"):
+        prepare([given_rows(content)], Wanted(), Kept(), "a.jsonl", 2, kill)

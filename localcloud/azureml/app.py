@@ -24,7 +24,14 @@ from localcloud.azureml.endpoints import Endpoints
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.faults import Faults, FaultyCalls
 from localcloud.azureml.fleet import Fleet
-from localcloud.azureml.http import Guard, RequestLog, arm_error, http_error, server_error
+from localcloud.azureml.http import (
+    Guard,
+    RequestIds,
+    RequestLog,
+    arm_error,
+    http_error,
+    server_error,
+)
 from localcloud.azureml.job_outputs import JobOutputs
 from localcloud.azureml.jobs import Jobs
 from localcloud.azureml.lifecycle import Lifecycle
@@ -92,6 +99,7 @@ class AzureMl:
             routes=[*self._public_routes(), *self._guarded_routes()],
             middleware=[
                 Middleware(RequestLog, counts=self._counts),
+                Middleware(RequestIds),
                 Middleware(FaultyCalls, faults=self._faults),
             ],
             exception_handlers={
@@ -110,7 +118,7 @@ class AzureMl:
             *self._datastores.public_routes(),
             Route("/health", self._get_health),
             Route("/_admin/requests", self._get_counts),
-            Mount("/_admin/faults", routes=self._faults.routes(), middleware=[node]),
+            Mount("/_admin", routes=self._faults.routes(), middleware=[node]),
             Mount("/_compute", routes=self._nodes.routes(), middleware=[node]),
         ]
 

@@ -1,7 +1,7 @@
 """What every Azure Resource Manager answer has in common: errors, bodies, times, names, pages."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ class ArmError(Exception):
         *,
         target: str | None = None,
         inner: Json | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -36,6 +37,7 @@ class ArmError(Exception):
         self.message = message
         self.target = target
         self.inner = inner
+        self.headers = dict(headers or {})
 
     def body(self) -> Json:
         """The error as the JSON body of an answer."""
@@ -55,7 +57,7 @@ class ArmError(Exception):
 
     def response(self) -> JSONResponse:
         """The error as an HTTP answer."""
-        headers = {"x-ms-response-type": "error"}
+        headers = {"x-ms-response-type": "error", **self.headers}
         return JSONResponse(self.body(), status_code=self.status, headers=headers)
 
 

@@ -1,6 +1,7 @@
 """Reading requests: JSON bodies whose every field may be missing or of the wrong kind."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 
 from pydantic import TypeAdapter, ValidationError
@@ -60,6 +61,43 @@ def text(body: Json, name: str, default: str | None = None) -> str:
     return value
 
 
+def optional_text(body: Json, name: str) -> str | None:
+    """The string under `name`, which may be empty or absent.
+
+    Raises:
+        ArmError: 400 when there is something else.
+    """
+    value = body.get(name)
+    if not isinstance(value, str | None):
+        raise user_error(f"'{name}' must be a string.", target=name)
+    return value
+
+
+def choice(body: Json, name: str, options: Sequence[str], default: str | None = None) -> str:
+    """The one of `options` that is under `name`, in whatever case it is written there.
+
+    Raises:
+        ArmError: 400 when it is absent without a default, or none of them.
+    """
+    value = text(body, name, default)
+    for option in options:
+        if option.lower() == value.lower():
+            return option
+    raise user_error(f"'{value}' is not one of {', '.join(options)}.", target=name)
+
+
+def flag(body: Json, name: str) -> bool:
+    """The boolean under `name`, false when absent.
+
+    Raises:
+        ArmError: 400 when there is something else.
+    """
+    value = body.get(name)
+    if not isinstance(value, bool | None):
+        raise user_error(f"'{name}' must be true or false.", target=name)
+    return bool(value)
+
+
 def whole_number(body: Json, name: str, default: int, low: int, high: int) -> int:
     """The integer under `name`.
 
@@ -82,9 +120,13 @@ def duration(body: Json, name: str, default: str) -> timedelta:
     """
     value = text(body, name, default)
     try:
-        return _DURATION.validate_strings(value)
-    except ValidationError as error:
-        raise user_error(f"'{name}' is '{value}', no ISO 8601 duration.", target=name) from error
+        found = _DURATION.validate_strings(value)
+    except ValidationError:
+        found = None
+    # pydantic takes `01:00:00` and durations below zero as well.
+    if found is None or not value.startswith("P"):
+        raise user_error(f"'{name}' is '{value}', no ISO 8601 duration.", target=name)
+    return found
 
 
 def string_map(body: Json, name: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from localcloud.azureml.arm import (
     PROVIDER,
+    ArmError,
     Json,
     check_name,
     not_found,
@@ -18,14 +19,16 @@ from localcloud.azureml.arm import (
 from localcloud.azureml.bodies import read_json, section, text, whole_number
 from localcloud.azureml.faults import Faults
 from localcloud.azureml.lifecycle import Lifecycle
-from localcloud.azureml.operations import Operations
+from localcloud.azureml.operations import Operations, Work
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
 from localcloud.azureml.vm_sizes import SIZES, find_size
 from localcloud.manifest import Compute
 
 KIND = "computes"
+OPERATIONS = "compute-operations"
 PROVISIONING_SECONDS = 1.0
+BUSY = ("Creating", "Deleting")
 IDLE_NODES = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
 
 
@@ -65,9 +68,9 @@ class Computes:
                 self._store.put(KIND, compute.name, _with_state(resource, "Succeeded"))
         for resource in self._store.list(KIND):
             if resource["properties"]["provisioningState"] == "Creating":
-                self._begin_create(resource["name"])
+                self._begin_create(resource["name"], self._operation_of(resource["name"]))
             elif resource["properties"]["provisioningState"] == "Deleting":
-                self._begin_delete(resource["name"])
+                self._begin_delete(resource["name"], self._operation_of(resource["name"]))
 
     def exists(self, name: str) -> bool:
         """Whether a job may ask for the cluster."""
@@ -87,6 +90,9 @@ class Computes:
         name = check_name("compute", request.path_params["compute"])
         body = await read_json(request)
         before = self._store.get(KIND, name)
+        if before is not None and before["properties"]["provisioningState"] in BUSY:
+            message = f"The compute '{name}' is {before['properties']['provisioningState']}."
+            raise ArmError(409, "Conflict", message)
         resource = self._resource(name, body, before)
         if before is not None and before["properties"]["provisioningState"] == "Succeeded":
             self._store.put(KIND, name, _with_state(resource, "Succeeded"))
@@ -122,7 +128,7 @@ class Computes:
         cluster["nodeStateCounts"] = cluster["nodeStateCounts"] | counts
         return resource
 
-    def _begin_create(self, name: str) -> str:
+    def _begin_create(self, name: str, operation: str | None = None) -> str:
         async def create() -> None:
             await asyncio.sleep(PROVISIONING_SECONDS)
             fault = self._faults.strike("compute", name)
@@ -133,14 +139,23 @@ class Computes:
             if fault:
                 raise fault.error()
 
-        return self._operations.begin(f"{KIND}/{name}", create)
+        return self._begin(name, create, operation)
 
-    def _begin_delete(self, name: str) -> str:
+    def _begin_delete(self, name: str, operation: str | None = None) -> str:
         async def delete() -> None:
             await asyncio.sleep(PROVISIONING_SECONDS)
             self._store.delete(KIND, name)
 
-        return self._operations.begin(f"{KIND}/{name}", delete)
+        return self._begin(name, delete, operation)
+
+    def _begin(self, name: str, work: Work, operation: str | None) -> str:
+        operation = self._operations.begin(f"{KIND}/{name}", work, operation)
+        self._store.put(OPERATIONS, name, {"operation": operation})
+        return operation
+
+    def _operation_of(self, name: str) -> str | None:
+        record = self._store.get(OPERATIONS, name)
+        return record["operation"] if record else None
 
     def _resource(self, name: str, body: Json, before: Json | None = None) -> Json:
         properties = section(body, "properties")

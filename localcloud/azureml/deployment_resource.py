@@ -2,18 +2,25 @@
 
 from localcloud.azureml.arm import PROVIDER, Json, system_data, user_error
 from localcloud.azureml.assets import Assets
-from localcloud.azureml.bodies import duration, section, string_map, text, whole_number
+from localcloud.azureml.bodies import (
+    choice,
+    duration,
+    flag,
+    optional_text,
+    section,
+    string_map,
+    text,
+    whole_number,
+)
+from localcloud.azureml.endpoint_resource import ACCESS
 from localcloud.azureml.vm_sizes import find_size
 
 MAX_INSTANCES, MAX_TIMEOUT_SECONDS = 50, 180
 DEFAULT_TIMEOUT, DEFAULT_QUEUE_WAIT = "PT5S", "PT0.5S"
-PROBE = {
-    "initialDelay": "PT10S",
-    "period": "PT10S",
-    "timeout": "PT2S",
-    "successThreshold": 1,
-    "failureThreshold": 30,
-}
+PROBE_DURATIONS = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S"}
+PROBE_COUNTS = {"successThreshold": 1, "failureThreshold": 30}
+MAX_PROBE_COUNT = 2**31 - 1
+PRIVATE = "private-network-connection"
 
 
 def deployment_resource(
@@ -44,24 +51,34 @@ def deployment_resource(
 def _properties(properties: Json, assets: Assets) -> Json:
     if properties.get("endpointComputeType", "Managed") != "Managed":
         raise user_error("The local cloud has managed deployments only.")
+    own = section(properties, "properties")
     return {
-        "description": properties.get("description"),
-        "properties": string_map(properties, "properties"),
-        "codeConfiguration": properties.get("codeConfiguration"),
-        "environmentId": properties.get("environmentId"),
-        "environmentVariables": string_map(properties, "environmentVariables"),
-        "scaleSettings": properties.get("scaleSettings") or {"scaleType": "Default"},
+        "description": optional_text(properties, "description"),
+        "properties": string_map({"properties": _texts(own)}, "properties"),
+        "codeConfiguration": section(properties, "codeConfiguration") or None,
+        "environmentId": optional_text(properties, "environmentId"),
+        "environmentVariables": _variables(properties),
+        "scaleSettings": _scale_settings(section(properties, "scaleSettings")),
         "requestSettings": _request_settings(section(properties, "requestSettings")),
-        "modelMountPath": properties.get("modelMountPath"),
-        "appInsightsEnabled": bool(properties.get("appInsightsEnabled", False)),
-        "livenessProbe": PROBE | section(properties, "livenessProbe"),
-        "readinessProbe": PROBE | section(properties, "readinessProbe"),
+        "modelMountPath": optional_text(properties, "modelMountPath"),
+        "appInsightsEnabled": flag(properties, "appInsightsEnabled"),
+        "livenessProbe": _probe(section(properties, "livenessProbe")),
+        "readinessProbe": _probe(section(properties, "readinessProbe")),
         "instanceType": _instance_type(properties),
         "model": _model(properties, assets),
-        "egressPublicNetworkAccess": text(properties, "egressPublicNetworkAccess", "Enabled"),
-        "dataCollector": properties.get("dataCollector"),
+        "privateNetworkConnection": flag(properties, "privateNetworkConnection")
+        or flag(own, PRIVATE),
+        "egressPublicNetworkAccess": choice(
+            properties, "egressPublicNetworkAccess", ACCESS, ACCESS[0]
+        ),
+        "dataCollector": section(properties, "dataCollector") or None,
         "endpointComputeType": "Managed",
     }
+
+
+def _texts(own: Json) -> Json:
+    """A deployment's own properties; the SDK sends the one that `PRIVATE` names as a boolean."""
+    return {k: str(v).lower() if isinstance(v, bool) else v for k, v in own.items()}
 
 
 def _instance_type(properties: Json) -> str:
@@ -78,10 +95,39 @@ def _model(properties: Json, assets: Assets) -> str:
     return model
 
 
+def _variables(properties: Json) -> dict[str, str]:
+    variables = string_map(properties, "environmentVariables")
+    for name, value in variables.items():
+        if not name or "=" in name or "\0" in name + value:
+            message = f"'{name}' is no environment variable that a process can have."
+            raise user_error(message, target="environmentVariables")
+    return variables
+
+
+def _scale_settings(scale: Json) -> Json:
+    """A managed deployment has as many instances as its `sku` says, and no other scale type."""
+    return {"scaleType": choice(scale, "scaleType", ("Default",), "Default")}
+
+
+def _probe(probe: Json) -> Json:
+    durations = {name: _duration(probe, name, usual) for name, usual in PROBE_DURATIONS.items()}
+    counts = {
+        name: whole_number(probe, name, usual, 1, MAX_PROBE_COUNT)
+        for name, usual in PROBE_COUNTS.items()
+    }
+    return durations | counts
+
+
+def _duration(body: Json, name: str, default: str) -> str:
+    """A duration as it was written, once it is sure that it is one."""
+    duration(body, name, default)
+    return text(body, name, default)
+
+
 def _request_settings(requests: Json) -> Json:
     concurrent = whole_number(requests, "maxConcurrentRequestsPerInstance", 1, 1, 1000)
     return {
-        "maxQueueWait": requests.get("maxQueueWait") or DEFAULT_QUEUE_WAIT,
+        "maxQueueWait": _duration(requests, "maxQueueWait", DEFAULT_QUEUE_WAIT),
         "requestTimeout": _request_timeout(requests),
         "maxConcurrentRequestsPerInstance": concurrent,
     }

@@ -23,26 +23,28 @@ from localcloud.azureml.bodies import read_json, whole_number
 from localcloud.azureml.deployment_resource import deployment_resource
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.faults import HANG_SECONDS, Faults
-from localcloud.azureml.fleet import Fleet, ScoringFailedError, log_tail
+from localcloud.azureml.fleet import Container, Fleet, ScoringFailedError, log_tail
 from localcloud.azureml.operations import Operations, Work
 from localcloud.azureml.quota import Quota
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
+from localcloud.azureml.traffic import check_unused, forget
 
 DEPLOYMENTS = "deployments"
 OPERATION = "AzureAsyncOperationUri"
 STORAGE_INITIALIZER = "StorageInitializer"
 PROVISIONING_SECONDS = 1.0
 BASE_MODEL_POLL_SECONDS = 0.5
-MAX_PER_ENDPOINT = 20
+MAX_PER_ENDPOINT, MAX_DEPLOYMENTS = 20, 500
 BUSY = ("Creating", "Updating", "Deleting")
 
 
 class Deployments:
     """The deployment routes.
 
-    A deployment's record is `{"resource", "submitted", "folder"}`: the ARM resource; what the
-    last PUT asked for, so that the same PUT again changes nothing; and the model that serves.
+    A deployment's record is `{"resource", "submitted", "serving"}`: the ARM resource; what the
+    last PUT asked for, so that the same PUT again changes nothing; and what the last operation
+    that succeeded put in place, which stays there when an update fails.
     """
 
     def __init__(
@@ -84,8 +86,8 @@ class Deployments:
             if state == "Deleting":
                 self._begin_deletion(key, operation_name(resource))
                 continue
-            if record["folder"]:
-                self._fleet.resume(key, Path(record["folder"]))
+            if record["serving"]:
+                self._fleet.resume(key, Container.of(record["serving"]))
             if state in ("Creating", "Updating"):
                 self._begin_provisioning(key, operation_name(resource))
 
@@ -93,8 +95,7 @@ class Deployments:
         """End a deployment's process and forget it."""
         key = f"{endpoint}/{name}"
         self._operations.cancel(f"{DEPLOYMENTS}/{key}")
-        await self._fleet.remove(key)
-        self._store.delete(DEPLOYMENTS, key)
+        await self._delete(key)
 
     async def list_deployments(self, request: Request) -> Response:
         """The deployments of an endpoint."""
@@ -128,32 +129,35 @@ class Deployments:
             if state != "Failed":
                 return self._answer(request, before["resource"], 200)
         if before is not None and before["resource"]["properties"]["provisioningState"] in BUSY:
-            raise conflict(f"Deployment '{name}' is busy: an operation on it is under way.")
+            raise _busy(name)
         resource["properties"]["provisioningState"] = "Creating" if before is None else "Updating"
-        folder = before["folder"] if before else None
-        record = {"resource": resource, "submitted": submitted, "folder": folder}
+        serving = before["serving"] if before else None
+        record = {"resource": resource, "submitted": submitted, "serving": serving}
         self._store.put(DEPLOYMENTS, key, record)
         self._begin_provisioning(key)
         return self._answer(request, self._record(request)["resource"], 200 if before else 201)
 
     async def delete_deployment(self, request: Request) -> Response:
-        """Delete a deployment without traffic; 204 when it is not there."""
+        """Delete a deployment without traffic; 204 when it is not there.
+
+        As long as it is being created or changed the answer is 409: a client asks again when
+        that operation has ended. A second DELETE is answered with the first one's operation.
+        """
         endpoint = self._endpoint(request)
         name = request.path_params["deployment"]
         record = self._store.get(DEPLOYMENTS, f"{endpoint['name']}/{name}")
         if record is None:
             return Response(status_code=204)
-        weight = endpoint["properties"]["traffic"].get(name, 0)
-        if weight:
-            raise user_error(
-                f"Deployment '{name}' gets {weight}% of the traffic of endpoint "
-                f"'{endpoint['name']}'. Set its traffic to 0 before you delete it.",
-                target="traffic",
-            )
-        record["resource"]["properties"]["provisioningState"] = "Deleting"
-        key = _key_of(record["resource"])
-        self._store.put(DEPLOYMENTS, key, record)
-        headers = self._operations.headers(self._begin_deletion(key), _version(request))
+        check_unused(endpoint, name)
+        resource = record["resource"]
+        state, operation = resource["properties"]["provisioningState"], operation_name(resource)
+        if state in ("Creating", "Updating"):
+            raise _busy(name)
+        if state != "Deleting" or operation is None:
+            resource["properties"]["provisioningState"] = "Deleting"
+            self._store.put(DEPLOYMENTS, _key_of(resource), record)
+            operation = self._begin_deletion(_key_of(resource))
+        headers = self._operations.headers(operation, _version(request))
         return JSONResponse(None, status_code=202, headers=headers)
 
     async def get_logs(self, request: Request) -> Response:
@@ -180,23 +184,28 @@ class Deployments:
             except ScoringFailedError as error:
                 self._set_state(key, "Failed")
                 raise ArmError(400, "ResourceNotReady", str(error)) from error
-            except ArmError:
+            except Exception:
                 self._set_state(key, "Failed")
                 raise
 
         return self._begin(key, operation, provision)
 
     async def _provision(self, key: str) -> None:
-        record = self._store.get(DEPLOYMENTS, key)
-        if record is None:
-            raise not_found("Deployment", key)
-        self._quota.check(key)
+        record = self._stored(key)
+        self._quota.check(record)
         await self._go_wrong(key)
-        folder = await self._model_folder(record["resource"]["properties"]["model"])
+        properties = record["resource"]["properties"]
+        serving = {
+            "folder": str(await self._model_folder(properties["model"])),
+            "environmentVariables": properties["environmentVariables"],
+            "requestSettings": properties["requestSettings"],
+            "instanceType": properties["instanceType"],
+            "capacity": record["resource"]["sku"]["capacity"],
+        }
         await asyncio.sleep(PROVISIONING_SECONDS)
-        await self._fleet.deploy(key, folder)
+        await self._fleet.deploy(key, Container.of(serving))
         with self._store.transaction():
-            self._announce(self._set_state(key, "Succeeded", folder))
+            self._announce(self._set_state(key, "Succeeded", serving))
 
     async def _go_wrong(self, key: str) -> None:
         """Fail, hang or be slow if that was asked for."""
@@ -216,10 +225,19 @@ class Deployments:
 
     def _begin_deletion(self, key: str, operation: str | None = None) -> str:
         async def delete() -> None:
-            await self._fleet.remove(key)
-            self._store.delete(DEPLOYMENTS, key)
+            await self._delete(key)
 
         return self._begin(key, operation, delete)
+
+    async def _delete(self, key: str) -> None:
+        await self._fleet.remove(key)
+        endpoint, _, name = key.partition("/")
+        with self._store.transaction():
+            self._store.delete(DEPLOYMENTS, key)
+            resource = self._store.get("endpoints", endpoint)
+            if resource is not None:
+                forget(resource, name)
+                self._store.put("endpoints", endpoint, resource)
 
     def _begin(self, key: str, operation: str | None, work: Work) -> str:
         operation = self._operations.begin(f"{DEPLOYMENTS}/{key}", work, operation)
@@ -230,13 +248,17 @@ class Deployments:
             self._store.put(DEPLOYMENTS, key, record)
         return operation
 
-    def _set_state(self, key: str, state: str, folder: Path | None = None) -> Json:
+    def _stored(self, key: str) -> Json:
         record = self._store.get(DEPLOYMENTS, key)
         if record is None:
-            raise not_found("Deployment", key)
+            raise not_found("Deployment", key.rpartition("/")[2])
+        return record
+
+    def _set_state(self, key: str, state: str, serving: Json | None = None) -> Json:
+        record = self._stored(key)
         resource: Json = record["resource"]
         resource["properties"]["provisioningState"] = state
-        record["folder"] = str(folder) if folder else record["folder"]
+        record["serving"] = serving or record["serving"]
         self._store.put(DEPLOYMENTS, key, record)
         return resource
 
@@ -259,11 +281,8 @@ class Deployments:
         return resource
 
     def _record(self, request: Request) -> Json:
-        endpoint, name = self._endpoint(request)["name"], request.path_params["deployment"]
-        record = self._store.get(DEPLOYMENTS, f"{endpoint}/{name}")
-        if record is None:
-            raise not_found("Deployment", name)
-        return record
+        endpoint = self._endpoint(request)["name"]
+        return self._stored(f"{endpoint}/{request.path_params['deployment']}")
 
     def _check_endpoint(self, endpoint: Json, before: Json | None) -> None:
         state = endpoint["properties"]["provisioningState"]
@@ -271,17 +290,24 @@ class Deployments:
             raise conflict(f"Endpoint '{endpoint['name']}' cannot be deployed to: it is {state}.")
         if before and before["resource"]["properties"]["provisioningState"] == "Deleting":
             raise conflict(f"Deployment '{before['resource']['name']}' is being deleted.")
-        count = len(self._store.list(DEPLOYMENTS, f"{endpoint['name']}/"))
-        if before is None and count >= MAX_PER_ENDPOINT:
+        if before is None:
+            self._check_room(endpoint["name"])
+
+    def _check_room(self, endpoint: str) -> None:
+        if len(self._store.list(DEPLOYMENTS, f"{endpoint}/")) >= MAX_PER_ENDPOINT:
             raise user_error(f"An endpoint has at most {MAX_PER_ENDPOINT} deployments.")
+        if len(self._store.list(DEPLOYMENTS)) >= MAX_DEPLOYMENTS:
+            raise user_error(
+                f"A subscription has at most {MAX_DEPLOYMENTS} deployments in a region."
+            )
 
 
 def _initializer_log(record: Json) -> str:
     """What the container that fetches the model has to say."""
     model = record["resource"]["properties"]["model"]
     lines = [f"Fetching model {model}"]
-    if record["folder"]:
-        lines.append(f"Model is in {record['folder']}")
+    if record["serving"]:
+        lines.append(f"Model is in {record['serving']['folder']}")
     return "\n".join(lines)
 
 
@@ -298,7 +324,11 @@ def without_operation(properties: Mapping[str, str]) -> dict[str, str]:
 
 def scoring_log(site: Site, key: str) -> Path:
     """Where the scoring process of `ENDPOINT/DEPLOYMENT` writes."""
-    return site.logs / f"scoring-{key.replace('/', '-')}.log"
+    return site.logs / "scoring" / f"{key}.log"
+
+
+def _busy(name: str) -> ArmError:
+    return conflict(f"Deployment '{name}' is busy: an operation on it is under way.")
 
 
 def _key_of(resource: Json) -> str:

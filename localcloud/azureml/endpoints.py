@@ -10,17 +10,15 @@ from starlette.routing import Route
 
 from localcloud.azureml.arm import (
     ENDPOINT_NAME,
-    PROVIDER,
     Json,
     check_name,
     conflict,
     not_found,
     page,
-    system_data,
     user_error,
 )
 from localcloud.azureml.auth import Authenticator
-from localcloud.azureml.bodies import read_json, section, string_map, text
+from localcloud.azureml.bodies import choice, read_json
 from localcloud.azureml.deployments import (
     BUSY,
     DEPLOYMENTS,
@@ -29,13 +27,13 @@ from localcloud.azureml.deployments import (
     operation_name,
     without_operation,
 )
+from localcloud.azureml.endpoint_resource import endpoint_resource
 from localcloud.azureml.operations import Operations
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
-from localcloud.azureml.traffic import check_mirror_traffic, check_traffic
 
 ENDPOINTS, KEYS = "endpoints", "endpoint-keys"
-AUTH_MODES = ("Key", "AMLToken", "AADToken")
+MAX_ENDPOINTS = 100
 PROVISIONING_SECONDS = 1.0
 TOKEN_SECONDS = 12 * 3600
 
@@ -94,7 +92,11 @@ class Endpoints:
         before = self._store.get(ENDPOINTS, name)
         if before is not None and before["properties"]["provisioningState"] == "Deleting":
             raise conflict(f"Endpoint '{name}' is being deleted.")
-        resource = self._resource(name, body, request.state.caller, before)
+        if before is None and len(self._store.list(ENDPOINTS)) >= MAX_ENDPOINTS:
+            raise user_error(f"A subscription has at most {MAX_ENDPOINTS} endpoints in a region.")
+        deployments = self._store.list(DEPLOYMENTS, f"{name}/")
+        caller = request.state.caller
+        resource = endpoint_resource(self._site, name, body, deployments, caller, before)
         if before is not None and _wanted(before) == _wanted(resource):
             return JSONResponse(before)
         if before is not None and before["properties"]["provisioningState"] in BUSY:
@@ -109,32 +111,33 @@ class Endpoints:
         return JSONResponse(self._get(request), status_code=status, headers=headers)
 
     async def delete_endpoint(self, request: Request) -> Response:
-        """Delete an endpoint with all its deployments; 204 when it is not there."""
+        """Delete an endpoint with all its deployments; 204 when it is not there.
+
+        A second DELETE is answered with the first one's operation.
+        """
         name = request.path_params["endpoint"]
         resource = self._store.get(ENDPOINTS, name)
         if resource is None:
             return Response(status_code=204)
-        resource["properties"]["provisioningState"] = "Deleting"
-        self._store.put(ENDPOINTS, name, resource)
-        operation = self._begin_deletion(name)
+        operation = operation_name(resource)
+        if operation is None or resource["properties"]["provisioningState"] != "Deleting":
+            resource["properties"]["provisioningState"] = "Deleting"
+            self._store.put(ENDPOINTS, name, resource)
+            operation = self._begin_deletion(name)
         headers = self._operations.headers(operation, _version(request))
         return JSONResponse(None, status_code=202, headers=headers)
 
     async def list_keys(self, request: Request) -> Response:
         """The endpoint's keys, for key authentication only."""
-        resource = self._get(request)
-        if resource["properties"]["authMode"] != "Key":
-            raise user_error(f"Endpoint '{resource['name']}' does not use key authentication.")
+        resource = self._get_with_keys(request)
         keys = self._store.get(KEYS, resource["name"]) or {}
         return JSONResponse({"primaryKey": keys["Primary"], "secondaryKey": keys["Secondary"]})
 
     async def regenerate_keys(self, request: Request) -> Response:
         """Replace one of the endpoint's keys."""
-        resource = self._get(request)
+        resource = self._get_with_keys(request)
         body = await read_json(request)
-        kind = text(body, "keyType")
-        if kind not in ("Primary", "Secondary"):
-            raise user_error(f"'{kind}' is not one of Primary, Secondary.", target="keyType")
+        kind = choice(body, "keyType", ("Primary", "Secondary"))
         keys = self._store.get(KEYS, resource["name"]) or {}
         value = body.get("keyValue")
         # The SDK sends the key as it is when it wants a new one.
@@ -166,6 +169,12 @@ class Endpoints:
             raise not_found("Endpoint", name)
         return resource
 
+    def _get_with_keys(self, request: Request) -> Json:
+        resource = self._get(request)
+        if resource["properties"]["authMode"] != "Key":
+            raise user_error(f"Endpoint '{resource['name']}' does not use key authentication.")
+        return resource
+
     def _begin_provisioning(self, name: str, operation: str | None = None) -> str:
         async def provision() -> None:
             await asyncio.sleep(PROVISIONING_SECONDS)
@@ -195,6 +204,7 @@ class Endpoints:
             resource["properties"] |= {
                 "provisioningState": "Succeeded",
                 "scoringUri": f"{address}/score",
+                "swaggerUri": f"{address}/swagger.json",
             }
             self._store.put(ENDPOINTS, name, resource)
 
@@ -204,46 +214,6 @@ class Endpoints:
             url = self._operations.status_url(operation, API_VERSION)
             resource["properties"]["properties"][OPERATION] = url
             self._store.put(ENDPOINTS, name, resource)
-
-    def _resource(self, name: str, body: Json, caller: str, before: Json | None) -> Json:
-        properties = section(body, "properties")
-        mode = text(properties, "authMode")
-        if mode not in AUTH_MODES:
-            raise user_error(f"'{mode}' is not one of {', '.join(AUTH_MODES)}.", target="authMode")
-        deployments = self._store.list(DEPLOYMENTS, f"{name}/")
-        traffic = check_traffic(section(properties, "traffic"), deployments)
-        mirror = check_mirror_traffic(section(properties, "mirrorTraffic"), traffic, deployments)
-        current = before["properties"] if before else {"scoringUri": None, "properties": {}}
-        identifier = f"{self._site.workspace_path}/onlineEndpoints/{name}"
-        return {
-            "id": identifier,
-            "name": name,
-            "type": f"{PROVIDER}/workspaces/onlineEndpoints",
-            "location": self._site.connection.location,
-            "kind": "Managed",
-            "tags": string_map(body, "tags"),
-            "identity": {
-                "type": "SystemAssigned",
-                "principalId": self._site.guid("onlineEndpoints", name),
-                "tenantId": self._site.connection.tenant_id,
-            },
-            "properties": {
-                "description": properties.get("description"),
-                "properties": {
-                    **current["properties"],
-                    **string_map(properties, "properties"),
-                    "azureml.onlineendpointid": identifier.lower(),
-                },
-                "scoringUri": current["scoringUri"],
-                "swaggerUri": None,
-                "authMode": mode,
-                "compute": None,
-                "traffic": traffic,
-                "mirrorTraffic": mirror,
-                "publicNetworkAccess": properties.get("publicNetworkAccess") or "Enabled",
-            },
-            "systemData": system_data(caller, before["systemData"] if before else None),
-        }
 
 
 def _wanted(resource: Json) -> Json:

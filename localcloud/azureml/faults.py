@@ -4,8 +4,8 @@ Tests and rehearsals ask for them below `/_admin/faults`, with the key of the co
 """
 
 import asyncio
+import re
 import uuid
-from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +18,7 @@ from localcloud.azureml.arm import ArmError, not_found, user_error
 from localcloud.azureml.bodies import read_json
 from localcloud.azureml.http import short_path
 from localcloud.azureml.store import Store
+from localcloud.training.steps import STEPS
 
 KIND = "faults"
 MAX_FAULTS = 1000
@@ -29,33 +30,38 @@ Outcome = Literal["fail", "hang", "slow", "drop", "silent", "wrong"]
 
 _POSSIBLE: dict[str, tuple[str, ...]] = {
     "call": ("fail", "hang", "slow", "drop"),
-    "job": ("fail", "hang", "silent"),
-    "compute": ("fail",),
+    "job": ("fail", "hang", "slow", "silent"),
+    "compute": ("fail", "hang", "slow"),
     "deployment": ("fail", "hang", "slow"),
     "scoring": ("fail", "hang", "slow", "wrong"),
 }
+_WILDCARDS = {"*": "[^/]*", "**": ".*"}
 
 
 class Fault(BaseModel):
     """What is to go wrong.
 
-    `target` is a pattern with `*`: of a call `METHOD /path` below the workspace (`PUT /jobs/*`),
-    else the name of a job or cluster, or `ENDPOINT/DEPLOYMENT`. `drop` does what was called and
-    loses the answer. `silent` jobs raise no events, whether they fail (`fail` with `silent`) or
-    run. `wrong` answers with `body`.
+    `target` is a pattern: of a call `METHOD /path` below the workspace (`PUT /jobs/*`), else the
+    name of a job or cluster, or `ENDPOINT/DEPLOYMENT`. In it `*` is anything without a slash and
+    `**` anything. `fail` answers with `status`, `code` and `message`, to calls and scoring
+    requests with `retry_after` as well. A job fails before its first step, or in `step` when the
+    steps before that have completed. `slow` waits for `seconds` first, `hang` for ever. `drop`
+    does what was called and loses the answer. `silent` jobs raise no events, whether they fail
+    (`fail` with `silent`) or run. `wrong` answers with `body`.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     work: Work
     outcome: Outcome
-    target: Annotated[str, Field(min_length=1, max_length=300)] = "*"
+    target: Annotated[str, Field(min_length=1, max_length=300)] = "**"
     times: Annotated[int, Field(ge=1, le=10_000)] = 1
     status: Annotated[int, Field(ge=400, le=599)] = 500
     code: Annotated[str, Field(max_length=100)] = "InternalServerError"
     message: Annotated[str, Field(max_length=3000)] = "A fault that was asked for."
     retry_after: Annotated[int | None, Field(ge=0, le=3600)] = None
     seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    step: str = ""
     silent: bool = False
     body: Annotated[str, Field(max_length=100_000)] = ""
 
@@ -64,11 +70,22 @@ class Fault(BaseModel):
         possible = _POSSIBLE[self.work]
         if self.outcome not in possible:
             raise ValueError(f"a {self.work} can {', '.join(possible)}, not {self.outcome}")
+        if self.step and (self.work, self.outcome) != ("job", "fail"):
+            raise ValueError("only a job that is to fail has a step")
+        if self.step and self.step not in STEPS:
+            raise ValueError(f"the steps are {', '.join(STEPS)}, not {self.step}")
         return self
+
+    def hits(self, work: Work, target: str) -> bool:
+        """Whether the fault is meant for this piece of work."""
+        parts = re.split(r"(\*\*|\*)", self.target)
+        pattern = "".join(_WILDCARDS.get(part) or re.escape(part) for part in parts)
+        return work == self.work and re.fullmatch(pattern, target, re.DOTALL) is not None
 
     def error(self) -> ArmError:
         """The fault as an answer."""
-        return ArmError(self.status, self.code, self.message)
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return ArmError(self.status, self.code, self.message, headers=headers)
 
 
 class Faults:
@@ -78,12 +95,18 @@ class Faults:
         self._store = store
 
     def routes(self) -> list[Route]:
-        """Routes below `/_admin/faults`."""
+        """Routes below `/_admin`."""
         return [
-            Route("/", self.list_faults, methods=["GET"]),
-            Route("/", self.add_fault, methods=["POST"]),
-            Route("/", self.clear, methods=["DELETE"]),
-            Route("/{fault}", self.remove, methods=["DELETE"]),
+            *(
+                Route(path, endpoint, methods=[method])
+                for path in ("/faults", "/faults/")
+                for method, endpoint in (
+                    ("GET", self.list_faults),
+                    ("POST", self.add_fault),
+                    ("DELETE", self.clear),
+                )
+            ),
+            Route("/faults/{fault}", self.remove, methods=["DELETE"]),
         ]
 
     def strike(self, work: Work, target: str) -> Fault | None:
@@ -91,7 +114,7 @@ class Faults:
         for record in self._store.list(KIND):
             fault = Fault.model_validate(record["fault"])
             left = fault.times - record["struck"]
-            if left > 0 and fault.work == work and fnmatchcase(target, fault.target):
+            if left > 0 and fault.hits(work, target):
                 record["struck"] += 1
                 self._store.put(KIND, record["id"], record)
                 return fault
@@ -158,10 +181,7 @@ class FaultyCalls:
             await asyncio.sleep(HANG_SECONDS)
             await _cut(send)
         else:
-            answer = fault.error().response()
-            if fault.retry_after is not None:
-                answer.headers["retry-after"] = str(fault.retry_after)
-            await answer(scope, receive, send)
+            await fault.error().response()(scope, receive, send)
 
 
 async def _nowhere(message: Message) -> None:

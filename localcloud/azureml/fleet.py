@@ -5,14 +5,18 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import httpx2
 
+from localcloud.azureml.arm import Json
 from localcloud.process import LOOPBACK, free_ports, start_child
 
 LOG = logging.getLogger(__name__)
 
+COMMAND = (sys.executable, "-m", "localcloud.serving")
 READY_SECONDS = 300.0
 POLL_SECONDS = 0.2
 STOP_SECONDS = 5.0
@@ -25,11 +29,24 @@ class ScoringFailedError(Exception):
     """The scoring process does not come up; the message ends with the tail of its log."""
 
 
+@dataclass(frozen=True)
+class Container:
+    """What a scoring process is started with."""
+
+    model: Path
+    environment: Json
+
+    @classmethod
+    def of(cls, serving: Json) -> Self:
+        """The container of a deployment, from what its record says of it."""
+        return cls(Path(serving["folder"]), serving["environmentVariables"])
+
+
 class Server:
     """Runs one model's scoring process and starts it again when it dies."""
 
-    def __init__(self, model: Path, log_file: Path) -> None:
-        self.model = model
+    def __init__(self, container: Container, log_file: Path) -> None:
+        self.container = container
         self.log_file = log_file
         self.ready = asyncio.Event()
         self.port = 0
@@ -78,7 +95,7 @@ class Server:
                 came_up, backoff = True, FIRST_BACKOFF_SECONDS
                 self.ready.set()
                 await self._until_dead()
-                LOG.warning("scoring process of %s died; starting it again", self.model)
+                LOG.warning("scoring process of %s died; starting it again", self.container.model)
             except ScoringFailedError:
                 crashes += 1
                 if not came_up and crashes > CRASHES_ALLOWED:
@@ -92,8 +109,12 @@ class Server:
     def _launch(self) -> None:
         self.port = free_ports(["scoring"])["scoring"]
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "localcloud.serving", "--model", str(self.model)]
-        self._child = start_child([*command, "--port", str(self.port)], log_file=self.log_file)
+        model = str(self.container.model)
+        self._child = start_child(
+            [*COMMAND, "--model", model, "--port", str(self.port)],
+            log_file=self.log_file,
+            environment=self.container.environment,
+        )
 
     async def _until_ready(self) -> None:
         deadline = asyncio.get_running_loop().time() + READY_SECONDS
@@ -131,22 +152,22 @@ class Fleet:
         """The server that scores for a deployment."""
         return self._servers.get(key)
 
-    def resume(self, key: str, model: Path) -> None:
+    def resume(self, key: str, container: Container) -> None:
         """Run a deployment's server again after a restart, without waiting for it."""
-        server = Server(model, self._log_file(key))
+        server = Server(container, self._log_file(key))
         self._servers[key] = server
         server.start()
 
-    async def deploy(self, key: str, model: Path) -> None:
+    async def deploy(self, key: str, container: Container) -> None:
         """Bring up a server and, once it is ready, put it in the place of the one before.
 
         Raises:
             ScoringFailedError: it does not come up; the one before goes on.
         """
         current = self._servers.get(key)
-        if current is not None and current.model == model and current.ready.is_set():
+        if current is not None and current.container == container and current.ready.is_set():
             return
-        server = Server(model, self._log_file(key))
+        server = Server(container, self._log_file(key))
         server.start()
         try:
             await server.wait_ready()
@@ -159,14 +180,17 @@ class Fleet:
             await previous.stop()
 
     async def remove(self, key: str) -> None:
-        """End a deployment's server."""
+        """End a deployment's server and remove its log."""
         server = self._servers.pop(key, None)
         if server is not None:
             await server.stop()
+        self._log_file(key).unlink(missing_ok=True)
 
     async def close(self) -> None:
         """End all servers."""
-        await asyncio.gather(*(self.remove(key) for key in list(self._servers)))
+        servers = list(self._servers.values())
+        self._servers.clear()
+        await asyncio.gather(*(server.stop() for server in servers))
 
 
 def log_tail(path: Path, lines: int) -> str:

@@ -2,10 +2,12 @@
 
 import logging
 import re
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from localcloud.azureml.arm import ArmError
 
 LOG = logging.getLogger("localcloud.azureml.requests")
+REQUEST_ID, CORRELATION_ID = "x-ms-request-id", "x-ms-correlation-request-id"
 _RESOURCE = re.compile(
     r"(?:/mferp/managementfrontend)?/subscriptions/[^/]+(?:/resourceGroups/[^/]+)?/providers/Microsoft\.MachineLearningServices"
     r"(?:/workspaces/[^/]+|(?P<registry>/registries/[^/]+))?"
@@ -63,6 +66,29 @@ class RequestLog:
         finally:
             self._counts[operation(scope)] += 1
             LOG.info("%s %s %s", scope["method"], scope["path"], status)
+
+
+class RequestIds:
+    """ASGI middleware that gives Resource Manager's answers the ids that support asks for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; the caller's own correlation id is kept."""
+        if scope["type"] != "http" or not _RESOURCE.match(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        identifier = str(uuid.uuid4())
+        correlation = Headers(scope=scope).get(CORRELATION_ID) or identifier
+
+        async def name(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID], headers[CORRELATION_ID] = identifier, correlation
+            await send(message)
+
+        await self._app(scope, receive, name)
 
 
 def operation(scope: Scope) -> str:

@@ -1,6 +1,7 @@
 """The compute node's side of the workspace: it takes jobs here and reports how they go."""
 
 import asyncio
+import time
 from pathlib import Path
 
 from starlette.requests import Request
@@ -10,10 +11,11 @@ from starlette.routing import Route
 from localcloud.azureml.arm import ArmError, Json, conflict, not_found, user_error
 from localcloud.azureml.assets import Assets, job_output_path
 from localcloud.azureml.bodies import read_json, section, string_map, text, whole_number
-from localcloud.azureml.faults import Faults
+from localcloud.azureml.faults import Fault, Faults
 from localcloud.azureml.lifecycle import ENDED, Lifecycle
 from localcloud.azureml.runs import Metric, Runs, now_ms
 from localcloud.azureml.site import ARTIFACT_CONTAINER, Site
+from localcloud.training.steps import STEPS
 
 LONG_POLL_SECONDS = 20.0
 MAX_ATTEMPTS = 5
@@ -135,11 +137,11 @@ class Nodes:
     def _take(self, node: str) -> Json | None:
         for record in self._lifecycle.jobs():
             status = record["resource"]["properties"]["status"]
-            if status in ENDED or (record.get("hangs") and status != "CancelRequested"):
+            if status in ENDED:
                 continue
             if status == "CancelRequested":
                 self._lifecycle.set_status(record, "Canceled")
-            elif (job := self._hand_out(record, node)) is not None:
+            elif not _is_held(record) and (job := self._hand_out(record, node)) is not None:
                 return job
         return None
 
@@ -185,14 +187,33 @@ class Nodes:
             return False
         record["silent"] = fault.silent or fault.outcome == "silent"
         record["hangs"] = fault.outcome == "hang"
+        if fault.outcome == "slow":
+            record["held_until"] = time.time() + fault.seconds
+            asyncio.get_running_loop().call_later(fault.seconds + 0.1, self._submitted.set)
         self._lifecycle.save(record)
         if fault.outcome == "silent":
             return False
         self._lifecycle.set_status(record, "Running")
         if fault.outcome == "fail":
-            problem = {"code": fault.code, "message": fault.message}
-            self._lifecycle.set_status(record, "Failed", problem)
+            self._fail(record, fault)
         return True
+
+    def _fail(self, record: Json, fault: Fault) -> None:
+        """End a job, as if the step that the fault names had failed."""
+        problem = {"code": fault.code, "message": fault.message}
+        steps = STEPS[: STEPS.index(fault.step)] if fault.step else ()
+        for step in steps:
+            self._lifecycle.set_step(record, step, "Running")
+            self._lifecycle.set_step(record, step, "Completed")
+        if fault.step:
+            self._lifecycle.set_step(record, fault.step, "Running")
+            self._lifecycle.set_step(record, fault.step, "Failed", problem)
+        self._lifecycle.set_status(record, "Failed", problem)
+
+
+def _is_held(record: Json) -> bool:
+    """Whether a fault was asked for that keeps the job from being run yet."""
+    return bool(record.get("hangs")) or record.get("held_until", 0.0) > time.time()
 
 
 def _status(body: Json) -> str:

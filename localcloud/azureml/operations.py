@@ -17,6 +17,9 @@ LOG = logging.getLogger(__name__)
 KIND = "operations"
 RETRY_AFTER = "1"
 UNDER_WAY = "Updating"
+TIMEOUT = "PT30M"
+# What the names of operations on these resources begin with.
+PREFIXES = {"endpoints": "oe:", "deployments": "od:"}
 
 Work = Callable[[], Awaitable[None]]
 
@@ -45,7 +48,8 @@ class Operations:
     def begin(self, resource: str, work: Work, name: str | None = None) -> str:
         """Start `work` on a resource and return the operation's name."""
         self.cancel(resource)
-        name = name or f"{self._site.workspace_id}:{uuid.uuid4()}"
+        prefix = PREFIXES.get(resource.partition("/")[0], "")
+        name = name or f"{prefix}{self._site.workspace_id}:{uuid.uuid4()}"
         self._store.put(
             KIND,
             name,
@@ -86,7 +90,7 @@ class Operations:
             "Azure-AsyncOperation": status,
             "Location": location or status.replace("mfeOperationsStatus", "mfeOperationResults"),
             "Retry-After": RETRY_AFTER,
-            "x-ms-async-operation-timeout": "PT1H",
+            "x-ms-async-operation-timeout": TIMEOUT,
         }
 
     async def get_status(self, request: Request) -> Response:

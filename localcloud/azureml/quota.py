@@ -10,7 +10,7 @@ from starlette.routing import Route
 from localcloud.azureml.arm import PROVIDER, ArmError, Json
 from localcloud.azureml.site import Site
 from localcloud.azureml.store import Store
-from localcloud.azureml.vm_sizes import SIZES, Size, find_size
+from localcloud.azureml.vm_sizes import SIZES, find_size
 
 PLENTY = 4800
 
@@ -38,42 +38,34 @@ class Quota:
         families = dict.fromkeys(size.family for size in SIZES)
         return JSONResponse({"value": [self._usage(name, used[name]) for name in families]})
 
-    def check(self, key: str) -> None:
-        """Make sure that a deployment that is stored has room.
+    def check(self, record: Json) -> None:
+        """Make sure that a deployment that is stored has room for what it asks for.
 
         Raises:
             ArmError: 400 `OutOfQuota` when its family has not enough cores left.
         """
-        wanted = self._cores(self._store.get("deployments", key) or {})
-        if wanted is None:
-            return
-        size, cores = wanted
-        used, limit = self._used()[size.family], self._limit(size.family)
-        if used > limit:
+        size = record["resource"]["properties"]["instanceType"]
+        family, wanted = _asked_for(record)
+        held_family, held = _served(record)
+        more = wanted - held if held_family == family else wanted
+        used, limit = self._used()[family], self._limit(family)
+        if more > 0 and used > limit:
             raise ArmError(
                 400,
                 "OutOfQuota",
-                f"Not enough quota available for {size.name} in SubscriptionId "
+                f"Not enough quota available for {size} in SubscriptionId "
                 f"{self._site.connection.subscription_id}. Current usage/limit: "
-                f"{used - cores}/{limit}. Additional needed: {cores}. "
+                f"{used - more}/{limit}. Additional needed: {more}. "
                 "Please see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-outofquota",
             )
 
     def _used(self) -> Counter[str]:
-        found = (self._cores(record) for record in self._store.list("deployments"))
         used: Counter[str] = Counter()
-        for size, cores in filter(None, found):
-            used[size.family] += cores
+        for record in self._store.list("deployments"):
+            failed = record["resource"]["properties"]["provisioningState"] == "Failed"
+            family, cores = _served(record) if failed else _asked_for(record)
+            used[family] += cores
         return used
-
-    def _cores(self, record: Json) -> tuple[Size, int] | None:
-        """A deployment's size and its cores; None for one that failed and holds none."""
-        properties = record.get("resource", {}).get("properties", {})
-        size = find_size(properties.get("instanceType") or "")
-        if size is None or properties["provisioningState"] == "Failed":
-            return None
-        instances = record["resource"]["sku"]["capacity"]
-        return size, -(-instances * 6 // 5) * size.cpus
 
     def _limit(self, family: str) -> int:
         return self._limits.get(family.lower(), PLENTY)
@@ -91,3 +83,20 @@ class Quota:
             "limit": self._limit(family),
             "name": {"value": family, "localizedValue": f"{family} Cluster Dedicated vCPUs"},
         }
+
+
+def _asked_for(record: Json) -> tuple[str, int]:
+    """The family and the cores of what a deployment is to be."""
+    resource = record["resource"]
+    return _cores(resource["properties"]["instanceType"], resource["sku"]["capacity"])
+
+
+def _served(record: Json) -> tuple[str, int]:
+    """The family and the cores of what a deployment was when it last succeeded."""
+    serving = record["serving"]
+    return _cores(serving["instanceType"], serving["capacity"]) if serving else ("", 0)
+
+
+def _cores(name: str, instances: int) -> tuple[str, int]:
+    size = find_size(name)
+    return (size.family, -(-instances * 6 // 5) * size.cpus) if size else ("", 0)

@@ -77,7 +77,7 @@ class RunHistory:
         return page(request, steps, self._site.url)
 
     async def change_run(self, request: Request) -> Response:
-        """Change a job's display name, description or tags."""
+        """Change a job's name, description, tags or properties, or archive it (`hidden`)."""
         name = request.path_params["run"]
         body = await read_json(request)
         record = self._lifecycle.job(name)
@@ -87,6 +87,9 @@ class RunHistory:
         properties["tags"] |= string_map(body, "tags")
         properties["displayName"] = body.get("displayName") or properties["displayName"]
         properties["description"] = body.get("description") or properties["description"]
+        properties["properties"] |= string_map(body, "properties")
+        if body.get("hidden") is not None:
+            properties["isArchived"] = body["hidden"] is True
         self._lifecycle.save(record)
         self._runs.log(name, tags=string_map(body, "tags"))
         return JSONResponse(self._run(name))

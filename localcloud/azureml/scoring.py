@@ -99,9 +99,9 @@ class Scoring:
         server = self._fleet.find(f"{endpoint['name']}/{name}")
         if record is None or server is None:
             raise ArmError(404, "NotFound", f"There is no deployment '{name}' to score with.")
-        resource = record["resource"]
-        settings = resource["properties"]["requestSettings"]
-        slots = settings["maxConcurrentRequestsPerInstance"] * resource["sku"]["capacity"]
+        serving = record["serving"]
+        settings = serving["requestSettings"]
+        slots = settings["maxConcurrentRequestsPerInstance"] * serving["capacity"]
         if server.in_flight >= 2 * slots:
             raise ArmError(429, "TooManyRequests", f"Deployment '{name}' is busy.")
         fault = self._faults.strike("scoring", f"{endpoint['name']}/{name}")

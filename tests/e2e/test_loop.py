@@ -77,7 +77,7 @@ def test_data_without_a_valid_row_fails_the_release_and_touches_nothing_live(clo
 
     cloud.upload("careful/2.jsonl", b'{"messages": []}\nnonsense\n')
     project = cloud.until("careful", lambda seen: seen.phase == "Failed")
-    assert "careful/2.jsonl has no valid row: line 1: messages" in project.reason
+    assert "careful/2.jsonl has no valid row: careful/2.jsonl:1: has no question" in project.reason
     assert project.live is not None
     assert project.live.number == 1
     assert cloud.traffic(live.endpoint) == {live.deployment: 100}

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import ssl
 import subprocess
 import uuid
 from collections import Counter
@@ -13,12 +12,24 @@ import httpx2
 import pytest
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import (
+    IdentityConfiguration,
+    ManagedIdentityConfiguration,
     ManagedOnlineDeployment,
     ManagedOnlineEndpoint,
     Model,
     OnlineRequestSettings,
 )
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azureml_scoring import (
+    QUESTION,
+    SIZE,
+    change_endpoint,
+    chat_key,
+    chatting,
+    deployment,
+    score,
+    set_traffic,
+)
 from azureml_server import (
     eventually,
     make_connection,
@@ -30,62 +41,9 @@ from azureml_server import (
 
 from localcloud.connection import Connection
 
-SIZE = "Standard_DS3_v2"
-QUESTION = {
-    "input_data": {
-        "input_string": [[{"role": "user", "content": "Who are you?"}]],
-        "parameters": {"max_new_tokens": 8, "do_sample": False},
-    },
-    "params": {},
-}
-MODEL_CODE = '''
-import time
-import mlflow
-
-class Echo(mlflow.pyfunc.PythonModel):
-    """Answers with its own name; sleeps or fails when it is asked to."""
-
-    def predict(self, context, model_input, params=None):
-        text = str(model_input)
-        if "sleep" in text:
-            time.sleep(4)
-        if "fail" in text:
-            raise ValueError("the model fails")
-        return ["{name}"]
-
-mlflow.models.set_model(Echo())
-'''
-
-
-def put_model(connection: Connection, name: str) -> str:
-    """An MLflow model without torch in the workspace's datastore; its path."""
-    import mlflow
-
-    folder = connection.state_dir / "azureml" / "workspaceblobstore" / name
-    code = connection.state_dir / f"{name}.py"
-    code.write_text(MODEL_CODE.replace("{name}", name))
-    mlflow.pyfunc.save_model(folder, python_model=str(code), pip_requirements=[])
-    return f"azureml://datastores/workspaceblobstore/paths/{name}"
-
 
 def endpoint_name() -> str:
     return f"ep-{uuid.uuid4().hex[:8]}"
-
-
-def score(
-    connection: Connection, endpoint: str, key: str, deployment: str = "", body: object = None
-) -> httpx2.Response:
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    if deployment:
-        headers["azureml-model-deployment"] = deployment
-    return httpx2.post(
-        f"{connection.azureml_url}/endpoints/{endpoint}/score",
-        json=QUESTION if body is None else body,
-        headers=headers,
-        verify=ssl.create_default_context(cafile=str(connection.ca_file)),
-        timeout=60,
-        trust_env=False,
-    )
 
 
 class TestEndpoints:
@@ -98,6 +56,7 @@ class TestEndpoints:
         created = poller.result()
         assert created.provisioning_state == "Succeeded"
         assert created.scoring_uri.endswith(f"/endpoints/{name}/score")
+        assert created.openapi_uri.endswith(f"/endpoints/{name}/swagger.json")
         assert created.tags == {"project": "p"}
         poller = ml.online_endpoints.begin_delete(name)
         assert ml.online_endpoints.get(name).provisioning_state == "Deleting"
@@ -115,6 +74,93 @@ class TestEndpoints:
         assert after.primary_key == before.primary_key
         assert after.secondary_key != before.secondary_key
         ml.online_endpoints.begin_delete(name).wait(20)
+
+    def test_no_keys_with_tokens(
+        self, azureml: Connection, ml: MLClient, rest: httpx2.Client
+    ) -> None:
+        name = endpoint_name()
+        endpoint = ManagedOnlineEndpoint(name=name, auth_mode="aad_token")
+        ml.online_endpoints.begin_create_or_update(endpoint).result()
+        path = f"{workspace_path(azureml)}/onlineEndpoints/{name}"
+        listed = rest.post(f"{path}/listKeys")
+        renewed = rest.post(f"{path}/regenerateKeys", json={"keyType": "Primary"})
+        assert [listed.status_code, renewed.status_code] == [400, 400]
+        assert "does not use key authentication" in renewed.json()["error"]["message"]
+        ml.online_endpoints.begin_delete(name).wait(20)
+
+    def test_user_assigned_identity(self, azureml: Connection, ml: MLClient) -> None:
+        name = endpoint_name()
+        managed = f"/subscriptions/{azureml.subscription_id}/resourceGroups/rg/providers"
+        managed += "/Microsoft.ManagedIdentity/userAssignedIdentities/scorer"
+        identity = IdentityConfiguration(
+            type="user_assigned",
+            user_assigned_identities=[ManagedIdentityConfiguration(resource_id=managed)],
+        )
+        endpoint = ManagedOnlineEndpoint(name=name, auth_mode="key", identity=identity)
+        ml.online_endpoints.begin_create_or_update(endpoint).result()
+        found = ml.online_endpoints.get(name)
+        assert found.identity.type == "user_assigned"
+        assert found.identity.principal_id is None
+        (assigned,) = found.identity.user_assigned_identities
+        assert assigned.resource_id == managed
+        assert uuid.UUID(vars(assigned)["clientId"]) != uuid.UUID(vars(assigned)["principalId"])
+
+        found.tags = {"team": "a"}
+        changed = ml.online_endpoints.begin_create_or_update(found).result()
+        assert changed.identity.type == "user_assigned"
+        endpoint.identity = IdentityConfiguration(type="system_assigned")
+        with pytest.raises(HttpResponseError, match="identity of an endpoint cannot be changed"):
+            ml.online_endpoints.begin_create_or_update(endpoint)
+        ml.online_endpoints.begin_delete(name).wait(20)
+
+    @pytest.mark.parametrize(
+        ("identity", "problem"),
+        [
+            ({"type": "Own"}, "'Own' is not one of SystemAssigned, UserAssigned"),
+            ({"type": "UserAssigned"}, "needs 'userAssignedIdentities'"),
+            ("SystemAssigned", "'identity' must be an object"),
+        ],
+    )
+    def test_identities_that_are_none(
+        self, azureml: Connection, rest: httpx2.Client, identity: object, problem: str
+    ) -> None:
+        body = {"identity": identity, "properties": {"authMode": "Key"}}
+        answer = rest.put(f"{workspace_path(azureml)}/onlineEndpoints/wrong", json=body)
+        assert answer.status_code == 400
+        assert problem in answer.json()["error"]["message"]
+
+    def test_network_access_is_enabled_or_disabled(
+        self, azureml: Connection, rest: httpx2.Client
+    ) -> None:
+        body = {"properties": {"authMode": "Key", "publicNetworkAccess": "Sometimes"}}
+        answer = rest.put(f"{workspace_path(azureml)}/onlineEndpoints/wrong", json=body)
+        assert answer.status_code == 400
+        assert "'Sometimes' is not one of" in answer.json()["error"]["message"]
+
+    def test_operations_are_named_and_timed_as_azure_does(
+        self, azureml: Connection, rest: httpx2.Client
+    ) -> None:
+        path = f"{workspace_path(azureml)}/onlineEndpoints/{endpoint_name()}"
+        answer = rest.put(path, json={"properties": {"authMode": "Key"}})
+        assert answer.status_code == 201
+        assert answer.headers["x-ms-async-operation-timeout"] == "PT30M"
+        status = rest.get(answer.headers["azure-asyncoperation"]).json()
+        assert status["name"].startswith("oe:")
+        answers = [rest.delete(path), rest.delete(path)]
+        assert [answer.status_code for answer in answers] == [202, 202]
+        assert len({answer.headers["azure-asyncoperation"] for answer in answers}) == 1
+        eventually(lambda: rest.get(path).status_code == 404)
+
+    def test_answers_have_ids(self, azureml: Connection, rest: httpx2.Client) -> None:
+        path = f"{workspace_path(azureml)}/onlineEndpoints"
+        given = str(uuid.uuid4())
+        answers = [
+            rest.get(path),
+            rest.get(f"{path}/absent", headers={"x-ms-correlation-request-id": given}),
+        ]
+        assert len({uuid.UUID(answer.headers["x-ms-request-id"]) for answer in answers}) == 2
+        assert answers[1].status_code == 404
+        assert answers[1].headers["x-ms-correlation-request-id"] == given
 
     def test_traffic_to_nobody_is_refused(self, azureml: Connection, rest: httpx2.Client) -> None:
         body = {"location": "eastus", "properties": {"authMode": "Key", "traffic": {"blue": 100}}}
@@ -141,45 +187,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Connection:
 @pytest.fixture(scope="module")
 def server(site: Connection) -> Iterator[subprocess.Popen[bytes]]:
     """A workspace with endpoint `chat` and its deployments `blue` and `green`."""
-    with running(site, "azureml", site.ports.azureml) as process:
-        ml = ml_client(site)
-        endpoint = ManagedOnlineEndpoint(name="chat", auth_mode="key")
-        ml.online_endpoints.begin_create_or_update(endpoint).result()
-        pollers = [
-            ml.online_deployments.begin_create_or_update(deployment(site, ml, name))
-            for name in ("blue", "green")
-        ]
-        for poller in pollers:
-            assert poller.result().provisioning_state == "Succeeded"
+    with chatting(site, "blue", "green") as process:
         yield process
 
 
 @pytest.fixture
 def key(site: Connection, server: subprocess.Popen[bytes]) -> str:
-    return str(ml_client(site).online_endpoints.get_keys("chat").primary_key)
-
-
-def deployment(site: Connection, ml: MLClient, name: str) -> ManagedOnlineDeployment:
-    model = Model(
-        name=f"model-{name}", version="1", type="mlflow_model", path=put_model(site, name)
-    )
-    return ManagedOnlineDeployment(
-        name=name,
-        endpoint_name="chat",
-        model=ml.models.create_or_update(model).id,
-        instance_type=SIZE,
-        instance_count=1,
-        request_settings=OnlineRequestSettings(
-            request_timeout_ms=3000, max_concurrent_requests_per_instance=4
-        ),
-    )
-
-
-def set_traffic(site: Connection, **traffic: int) -> None:
-    ml = ml_client(site)
-    endpoint = ml.online_endpoints.get("chat")
-    endpoint.traffic = traffic
-    ml.online_endpoints.begin_create_or_update(endpoint).result()
+    return chat_key(site)
 
 
 @pytest.mark.slow
@@ -199,6 +213,36 @@ class TestScoring:
         chosen = Counter(answer.headers["azureml-model-deployment"] for answer in answers)
         assert {answer.status_code for answer in answers} == {200}
         assert chosen["blue"] > chosen["green"] > 0
+
+    def test_mirrored(self, site: Connection, key: str) -> None:
+        change_endpoint(site, traffic={"blue": 100}, mirror_traffic={"green": 50})
+        before = asked(site, "green")
+        answers = [score(site, "chat", key) for _ in range(20)]
+        assert {answer.headers["azureml-model-deployment"] for answer in answers} == {"blue"}
+        eventually(lambda: asked(site, "green") > before)
+        change_endpoint(site, mirror_traffic={})
+
+    @pytest.mark.parametrize(
+        ("mirror", "problem"),
+        [
+            ({"green": 51}, "whole number from 0 to 50"),
+            ({"blue": 10}, "live traffic or mirrored traffic, not both"),
+            ({"blue": 10, "green": 10}, "Only one deployment"),
+        ],
+        ids=str,
+    )
+    def test_mirrors_that_are_refused(
+        self, site: Connection, key: str, mirror: dict[str, int], problem: str
+    ) -> None:
+        set_traffic(site, blue=100)
+        with pytest.raises(HttpResponseError, match=problem):
+            change_endpoint(site, mirror_traffic=mirror)
+
+    def test_deployment_with_mirrored_traffic_stays(self, site: Connection, key: str) -> None:
+        change_endpoint(site, traffic={"blue": 100}, mirror_traffic={"green": 20})
+        with pytest.raises(HttpResponseError, match="gets 20% of the mirrored traffic"):
+            ml_client(site).online_deployments.begin_delete("green", "chat")
+        change_endpoint(site, mirror_traffic={})
 
     def test_needs_the_key(self, site: Connection, key: str) -> None:
         assert score(site, "chat", key[:-1]).status_code == 401
@@ -258,6 +302,9 @@ def test_crashing_model_fails_with_its_log(
     ml.online_deployments.begin_delete("bad", "chat").wait(20)
     with pytest.raises(ResourceNotFoundError):
         ml.online_deployments.get("bad", "chat")
+    logs = site.state_dir / "logs" / "scoring" / "chat"
+    assert (logs / "blue.log").exists()
+    assert not (logs / "bad.log").exists()
 
 
 @pytest.mark.slow
@@ -281,6 +328,12 @@ def test_restart_keeps_everything(tmp_path: Path) -> None:
             lambda: ml.online_deployments.get("green", "chat").provisioning_state == "Succeeded", 60
         )
         assert score(site, "chat", key, "green").status_code == 200
+
+
+def asked(site: Connection, name: str) -> int:
+    """How many requests a deployment's model has seen."""
+    log = ml_client(site).online_deployments.get_logs(name, "chat", lines=10_000)
+    return str(log).count(f"{name} was asked")
 
 
 def deployment_again(site: Connection) -> ManagedOnlineDeployment:

@@ -1,8 +1,11 @@
 """Faults on demand, as the unmodified SDK meets them."""
 
 import ssl
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -10,7 +13,15 @@ import pytest
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import AmlCompute, ManagedOnlineDeployment, ManagedOnlineEndpoint
 from azure.core.exceptions import HttpResponseError
-from azureml_server import NodeClient, Topic, eventually, pipeline_body, workspace_path
+from azureml_scoring import chat_key, chatting, score, set_traffic
+from azureml_server import (
+    NodeClient,
+    Topic,
+    eventually,
+    make_connection,
+    pipeline_body,
+    workspace_path,
+)
 
 from localcloud.connection import Connection
 
@@ -18,34 +29,42 @@ Ask = Callable[..., str]
 BASE = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/1"
 
 
-@pytest.fixture
-def admin(azureml: Connection) -> Iterator[httpx2.Client]:
+@contextmanager
+def admin_client(connection: Connection) -> Iterator[httpx2.Client]:
     """The admin API; faults that are left are forgotten."""
     with httpx2.Client(
-        base_url=f"{azureml.azureml_url}/_admin/faults/",
-        headers={"x-compute-key": azureml.compute_key},
-        verify=ssl.create_default_context(cafile=str(azureml.ca_file)),
+        base_url=f"{connection.azureml_url}/_admin",
+        headers={"x-compute-key": connection.compute_key},
+        verify=ssl.create_default_context(cafile=str(connection.ca_file)),
         trust_env=False,
     ) as client:
         yield client
-        client.delete("")
+        client.delete("/faults")
+
+
+@pytest.fixture
+def admin(azureml: Connection) -> Iterator[httpx2.Client]:
+    with admin_client(azureml) as client:
+        yield client
 
 
 @pytest.fixture
 def ask(admin: httpx2.Client) -> Ask:
     """Ask for a fault."""
+    return partial(ask_for, admin)
 
-    def ask(work: str, outcome: str, target: str = "*", **more: object) -> str:
-        fault = {"work": work, "outcome": outcome, "target": target, **more}
-        answer = admin.post("", json=fault)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
 
-    return ask
+def ask_for(
+    admin: httpx2.Client, work: str, outcome: str, target: str = "**", **more: object
+) -> str:
+    fault = {"work": work, "outcome": outcome, "target": target, **more}
+    answer = admin.post("/faults", json=fault)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 def struck(admin: httpx2.Client) -> list[int]:
-    return [fault["struck"] for fault in admin.get("").json()["value"]]
+    return [fault["struck"] for fault in admin.get("/faults").json()["value"]]
 
 
 def submit(azureml: Connection, rest: httpx2.Client) -> str:
@@ -123,6 +142,36 @@ class TestJobs:
         _offered(azureml, name)
         assert ml.jobs.get(name).status == "Canceled"
 
+    def test_failing_in_a_step(
+        self, azureml: Connection, ml: MLClient, rest: httpx2.Client, ask: Ask
+    ) -> None:
+        name = submit(azureml, rest)
+        error = {"code": "UserError", "message": "CUDA out of memory"}
+        ask("job", "fail", name, step="chat_completion_finetune", **error)
+        assert _offered(azureml, name) is False
+        assert ml.jobs.get(name).status == "Failed"
+        steps = {run.display_name: run for run in ml.jobs.list(parent_job_name=name)}
+        assert {step: run.status for step, run in steps.items()} == {
+            "ft_nlp_common_validation": "Completed",
+            "chat_completion_model_import": "Completed",
+            "chat_completion_datapreprocess": "Completed",
+            "chat_completion_finetune": "Failed",
+        }
+        run = steps["chat_completion_finetune"].name
+        details = rest.get(f"/history/v1.0{workspace_path(azureml)}/runs/{run}/details").json()
+        assert details["error"]["error"] == error
+
+    def test_slow(self, azureml: Connection, ml: MLClient, rest: httpx2.Client, ask: Ask) -> None:
+        name = submit(azureml, rest)
+        ask("job", "slow", name, seconds=2)
+        node = NodeClient(azureml, uuid.uuid4().hex)
+        begun = time.monotonic()
+        job = node.next_job()
+        assert job["name"] == name
+        assert time.monotonic() - begun >= 2
+        node.complete(job)
+        assert ml.jobs.get(name).status == "Completed"
+
     def test_ending_without_an_event(
         self, azureml: Connection, ml: MLClient, rest: httpx2.Client, ask: Ask, topic: Topic
     ) -> None:
@@ -174,6 +223,7 @@ def test_cluster_that_fails_to_provision_says_why(ml: MLClient, ask: Ask) -> Non
     ml.compute.begin_delete("broken").wait()
 
 
+@pytest.mark.slow
 def test_deployments_that_fail_or_are_busy(ml: MLClient, azureml: Connection, ask: Ask) -> None:
     ml.online_endpoints.begin_create_or_update(
         ManagedOnlineEndpoint(name="faulty", auth_mode="key")
@@ -204,9 +254,61 @@ def test_deployments_that_fail_or_are_busy(ml: MLClient, azureml: Connection, as
     ml.online_endpoints.begin_delete("faulty").wait()
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """A workspace whose endpoint `chat` has all traffic on its deployment `blue`."""
+    connection = make_connection(tmp_path_factory.mktemp("faults"))
+    with chatting(connection, "blue"):
+        set_traffic(connection, blue=100)
+        yield connection
+
+
+@pytest.fixture
+def ask_site(site: Connection) -> Iterator[Ask]:
+    with admin_client(site) as client:
+        yield partial(ask_for, client)
+
+
+@pytest.mark.slow
+class TestScoring:
+    def test_throttled(self, site: Connection, ask_site: Ask) -> None:
+        key = chat_key(site)
+        ask_site("scoring", "fail", "chat/*", status=429, code="TooManyRequests", retry_after=7)
+        answer = score(site, "chat", key)
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"] == "7"
+        assert answer.json()["error"]["code"] == "TooManyRequests"
+        assert score(site, "chat", key).status_code == 200
+
+    def test_failing_without_advice(self, site: Connection, ask_site: Ask) -> None:
+        ask_site("scoring", "fail", "chat/blue", status=503)
+        answer = score(site, "chat", chat_key(site))
+        assert answer.status_code == 503
+        assert "retry-after" not in answer.headers
+
+    def test_hanging_until_the_request_times_out(self, site: Connection, ask_site: Ask) -> None:
+        ask_site("scoring", "hang", "chat/blue")
+        assert score(site, "chat", chat_key(site)).status_code == 408
+
+    def test_slow(self, site: Connection, ask_site: Ask) -> None:
+        ask_site("scoring", "slow", seconds=1)
+        answer = score(site, "chat", chat_key(site))
+        assert answer.status_code == 200
+        assert answer.elapsed.total_seconds() >= 1
+
+    def test_wrong(self, site: Connection, ask_site: Ask) -> None:
+        ask_site("scoring", "wrong", "chat/blue", body='{"output": "gibberish"}')
+        answer = score(site, "chat", chat_key(site))
+        assert answer.status_code == 200
+        assert answer.json() == {"output": "gibberish"}
+        assert answer.headers["azureml-model-deployment"] == "blue"
+
+
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
+        ({"work": "compute", "outcome": "fail", "step": "x"}, "only a job that is to fail has"),
+        ({"work": "job", "outcome": "fail", "step": "x"}, "the steps are ft_nlp_common_valid"),
         ({"work": "call", "outcome": "wrong"}, "a call can fail, hang, slow, drop, not wrong"),
         ({"work": "weather", "outcome": "fail"}, "work: Input should be 'call', 'job'"),
         ({"work": "call", "outcome": "fail", "status": 200}, "status: Input should be greater"),
@@ -216,7 +318,7 @@ def test_deployments_that_fail_or_are_busy(ml: MLClient, azureml: Connection, as
 def test_wrong_faults_are_refused(
     admin: httpx2.Client, fault: dict[str, object], problem: str
 ) -> None:
-    answer = admin.post("", json=fault)
+    answer = admin.post("/faults", json=fault)
     assert answer.status_code == 400
     assert problem in answer.json()["error"]["message"]
 
@@ -224,8 +326,10 @@ def test_wrong_faults_are_refused(
 def test_admin_api_needs_its_key_and_forgets(
     azureml: Connection, rest: httpx2.Client, admin: httpx2.Client, ask: Ask
 ) -> None:
-    assert rest.get("/_admin/faults/").status_code in (401, 403)
+    for path in ("/_admin/faults", "/_admin/faults/"):
+        assert rest.get(path).status_code == 401
+        assert admin.get(path.removeprefix("/_admin")).status_code == 200
     name = ask("call", "fail", "GET /nothing")
-    assert admin.delete(name).status_code == 204
-    assert admin.delete(name).status_code == 404
+    assert admin.delete(f"/faults/{name}").status_code == 204
+    assert admin.delete(f"/faults/{name}").status_code == 404
     assert struck(admin) == []

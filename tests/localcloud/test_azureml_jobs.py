@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 from azure.ai.ml import Input, MLClient, dsl
+from azure.ai.ml.constants import ListViewType
 from azure.ai.ml.entities import PipelineJob
 from azure.ai.ml.exceptions import JobException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -160,10 +161,10 @@ class TestRunning:
 
         def completed() -> set[str]:
             kind = "Microsoft.MachineLearningServices.RunCompleted"
-            return {e["data"]["runId"] for e in topic.events if e["eventType"] == kind}
+            return {e["data"].get("runId") for e in topic.events if e["eventType"] == kind}
 
         eventually(lambda: ids <= completed())
-        last = next(e for e in reversed(topic.events) if e["data"]["runId"] == job)
+        last = next(e for e in reversed(topic.events) if e["data"].get("runId") == job)
         assert last["subject"].endswith(f"/runs/{job}")
         assert topic.keys == {azureml.eventgrid.topics["workspace"].key}
         assert len({e["id"] for e in topic.events}) == len(topic.events)
@@ -178,7 +179,7 @@ class TestRunning:
             ml.jobs.stream(job)
         eventually(
             lambda: any(
-                e["data"]["runId"] == job and e["data"].get("runStatus") == "Failed"
+                e["data"].get("runId") == job and e["data"].get("runStatus") == "Failed"
                 for e in topic.events
             )
         )
@@ -245,6 +246,15 @@ class TestLostNodes:
         assert last.next_job()["name"] == f"{job}-next"
         assert status_of(ml, job) == "Failed"
         last.put(f"{job}-next/status", status="Canceled")
+
+
+def test_a_job_is_archived_and_restored(ml: MLClient, job: str) -> None:
+    ml.jobs.archive(job)
+    archived = ml.jobs.list(list_view_type=ListViewType.ARCHIVED_ONLY)
+    assert job in {item.name for item in archived}
+    assert job not in {item.name for item in ml.jobs.list()}
+    ml.jobs.restore(job)
+    assert job in {item.name for item in ml.jobs.list()}
 
 
 def test_what_is_not_there(ml: MLClient) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.azureml.arm import ASSET_NAME, ENDPOINT_NAME, ArmError
+from localcloud.azureml.faults import Fault
 from localcloud.azureml.pipeline import (
     ComponentSpec,
     InputSpec,
@@ -40,7 +41,10 @@ INPUT_NAMES = st.sampled_from(["epochs", "rate", "kind", "file", "unknown"])
 
 def deployments(**states: str) -> list[dict[str, Any]]:
     return [
-        {"resource": {"name": name, "properties": {"provisioningState": state}}}
+        {
+            "resource": {"name": name, "properties": {"provisioningState": state}},
+            "serving": {"capacity": 1} if state in ("Succeeded", "Updating") else None,
+        }
         for name, state in states.items()
     ]
 
@@ -69,6 +73,16 @@ class TestTraffic:
         with pytest.raises(ArmError, match=reason):
             check_traffic(traffic, known)
 
+    @pytest.mark.parametrize(("state", "taken"), [("Failed", True), ("Deleting", False)])
+    def test_to_one_that_serves(self, state: str, taken: bool) -> None:
+        known = deployments(blue="Succeeded")
+        known[0]["resource"]["properties"]["provisioningState"] = state
+        if taken:
+            assert check_traffic({"blue": 100}, known) == {"blue": 100}
+        else:
+            with pytest.raises(ArmError, match="it is Deleting"):
+                check_traffic({"blue": 100}, known)
+
     @pytest.mark.parametrize(
         "mirror", [{"green": 51}, {"blue": 10}, {"green": 10, "red": 10}], ids=str
     )
@@ -85,6 +99,29 @@ class TestTraffic:
 
     def test_nobody_without_weight(self) -> None:
         assert choose({"blue": 0}, random.Random(1)) is None
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("pattern", "call", "hit"),
+        [
+            ("PUT /onlineEndpoints/*", "PUT /onlineEndpoints/chat", True),
+            ("PUT /onlineEndpoints/*", "PUT /onlineEndpoints/chat/deployments/blue", False),
+            ("PUT /onlineEndpoints/**", "PUT /onlineEndpoints/chat/deployments/blue", True),
+            ("* /jobs/job-*", "GET /jobs/job-1", True),
+            ("* /jobs/job-*", "GET /jobs/other", False),
+            ("GET /jobs", "GET /jobs/job-1", False),
+            ("GET /a.c", "GET /abc", False),
+            ("**", "POST /endpoints/chat/score", True),
+        ],
+    )
+    def test_patterns(self, pattern: str, call: str, hit: bool) -> None:
+        fault = Fault(work="call", outcome="fail", target=pattern)
+        assert fault.hits("call", call) is hit
+        assert not fault.hits("job", call)
+
+    def test_without_a_target_everything_is_hit(self) -> None:
+        assert Fault(work="scoring", outcome="fail").hits("scoring", "chat/blue")
 
 
 class TestNames:

@@ -174,3 +174,16 @@ class TestComputes:
     def test_of_unknown_size(self, ml: MLClient) -> None:
         with pytest.raises(HttpResponseError, match="Standard_Nothing"):
             ml.compute.begin_create_or_update(AmlCompute(name="third", size="Standard_Nothing"))
+
+
+def test_a_cluster_that_is_being_created_is_busy(azureml: Connection, rest: httpx2.Client) -> None:
+    path = f"{workspace_path(azureml)}/computes/busy"
+    body = {
+        "properties": {"computeType": "AmlCompute", "properties": {"vmSize": "Standard_DS3_v2"}}
+    }
+    first = rest.put(path, json=body)
+    assert first.status_code == 201
+    assert rest.put(path, json=body).status_code == 409
+    status = first.headers["Azure-AsyncOperation"]
+    eventually(lambda: rest.get(status).json()["status"] == "Succeeded")
+    assert rest.put(path, json=body).status_code == 200

@@ -35,9 +35,10 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
         client = MlflowClient(workspace.mlflow_tracking_uri)
     try:
         root = client.get_run(job_name)
-        steps = client.search_runs(
-            [root.info.experiment_id], filter_string=f"tags.mlflow.parentRunId = '{job_name}'"
+        found = client.search_runs(
+            [root.info.experiment_id], filter_string=f"tags.mlflow.rootRunId = '{job_name}'"
         )
+        steps = [run for run in found if run.info.run_id != job_name]
         curves = _curves(client, root, steps)
     except MlflowException as error:
         raise UnavailableError(f"metrics of job {job_name}: {error.message}") from error

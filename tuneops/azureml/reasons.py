@@ -12,6 +12,7 @@ from tuneops.scrub import scrub
 
 MAX_REASON = 500
 LOG_LINES = 20
+MAX_DEPTH = 5
 OPERATION = "AzureAsyncOperationUri"
 """The property of a deployment that holds the address of its last operation."""
 
@@ -22,13 +23,22 @@ def of_job(workspace: Workspace, name: str) -> str:
     Raises:
         AzureError: the workspace can't be asked now.
     """
-    steps = workspace.ml.jobs.list(parent_job_name=name)
-    failed = [step for step in steps if plain(step.status) == FAILED]
+    failed = _failed_steps(workspace, name)
     told = [
         f"step {step.display_name or step.name} failed: {_run_error(workspace, str(step.name))}"
         for step in failed
     ]
     return _short("; ".join(told) or _run_error(workspace, name))
+
+
+def _failed_steps(workspace: Workspace, name: str, depth: int = 1) -> list[Any]:
+    """The innermost failed steps: a step that failed because of its own steps is not one."""
+    steps = workspace.ml.jobs.list(parent_job_name=name)
+    found: list[Any] = []
+    for step in (step for step in steps if plain(step.status) == FAILED):
+        inner = _failed_steps(workspace, str(step.name), depth + 1) if depth < MAX_DEPTH else []
+        found.extend(inner or [step])
+    return found
 
 
 def of_deployment(workspace: Workspace, endpoint: str, deployment: Any) -> str:

@@ -2,6 +2,7 @@
 
 from array import array
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 from tuneops.data.blocks import Filled, lines
@@ -68,7 +69,7 @@ def check_block(
         found.lines = 1
         found.rejected.append(Rejection(1, "too large", "is longer than any row may be", ""))
         return found
-    overflow: list[bytes] = []
+    rows: list[Row] = []
     for line in lines(block, filled):
         found.lines += 1
         line = line.removesuffix(b"\r")
@@ -84,33 +85,40 @@ def check_block(
         if part is None:
             found.left_out += 1
             continue
-        _note(found, row, part)
-        end = found.written + len(row.line)
-        if overflow or end > len(output):
-            overflow.append(row.line)
-        else:
-            output[found.written : end] = row.line
-            found.written = end
-    found.overflow = b"".join(overflow)
+        found.numbers.append(found.lines)
+        found.parts.append(part)
+        rows.append(row)
+    _write(found, rows, output)
+    _count(found, rows)
     return found
 
 
-def _note(found: CheckedBlock, row: Row, part: int) -> None:
-    found.numbers.append(found.lines)
-    found.identities.append(int.from_bytes(row.identity[:8], "big"))
-    found.prompts.append(row.prompt)
-    found.parts.append(part)
-    found.lengths.append(len(row.line))
-    found.turns.append(len(row.messages))
-    sizes = [len(message["content"]) for message in row.messages]
-    if len(sizes) % 2:
-        found.characters["system"] += sizes.pop(0)
-        found.role_turns["system"] += 1
-    found.characters["user"] += sum(sizes[::2])
-    found.characters["assistant"] += sum(sizes[1::2])
-    found.role_turns["user"] += len(sizes) // 2
-    found.role_turns["assistant"] += len(sizes) // 2
-    found.tokens.append(_estimated_tokens(row))
+def _write(found: CheckedBlock, rows: list[Row], output: memoryview) -> None:
+    """Put the rows' lines into the output, and what does not fit beside it."""
+    found.lengths.extend([len(row.line) for row in rows])
+    ends = accumulate(found.lengths)
+    fitting = sum(1 for end in ends if end <= len(output))
+    whole = b"".join([row.line for row in rows[:fitting]])
+    output[: len(whole)] = whole
+    found.written = len(whole)
+    found.overflow = b"".join([row.line for row in rows[fitting:]])
+
+
+def _count(found: CheckedBlock, rows: list[Row]) -> None:
+    """Note what is told of each row, and count what is told of all."""
+    found.identities.extend([int.from_bytes(row.identity[:8], "big") for row in rows])
+    found.prompts.extend([row.prompt for row in rows])
+    found.turns.extend([len(row.messages) for row in rows])
+    found.tokens.extend(map(_estimated_tokens, rows))
+    for row in rows:
+        sizes = [len(message["content"]) for message in row.messages]
+        if len(sizes) % 2:
+            found.characters["system"] += sizes.pop(0)
+            found.role_turns["system"] += 1
+        found.characters["user"] += sum(sizes[::2])
+        found.characters["assistant"] += sum(sizes[1::2])
+        found.role_turns["user"] += len(sizes) // 2
+        found.role_turns["assistant"] += len(sizes) // 2
 
 
 def _estimated_tokens(row: Row) -> int:

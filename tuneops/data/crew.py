@@ -1,21 +1,26 @@
 """Checking a stream of lines on all processor cores, the blocks in their order."""
 
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
-from functools import lru_cache
-from multiprocessing import get_context
-from multiprocessing.shared_memory import SharedMemory
-from typing import NamedTuple, cast
+from contextlib import ExitStack, contextmanager, suppress
+from mmap import mmap
+from typing import NamedTuple
 
-from tuneops.data.blocks import BLOCK_BYTES, Filled, LineReader, Readable
+from tuneops.data.blocks import BLOCK_BYTES, LineReader, Readable
 from tuneops.data.checking import CheckedBlock, Rules, check_block
+from tuneops.data.errors import DataUnavailableError
 
 OUTPUT_BYTES = 2 * BLOCK_BYTES
-BLOCKS_ALONE = 8
-"""After so many blocks other processes are worth their start."""
-BLOCK_SECONDS = 300
+MEMORY_BYTES = BLOCK_BYTES + OUTPUT_BYTES
+BLOCKS_ALONE = 16
+"""From so many blocks on, helpers are worth their start."""
+WAITING = 2
+"""Blocks that lie ready for each helper."""
 
 
 class Batch(NamedTuple):
@@ -28,75 +33,137 @@ class Batch(NamedTuple):
 def checked_blocks(stream: Readable, rules: Rules, processes: int = 1) -> Iterator[Batch]:
     """Check all lines of the stream; `processes` is how many may do it at the same time.
 
-    Memory that processes share holds the blocks, so that only what was found in them is sent.
+    Helpers are processes of their own, which take a moment to start: until then the work goes on
+    here. They share memory with this one, so that only what was found in a block is sent.
 
     Raises:
-        BrokenProcessPool: a process was killed, as happens when memory runs out.
+        DataUnavailableError: a helper was killed, as happens when memory runs out.
     """
     reader = LineReader(stream)
-    for done, batch in enumerate(_alone(reader, rules), start=1):
+    alone = _alone(reader, rules)
+    for done, batch in enumerate(alone, start=1):
         yield batch
         if processes > 1 and done == BLOCKS_ALONE:
-            yield from _together(reader, rules, processes)
+            with _crew(processes, rules) as helpers:
+                while not all(helper.is_ready() for helper in helpers):
+                    batch_meanwhile = next(alone, None)
+                    if batch_meanwhile is None:
+                        return
+                    yield batch_meanwhile
+                yield from _together(reader, helpers)
             return
 
 
 def _alone(reader: LineReader, rules: Rules) -> Iterator[Batch]:
-    block, output = memoryview(bytearray(BLOCK_BYTES)), memoryview(bytearray(OUTPUT_BYTES))
+    block, output = views(mmap(-1, MEMORY_BYTES))
     while filled := reader.fill(block):
         yield Batch(check_block(block, filled, output, rules), output)
 
 
-def _together(reader: LineReader, rules: Rules, processes: int) -> Iterator[Batch]:
-    with ExitStack() as stack:
-        free = deque(stack.enter_context(_shared_memory()) for _ in range(processes + 2))
-        crew = stack.enter_context(ProcessPoolExecutor(processes, get_context("spawn")))
-        begun: deque[tuple[SharedMemory, Future[CheckedBlock]]] = deque()
-        ended = False
-        while True:
-            while free and not ended:
-                filled = _filled(reader, free[0])
-                if filled is None:
-                    ended = True
-                else:
-                    memory = free.popleft()
-                    begun.append((memory, crew.submit(_check, memory.name, filled, rules)))
-            if not begun:
-                return
-            memory, future = begun.popleft()
-            with _views(memory)[1] as output:
-                yield Batch(future.result(timeout=BLOCK_SECONDS), output)
-            free.append(memory)
-
-
-def _filled(reader: LineReader, memory: SharedMemory) -> Filled | None:
-    with _views(memory)[0] as block:
-        return reader.fill(block)
-
-
-def _check(name: str, filled: Filled, rules: Rules) -> CheckedBlock:
-    """In another process: check the block in this shared memory."""
-    block, output = _views(_attached(name))
-    with block, output:
-        return check_block(block, filled, output, rules)
-
-
-@lru_cache(maxsize=64)
-def _attached(name: str) -> SharedMemory:
-    return SharedMemory(name)
+def _together(reader: LineReader, helpers: "list[_Helper]") -> Iterator[Batch]:
+    free = deque((helper, place) for place in range(WAITING) for helper in helpers)
+    begun: deque[tuple[_Helper, int]] = deque()
+    while True:
+        while free and free[0][0].begin(free[0][1], reader):
+            begun.append(free.popleft())
+        if not begun:
+            return
+        helper, place = begun.popleft()
+        yield Batch(helper.found(), helper.output(place))
+        free.append((helper, place))
 
 
 @contextmanager
-def _shared_memory() -> Iterator[SharedMemory]:
-    memory = SharedMemory(create=True, size=BLOCK_BYTES + OUTPUT_BYTES)
+def _crew(processes: int, rules: Rules) -> Iterator["list[_Helper]"]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(_helper(rules)) for _ in range(processes)]
+
+
+@contextmanager
+def _helper(rules: Rules) -> Iterator["_Helper"]:
+    with ExitStack() as stack:
+        descriptors = [stack.enter_context(_shared_memory()) for _ in range(WAITING)]
+        memories = [mmap(each, MEMORY_BYTES) for each in descriptors]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tuneops.data.helper", *map(str, descriptors)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=descriptors,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        try:
+            yield _Helper(process, memories, rules)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+class _Helper:
+    """A process that checks one block after another, in the order in which they were begun."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], memories: list[mmap], rules: Rules
+    ) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("the helper has no pipes")
+        self._requests, self._results = process.stdin, process.stdout
+        self._memories = memories
+        os.set_blocking(self._results.fileno(), False)
+        self._ready = False
+        self._send(rules)
+
+    def is_ready(self) -> bool:
+        """Whether the process has started."""
+        if not self._ready and self._results.read(1):
+            os.set_blocking(self._results.fileno(), True)
+            self._ready = True
+        return self._ready
+
+    def begin(self, place: int, reader: LineReader) -> bool:
+        """Have the next block checked in this memory; False at the end of the stream."""
+        filled = reader.fill(views(self._memories[place])[0])
+        if filled is None:
+            return False
+        self._send((place, filled))
+        return True
+
+    def output(self, place: int) -> memoryview:
+        """The rows' lines of the block that was checked in this memory."""
+        return views(self._memories[place])[1]
+
+    def found(self) -> CheckedBlock:
+        """What was found in the block that was begun first."""
+        try:
+            found: CheckedBlock = pickle.load(self._results)
+        except (EOFError, pickle.UnpicklingError) as error:
+            raise DataUnavailableError(
+                "a process that checks rows was ended: is there enough memory?"
+            ) from error
+        return found
+
+    def _send(self, message: object) -> None:
+        # One that has ended says so when its result is asked for.
+        with suppress(BrokenPipeError):
+            pickle.dump(message, self._requests)
+            self._requests.flush()
+
+
+@contextmanager
+def _shared_memory() -> Iterator[int]:
+    """The descriptor of memory that a process started here can have as well."""
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("tuneops")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
     try:
-        yield memory
+        os.ftruncate(descriptor, MEMORY_BYTES)
+        yield descriptor
     finally:
-        memory.close()
-        memory.unlink()
+        os.close(descriptor)
 
 
-def _views(memory: SharedMemory) -> tuple[memoryview, memoryview]:
+def views(memory: mmap) -> tuple[memoryview, memoryview]:
     """The part that is read and the part that is written to."""
-    with memoryview(cast("memoryview", memory.buf)) as whole:
-        return whole[:BLOCK_BYTES], whole[BLOCK_BYTES : BLOCK_BYTES + OUTPUT_BYTES]
+    whole = memoryview(memory)
+    return whole[:BLOCK_BYTES], whole[BLOCK_BYTES:MEMORY_BYTES]

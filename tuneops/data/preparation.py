@@ -16,7 +16,7 @@ from tuneops.data.checking import CheckedBlock, Rejection, Rules
 from tuneops.data.crew import Batch, checked_blocks
 from tuneops.data.errors import DataError
 from tuneops.data.outputs import Sink
-from tuneops.data.report import DataReport, PartReport, SampleRow, Tally
+from tuneops.data.report import DataReport, PartCount, SampleRow, Tally
 from tuneops.data.rows import Message, question
 from tuneops.data.selection import DROPPED, Selection
 from tuneops.data.shapes import Shape
@@ -101,7 +101,7 @@ class _Pass:
         self._source = source
         self._tally = Tally(wanted.max_seq_length)
         self._selection = Selection(wanted.on_duplicate, wanted.max_rows)
-        self._parts = dict.fromkeys(PARTS, PartReport())
+        self._parts = {part: PartCount() for part in PARTS}
         self._listed = 0
         self._questions: list[list[Message]] = []
         self._samples: list[tuple[int, str, bytes]] = []
@@ -149,7 +149,7 @@ class _Pass:
             digest=self._selection.digest,
             duplicates=self._selection.duplicates,
             left_out=self._tally.left_out + self._selection.left_out,
-            parts={name: part for name, part in self._parts.items() if part.rows},
+            parts={name: part.report() for name, part in self._parts.items() if part.rows},
             shared_prompts=self._selection.shared_prompts,
             samples=tuple(_sample(part, line) for _, part, line in sorted(self._samples)),
         )
@@ -191,17 +191,13 @@ class _Pass:
 
     def _write(self, part: str, rows: "_Rows", first: int, end: int, block: CheckedBlock) -> None:
         """Write the rows from `first` to before `end`."""
-        size = 0
+        count = self._parts[part]
         for piece in rows.pieces(first, end):
             self._sink.write(f"{part}.jsonl", piece)
-            size += len(piece)
-        before = self._parts[part]
-        self._parts[part] = PartReport(
-            rows=before.rows + end - first,
-            bytes=before.bytes + size,
-            tokens=before.tokens + sum(block.tokens[first:end]),
-        )
-        if part == TEST:
+            count.bytes += len(piece)
+        count.rows += end - first
+        count.tokens += sum(block.tokens[first:end])
+        if part == TEST and len(self._questions) < MAX_QUESTIONS:
             for place in range(first, min(end, first + MAX_QUESTIONS - len(self._questions))):
                 self._questions.append(question(rows.line(place)))
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,19 @@ class DataReport(Document):
         """The commonest faults, with an example each, in one line."""
         shown = (reason.examples[0] for reason in self.reasons[:count] if reason.examples)
         return "; ".join(shown)
+
+
+@dataclass
+class PartCount:
+    """A part's report while it grows."""
+
+    rows: int = 0
+    bytes: int = 0
+    tokens: int = 0
+
+    def report(self) -> PartReport:
+        """It as it is now."""
+        return PartReport(rows=self.rows, bytes=self.bytes, tokens=self.tokens)
 
 
 class Tally:

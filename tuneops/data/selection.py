@@ -3,14 +3,18 @@ beyond the limit."""
 
 import hashlib
 from array import array
+from itertools import compress
 
 from tuneops.config import OnDuplicate
 from tuneops.data.checking import CheckedBlock
 from tuneops.data.seen import Seen
-from tuneops.data.split import SPACE
+from tuneops.data.split import PARTS, SPACE, TRAIN
 
 DROPPED = 255
-_TRAIN = 0
+# For `bytes.translate`: one for each part that is meant, else zero.
+_CHOSEN = bytes(part != DROPPED for part in range(256))
+_TO_TRAIN = bytes(part < len(PARTS) and PARTS[part] == TRAIN for part in range(256))
+_HELD_OUT = bytes(part < len(PARTS) and PARTS[part] != TRAIN for part in range(256))
 
 
 class Selection:
@@ -66,18 +70,14 @@ class Selection:
             left -= 1
 
     def _note(self, block: CheckedBlock, parts: bytes) -> None:
-        rows = list(zip(block.identities, block.prompts, parts, strict=True))
-        chosen = rows if DROPPED not in parts else [row for row in rows if row[2] != DROPPED]
-        if not chosen:
+        chosen = parts.translate(_CHOSEN)
+        identities = array("Q", compress(block.identities, chosen))
+        if not identities:
             return
-        identities, prompts, sides = zip(*chosen, strict=True)
-        self.rows += len(chosen)
-        self.lowest = min(self.lowest, *identities)
-        self.highest = max(self.highest, *identities)
-        self._identities.update(array("Q", identities))
-        self._parts.update(bytes(sides))
-        for prompt, side in zip(prompts, sides, strict=True):
-            if side == _TRAIN:
-                self._train_prompts.append(prompt)
-            else:
-                self._held_out_prompts.add(prompt)
+        self.rows += len(identities)
+        self.lowest = min(self.lowest, min(identities))
+        self.highest = max(self.highest, max(identities))
+        self._identities.update(identities)
+        self._parts.update(parts.replace(bytes([DROPPED]), b""))
+        self._train_prompts.extend(compress(block.prompts, parts.translate(_TO_TRAIN)))
+        self._held_out_prompts.update(compress(block.prompts, parts.translate(_HELD_OUT)))
