@@ -26,8 +26,11 @@ class Lifecycle:
 
     A job's record is `{"resource", "work", "node", "attempts", "error"}`: the ARM resource, what
     the compute node needs, the node that has it, how often it was handed out, and why it failed.
-    A step's record is `{"name", "job", "step", "status", "error", "created", "ended"}`; it is
-    found by the id of its run and reached from the job by its place.
+    A step's record is `{"name", "job", "parent", "step", "status", "error", "created", "ended"}`;
+    it is found by the id of its run and reached from the job by its place.
+
+    The job's one step is a pipeline of its own, as the registry's component is: its run stands
+    between the job and the component's steps, and goes as the job goes.
     """
 
     def __init__(self, site: Site, store: Store, runs: Runs, outbox: Outbox) -> None:
@@ -81,9 +84,20 @@ class Lifecycle:
             self._announce(record, resource["name"], status, _pipeline_run(resource))
             if status in ENDED:
                 self._end_open_steps(record, status, error)
+                if self.step(self._wrapper(resource["name"])):
+                    self._set_wrapper(record, status, error)
+
+    def children(self, run: str) -> list[Json]:
+        """The steps right below a run that have begun, in order."""
+        if self.job(run):
+            wrapper = self.step(self._wrapper(run))
+            return [wrapper] if wrapper else []
+        step = self.step(run)
+        is_wrapper = step is not None and step["parent"] == step["job"]
+        return self.steps(step["job"]) if step and is_wrapper else []
 
     def steps(self, job: str) -> list[Json]:
-        """The steps that a job has begun, in order."""
+        """The component's steps that a job has begun, in order."""
         places = self._store.list("step-places", f"{job}/")
         found = (self._store.get(STEPS, place["run"]) for place in places)
         return [step for step in found if step is not None]
@@ -96,22 +110,40 @@ class Lifecycle:
         """Begin a step or move it on; returns the id of its run."""
         job = record["resource"]["name"]
         run = self._site.guid("jobs", job, "steps", name)
-        step = self.step(run) or {"name": run, "job": job, "step": name, "created": timestamp()}
+        step = self.step(run) or self._new_step(run, job, self._wrapper(job), name)
         if step.get("status") == status:
             return run
-        step |= {"status": status, "error": error}
-        step["ended"] = timestamp() if status in ENDED else None
         with self._store.transaction():
-            self._store.put(STEPS, run, step)
+            if self.step(self._wrapper(job)) is None:
+                self._set_wrapper(record, "Running", None)
             self._store.put("step-places", f"{job}/{name}", {"run": run})
-            self._record_step_run(record, step)
-            self._announce(record, run, status, _step_run(step))
+            self._move(record, step, status, error)
         return run
 
     def forget_metrics(self, job: str) -> None:
         """Drop what an attempt logged, since the job runs again from its first step."""
         for run in (job, *(step["name"] for step in self.steps(job))):
             self._runs.forget_metrics(run)
+
+    def _wrapper(self, job: str) -> str:
+        """The id of the run that stands between a job and its component's steps."""
+        return self._site.guid("jobs", job, "pipeline")
+
+    def _set_wrapper(self, record: Json, status: str, error: Json | None) -> None:
+        job = record["resource"]["name"]
+        run = self._wrapper(job)
+        (name,) = record["resource"]["properties"]["jobs"]
+        self._move(record, self.step(run) or self._new_step(run, job, job, name), status, error)
+
+    def _new_step(self, run: str, job: str, parent: str, name: str) -> Json:
+        return {"name": run, "job": job, "parent": parent, "step": name, "created": timestamp()}
+
+    def _move(self, record: Json, step: Json, status: str, error: Json | None) -> None:
+        ended = timestamp() if status in ENDED else None
+        step |= {"status": status, "error": error, "ended": ended}
+        self._store.put(STEPS, step["name"], step)
+        self._record_step_run(record, step)
+        self._announce(record, step["name"], status, _step_run(step))
 
     def _record_step_run(self, record: Json, step: Json) -> None:
         properties = record["resource"]["properties"]
@@ -120,7 +152,7 @@ class Lifecycle:
         self._runs.update(run, status, now_ms() if step["ended"] else None)
         tags = {
             "mlflow.runName": step["step"],
-            "mlflow.parentRunId": step["job"],
+            "mlflow.parentRunId": step["parent"],
             "mlflow.rootRunId": step["job"],
             "mlflow.user": record["resource"]["systemData"]["createdBy"],
         }
@@ -161,7 +193,7 @@ def _pipeline_run(resource: Json) -> Json:
 def _step_run(step: Json) -> Json:
     properties = {
         "azureml.moduleName": step["step"],
-        "azureml.pipelinerunid": step["job"],
+        "azureml.pipelinerunid": step["parent"],
         "azureml.rootpipelinerunid": step["job"],
     }
     return {"runType": "azureml.StepRun", "runTags": {}, "runProperties": properties}

@@ -70,10 +70,10 @@ class RunHistory:
         return JSONResponse({"runMetadata": self._run(name) | {"outputs": self._outputs.of(name)}})
 
     async def list_children(self, request: Request) -> Response:
-        """The steps of a job that have begun."""
+        """The steps right below a job or a step that have begun."""
         name = request.path_params["run"]
         self._run(name)
-        steps = [self._run(step["name"]) for step in self._lifecycle.steps(name)]
+        steps = [self._run(step["name"]) for step in self._lifecycle.children(name)]
         return page(request, steps, self._site.url)
 
     async def change_run(self, request: Request) -> Response:
@@ -102,7 +102,7 @@ class RunHistory:
         if step is None:
             raise not_found("Run", name)
         return self._common(name, step["job"], step["error"]) | {
-            "parentRunId": step["job"],
+            "parentRunId": step["parent"],
             "displayName": step["step"],
             "runType": "azureml.StepRun",
             "status": step["status"],

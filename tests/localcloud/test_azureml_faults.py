@@ -150,7 +150,9 @@ class TestJobs:
         ask("job", "fail", name, step="chat_completion_finetune", **error)
         assert _offered(azureml, name) is False
         assert ml.jobs.get(name).status == "Failed"
-        steps = {run.display_name: run for run in ml.jobs.list(parent_job_name=name)}
+        (pipeline,) = ml.jobs.list(parent_job_name=name)
+        assert pipeline.status == "Failed"
+        steps = {run.display_name: run for run in ml.jobs.list(parent_job_name=pipeline.name)}
         assert {step: run.status for step, run in steps.items()} == {
             "ft_nlp_common_validation": "Completed",
             "chat_completion_model_import": "Completed",

@@ -154,10 +154,12 @@ class TestRunning:
             node.log(f"{job}/steps/{step}", metrics={"loss": 0.5}, iteration=1)
             node.put(f"{job}/steps/{step}", status="Completed")
         node.complete(given)
-        steps = list(ml.jobs.list(parent_job_name=job))
+        (pipeline,) = ml.jobs.list(parent_job_name=job)
+        assert pipeline.display_name == "step"
+        steps = list(ml.jobs.list(parent_job_name=pipeline.name))
         assert [step.display_name for step in steps] == ["preprocess", "finetune"]
-        assert {step.status for step in steps} == {"Completed"}
-        ids = {job, *(step.name for step in steps)}
+        assert {step.status for step in (pipeline, *steps)} == {"Completed"}
+        ids = {job, pipeline.name, *(step.name for step in steps)}
 
         def completed() -> set[str]:
             kind = "Microsoft.MachineLearningServices.RunCompleted"
@@ -205,7 +207,9 @@ class TestCancellation:
         assert node.wants_end(job)
         node.put(f"{job}/status", status="Canceled")
         assert status_of(ml, job) == "Canceled"
-        assert [step.status for step in ml.jobs.list(parent_job_name=job)] == ["Canceled"]
+        (pipeline,) = ml.jobs.list(parent_job_name=job)
+        steps = list(ml.jobs.list(parent_job_name=pipeline.name))
+        assert [step.status for step in (pipeline, *steps)] == ["Canceled", "Canceled"]
 
 
 class TestLostNodes:

@@ -25,9 +25,11 @@ from mlflow import MlflowClient
 client = MlflowClient(sys.argv[1])
 run = client.get_run(sys.argv[2])
 steps = client.search_runs(
-    [run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'"
+    [run.info.experiment_id], f"tags.mlflow.rootRunId = '{run.info.run_id}'"
 )
-print(run.info.status, run.data.metrics["loss"], [step.info.run_name for step in steps])
+print(run.info.status, run.data.metrics["loss"], [
+    step.info.run_name for step in steps if step.data.metrics and step.info.run_id != sys.argv[2]
+])
 """
 
 
@@ -66,8 +68,11 @@ class TestReading:
         run = client.get_run(finished_job)
         assert run.info.status == "FINISHED"
         assert run.data.metrics == {"loss": 1.0}
-        steps = client.search_runs(
+        (pipeline,) = client.search_runs(
             [run.info.experiment_id], f"tags.mlflow.parentRunId = '{finished_job}'"
+        )
+        steps = client.search_runs(
+            [run.info.experiment_id], f"tags.mlflow.parentRunId = '{pipeline.info.run_id}'"
         )
         assert [step.info.run_name for step in steps] == ["finetune"]
         assert steps[0].data.params == {"learning_rate": "0.003"}

@@ -69,8 +69,13 @@ def status_of(ml: MLClient, name: str) -> str:
 def is_training(connection: Connection, name: str) -> bool:
     """Whether the job's fine-tuning step runs."""
     with rest_client(connection) as rest:
-        path = f"/history/v1.0{workspace_path(connection)}/runs/{name}/children"
-        steps = rest.get(path).json()["value"]
+        steps = []
+        runs = [name]
+        while runs:
+            path = f"/history/v1.0{workspace_path(connection)}/runs/{runs.pop()}/children"
+            found = rest.get(path).json()["value"]
+            steps += found
+            runs += [step["runId"] for step in found]
     running = {step["displayName"] for step in steps if step["status"] == "Running"}
     return "chat_completion_finetune" in running
 

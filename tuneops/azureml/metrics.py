@@ -47,7 +47,9 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
         values.update(run.data.metrics)
     return Metrics(
         values=values,
-        steps={str(run.info.run_name): dict(run.data.metrics) for run in steps},
+        steps={
+            str(run.info.run_name): dict(run.data.metrics) for run in steps if run.data.metrics
+        },
         curves=curves,
     )
 
