@@ -109,10 +109,14 @@ def check_name(kind: str, name: str, pattern: re.Pattern[str] = ASSET_NAME) -> s
 def page(request: Request, items: Sequence[Json], base_url: str) -> Response:
     """One page of a list with the link to the next, after `$skip` and at most `$top` items."""
     skip = _count(request, "$skip", 0)
-    top = min(_count(request, "$top", PAGE_SIZE), PAGE_SIZE)
-    body: Json = {"value": list(items[skip : skip + top])}
-    if skip + top < len(items) and "$top" not in request.query_params:
-        url = request.url.include_query_params(**{"$skip": skip + top})
+    wanted = min(_count(request, "$top", len(items)), len(items) - skip)
+    given = min(wanted, PAGE_SIZE)
+    body: Json = {"value": list(items[skip : skip + given])}
+    if given < wanted:
+        more = {"$skip": skip + given}
+        if "$top" in request.query_params:
+            more["$top"] = wanted - given
+        url = request.url.include_query_params(**more)
         body["nextLink"] = f"{base_url}{url.path}?{url.query}"
     return JSONResponse(body)
 

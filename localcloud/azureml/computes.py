@@ -17,7 +17,7 @@ from localcloud.azureml.arm import (
     user_error,
 )
 from localcloud.azureml.bodies import read_json, section, text, whole_number
-from localcloud.azureml.faults import Faults
+from localcloud.azureml.faults import HANG_SECONDS, Faults
 from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.operations import Operations, Work
 from localcloud.azureml.site import API_VERSION, Site
@@ -132,6 +132,9 @@ class Computes:
         async def create() -> None:
             await asyncio.sleep(PROVISIONING_SECONDS)
             fault = self._faults.strike("compute", name)
+            if fault and fault.outcome != "fail":
+                await asyncio.sleep(HANG_SECONDS if fault.outcome == "hang" else fault.seconds)
+                fault = None
             resource = _with_state(self._get(name), "Failed" if fault else "Succeeded")
             problem = fault and {"error": {"code": fault.code, "message": fault.message}}
             resource["properties"]["provisioningErrors"] = [problem] if problem else None
@@ -161,13 +164,18 @@ class Computes:
         properties = section(body, "properties")
         if properties.get("computeType", "AmlCompute") != "AmlCompute":
             raise user_error("The local cloud has computes of type AmlCompute only.")
-        cluster = section(properties, "properties")
+        current = before["properties"]["properties"] if before else {}
+        cluster = current | section(properties, "properties")
         size = find_size(text(cluster, "vmSize"))
         if size is None:
             offered = ", ".join(size.name for size in SIZES)
             message = f"The size '{cluster['vmSize']}' is not known. Sizes: {offered}."
             raise user_error(message, target="vmSize")
-        scale = section(cluster, "scaleSettings")
+        if size.name.upper() != current.get("vmSize", size.name.upper()):
+            raise user_error(
+                f"The size of compute '{name}' is {current['vmSize']} and can't be changed.",
+                target="vmSize",
+            )
         created = before["properties"]["createdOn"] if before else timestamp()
         return {
             "id": f"{self._site.workspace_path}/computes/{name}",
@@ -189,27 +197,42 @@ class Computes:
                 "properties": {
                     "vmSize": size.name.upper(),
                     "vmPriority": cluster.get("vmPriority", "Dedicated"),
-                    "scaleSettings": {
-                        "minNodeCount": whole_number(scale, "minNodeCount", 0, 0, 1000),
-                        "maxNodeCount": whole_number(scale, "maxNodeCount", 1, 1, 1000),
-                        "nodeIdleTimeBeforeScaleDown": scale.get(
-                            "nodeIdleTimeBeforeScaleDown", "PT120S"
-                        ),
-                    },
+                    "scaleSettings": _scale_settings(cluster),
                     "currentNodeCount": 0,
                     "targetNodeCount": 0,
                     "nodeStateCounts": {f"{state}NodeCount": 0 for state in IDLE_NODES},
                     "allocationState": "Steady",
                     "errors": None,
                     "osType": "Linux",
-                    "subnet": None,
-                    "userAccountCredentials": None,
+                    "subnet": cluster.get("subnet"),
+                    "userAccountCredentials": _without_password(cluster),
                     "isolatedNetwork": False,
-                    "enableNodePublicIp": True,
-                    "remoteLoginPortPublicAccess": "NotSpecified",
+                    "enableNodePublicIp": cluster.get("enableNodePublicIp", True),
+                    "remoteLoginPortPublicAccess": cluster.get(
+                        "remoteLoginPortPublicAccess", "NotSpecified"
+                    ),
+                    "virtualMachineImage": cluster.get("virtualMachineImage"),
+                    "propertyBag": cluster.get("propertyBag"),
                 },
             },
         }
+
+
+def _scale_settings(cluster: Json) -> Json:
+    scale = section(cluster, "scaleSettings")
+    least = whole_number(scale, "minNodeCount", 0, 0, 1000)
+    most = whole_number(scale, "maxNodeCount", 1, 1, 1000)
+    if least > most:
+        message = f"minNodeCount {least} is above maxNodeCount {most}."
+        raise user_error(message, target="scaleSettings")
+    idle = scale.get("nodeIdleTimeBeforeScaleDown", "PT120S")
+    return {"minNodeCount": least, "maxNodeCount": most, "nodeIdleTimeBeforeScaleDown": idle}
+
+
+def _without_password(cluster: Json) -> Json | None:
+    """Who may log in, as the service shows it."""
+    account = section(cluster, "userAccountCredentials")
+    return {**account, "adminUserPassword": None} if account else None
 
 
 def _with_state(resource: Json, state: str) -> Json:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from localcloud.azureml.arm import Json
 
-AML, ENDPOINT = "AmlCompute", "ManagedOnlineEndpoint"
+COMPUTE_TYPES = ("AmlCompute", "ComputeInstance", "MIR")
 
 
 class Size(NamedTuple):
@@ -67,8 +67,8 @@ def vm_sizes() -> list[Json]:
             "maxResourceVolumeMB": size.disk,
             "osVhdSizeMB": 1047552,
             "lowPriorityCapable": True,
-            "premiumIO": "s" in size.name.split("_")[1],
-            "supportedComputeTypes": [AML, ENDPOINT],
+            "premiumIO": "s" in size.name.split("_")[1].lower(),
+            "supportedComputeTypes": list(COMPUTE_TYPES),
         }
         for size in SIZES
     ]

@@ -8,7 +8,7 @@ import time
 import httpx2
 import pytest
 from azure.ai.ml import MLClient
-from azure.ai.ml.entities import AmlCompute
+from azure.ai.ml.entities import AmlCompute, AmlComputeSshSettings
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azureml_server import LocalCredential, eventually, registry_client, workspace_path
 
@@ -187,3 +187,63 @@ def test_a_cluster_that_is_being_created_is_busy(azureml: Connection, rest: http
     status = first.headers["Azure-AsyncOperation"]
     eventually(lambda: rest.get(status).json()["status"] == "Succeeded")
     assert rest.put(path, json=body).status_code == 200
+
+
+class TestClusterRules:
+    @pytest.fixture
+    def path(self, azureml: Connection, rest: httpx2.Client) -> str:
+        """A cluster that is there."""
+        path = f"{workspace_path(azureml)}/computes/ruled"
+        rest.put(path, json=cluster_body(vmSize="Standard_DS3_v2"))
+        state = lambda: rest.get(path).json()["properties"]["provisioningState"]  # noqa: E731
+        eventually(lambda: state() == "Succeeded")
+        return path
+
+    def test_scale_settings_alone_leave_the_rest(self, rest: httpx2.Client, path: str) -> None:
+        scale = {"minNodeCount": 0, "maxNodeCount": 4, "nodeIdleTimeBeforeScaleDown": "PT5M"}
+        answer = rest.put(path, json=cluster_body(scaleSettings=scale))
+        assert answer.status_code == 200, answer.text
+        cluster = answer.json()["properties"]["properties"]
+        assert (cluster["vmSize"], cluster["scaleSettings"]) == ("STANDARD_DS3_V2", scale)
+
+    @pytest.mark.parametrize(
+        ("asked", "reason"),
+        [
+            ({"vmSize": "Standard_DS4_v2"}, "can't be changed"),
+            ({"scaleSettings": {"minNodeCount": 9, "maxNodeCount": 4}}, "is above maxNodeCount"),
+        ],
+    )
+    def test_refused(
+        self, rest: httpx2.Client, path: str, asked: dict[str, object], reason: str
+    ) -> None:
+        answer = rest.put(path, json=cluster_body(**asked))
+        assert answer.status_code == 400
+        assert reason in answer.json()["error"]["message"]
+
+    def test_what_was_asked_for_is_shown(self, ml: MLClient) -> None:
+        ssh = AmlComputeSshSettings(admin_username="ada", admin_password="Secret-1234")
+        cluster = AmlCompute(
+            name="logged", size="Standard_DS3_v2", ssh_public_access_enabled=True, ssh_settings=ssh
+        )
+        made = ml.compute.begin_create_or_update(cluster).result()
+        assert made.ssh_public_access_enabled is True
+        assert (made.ssh_settings.admin_username, made.ssh_settings.admin_password) == ("ada", None)
+
+
+def cluster_body(**cluster: object) -> dict[str, object]:
+    return {"properties": {"computeType": "AmlCompute", "properties": cluster}}
+
+
+def test_list_pages_go_on_to_the_number_that_is_asked_for(
+    azureml: Connection, rest: httpx2.Client
+) -> None:
+    path = f"{workspace_path(azureml)}/data/many"
+    for number in range(53):
+        body = {"properties": {"dataType": "uri_file", "dataUri": f"https://x/{number}"}}
+        assert rest.put(f"{path}/versions/{number}", json=body).status_code == 201
+    first = rest.get(f"{path}/versions", params={"$top": 52}).json()
+    assert len(first["value"]) == 50
+    rest.params = {}
+    last = rest.get(first["nextLink"]).json()
+    assert len(last["value"]) == 2
+    assert "nextLink" not in last

@@ -47,9 +47,7 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
         values.update(run.data.metrics)
     return Metrics(
         values=values,
-        steps={
-            str(run.info.run_name): dict(run.data.metrics) for run in steps if run.data.metrics
-        },
+        steps={str(run.info.run_name): dict(run.data.metrics) for run in steps if run.data.metrics},
         curves=curves,
     )
 
