@@ -146,6 +146,12 @@ def test_a_config_without_fault_is_planned(workspace: Workspace) -> None:
             id="quota-of-the-training",
         ),
         pytest.param(
+            "compute: {name: serverless, instance_types: {preprocess: Standard_D12_v9}}\n",
+            "compute.instance_types.preprocess: the region has no size Standard_D12_v9; available"
+            " are Standard_D12_v2",
+            id="size-of-another-step",
+        ),
+        pytest.param(
             "deployment: {instance_type: Standard_NC6s_v3}\n",
             "deployment.instance_type: Standard_NC6s_v3 was retired by Azure on 2025-09-30",
             id="deployment-retired",

@@ -94,9 +94,11 @@ def _trains_on(
 ) -> tuple[Size, int]:
     """The size of the machines that train, and how many of their GPUs are used."""
     if wanted.serverless:
-        field = "compute.instance_types.finetune"
-        name = (wanted.instance_types or InstanceTypes()).finetune
-        is_new = True
+        types = wanted.instance_types or InstanceTypes()
+        for step in STEPS:
+            each = str(getattr(types, step))
+            feasibility.find_size(each, sizes, f"compute.instance_types.{step}")
+        field, name, is_new = "compute.instance_types.finetune", types.finetune, True
     else:
         field, name, is_new = _cluster(workspace, wanted)
     size = feasibility.find_size(name, sizes, field)

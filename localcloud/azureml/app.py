@@ -66,7 +66,8 @@ class AzureMl:
         self._runs = Runs(store)
         self._fleet = Fleet(lambda key: scoring_log(site, key))
         lifecycle = Lifecycle(site, store, self._runs, self._outbox)
-        assets = Assets(site, store, lifecycle)
+        containers = Containers(site)
+        assets = Assets(site, store, lifecycle, containers)
         self._workspace = Workspace(site, store)
         self._registry = Registry(site, store)
         self._computes = Computes(site, store, self._operations, lifecycle, self._faults)
@@ -74,7 +75,6 @@ class AzureMl:
         self._nodes = Nodes(site, lifecycle, assets, self._runs, self._faults, self._jobs.submitted)
         self._models = Models(site, store, assets, self._outbox)
         self._data = DataAssets(site, store, assets)
-        containers = Containers(site)
         self._datastores = Datastores(site, containers)
         self._quota = Quota(site, store, manifest.quotas)
         self._deployments = Deployments(

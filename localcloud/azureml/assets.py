@@ -1,9 +1,14 @@
 """Where an asset's files are: from Azure ML's URIs and ids to local paths."""
 
+import asyncio
 import re
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from azure.core.exceptions import AzureError
+
 from localcloud.azureml.arm import Json, not_found, user_error
+from localcloud.azureml.containers import Containers
 from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.registry import BASE_MODEL, BASE_MODEL_VERSION
 from localcloud.azureml.site import DATASTORE, Site
@@ -31,10 +36,25 @@ _REGISTRY_MODEL = re.compile(
 class Assets:
     """Resolves references to models, job outputs and datastore paths."""
 
-    def __init__(self, site: Site, store: Store, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self, site: Site, store: Store, lifecycle: Lifecycle, containers: Containers
+    ) -> None:
         self._site = site
         self._store = store
         self._lifecycle = lifecycle
+        self._containers = containers
+
+    async def fetch_uploaded(self, uri: str) -> None:
+        """Bring what a caller uploaded to the datastore here, unless it is here or nowhere."""
+        match = _DATASTORE_PATH.fullmatch(uri)
+        if match is None:
+            return
+        path = _relative(match["datastore"], match["path"])
+        target = self._site.datastore_folder(path)
+        if not target.exists():
+            with suppress(AzureError):
+                container = self._site.datastore_container
+                await asyncio.to_thread(self._containers.fetch, container, path, target)
 
     def canonical(self, uri: str) -> tuple[str, str | None]:
         """A model's path as the service keeps it, and the job it came from, if any.

@@ -1,7 +1,9 @@
 """The storage containers behind the datastores: signatures for them, and what lies in them."""
 
+import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 from azure.core.exceptions import ResourceExistsError
@@ -43,6 +45,20 @@ class Containers:
         token = self.signature(container, writable=False)
         address = f"{self._site.account_url}/{container}"
         return {name.removeprefix(folder): f"{address}/{quote(name)}?{token}" for name in names}
+
+    def fetch(self, container: str, folder: str, target: Path) -> None:
+        """Bring what lies below a folder to a local one, which appears when it is complete."""
+        with self._service() as service, service.get_container_client(container) as blobs:
+            names = list(blobs.list_blob_names(name_starts_with=f"{folder}/"))
+            with tempfile.TemporaryDirectory(dir=self._site.folder) as draft:
+                for name in names:
+                    file = Path(draft, "files", name.removeprefix(f"{folder}/"))
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    with file.open("wb") as content:
+                        blobs.download_blob(name).readinto(content)
+                if names:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    Path(draft, "files").rename(target)
 
     def _service(self) -> BlobServiceClient:
         text = self._site.connection.storage.connection_string

@@ -30,10 +30,12 @@ from localcloud.azureml.pipeline import (
 )
 from localcloud.azureml.registry import Registry
 from localcloud.azureml.site import API_VERSION, DATASTORE, Site
+from localcloud.azureml.vm_sizes import find_size
 
 FIXED = ("settings", "inputs", "outputs", "jobs", "computeId", "experimentName")
 CHANGEABLE = "description, tags, displayName, properties, and isArchived"
 CANCEL_POLL_SECONDS = 0.2
+MAX_TAGS, MAX_TAG_NAME, MAX_TAG_VALUE, MAX_DISPLAY_NAME = 50, 100, 1000, 256
 
 
 class Jobs:
@@ -99,6 +101,8 @@ class Jobs:
         spec = self._registry.component(component, version, text(body, "componentId"))
         step = read_step(step_name, body, properties, spec)
         self._check_computes(properties, body, step)
+        _check_instance_types(step)
+        _check_limits(properties)
         record = {
             "resource": self._resource(name, properties, step, request.state.caller),
             "submitted": {key: properties.get(key) for key in FIXED},
@@ -242,6 +246,29 @@ class Jobs:
             }
             for kind, endpoint in endpoints.items()
         }
+
+
+def _check_instance_types(step: Step) -> None:
+    """Refuse sizes that there are not, for the parts that run on serverless compute."""
+    for name, size in step.literals.items():
+        part = name.removeprefix("instance_type_")
+        if part == name or step.literals.get(f"compute_{part}", SERVERLESS) != SERVERLESS:
+            continue
+        if find_size(str(size)) is None:
+            raise user_error(f"The instance type '{size}' is not known.", target=name)
+
+
+def _check_limits(properties: Json) -> None:
+    """See learn.microsoft.com/azure/machine-learning/resource-limits-capacity."""
+    tags = string_map(properties, "tags")
+    if len(tags) > MAX_TAGS:
+        raise user_error(f"A job has at most {MAX_TAGS} tags.", target="tags")
+    for key, value in tags.items():
+        if len(key) > MAX_TAG_NAME or len(value) > MAX_TAG_VALUE:
+            raise user_error(f"The tag '{key[:MAX_TAG_NAME]}' is too long.", target="tags")
+    if len(properties.get("displayName") or "") > MAX_DISPLAY_NAME:
+        message = f"A display name has at most {MAX_DISPLAY_NAME} characters."
+        raise user_error(message, target="displayName")
 
 
 def _outputs(properties: Json) -> Json:

@@ -48,6 +48,10 @@ class Models(VersionedAssets):
                 inner={"code": "Immutable", "innerError": {"code": "AssetPathImmutable"}},
             )
 
+    async def prepare(self, properties: Json) -> None:
+        """A model that the caller uploaded is brought here, to be read and served."""
+        await self._assets.fetch_uploaded(str(properties.get("modelUri") or ""))
+
     def own_properties(self, properties: Json) -> Json:
         """What a model has besides what every asset has."""
         kind = properties.get("modelType") or "custom_model"

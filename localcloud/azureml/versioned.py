@@ -51,6 +51,9 @@ class VersionedAssets(ABC):
     def check_version(self, version: str) -> None:  # noqa: B027 - most may have any
         """Refuse a version that this kind may not have."""
 
+    async def prepare(self, properties: Json) -> None:  # noqa: B027
+        """What has to be done before a version is looked at."""
+
     def announce(self, name: str, version: str, properties: Json) -> None:  # noqa: B027
         """Tell that a version was registered."""
 
@@ -108,6 +111,7 @@ class VersionedAssets(ABC):
         version = check_name(f"{self.title.lower()} version", request.path_params["version"])
         self.check_version(version)
         properties = section(await read_json(request), "properties")
+        await self.prepare(properties)
         before = self._store.get(self.versions_kind, f"{name}/{version}")
         if before is not None:
             self.check_same(name, before, properties)

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from azure.ai.ml import Input, MLClient
 from azure.ai.ml.dsl import pipeline
+from azure.ai.ml.entities import Model
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 from azureml_server import (
@@ -112,3 +113,16 @@ def test_nothing_but_the_datastore_is_reached_and_only_with_a_signature(
         other = client.get(f"{account}/tuneops", params=listing)
     assert unsigned.status_code in (401, 403)
     assert other.status_code == 404
+
+
+def test_a_model_in_a_local_folder_is_registered(workspace: MLClient, tmp_path: Path) -> None:
+    folder = tmp_path / "my model"
+    (folder / "data").mkdir(parents=True)
+    (folder / "MLmodel").write_text("flavors: {python_function: {loader_module: mine}}\n")
+    (folder / "data" / "weights.bin").write_bytes(b"1")
+    model = Model(path=folder, name="mine", version="1", type="mlflow_model")
+    made = workspace.models.create_or_update(model)
+    assert made.flavors == {"python_function": {"loader_module": "mine"}}
+    workspace.models.download("mine", "1", download_path=tmp_path / "back")
+    (weights,) = (tmp_path / "back").rglob("weights.bin")
+    assert weights.read_bytes() == b"1"

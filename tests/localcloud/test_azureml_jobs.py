@@ -94,6 +94,29 @@ class TestSubmission:
         assert "existing job's Jobs cannot be changed" in answer.json()["error"]["message"]
 
     @pytest.mark.parametrize(
+        ("properties", "reason"),
+        [
+            ({"tags": {str(number): "" for number in range(51)}}, "at most 50 tags"),
+            ({"tags": {"k" * 101: ""}}, "is too long"),
+            ({"tags": {"key": "v" * 1001}}, "The tag 'key' is too long"),
+            ({"displayName": "n" * 257}, "at most 256 characters"),
+        ],
+    )
+    def test_beyond_azures_limits(
+        self,
+        azureml: Connection,
+        rest: httpx2.Client,
+        name: str,
+        properties: dict[str, object],
+        reason: str,
+    ) -> None:
+        body = pipeline_body(azureml)
+        body["properties"] |= properties
+        answer = rest.put(f"{workspace_path(azureml)}/jobs/{name}", json=body)
+        assert answer.status_code == 400, answer.text
+        assert reason in answer.json()["error"]["message"]
+
+    @pytest.mark.parametrize(
         ("inputs", "reason"),
         [
             ({"num_train_epoch": 3}, "num_train_epoch"),
@@ -103,6 +126,7 @@ class TestSubmission:
             ({"lr_scheduler_type": "zigzag"}, "must be one of linear"),
             ({"compute_preprocess": "nowhere"}, "Compute 'nowhere' does not exist"),
             ({"seed": "${{parent.inputs.absent}}"}, "bound to"),
+            ({"instance_type_preprocess": "Standard_Nope"}, "instance type 'Standard_Nope' is not"),
         ],
     )
     def test_with_wrong_inputs(

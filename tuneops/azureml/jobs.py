@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import PipelineJob
 
 OUTPUT = "trained_model"
+MAX_DISPLAY_NAME = 256
 
 _building = threading.Lock()
 """The SDK builds pipelines on one stack for the whole process (azure-ai-ml 1.35)."""
@@ -77,7 +78,7 @@ def display_name(release: Release) -> str:
         )
     )
     deepspeed = given.get("apply_deepspeed") == "true"
-    return "-".join(
+    name = "-".join(
         (
             release.config.model.name,
             release.project,
@@ -89,6 +90,7 @@ def display_name(release: Release) -> str:
             f"seqlen{given.get('max_seq_length', -1)}",
         )
     )
+    return name[:MAX_DISPLAY_NAME]
 
 
 def _pipeline_job(workspace: Workspace, release: Release) -> "PipelineJob":
