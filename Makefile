@@ -9,7 +9,7 @@ export TMPDIR := $(CURDIR)/.localcloud/tmp
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test check format schema lock clean
+.PHONY: demo test check bench format schema lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -22,6 +22,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# QUICK=1 leaves out the largest dataset, which takes most of the time.
+bench: $(VENV)/.bench
+	$(BIN)/python bench/run.py $(if $(QUICK),--quick)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -48,6 +52,10 @@ $(BIN)/python:
 $(VENV)/.demo: $(BIN)/python pyproject.toml requirements.lock
 	@mkdir -p "$(TMPDIR)"
 	$(PIP) install --constraint requirements.lock --editable '.[cli,local]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.demo
+	$(PIP) install --constraint requirements.lock --editable '.[cli,local,bench]'
 	@touch $@
 
 # Microsoft's worker is declared for Python 3.13 alone, and runs on 3.11 as well.

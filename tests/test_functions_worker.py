@@ -119,7 +119,8 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
     wanted = Desired(project="tutor", commit="c", path="p", config=config_of("tutor"))
     services.store.update(documents.desired("tutor"), Desired, lambda _: wanted)
     job = names.job_name("tutor", names.digest("inputs"), 1)
-    blob = "/blobServices/default/containers/datasets/blobs/chats/a.jsonl"
+    container = services.settings.datasets_container
+    blob = f"/blobServices/default/containers/{container}/blobs/chats/a.jsonl"
     invocations = [
         webhook(services, "secret"),
         webhook(services, "wrong"),

@@ -13,8 +13,8 @@ from training_recorder import Recorder
 from localcloud.training.base_model import ensure_base_model
 from localcloud.training.pipeline import run_chat_completion
 from localcloud.training.rows import Messages, read_rows
-from tuneops.data.rows import parse_row
-from tuneops.data.split import limits, position
+from tuneops.data.rows import read_row
+from tuneops.data.split import PARTS, TEST, TRAIN, by_percent
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = sorted((EXAMPLES / "data").glob("support-bot*.jsonl"))
@@ -38,7 +38,7 @@ class TestData:
         assert all(len(found) == 1 for found in answers.values())
 
     def test_what_is_held_out_is_learned_from_other_wordings(self, path: Path) -> None:
-        train, test = split(path)
+        train, test = split_rows(path)
         learned = defaultdict(set)
         for messages in train:
             learned[messages[-1]["content"]].add(messages[-2]["content"])
@@ -59,7 +59,7 @@ def test_the_files_are_what_the_generator_writes(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_fine_tuning_teaches_the_example(tmp_path: Path) -> None:
     """At least 8 of 10 held-out questions are answered right, and hardly any before."""
-    train, test = split(FILES[0])
+    train, test = split_rows(FILES[0])
     base = ensure_base_model(tmp_path / "cache")
     config = yaml.safe_load((EXAMPLES / "finetune" / "support-bot.yaml").read_text())
     inputs = {
@@ -77,15 +77,16 @@ def test_fine_tuning_teaches_the_example(tmp_path: Path) -> None:
     assert recorder.values("loss")[-1][1] < recorder.values("loss")[0][1] / 5
 
 
-def split(path: Path) -> tuple[list[Messages], list[Messages]]:
+def split_rows(path: Path) -> tuple[list[Messages], list[Messages]]:
     """Training and test rows, as TuneOps splits them."""
-    rows = [parse_row(line) for line in path.read_bytes().splitlines()]
-    positions = [position(row.identity) for row in rows]
-    limit = limits(positions, TEST_PERCENT).test
-    sides: tuple[list[Messages], list[Messages]] = ([], [])
-    for messages, place in zip(read_rows(path), positions, strict=True):
-        sides[place < limit].append(messages)
-    return sides
+    split = by_percent(TEST_PERCENT)
+    sides: dict[str, list[Messages]] = {part: [] for part in PARTS}
+    lines = path.read_bytes().splitlines()
+    for messages, line in zip(read_rows(path), lines, strict=True):
+        part = split.part(read_row(line).identity)
+        assert part is not None
+        sides[PARTS[part]].append(messages)
+    return sides[TRAIN], sides[TEST]
 
 
 def write(path: Path, rows: list[Messages]) -> Path:

@@ -1,0 +1,143 @@
+"""Measures data preparation beside what else does it, each run a process of its own.
+
+    python bench/run.py [--quick]
+
+Prints medians and ratios, and writes them to bench/results.json. A ratio is the median of the
+ratios of the runs that were made one after the other, so that it holds when the machine's speed
+changes.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+from blobs import storage
+from generate import write
+
+HERE = Path(__file__).parent
+WORK = HERE.parent / ".localcloud" / "bench"
+FULL, QUICK = 207_865, 40_000
+RUNS = 5
+WAYS = ("tuneops", "copy", "polars", "duckdb", "datasets", "pandas")
+BLOB_WAYS = ("prepare", "copy")
+SAMPLE_SECONDS = 0.05
+
+Figures = dict[str, float]
+
+
+def measured(line: list[str]) -> Figures:
+    """What a program prints, and the most memory that it and its children had, in MB."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, memory(psutil.Process(process.pid)))
+            time.sleep(SAMPLE_SECONDS)
+        printed = process.stdout.read() if process.stdout else ""
+    if process.returncode:
+        raise SystemExit(f"{' '.join(line)} failed")
+    found = json.loads(printed)
+    return {"seconds": found["seconds"], "rate": found["rows"] / found["seconds"], "memory": peak}
+
+
+def memory(root: psutil.Process) -> float:
+    """Memory of a process tree in MB; what processes share counts once, where the system tells."""
+    total = 0
+    try:
+        for process in (root, *root.children(recursive=True)):
+            full = process.memory_full_info()
+            total += getattr(full, "pss", full.uss)
+    except psutil.Error:
+        return 0.0
+    return total / 1e6
+
+
+def compare(rows: int, runs: int) -> dict[str, list[Figures]]:
+    """All ways in turn, several times."""
+    source = WORK / f"chats-{rows}.jsonl"
+    write(rows, source)
+    found: dict[str, list[Figures]] = {way: [] for way in WAYS}
+    for turn in range(runs):
+        for way in WAYS:
+            out = WORK / "out"
+            shutil.rmtree(out, ignore_errors=True)
+            line = [sys.executable, str(HERE / "ways.py"), way, str(source), str(out)]
+            found[way].append(measured(line))
+            print(f"run {turn + 1}: {way}: {found[way][-1]['rate']:,.0f} rows/s", file=sys.stderr)
+    shutil.rmtree(WORK / "out", ignore_errors=True)
+    return found
+
+
+def compare_blobs(rows: int, runs: int) -> dict[str, list[Figures]]:
+    """Preparing from blob to blob, and copying the blob through the client."""
+    source = WORK / f"chats-{rows}.jsonl"
+    write(rows, source)
+    found: dict[str, list[Figures]] = {way: [] for way in BLOB_WAYS}
+    with storage(WORK / "cloud", source) as connection:
+        for _ in range(runs):
+            for way in BLOB_WAYS:
+                line = [sys.executable, str(HERE / "blobs.py"), way, connection, str(rows)]
+                found[way].append(measured(line))
+    return found
+
+
+def summary(found: dict[str, list[Figures]], own: str) -> dict[str, Any]:
+    """Medians of each way, and how many times as fast ours is."""
+    ours = [run["rate"] for run in found[own]]
+    return {
+        way: {
+            "rows_per_second": round(median(run["rate"] for run in runs)),
+            "memory_mb": round(median(run["memory"] for run in runs)),
+            "ours_is_times_as_fast": round(
+                median(a / run["rate"] for a, run in zip(ours, runs, strict=True)), 2
+            ),
+        }
+        for way, runs in found.items()
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What this ran on."""
+    return {
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }
+
+
+@contextmanager
+def work_folder() -> Iterator[None]:
+    """A folder for large files, removed at the end."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(WORK, ignore_errors=True)
+
+
+def main(quick: bool) -> None:
+    """Measure, print and write."""
+    results: dict[str, Any] = {"machine": machine(), "runs": RUNS}
+    with work_folder():
+        for rows in (QUICK,) if quick else (QUICK, FULL):
+            results[f"prepare_{rows}_rows"] = summary(compare(rows, RUNS), "tuneops")
+        results[f"blob_to_blob_{QUICK}_rows"] = summary(compare_blobs(QUICK, RUNS), "prepare")
+    text = json.dumps(results, indent=2)
+    (HERE / "results.json").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main("--quick" in sys.argv[1:])
