@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -79,6 +80,14 @@ def test_a_split_that_is_not_there_is_named(on_disk: Path, services: Services) -
     assert source is not None
     with pytest.raises(DataError, match="train_all"):
         prepare(storage_of(services), source, wanted, known_revision=COMMIT)
+
+
+def test_a_split_that_is_too_large_is_refused(on_disk: Path, services: Services) -> None:
+    storage = replace(storage_of(services), max_bytes=1000)
+    source = find_source(storage, config())
+    assert source is not None
+    with pytest.raises(DataError, match=f"split train_sft of {DATASET} holds more than 1,000"):
+        prepare(storage, source, config(), known_revision=COMMIT)
 
 
 @pytest.fixture

@@ -53,11 +53,11 @@ def as_lines(raw: io.RawIOBase, kind: Format, name: str, max_bytes: int) -> Read
 
     Reading it raises DataError when it is broken or has more than `max_bytes`, unpacked.
     """
-    plain = _Guarded(_decompressed(raw, kind.compression), name, max_bytes)
+    plain = Guarded(_decompressed(raw, kind.compression), name, max_bytes)
     if kind.container == "jsonl":
         return plain
     rows = _ROWS[kind.container](plain, raw)
-    return _Guarded(LinesOf(rows), name, 8 * max_bytes)
+    return Guarded(LinesOf(rows), name, 8 * max_bytes)
 
 
 class LinesOf(io.RawIOBase):
@@ -81,7 +81,7 @@ class LinesOf(io.RawIOBase):
         return size
 
 
-class _Guarded(io.RawIOBase):
+class Guarded(io.RawIOBase):
     """A stream that says in our words what is wrong with it, and ends what goes on for ever."""
 
     def __init__(self, stream: Readable, name: str, max_bytes: int) -> None:
@@ -116,8 +116,8 @@ class _Guarded(io.RawIOBase):
         self._left -= size
         if self._left < 0:
             raise DataError(
-                f"{self._name} holds more than {self._max_bytes:,} bytes, the limit; set "
-                "data.max_rows or data.sample_percent, or split it"
+                f"{self._name} holds more than {self._max_bytes:,} bytes, the limit; use "
+                "less of it, or raise TUNEOPS_MAX_UPLOAD_BYTES"
             )
         return size
 
@@ -145,7 +145,7 @@ def _decompressed(raw: io.RawIOBase, compression: str) -> Readable:
     return raw
 
 
-def _json(plain: _Guarded, raw: io.RawIOBase) -> Iterator[bytes]:
+def _json(plain: Guarded, raw: io.RawIOBase) -> Iterator[bytes]:
     """The items of a list; what begins otherwise is taken as JSON Lines."""
     text = io.TextIOWrapper(io.BufferedReader(plain), encoding="utf-8-sig")
     scan = _Scan(text)
@@ -217,8 +217,8 @@ class _Scan:
         return bool(piece)
 
 
-def _table(delimiter: str) -> Callable[[_Guarded, io.RawIOBase], Iterator[bytes]]:
-    def rows(plain: _Guarded, raw: io.RawIOBase) -> Iterator[bytes]:
+def _table(delimiter: str) -> Callable[[Guarded, io.RawIOBase], Iterator[bytes]]:
+    def rows(plain: Guarded, raw: io.RawIOBase) -> Iterator[bytes]:
         csv.field_size_limit(MAX_ROW_BYTES)
         text = io.TextIOWrapper(io.BufferedReader(plain), encoding="utf-8-sig", newline="")
         reader = csv.reader(_short_lines(text), delimiter=delimiter, strict=True)
@@ -243,7 +243,7 @@ def _short_lines(text: io.TextIOWrapper) -> Iterator[str]:
         yield line
 
 
-def _parquet(plain: _Guarded, raw: io.RawIOBase) -> Iterator[bytes]:
+def _parquet(plain: Guarded, raw: io.RawIOBase) -> Iterator[bytes]:
     from pyarrow.parquet import ParquetFile
 
     try:
@@ -270,7 +270,7 @@ def refused(reason: str) -> bytes:
     return b"%b%b\n" % (REFUSED, reason.replace("\n", " ").encode("utf-8", "replace"))
 
 
-_ROWS: dict[str, Callable[[_Guarded, io.RawIOBase], Iterator[bytes]]] = {
+_ROWS: dict[str, Callable[[Guarded, io.RawIOBase], Iterator[bytes]]] = {
     "json": _json,
     "csv": _table(","),
     "tsv": _table("\t"),

@@ -16,7 +16,7 @@ from xxhash import xxh3_64_intdigest
 from tuneops.config import HubData
 from tuneops.data.blocks import Readable
 from tuneops.data.errors import DataError, DataUnavailableError
-from tuneops.data.formats import LinesOf
+from tuneops.data.formats import Guarded, LinesOf
 from tuneops.data.preparation import Input
 from tuneops.data.rows import Message, question
 from tuneops.data.split import TEST, TRAIN, VALIDATION
@@ -58,13 +58,16 @@ def resolve_revision(data: HubData) -> str:
     return str(info.sha)
 
 
-def inputs(data: HubData, revision: str) -> list[Input]:
-    """The chosen splits at a revision, each of them one part. Their `sample_percent` is applied."""
+def inputs(data: HubData, revision: str, max_bytes: int) -> list[Input]:
+    """The chosen splits at a revision, each of them one part; the `sample_percent` is applied.
+
+    Reading a split of more than `max_bytes` raises DataError.
+    """
     wanted = {TRAIN: data.splits.train, TEST: data.splits.test}
     if data.splits.validation:
         wanted[VALIDATION] = data.splits.validation
     return [
-        Input(f"{data.dataset}/{split}", partial(_open, data, revision, split), part)
+        Input(f"{data.dataset}/{split}", partial(_open, data, revision, split, max_bytes), part)
         for part, split in wanted.items()
     ]
 
@@ -82,8 +85,9 @@ def questions(data: HubData, revision: str, at_most: int) -> list[list[Message]]
 
 
 @contextmanager
-def _open(data: HubData, revision: str, split: str) -> Iterator[Readable]:
-    yield LinesOf(line + b"\n" for line in _lines(data, revision, split))
+def _open(data: HubData, revision: str, split: str, max_bytes: int) -> Iterator[Readable]:
+    lines = LinesOf(line + b"\n" for line in _lines(data, revision, split))
+    yield Guarded(lines, f"split {split} of {data.dataset}", max_bytes)
 
 
 def _lines(data: HubData, revision: str, split: str) -> Iterator[bytes]:

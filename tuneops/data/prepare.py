@@ -143,10 +143,11 @@ def _deciding(config: ProjectConfig) -> dict[str, Any]:
 
 def _inputs(storage: Storage, source: Source, config: ProjectConfig, revision: str) -> list[Input]:
     if isinstance(config.data, HubData):
-        return hub.inputs(config.data, revision)
+        return hub.inputs(config.data, revision, storage.max_bytes)
     if source.size > storage.max_bytes:
         raise DataError(
-            f"{source.name} has {source.size:,} bytes, the limit is {storage.max_bytes:,}"
+            f"{source.name} has {source.size:,} bytes, the limit is {storage.max_bytes:,}; use "
+            "less of it, or raise TUNEOPS_MAX_UPLOAD_BYTES"
         )
     return upload.inputs(storage.blobs, storage.datasets, source, storage.max_bytes)
 
