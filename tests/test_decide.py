@@ -142,6 +142,18 @@ TRANSITIONS = [
         at(Phase.DEPLOYING), sees(endpoint=endpoint(state="Deleting")), actions.Wait, id="deleting"
     ),
     pytest.param(
+        at(Phase.DEPLOYING), sees(endpoint=endpoint(state="Failed")), actions.Fail, id="no-way"
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING), sees(endpoint=endpoint(state="Canceled")), actions.Fail, id="cancelled"
+    ),
+    pytest.param(
+        at(Phase.SHIFTING),
+        sees(endpoint=endpoint(NAME, state="Failed")),
+        actions.Fail,
+        id="shift-has-failed",
+    ),
+    pytest.param(
         at(Phase.DEPLOYING),
         sees(endpoint=replace(endpoint(), ours=False)),
         actions.Fail,

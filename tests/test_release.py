@@ -122,3 +122,34 @@ def test_the_display_name_follows_the_tutorials_rule() -> None:
     made = made.replace(training=made.plan.replace(parameters=given))
     expected = "Phi-3-mini-4k-instruct-bot-bs4-cosine-ds2-lora-save_limit-1-seqlen256"
     assert display_name(made) == expected
+
+
+@pytest.mark.parametrize(
+    ("extra", "base_model", "component"),
+    [
+        pytest.param("", "m", "c", id="the-same"),
+        pytest.param("deployment: {instance_count: 3}\n", "m", "c", id="another-deployment"),
+        pytest.param("training: {component_version: 0.0.9}\n", "m", "", id="a-version-is-named"),
+        pytest.param("training: {component: other}\n", "m", "", id="another-component"),
+    ],
+)
+def test_what_latest_meant_stays_until_the_config_says_else(
+    extra: str, base_model: str, component: str
+) -> None:
+    made = start_release(desired(extra), Project(name="bot", current=1), "/w", NOW, release())
+    assert (made.pins.base_model, made.pins.component) == (base_model, component)
+
+
+def test_a_release_that_was_never_planned_hands_its_pins_on() -> None:
+    second = start_release(desired(), Project(name="bot", current=1), "/w", NOW, release())
+    third = start_release(desired(), Project(name="bot", current=2), "/w", NOW, second)
+    assert third.pins == second.pins
+
+
+def test_following_the_latest_model_pins_nothing_but_the_component() -> None:
+    followed = desired()
+    assert followed.config is not None
+    model = followed.config.model.model_copy(update={"follow": "latest"})
+    followed = followed.replace(config=followed.config.model_copy(update={"model": model}))
+    made = start_release(followed, Project(name="bot", current=1), "/w", NOW, release())
+    assert (made.pins.base_model, made.pins.component) == ("", "c")

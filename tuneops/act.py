@@ -152,7 +152,8 @@ def _report_base_model(
 
 
 def _prepared_url(s: Services, path: str) -> str:
-    return str(s.blobs.get_blob_client(s.settings.prepared_container, path).url)
+    """Where a prepared file is; a signature in the connection string is no part of it."""
+    return str(s.blobs.get_blob_client(s.settings.prepared_container, path).url).partition("?")[0]
 
 
 def _data(release: Release) -> PreparedData:

@@ -191,7 +191,10 @@ class Training(Section):
     component: Annotated[Name, Field(description="Pipeline component in the registry")] = (
         "chat_completion_pipeline"
     )
-    component_version: Annotated[Name, Field(description="A version, or latest")] = "latest"
+    component_version: Annotated[
+        Name,
+        Field(description="A version, or latest: the newest one when the first release is made"),
+    ] = "latest"
     parameters: TrainingParameters = TrainingParameters()
 
 

@@ -33,7 +33,7 @@ from tuneops.actions import (
     Wait,
 )
 from tuneops.evaluation import verdict
-from tuneops.observed import DELETING, FAILED, SUCCEEDED, Deployment, Endpoint, Observed
+from tuneops.observed import CANCELED, DELETING, FAILED, SUCCEEDED, Deployment, Endpoint, Observed
 from tuneops.release import Desired, Phase, Release
 
 SMOKE_PAUSE = timedelta(seconds=5)
@@ -124,7 +124,7 @@ def _await_cluster(release: Release, observed: Observed) -> Action | None:
         return Fail(f"compute {release.config.compute.name} has gone")
     if cluster.state == SUCCEEDED:
         return None
-    if cluster.state == FAILED:
+    if cluster.state in (FAILED, CANCELED):
         return Fail(
             f"compute {cluster.name} failed to provision: {cluster.error or 'no reason given'}; "
             "repair or delete it, or set compute.name to another one"
@@ -170,16 +170,23 @@ def _deploy(release: Release, observed: Observed, now: datetime) -> Action:
         return CreateEndpoint()
     if not endpoint.ours:
         return Fail(f"endpoint {endpoint.name} exists and was not created by this project")
-    if endpoint.state == FAILED:
-        return Fail(f"endpoint {endpoint.name} failed to provision")
     if endpoint.state != SUCCEEDED:
-        return Wait(f"endpoint {endpoint.name} is {endpoint.state}")
+        return _await_endpoint(endpoint)
     if _differs(endpoint, release):
         return UpdateEndpoint()
     deployment = endpoint.deployment(release.deployment_name)
     if deployment is None:
         return _make_room(endpoint) or CreateDeployment()
     return _await_deployment(release, deployment)
+
+
+def _await_endpoint(endpoint: Endpoint) -> Action:
+    if endpoint.state in (FAILED, CANCELED):
+        return Fail(
+            f"endpoint {endpoint.name} is {endpoint.state}: see why in the studio, then repair or "
+            "delete it, or set endpoint.name to another name"
+        )
+    return Wait(f"endpoint {endpoint.name} is {endpoint.state}")
 
 
 def _make_room(endpoint: Endpoint) -> Action | None:
@@ -234,7 +241,7 @@ def _shift(release: Release, observed: Observed, now: datetime) -> Action:
     if endpoint is None or endpoint.deployment(release.deployment_name) is None:
         return Advance(Phase.DEPLOYING, f"deployment {release.deployment_name} has gone")
     if endpoint.state != SUCCEEDED:
-        return Wait(f"endpoint {endpoint.name} is {endpoint.state}")
+        return _await_endpoint(endpoint)
     if dict(endpoint.traffic) == {release.deployment_name: 100}:
         return Advance(Phase.LIVE, f"all traffic goes to {release.deployment_name}")
     return ShiftTraffic()

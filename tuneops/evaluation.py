@@ -18,7 +18,7 @@ def verdict(metrics: Mapping[str, float], evaluation: Evaluation) -> list[str]:
 def _against(name: str, value: float | None, bound: Threshold) -> str | None:
     if value is None:
         return f"{name} was not reported"
-    if math.isnan(value):
+    if not math.isfinite(value):
         return f"{name} is not a number"
     if bound.max is not None and value > bound.max:
         return f"{name} is {value:.4g}, above {bound.max:.4g}"

@@ -1,9 +1,14 @@
 """Looking at Azure: only at what the release's phase needs for its decision."""
 
+import logging
+
 from tuneops.azureml import compute, endpoints, jobs, models, registry
+from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.observed import Cluster, Endpoint, Observed
 from tuneops.release import Desired, Phase, Project, Release
+
+log = logging.getLogger(__name__)
 
 _WITH_ENDPOINT = frozenset({Phase.DEPLOYING, Phase.SHIFTING, Phase.LIVE, Phase.FAILED})
 
@@ -46,10 +51,18 @@ def _cluster(workspace: Workspace, release: Release) -> Cluster | None:
 
 
 def _newest_base(workspace: Workspace, release: Release) -> str:
+    """The newest version of the base model, empty when the registry does not say.
+
+    What is live does not depend on it.
+    """
     model = release.config.model
     if model.version != "latest":
         return ""
-    return registry.base_model(workspace, model.registry, model.name, "latest").id
+    try:
+        return registry.base_model(workspace, model.registry, model.name, "latest").id
+    except (RefusedError, UnavailableError) as error:
+        log.warning("project %s: %s", release.project, error)
+        return ""
 
 
 def _stale(workspace: Workspace, project: Project, release: Release) -> tuple[Endpoint, ...]:

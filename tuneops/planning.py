@@ -37,12 +37,7 @@ def plan(workspace: Workspace, release: Release) -> TrainingPlan:
         raise ValueError("the data is not prepared yet")
     config = release.config
     base = _base_model(workspace, release)
-    fine_tune = registry.component(
-        workspace,
-        config.model.registry,
-        config.training.component,
-        config.training.component_version,
-    )
+    fine_tune = _component(workspace, release)
     with _refusals():
         sizes, quotas = compute.sizes(workspace), compute.quotas(workspace)
         size, gpus = _trains_on(workspace, config.compute, base.tags, sizes, quotas)
@@ -83,6 +78,15 @@ def _base_model(workspace: Workspace, release: Release) -> registry.BaseModel:
     if version == "latest" and release.pins.base_model:
         version = release.pins.base_model.rpartition("/")[2]
     return registry.base_model(workspace, model.registry, model.name, version)
+
+
+def _component(workspace: Workspace, release: Release) -> registry.Component:
+    """The version that the config names, or that ``latest`` meant when it was first resolved."""
+    training = release.config.training
+    version = training.component_version
+    if version == "latest" and release.pins.component:
+        version = release.pins.component.rpartition("/")[2]
+    return registry.component(workspace, release.config.model.registry, training.component, version)
 
 
 def _trains_on(

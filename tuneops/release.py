@@ -119,6 +119,7 @@ class Pins(Document):
     """What ``latest`` meant in an earlier release and still means, until the config says else."""
 
     base_model: str = ""
+    component: str = ""
     hub_revision: str = ""
 
 
@@ -398,9 +399,20 @@ def _pins(config: ProjectConfig, previous: Release | None) -> Pins:
         and (data.dataset, data.revision)
         == (previous.config.data.dataset, previous.config.data.revision)
     )
+    same_component = (
+        config.training.component,
+        config.training.component_version,
+        model.registry,
+    ) == (
+        previous.config.training.component,
+        previous.config.training.component_version,
+        previous.config.model.registry,
+    )
     found = previous.training.base_model if previous.training else previous.pins.base_model
+    component = previous.training.component if previous.training else previous.pins.component
     revision = previous.data.revision if previous.data else previous.pins.hub_revision
     return Pins(
         base_model=found if same_model and model.follow == "none" else "",
+        component=component if same_component else "",
         hub_revision=revision if same_data else "",
     )

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from tuneops.azureml import roles
+from tuneops.scrub import scrub
 
 MAX_MESSAGE = 600
 _TRANSIENT_STATUS = frozenset({408, 409, 412, 423, 429})
@@ -50,5 +51,5 @@ def _from_response(doing: str, error: HttpResponseError) -> Exception:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = scrub(" ".join(text.split()))
     return line if len(line) <= MAX_MESSAGE else line[:MAX_MESSAGE] + "..."

@@ -1,5 +1,6 @@
 """Metrics of a training job and its steps, through MLflow."""
 
+import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,7 +20,8 @@ MAX_POINTS = 200
 def read(workspace: Workspace, job_name: str) -> Metrics:
     """Every metric that the job or a step of it logged, with its course.
 
-    A metric that became NaN is not logged by the component at all. MLflow's own retries, which
+    A metric that became NaN is not logged by the component at all; one that became infinite is
+    left out as well. MLflow's own retries, which
     would hold the worker for minutes, are cut short: the reconciler tries again.
 
     Raises:
@@ -44,10 +46,10 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
         raise UnavailableError(f"metrics of job {job_name}: {error.message}") from error
     values: dict[str, float] = {}
     for run in (*reversed(steps), root):
-        values.update(run.data.metrics)
+        values.update(_finite(run))
     return Metrics(
         values=values,
-        steps={str(run.info.run_name): dict(run.data.metrics) for run in steps if run.data.metrics},
+        steps={str(run.info.run_name): own for run in steps if (own := _finite(run))},
         curves=curves,
     )
 
@@ -63,8 +65,14 @@ def _curves(
                 return curves
             history = client.get_metric_history(run.info.run_id, name)
             if len(history) > 1:
-                curves[name] = thinned([Point(step=m.step, value=m.value) for m in history])
+                points = [Point(step=m.step, value=m.value) for m in history]
+                curves[name] = thinned([point for point in points if math.isfinite(point.value)])
     return curves
+
+
+def _finite(run: "Run") -> dict[str, float]:
+    """The run's metrics without those that are no numbers: JSON can't keep them."""
+    return {name: value for name, value in run.data.metrics.items() if math.isfinite(value)}
 
 
 def thinned(points: Sequence[Point]) -> tuple[Point, ...]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import requests
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from tuneops import smoke
 from tuneops.azureml.errors import UnavailableError, azure_errors
@@ -61,21 +62,21 @@ def _post(uri: str, secret: str, release: Release, body: Any) -> tuple[int, str]
     try:
         with requests.post(uri, json=body, headers=headers, timeout=timeout, stream=True) as got:
             raw = got.raw.read(MAX_ANSWER_BYTES, decode_content=True)
-    except requests.Timeout:
+    except (requests.Timeout, ReadTimeoutError):
         return requests.codes.request_timeout, f"no answer in {timeout:g} s"
+    except ProtocolError:
+        return requests.codes.bad_gateway, "the answer broke off"
     except requests.RequestException as error:
         raise UnavailableError(f"scoring {release.endpoint}: {type(error).__name__}") from error
     return got.status_code, _text(raw)
 
 
 def _text(raw: bytes) -> str:
-    """The text in a chat-completion model's answer, or the body as it is."""
+    """The text in a chat-completion model's answer, empty without one; what is no JSON as it is."""
     try:
         payload: Any = json.loads(raw)
     except (ValueError, RecursionError):
         return raw.decode("utf-8", "replace")
-    while isinstance(payload, list) and payload:
-        payload = payload[0]
-    if isinstance(payload, dict) and "output" in payload:
-        payload = payload["output"]
-    return payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False)
+    while isinstance(payload, list | dict):
+        payload = next(iter(payload), "") if isinstance(payload, list) else payload.get("output")
+    return payload if isinstance(payload, str) else ""

@@ -84,6 +84,7 @@ def _client(
         cloud=settings.cloud,
         enable_telemetry=False,
         retry_total=2,
+        retry_status=0,
         **cloud,
         **scope,
     )

@@ -20,6 +20,7 @@ from tuneops.cli.target import (
     read_connection,
     use_local_identity,
 )
+from tuneops.config import ProjectConfig
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.parameters import Origin
 from tuneops.release import (
@@ -59,8 +60,9 @@ def plan(
 
     Example: tuneops plan finetune/support-bot.yaml
     """
-    release = _release(file)
+    config = _config(file)
     workspace = Workspace(_settings(azure=azure, state=state))
+    release = _release(file, config, workspace.id)
     try:
         found = planning.plan(workspace, release)
     except (RefusedError, UnavailableError) as error:
@@ -104,14 +106,17 @@ def _settings(*, azure: bool, state: Path) -> WorkspaceSettings:
         ) from error
 
 
-def _release(file: Path) -> Release:
-    """The release that the config would begin, with files that stand for its data."""
+def _config(file: Path) -> ProjectConfig:
     try:
-        config = parse_config(file.read_bytes(), str(file))
+        return parse_config(file.read_bytes(), str(file))
     except InvalidConfigError as error:
         raise fail("\n".join(str(problem) for problem in error.errors)) from error
     except OSError as error:
         raise fail(f"{file}: {error.strerror}") from error
+
+
+def _release(file: Path, config: ProjectConfig, workspace_id: str) -> Release:
+    """The release that the config would begin, with files that stand for its data."""
     desired = Desired(
         project=config.name,
         commit="",
@@ -127,5 +132,5 @@ def _release(file: Path) -> Release:
         test_rows=1,
         assets={part: f"azureml:{config.name}-{part}:(the prepared data)" for part in parts},
     )
-    release = start_release(desired, Project(name=config.name), "", datetime.now(UTC))
+    release = start_release(desired, Project(name=config.name), workspace_id, datetime.now(UTC))
     return release.replace(data=data)

@@ -1,0 +1,63 @@
+"""What a deployment answers, and what is wrong with it."""
+
+import math
+
+import pytest
+
+from tuneops.azureml.scoring import _text
+from tuneops.config import Evaluation, Expectations, SmokeTest, Threshold
+from tuneops.evaluation import verdict
+from tuneops.smoke import failures
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"output": "yes"}', "yes"),
+        (b'[{"output": "yes"}]', "yes"),
+        (b'"yes"', "yes"),
+        (b'["yes", "no"]', "yes"),
+        (b"plain text", "plain text"),
+        (b'{"output": []}', ""),
+        (b'{"output": [""]}', ""),
+        (b'{"output": null}', ""),
+        (b'{"error": "CUDA out of memory"}', ""),
+        (b"{}", ""),
+        (b"[]", ""),
+        (b"7", ""),
+        (b"[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_the_text_of_an_answer(body: bytes, text: str) -> None:
+    assert _text(body) == text
+
+
+@pytest.mark.parametrize(
+    ("expect", "answer", "failed"),
+    [
+        ({}, "yes", False),
+        ({}, " ", True),
+        ({"contains": ["yes"]}, "oh yes", False),
+        ({"contains": ["no"]}, "oh yes", True),
+        ({"does_not_contain": ["yes"]}, "oh yes", True),
+        ({"matches": r"\d+"}, "42", False),
+        ({"matches": r"\d+"}, "none", True),
+        ({"max_characters": 3}, "four", True),
+    ],
+)
+def test_expectations(expect: dict[str, object], answer: str, failed: bool) -> None:
+    settings = SmokeTest(expect=Expectations.model_validate(expect))
+    assert bool(failures(200, 0.1, answer, settings)) == failed
+
+
+def test_status_and_time_count_as_well() -> None:
+    assert failures(500, 0.1, "yes", SmokeTest())
+    assert failures(200, 9.0, "yes", SmokeTest(max_seconds=5))
+    assert not failures(200, 4.0, "yes", SmokeTest(max_seconds=5))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_keeps_no_threshold(value: float) -> None:
+    wanted = Evaluation(thresholds={"eval_loss": Threshold(min=-10, max=10)})
+    assert verdict({"eval_loss": value}, wanted) == ["eval_loss is not a number"]
+    assert verdict({}, wanted) == ["eval_loss was not reported"]
