@@ -59,6 +59,26 @@ def test_three_sections_are_enough() -> None:
             "f.yaml:5: evaluation.thresholds.eval_loss: give max, min or both",
             id="no-bound",
         ),
+        pytest.param(
+            LEAST + "deployment: {instance_count: true}\n",
+            "f.yaml:4: deployment.instance_count: is true or false, where a number is wanted",
+            id="flag-for-a-number",
+        ),
+        pytest.param(
+            LEAST.replace("model: {", "model: {version: '7', follow: latest, "),
+            "f.yaml:2: model: version is 7: leave it out to follow the latest one",
+            id="follows-a-fixed-version",
+        ),
+        pytest.param(
+            LEAST + "smoke_test: {temperature: 0}\n",
+            "f.yaml:4: smoke_test: temperature 0 samples nothing: set do_sample to false as well",
+            id="temperature-without-effect",
+        ),
+        pytest.param(
+            LEAST + "endpoint: {tags: {'a/b': c}}\n",
+            "f.yaml:4: endpoint.tags.a/b.[key]: String should match pattern",
+            id="tag-that-azure-refuses",
+        ),
         pytest.param(LEAST + "name: x\n", "f.yaml:4: the key 'name' stands here twice", id="twice"),
         pytest.param("a: &x 1\n", "f.yaml:1: anchors and aliases are not allowed", id="anchor"),
         pytest.param("a: 1\nb: *x\n", "f.yaml:2: anchors and aliases", id="alias"),

@@ -10,7 +10,7 @@ from tests.config_text import config_of
 from tests.simulator import Simulator
 from tuneops import actions
 from tuneops.actions import Action
-from tuneops.decide import decide
+from tuneops.decide import METRICS_PATIENCE, METRICS_PAUSE, decide
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.release import (
     Desired,
@@ -130,6 +130,26 @@ TRANSITIONS = [
         at(Phase.EVALUATING, metrics=None), Observed(), actions.ReadMetrics(), id="no-metrics-yet"
     ),
     pytest.param(at(Phase.EVALUATING), Observed(), Phase.REGISTERING, id="metrics-are-good"),
+    pytest.param(
+        at(Phase.EVALUATING, metrics=Metrics(read_at=NOW)),
+        Observed(),
+        actions.Wait,
+        id="metrics-may-come",
+    ),
+    pytest.param(
+        at(Phase.EVALUATING, metrics=Metrics(read_at=NOW - METRICS_PAUSE)),
+        Observed(),
+        actions.ReadMetrics(),
+        id="metrics-are-read-again",
+    ),
+    pytest.param(
+        READY.replace(metrics=Metrics(read_at=NOW)).advance(
+            Phase.EVALUATING, NOW - METRICS_PATIENCE, ""
+        ),
+        Observed(),
+        actions.Fail,
+        id="metrics-do-not-come",
+    ),
     pytest.param(at(Phase.REGISTERING), Observed(), actions.RegisterModel(), id="no-model"),
     pytest.param(
         at(Phase.REGISTERING), Observed(model_registered=True), Phase.DEPLOYING, id="model-is-there"

@@ -42,9 +42,9 @@ def wrong_values(name: str) -> list[Any]:
         return ["train.jsonl", "", "ftp://host/file"]
     if spec["type"] == "integer":
         below = [spec["min"] - 1] if "min" in spec else [-2]
-        return ["many", 1.5, *below]
+        return ["many", 1.5, True, *below]
     if spec["type"] == "number":
-        return ["many", "nan", "inf", -1]
+        return ["many", "nan", "inf", True, -1]
     return [text_of(name)[1]]
 
 

@@ -72,17 +72,23 @@ def test_digests_do_not_depend_on_the_order_of_keys() -> None:
     assert names.digest({"a": 1}) != names.digest({"a": 2})
 
 
+UNREPORTED = "was not reported, as when it is NaN"
+
+
 @pytest.mark.parametrize(
     ("metrics", "thresholds", "failures"),
     [
         pytest.param({"loss": 1.0}, {"loss": {"max": 1.0}}, [], id="at-the-bound"),
         pytest.param({"loss": 2.0}, {"loss": {"max": 1.0}}, ["loss is 2, above 1"], id="above"),
         pytest.param({"f1": 0.1}, {"f1": {"min": 0.5}}, ["f1 is 0.1, below 0.5"], id="below"),
-        pytest.param({}, {"loss": {"max": 1.0}}, ["loss was not reported"], id="missing"),
+        pytest.param({}, {"loss": {"max": 1.0}}, [f"loss {UNREPORTED}"], id="missing"),
         pytest.param(
             {"loss": float("nan")}, {"loss": {"max": 1.0}}, ["loss is not a number"], id="nan"
         ),
-        pytest.param({}, {}, [], id="nothing-asked"),
+        pytest.param({"eval_loss": 9.0}, {}, [], id="nothing-asked"),
+        pytest.param(
+            {"train_loss": 1.0}, {}, [f"eval_loss {UNREPORTED}"], id="the-loss-always-counts"
+        ),
     ],
 )
 def test_metrics_are_weighed(
@@ -111,6 +117,15 @@ def test_parameters_of_the_config_win_over_the_models_and_these_over_the_tutoria
 def test_a_hostile_tag_is_refused(tag: str) -> None:
     with pytest.raises(ModelDefaultsError):
         effective({}, TrainingParameters(), {"model_specific_defaults": tag})
+
+
+def test_a_wrong_default_of_the_model_can_be_overridden() -> None:
+    tags = {"model_specific_defaults": "{'learning_rate': -1, 'apply_lora': 'True'}"}
+    inputs = effective({}, TrainingParameters(learning_rate=1e-5), tags)
+    assert inputs["learning_rate"].value == 1e-5
+    assert inputs["apply_lora"].value == "true"
+    with pytest.raises(ModelDefaultsError, match=r"set training\.parameters\.learning_rate"):
+        effective({}, TrainingParameters(), tags)
 
 
 def test_the_display_name_follows_the_tutorials_rule() -> None:

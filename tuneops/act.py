@@ -9,6 +9,7 @@ from tuneops import actions, planning
 from tuneops.azureml import compute, data_assets, endpoints, jobs, metrics, models, scoring
 from tuneops.data import prepare
 from tuneops.data.preparation import REPORT_HTML
+from tuneops.evaluation import missing
 from tuneops.notify.messages import metrics_text, tell
 from tuneops.release import Phase, PreparedData, Release
 from tuneops.services import Services
@@ -85,8 +86,11 @@ def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Re
 
 
 def _read_metrics(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    found = metrics.read(s.workspace, release.job_name)
-    return tell(release.replace(metrics=found), "trained", metrics_text(found.values), now)
+    found = metrics.read(s.workspace, release.job_name).replace(read_at=now)
+    release = release.replace(metrics=found)
+    if missing(found.values, release.config.evaluation):
+        return release
+    return tell(release, "trained", metrics_text(found.values), now)
 
 
 def _register_model(action: Any, release: Release, s: Services, now: datetime) -> Release:

@@ -8,8 +8,6 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -19,6 +17,7 @@ from pydantic import (
 
 from tuneops.data.shapes import Shape
 from tuneops.parameters import TrainingParameters
+from tuneops.section import Section
 
 OnDuplicate = Literal["drop", "keep", "fail"]
 PROJECT_NAME = r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$"
@@ -41,7 +40,8 @@ def _not_taken(tags: dict[str, str]) -> dict[str, str]:
 
 Tags = Annotated[
     dict[
-        Annotated[str, Field(min_length=1, max_length=100)], Annotated[str, Field(max_length=256)]
+        Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^<>%&\\?/]+$")],
+        Annotated[str, Field(max_length=256)],
     ],
     Field(max_length=15, description="Your own tags; names that begin with tuneops. are taken"),
     AfterValidator(_not_taken),
@@ -52,12 +52,6 @@ Texts = Annotated[
 Event = Literal[
     "queued", "submitted", "trained", "live", "failed", "torn_down", "held", "newer_base_model"
 ]
-
-
-class Section(BaseModel):
-    """A part of the config: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Model(Section):
@@ -75,6 +69,12 @@ class Model(Section):
         Literal["none", "latest"],
         Field(description="With version latest: latest retrains when the registry has a newer one"),
     ] = "none"
+
+    @model_validator(mode="after")
+    def _follows_latest_only(self) -> "Model":
+        if self.follow == "latest" and self.version != "latest":
+            raise ValueError(f"version is {self.version}: leave it out to follow the latest one")
+        return self
 
 
 Percent = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)]
@@ -275,7 +275,11 @@ class Evaluation(Section):
 
     thresholds: Annotated[
         dict[str, Threshold],
-        Field(max_length=50, description="Bounds by metric; a metric that is missing is a failure"),
+        Field(
+            max_length=50,
+            description="Bounds by metric; a metric that is missing is a failure. Without any, "
+            "eval_loss must be a number",
+        ),
     ] = {}
 
 
@@ -403,6 +407,12 @@ class SmokeTest(Section):
     attempts: Annotated[
         int, Field(ge=1, le=10, description="Tries for each question before it counts as failed")
     ] = 3
+
+    @model_validator(mode="after")
+    def _samples_with_some_temperature(self) -> "SmokeTest":
+        if self.do_sample and self.temperature == 0:
+            raise ValueError("temperature 0 samples nothing: set do_sample to false as well")
+        return self
 
 
 class Notifications(Section):

@@ -32,11 +32,13 @@ from tuneops.actions import (
     UpdateEndpoint,
     Wait,
 )
-from tuneops.evaluation import verdict
+from tuneops.evaluation import missing, verdict
 from tuneops.observed import CANCELED, DELETING, FAILED, SUCCEEDED, Deployment, Endpoint, Observed
-from tuneops.release import Desired, Phase, Release
+from tuneops.release import Desired, Metrics, Phase, Release
 
 SMOKE_PAUSE = timedelta(seconds=5)
+METRICS_PATIENCE = timedelta(seconds=60)
+METRICS_PAUSE = timedelta(seconds=15)
 
 
 def decide(desired: Desired, release: Release | None, observed: Observed, now: datetime) -> Action:
@@ -150,10 +152,23 @@ def _train(release: Release, observed: Observed, now: datetime) -> Action:
 def _evaluate(release: Release, observed: Observed, now: datetime) -> Action:
     if release.metrics is None:
         return ReadMetrics()
+    if waiting := _await_metrics(release, release.metrics, now):
+        return waiting
     failures = verdict(release.metrics.values, release.config.evaluation)
     if failures:
         return Fail("evaluation: " + "; ".join(failures))
     return Advance(Phase.REGISTERING, "the metrics keep their thresholds")
+
+
+def _await_metrics(release: Release, metrics: Metrics, now: datetime) -> Action | None:
+    """The last metrics of a job may be seen a little after its end."""
+    absent = missing(metrics.values, release.config.evaluation)
+    since = release.entered(Phase.EVALUATING) or now
+    if not absent or now - since >= METRICS_PATIENCE:
+        return None
+    if metrics.read_at and now - metrics.read_at < METRICS_PAUSE:
+        return Wait(f"{', '.join(absent)} may still come", METRICS_PAUSE.total_seconds())
+    return ReadMetrics()
 
 
 def _register(release: Release, observed: Observed, now: datetime) -> Action:

@@ -7,7 +7,7 @@ TuneOps sets itself (base model, data files, computes) can be given here; it is 
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -19,6 +19,8 @@ from pydantic import (
     Field,
     ValidationError,
 )
+
+from tuneops.section import Section
 
 Value = str | int | float
 
@@ -55,8 +57,8 @@ DEFAULTS: Mapping[str, Value] = {
 
 
 def _flag(value: Any) -> Any:
-    """YAML's ``true`` and ``false`` as the component's strings."""
-    return str(value).lower() if isinstance(value, bool) else value
+    """YAML's and Python's ``true`` and ``false`` as the component's strings."""
+    return str(value).lower() if str(value) in ("True", "False") else value
 
 
 def _text(value: Any) -> Any:
@@ -86,10 +88,8 @@ NotNegative = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float | None, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
-class TrainingParameters(BaseModel):
+class TrainingParameters(Section):
     """Inputs of ``chat_completion_pipeline``; what is left out takes the model's default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     instance_type_model_import: InstanceType = None
     instance_type_preprocess: InstanceType = None
@@ -198,10 +198,13 @@ class ModelDefaultsError(ValueError):
     """The base model's ``model_specific_defaults`` tag can't be used."""
 
 
-def model_specific_defaults(tags: Mapping[str, str]) -> dict[str, Value]:
+def model_specific_defaults(
+    tags: Mapping[str, str], overridden: Collection[str] = ()
+) -> dict[str, Value]:
     """The base model's own defaults, from the tag that holds them as a Python literal.
 
-    Keys that are no training parameter are left out: the tag serves other pipelines as well.
+    Keys that are no training parameter are left out, as the tag serves other pipelines as well, and
+    those that are `overridden`, so that a wrong default harms nobody who sets the parameter.
 
     Raises:
         ModelDefaultsError: the tag is no literal dict, or has a value that is out of range.
@@ -215,13 +218,15 @@ def model_specific_defaults(tags: Mapping[str, str]) -> dict[str, Value]:
         raise ModelDefaultsError("the tag model_specific_defaults is not a literal dict") from error
     if not isinstance(literal, dict):
         raise ModelDefaultsError("the tag model_specific_defaults is not a dict")
-    known = {key: value for key, value in literal.items() if key in TrainingParameters.model_fields}
+    wanted = TrainingParameters.model_fields.keys() - set(overridden)
+    known = {key: value for key, value in literal.items() if key in wanted}
     try:
         return TrainingParameters.model_validate(known).given()
     except ValidationError as error:
         first = error.errors()[0]
         raise ModelDefaultsError(
-            f"the tag model_specific_defaults has {first['loc'][0]}: {first['msg']}"
+            f"the base model's tag model_specific_defaults has {first['loc'][0]}: {first['msg']}; "
+            f"set training.parameters.{first['loc'][0]} yourself"
         ) from error
 
 
@@ -259,7 +264,7 @@ def effective(
     layers = (
         (Origin.TUNEOPS, own),
         (Origin.DEFAULT, DEFAULTS),
-        (Origin.MODEL, model_specific_defaults(model_tags)),
+        (Origin.MODEL, model_specific_defaults(model_tags, given.keys())),
         (Origin.CONFIG, given),
     )
     merged = {

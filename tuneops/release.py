@@ -156,6 +156,7 @@ class Metrics(Document):
     values: dict[str, float] = {}
     steps: dict[str, dict[str, float]] = {}
     curves: dict[str, tuple[Point, ...]] = {}
+    read_at: datetime | None = None
 
 
 class SampleAnswer(Document):

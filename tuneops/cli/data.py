@@ -21,7 +21,7 @@ from tuneops.cli.target import (
     fail,
     open_storage,
 )
-from tuneops.config import OnDuplicate
+from tuneops.config import OnDuplicate, SmokeTest
 from tuneops.data import local
 from tuneops.data.errors import DataError
 from tuneops.data.formats import format_of
@@ -101,7 +101,7 @@ def prepare_command(
     )
     with Folder(out) as sink:
         made = _prepare(source, wanted, sink, processes)
-        sink.write(SAMPLE, sample_score(made.questions[0]))
+        sink.write(SAMPLE, sample_score(made.questions[0], SmokeTest()))
         parts = {f"{part}.jsonl" for part in PARTS}
         sink.commit(parts | {REJECTED, REPORT_JSON, REPORT_HTML, SAMPLE})
     _show(made.report, as_json)

@@ -9,8 +9,8 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from pydantic import ValidationError
 
-from tuneops import names
-from tuneops.config import HubData, ProjectConfig
+from tuneops import names, smoke
+from tuneops.config import HubData, ProjectConfig, SmokeTest
 from tuneops.data import hub, preparation, upload
 from tuneops.data.errors import DataError
 from tuneops.data.outputs import BlobFolder
@@ -27,7 +27,6 @@ from tuneops.data.rows import Message
 from tuneops.data.split import PARTS, TEST, TRAIN, VALIDATION
 from tuneops.release import PreparedData, Source
 
-SAMPLE_PARAMETERS = {"temperature": 0.6, "top_p": 0.9, "do_sample": True, "max_new_tokens": 200}
 SAMPLE, QUESTIONS, PREPARED = "sample_score.json", "questions.jsonl", "prepared.json"
 
 
@@ -82,7 +81,7 @@ def prepare(
         )
         asked = _questions(config, revision, made)
         sink.write(QUESTIONS, b"".join(json.dumps(q).encode() + b"\n" for q in asked))
-        sink.write(SAMPLE, sample_score(asked[0]))
+        sink.write(SAMPLE, sample_score(asked[0], config.smoke_test))
         data = _described(made, folder, revision, len(asked))
         before = _read(target, _by_digest(config, data.digest))
         known = before is not None and _exist(target, before.files.values())
@@ -117,12 +116,9 @@ def wanted(config: ProjectConfig) -> Wanted:
     )
 
 
-def sample_score(conversation: list[Message]) -> bytes:
+def sample_score(conversation: list[Message], settings: SmokeTest) -> bytes:
     """The tutorial's ``sample_score.json`` for a conversation that ends with a question."""
-    body = {
-        "input_data": {"input_string": [conversation], "parameters": SAMPLE_PARAMETERS},
-        "params": {},
-    }
+    body = smoke.request(conversation, settings)
     return json.dumps(body, indent=2, ensure_ascii=False).encode()
 
 
