@@ -114,14 +114,16 @@ class Simulator:
                 del self.azure.endpoints[name]
             return
         if endpoint.state in ("Creating", "Updating") and self.random.random() < 0.6:
-            endpoint = replace(endpoint, state="Succeeded")
+            endpoint = replace(endpoint, state="Failed" if fails else "Succeeded")
         deployments = []
         for deployment in endpoint.deployments:
             moved = self.random.random() < 0.5
             if deployment.state == "Deleting" and moved:
                 continue
             if deployment.state == "Creating" and moved:
-                deployment = replace(deployment, state="Failed" if fails else "Succeeded")
+                state = "Failed" if fails else "Succeeded"
+                transient = self.random.random() < 0.5
+                deployment = replace(deployment, state=state, transient=transient)
             deployments.append(deployment)
         self.azure.endpoints[name] = replace(endpoint, deployments=tuple(deployments))
 
@@ -161,9 +163,9 @@ class Simulator:
         return action
 
     def _start(self) -> None:
-        release = start_release(
-            self.desired, self.project, "/workspace", self.now, previous=self.release
-        )
+        if self.release:
+            self.project = self.project.remember(self.release)
+        release = start_release(self.desired, self.project, "/workspace", self.now)
         self.releases[release.number] = release
         if self.calm or self.random.random() > 0.05:
             endpoints = dict.fromkeys((*self.project.endpoints, release.endpoint))
@@ -202,6 +204,9 @@ class Simulator:
             case actions.NextAttempt():
                 plan = release.plan
                 return release.replace(training=plan.replace(attempt=plan.attempt + 1))
+            case actions.RepairEndpoint() | actions.RepairDeployment():
+                self._change_azure(action, release)
+                return release.replace(repairs=release.repairs + 1)
             case actions.ReadMetrics():
                 return release.replace(metrics=Metrics(values={"eval_loss": 1.0}))
             case actions.RunSmokeTest():
@@ -251,6 +256,16 @@ class Simulator:
                 azure.endpoints[release.endpoint] = Endpoint(
                     release.endpoint, "Creating", auth_mode=release.config.endpoint.auth_mode
                 )
+            case actions.RepairEndpoint():
+                endpoint = azure.endpoints[release.endpoint]
+                azure.endpoints[release.endpoint] = replace(endpoint, state="Updating")
+            case actions.RepairDeployment():
+                endpoint = azure.endpoints[release.endpoint]
+                again = tuple(
+                    replace(d, state="Creating") if d.name == release.deployment_name else d
+                    for d in endpoint.deployments
+                )
+                azure.endpoints[release.endpoint] = replace(endpoint, deployments=again)
             case actions.CreateDeployment():
                 endpoint = azure.endpoints[release.endpoint]
                 new = Deployment(release.deployment_name, "Creating", number)

@@ -10,7 +10,7 @@ from tests.config_text import config_of
 from tests.simulator import Simulator
 from tuneops import actions
 from tuneops.actions import Action
-from tuneops.decide import METRICS_PATIENCE, METRICS_PAUSE, decide
+from tuneops.decide import MAX_REPAIRS, METRICS_PATIENCE, METRICS_PAUSE, decide
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.release import (
     Desired,
@@ -76,6 +76,16 @@ def sees(**changes: Any) -> Observed:
     return Observed(live_release=1, **changes)
 
 
+def tried(phase: Phase) -> Release:
+    """A release that was repaired as often as it may be."""
+    return at(phase).replace(repairs=MAX_REPAIRS)
+
+
+def endpoint_with(deployment: Deployment) -> Endpoint:
+    return replace(endpoint(), deployments=(deployment,))
+
+
+TAGGED = config_of("bot", "endpoint: {tags: {team: ai}}\n")
 CREATES_CLUSTER = config_of("bot", "compute: {cluster: {size: Standard_NC24ads_A100_v4}}\n")
 SERVERLESS = config_of("bot", "compute: {name: serverless}\n")
 THREE_SAMPLES = config_of("bot", "smoke_test: {samples: 3}\n")
@@ -162,16 +172,67 @@ TRANSITIONS = [
         at(Phase.DEPLOYING), sees(endpoint=endpoint(state="Deleting")), actions.Wait, id="deleting"
     ),
     pytest.param(
-        at(Phase.DEPLOYING), sees(endpoint=endpoint(state="Failed")), actions.Fail, id="no-way"
+        tried(Phase.DEPLOYING), sees(endpoint=endpoint(state="Failed")), actions.Fail, id="no-way"
     ),
     pytest.param(
-        at(Phase.DEPLOYING), sees(endpoint=endpoint(state="Canceled")), actions.Fail, id="cancelled"
+        at(Phase.DEPLOYING),
+        sees(endpoint=endpoint(state="Canceled")),
+        actions.RepairEndpoint(),
+        id="cancelled",
     ),
     pytest.param(
         at(Phase.SHIFTING),
         sees(endpoint=endpoint(NAME, state="Failed")),
-        actions.Fail,
+        actions.RepairEndpoint(),
         id="shift-has-failed",
+    ),
+    pytest.param(
+        tried(Phase.SHIFTING),
+        sees(endpoint=endpoint(NAME, state="Failed")),
+        actions.Fail,
+        id="shift-fails-for-good",
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING),
+        sees(endpoint=endpoint_with(Deployment(NAME, "Failed", "1", transient=True))),
+        actions.RepairDeployment(),
+        id="deployment-was-cancelled",
+    ),
+    pytest.param(
+        tried(Phase.DEPLOYING),
+        sees(endpoint=endpoint_with(Deployment(NAME, "Failed", "1", transient=True))),
+        actions.Fail,
+        id="deployment-is-cancelled-for-good",
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING).replace(config=TAGGED),
+        sees(endpoint=replace(endpoint(), tags={"tuneops.project": "bot"})),
+        actions.UpdateEndpoint(),
+        id="endpoint-has-other-tags",
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING).replace(config=TAGGED),
+        sees(endpoint=replace(endpoint(), tags={"TEAM": "ai", "by": "policy"})),
+        actions.CreateDeployment(),
+        id="endpoint-has-more-tags",
+    ),
+    pytest.param(
+        READY.replace(config=CREATES_CLUSTER),
+        Observed(cluster=Cluster("c", "Succeeded", max_nodes=2, idle_seconds=900, ours=True)),
+        actions.ScaleCluster(),
+        id="cluster-has-another-scale",
+    ),
+    pytest.param(
+        READY.replace(config=CREATES_CLUSTER),
+        Observed(cluster=Cluster("c", "Succeeded", max_nodes=1, idle_seconds=900, ours=True)),
+        Phase.TRAINING,
+        id="cluster-is-as-described",
+    ),
+    pytest.param(
+        READY.replace(config=CREATES_CLUSTER),
+        Observed(cluster=Cluster("c", "Succeeded", max_nodes=2, idle_seconds=900)),
+        Phase.TRAINING,
+        id="cluster-is-somebody-else's",
     ),
     pytest.param(
         at(Phase.DEPLOYING),
@@ -370,6 +431,13 @@ GONE = DESIRED.replace(config=None, source=None)
             id="retire-live",
         ),
         pytest.param(GONE, at(Phase.LIVE), sees(), Phase.RETIRED, id="retired"),
+        pytest.param(
+            GONE,
+            at(Phase.LIVE),
+            sees(cluster=Cluster("c", "Succeeded", min_nodes=1, ours=True)),
+            actions.ReleaseNodes(),
+            id="nodes-are-let-go",
+        ),
         pytest.param(GONE, at(Phase.RETIRED), sees(), actions.Idle, id="stays-retired"),
         pytest.param(DESIRED, at(Phase.RETIRED), sees(), actions.StartRelease(), id="comes-back"),
     ],
@@ -393,14 +461,15 @@ def test_a_superseded_deployment_is_kept_as_long_as_the_config_says() -> None:
     assert decide(desired, release, observed, later) == actions.DeleteDeployment(OLD)
 
 
-def test_a_newer_base_model_is_trained_on_where_the_config_follows_it() -> None:
+@pytest.mark.parametrize("phase", [Phase.LIVE, Phase.FAILED])
+def test_a_newer_base_model_is_trained_on_where_the_config_follows_it(phase: Phase) -> None:
     config = DESIRED.config
     assert config is not None
     follow = config.model_copy(
         update={"model": config.model.model_copy(update={"follow": "latest"})}
     )
     desired = DESIRED.replace(config=follow)
-    release = at(Phase.LIVE, config=follow, fingerprint=desired.fingerprint)
+    release = at(phase, config=follow, fingerprint=desired.fingerprint)
     observed = sees(endpoint=endpoint(NAME, traffic=NAME), newest_base_model="m2")
     assert decide(desired, release, observed, NOW) == actions.StartRelease()
     unchanged = replace(observed, newest_base_model="m")

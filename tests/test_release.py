@@ -72,6 +72,14 @@ def test_digests_do_not_depend_on_the_order_of_keys() -> None:
     assert names.digest({"a": 1}) != names.digest({"a": 2})
 
 
+def after(*releases: Release) -> Project:
+    """The project that has had these releases."""
+    project = Project(name="bot")
+    for each in releases:
+        project = project.replace(current=each.number).remember(each)
+    return project
+
+
 UNREPORTED = "was not reported, as when it is NaN"
 
 
@@ -151,14 +159,18 @@ def test_the_display_name_follows_the_tutorials_rule() -> None:
 def test_what_latest_meant_stays_until_the_config_says_else(
     extra: str, base_model: str, component: str
 ) -> None:
-    made = start_release(desired(extra), Project(name="bot", current=1), "/w", NOW, release())
+    made = start_release(desired(extra), after(release()), "/w", NOW)
     assert (made.pins.base_model, made.pins.component) == (base_model, component)
 
 
-def test_a_release_that_was_never_planned_hands_its_pins_on() -> None:
-    second = start_release(desired(), Project(name="bot", current=1), "/w", NOW, release())
-    third = start_release(desired(), Project(name="bot", current=2), "/w", NOW, second)
-    assert third.pins == second.pins
+def test_going_back_to_an_earlier_model_goes_back_to_its_version() -> None:
+    planned = release()
+    other = desired("training: {component: other}\n")
+    second = start_release(other, after(planned), "/w", NOW)
+    second = second.replace(training=planned.plan.replace(component="d"))
+    third = start_release(desired(), after(planned, second), "/w", NOW)
+    assert third.pins.component == "c"
+    assert third.pins.base_model == "m"
 
 
 def test_following_the_latest_model_pins_nothing_but_the_component() -> None:
@@ -166,5 +178,5 @@ def test_following_the_latest_model_pins_nothing_but_the_component() -> None:
     assert followed.config is not None
     model = followed.config.model.model_copy(update={"follow": "latest"})
     followed = followed.replace(config=followed.config.model_copy(update={"model": model}))
-    made = start_release(followed, Project(name="bot", current=1), "/w", NOW, release())
+    made = start_release(followed, after(release()), "/w", NOW)
     assert (made.pins.base_model, made.pins.component) == ("", "c")

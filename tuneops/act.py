@@ -68,6 +68,16 @@ def _create_cluster(action: Any, release: Release, s: Services, now: datetime) -
     return release
 
 
+def _scale_cluster(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    compute.begin_scale(s.workspace, release)
+    return release
+
+
+def _release_nodes(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    compute.begin_release_nodes(s.workspace, release.config.compute.name)
+    return release
+
+
 def _submit_job(action: Any, release: Release, s: Services, now: datetime) -> Release:
     studio = jobs.submit(s.workspace, release)
     rows = _data(release).train_rows
@@ -108,9 +118,19 @@ def _update_endpoint(action: Any, release: Release, s: Services, now: datetime) 
     return release
 
 
+def _repair_endpoint(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    endpoints.begin_update(s.workspace, release)
+    return release.replace(repairs=release.repairs + 1)
+
+
 def _create_deployment(action: Any, release: Release, s: Services, now: datetime) -> Release:
     endpoints.begin_deploy(s.workspace, release)
     return release
+
+
+def _repair_deployment(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    endpoints.begin_deploy(s.workspace, release)
+    return release.replace(repairs=release.repairs + 1)
 
 
 def _run_smoke_test(action: Any, release: Release, s: Services, now: datetime) -> Release:
@@ -173,6 +193,8 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.RegisterData: _register_data,
     actions.PlanTraining: _plan_training,
     actions.CreateCluster: _create_cluster,
+    actions.ScaleCluster: _scale_cluster,
+    actions.ReleaseNodes: _release_nodes,
     actions.SubmitJob: _submit_job,
     actions.NextAttempt: _next_attempt,
     actions.CancelJob: _cancel_job,
@@ -180,7 +202,9 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.RegisterModel: _register_model,
     actions.CreateEndpoint: _create_endpoint,
     actions.UpdateEndpoint: _update_endpoint,
+    actions.RepairEndpoint: _repair_endpoint,
     actions.CreateDeployment: _create_deployment,
+    actions.RepairDeployment: _repair_deployment,
     actions.RunSmokeTest: _run_smoke_test,
     actions.ShiftTraffic: _shift_traffic,
     actions.DeleteDeployment: _delete_deployment,

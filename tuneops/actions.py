@@ -1,6 +1,7 @@
 """Everything a reconcile can do next; `decide` chooses, `act` does it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tuneops.release import Phase
 
@@ -14,10 +15,14 @@ class Idle:
 
 @dataclass(frozen=True)
 class Wait:
-    """Look again later; `seconds` None: at the usual interval."""
+    """Look again later; `seconds` None: at the usual interval.
+
+    After `patience` people are told that it takes long; None: it may take as long as it likes.
+    """
 
     reason: str
     seconds: float | None = None
+    patience: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,16 @@ class PlanTraining:
 @dataclass(frozen=True)
 class CreateCluster:
     """Begin creating the cluster that the config describes."""
+
+
+@dataclass(frozen=True)
+class ScaleCluster:
+    """Begin giving a cluster that we created the scale of the config."""
+
+
+@dataclass(frozen=True)
+class ReleaseNodes:
+    """Begin letting a cluster that we created scale to zero."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +96,18 @@ class UpdateEndpoint:
 
 
 @dataclass(frozen=True)
+class RepairEndpoint:
+    """Azure failed at the last change of the endpoint: begin giving it its settings again."""
+
+
+@dataclass(frozen=True)
 class CreateDeployment:
     """Begin creating the release's deployment, without traffic."""
+
+
+@dataclass(frozen=True)
+class RepairDeployment:
+    """Azure failed at creating the deployment for no lasting reason: begin it again."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +167,8 @@ Effect = (
     | RegisterData
     | PlanTraining
     | CreateCluster
+    | ScaleCluster
+    | ReleaseNodes
     | SubmitJob
     | NextAttempt
     | CancelJob
@@ -149,7 +176,9 @@ Effect = (
     | RegisterModel
     | CreateEndpoint
     | UpdateEndpoint
+    | RepairEndpoint
     | CreateDeployment
+    | RepairDeployment
     | RunSmokeTest
     | ShiftTraffic
     | PromoteRelease

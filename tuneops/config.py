@@ -198,6 +198,22 @@ class Training(Section):
     parameters: TrainingParameters = TrainingParameters()
 
 
+class Identity(Section):
+    """The managed identity that an endpoint or a cluster runs with."""
+
+    type: Literal["system_assigned", "user_assigned"] = "system_assigned"
+    user_assigned_identities: Annotated[
+        tuple[Annotated[str, Field(pattern=IDENTITY_ID)], ...],
+        Field(max_length=10, description="ARM ids of the identities"),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _named(self) -> "Identity":
+        if (self.type == "user_assigned") != bool(self.user_assigned_identities):
+            raise ValueError("user_assigned_identities belong to type user_assigned, at least one")
+        return self
+
+
 class Cluster(Section):
     """An AmlCompute cluster to create when it does not exist; it scales to zero by itself."""
 
@@ -208,6 +224,9 @@ class Cluster(Section):
         int, Field(ge=60, le=86_400, description="Seconds that an idle node is kept")
     ] = 900
     tier: Literal["dedicated", "low_priority"] = "dedicated"
+    identity: Annotated[
+        Identity | None, Field(description="With which its jobs read and write data")
+    ] = None
     tags: Tags = {}
 
     @model_validator(mode="after")
@@ -226,6 +245,28 @@ class InstanceTypes(Section):
     model_evaluation: InstanceType = "Standard_NC24ads_A100_v4"
 
 
+class JobIdentity(Section):
+    """What jobs read and write data as; left out, Azure ML decides."""
+
+    type: Annotated[
+        Literal["managed", "aml_token"],
+        Field(description="managed: the identity of the cluster, or of the workspace (serverless)"),
+    ] = "managed"
+    client_id: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+            description="Which one, when there are several",
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _of_a_managed_one(self) -> "JobIdentity":
+        if self.client_id and self.type != "managed":
+            raise ValueError("client_id belongs to type managed")
+        return self
+
+
 class Compute(Section):
     """What trains: a cluster of the workspace, or serverless compute."""
 
@@ -240,6 +281,7 @@ class Compute(Section):
     instance_types: Annotated[
         InstanceTypes | None, Field(description="Only for serverless compute")
     ] = None
+    identity: JobIdentity | None = None
 
     @property
     def serverless(self) -> bool:
@@ -281,22 +323,6 @@ class Evaluation(Section):
             "eval_loss must be a number",
         ),
     ] = {}
-
-
-class Identity(Section):
-    """The managed identity that an endpoint runs with."""
-
-    type: Literal["system_assigned", "user_assigned"] = "system_assigned"
-    user_assigned_identities: Annotated[
-        tuple[Annotated[str, Field(pattern=IDENTITY_ID)], ...],
-        Field(max_length=10, description="ARM ids of the identities"),
-    ] = ()
-
-    @model_validator(mode="after")
-    def _named(self) -> "Identity":
-        if (self.type == "user_assigned") != bool(self.user_assigned_identities):
-            raise ValueError("user_assigned_identities belong to type user_assigned, at least one")
-        return self
 
 
 class Endpoint(Section):

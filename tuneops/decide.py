@@ -24,8 +24,12 @@ from tuneops.actions import (
     ReadMetrics,
     RegisterData,
     RegisterModel,
+    ReleaseNodes,
+    RepairDeployment,
+    RepairEndpoint,
     ReportBaseModel,
     RunSmokeTest,
+    ScaleCluster,
     ShiftTraffic,
     StartRelease,
     SubmitJob,
@@ -33,10 +37,24 @@ from tuneops.actions import (
     Wait,
 )
 from tuneops.evaluation import missing, verdict
-from tuneops.observed import CANCELED, DELETING, FAILED, SUCCEEDED, Deployment, Endpoint, Observed
+from tuneops.observed import (
+    CANCELED,
+    DELETING,
+    FAILED,
+    SUCCEEDED,
+    Cluster,
+    Deployment,
+    Endpoint,
+    Observed,
+)
 from tuneops.release import Desired, Metrics, Phase, Release
 
 SMOKE_PAUSE = timedelta(seconds=5)
+MAX_REPAIRS = 2
+QUEUED = timedelta(hours=1)
+"""How long a job may wait for compute before people are told; what else takes long, below."""
+SLOW = timedelta(minutes=30)
+ODD = timedelta(minutes=15)
 METRICS_PATIENCE = timedelta(seconds=60)
 METRICS_PAUSE = timedelta(seconds=15)
 
@@ -61,13 +79,13 @@ def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool
     """Whether something else is wanted than what the release is made of."""
     if desired.fingerprint != release.fingerprint:
         return True
-    follows = release.config.model.follow == "latest" and release.phase == Phase.LIVE
-    return follows and _has_newer_base(release, observed)
+    follows = release.config.model.follow == "latest"
+    return follows and release.phase.settled and _has_newer_base(release, observed)
 
 
 def _has_newer_base(release: Release, observed: Observed) -> bool:
-    newest = observed.newest_base_model
-    return bool(newest) and newest != release.plan.base_model
+    newest, training = observed.newest_base_model, release.training
+    return bool(newest) and training is not None and newest != training.base_model
 
 
 def _retire(release: Release | None, observed: Observed) -> Action:
@@ -79,6 +97,9 @@ def _retire(release: Release | None, observed: Observed) -> Action:
     endpoints = [e for e in (observed.endpoint, *observed.stale_endpoints) if e and e.ours]
     if endpoints:
         return _delete_endpoint(endpoints[0])
+    cluster = observed.cluster
+    if cluster and cluster.ours and cluster.min_nodes and cluster.state == SUCCEEDED:
+        return ReleaseNodes()
     return Advance(Phase.RETIRED, "the config was removed from git")
 
 
@@ -125,13 +146,25 @@ def _await_cluster(release: Release, observed: Observed) -> Action | None:
             return CreateCluster()
         return Fail(f"compute {release.config.compute.name} has gone")
     if cluster.state == SUCCEEDED:
-        return None
+        return ScaleCluster() if _scales_otherwise(cluster, release) else None
     if cluster.state in (FAILED, CANCELED):
         return Fail(
             f"compute {cluster.name} failed to provision: {cluster.error or 'no reason given'}; "
             "repair or delete it, or set compute.name to another one"
         )
-    return Wait(f"compute {cluster.name} is {cluster.state}")
+    return Wait(f"compute {cluster.name} is {cluster.state}", patience=SLOW)
+
+
+def _scales_otherwise(cluster: Cluster, release: Release) -> bool:
+    """Whether a cluster that we created has another scale than the config describes."""
+    wanted = release.config.compute.cluster
+    if wanted is None or not cluster.ours:
+        return False
+    return (cluster.min_nodes, cluster.max_nodes, cluster.idle_seconds) != (
+        wanted.min_instances,
+        wanted.max_instances,
+        wanted.idle_time_before_scale_down,
+    )
 
 
 def _train(release: Release, observed: Observed, now: datetime) -> Action:
@@ -145,7 +178,8 @@ def _train(release: Release, observed: Observed, now: datetime) -> Action:
             f"job {release.job_name} {job.status.lower()}: {job.error or 'no reason given'}"
         )
     if job.running:
-        return Wait(f"job {release.job_name} is {job.status}")
+        patience = _JOB_PATIENCE.get(job.status)
+        return Wait(f"job {release.job_name} is {job.status}", patience=patience)
     return Advance(Phase.EVALUATING, f"job {release.job_name} completed")
 
 
@@ -186,7 +220,7 @@ def _deploy(release: Release, observed: Observed, now: datetime) -> Action:
     if not endpoint.ours:
         return Fail(f"endpoint {endpoint.name} exists and was not created by this project")
     if endpoint.state != SUCCEEDED:
-        return _await_endpoint(endpoint)
+        return _await_endpoint(release, endpoint)
     if _differs(endpoint, release):
         return UpdateEndpoint()
     deployment = endpoint.deployment(release.deployment_name)
@@ -195,13 +229,15 @@ def _deploy(release: Release, observed: Observed, now: datetime) -> Action:
     return _await_deployment(release, deployment)
 
 
-def _await_endpoint(endpoint: Endpoint) -> Action:
-    if endpoint.state in (FAILED, CANCELED):
-        return Fail(
-            f"endpoint {endpoint.name} is {endpoint.state}: see why in the studio, then repair or "
-            "delete it, or set endpoint.name to another name"
-        )
-    return Wait(f"endpoint {endpoint.name} is {endpoint.state}")
+def _await_endpoint(release: Release, endpoint: Endpoint) -> Action:
+    if not endpoint.broken:
+        return Wait(f"endpoint {endpoint.name} is {endpoint.state}", patience=SLOW)
+    if release.repairs < MAX_REPAIRS:
+        return RepairEndpoint()
+    return Fail(
+        f"endpoint {endpoint.name} is {endpoint.state}: see why in the studio, then repair or "
+        "delete it, or set endpoint.name to another name"
+    )
 
 
 def _make_room(endpoint: Endpoint) -> Action | None:
@@ -209,25 +245,28 @@ def _make_room(endpoint: Endpoint) -> Action | None:
     for deployment in endpoint.superfluous:
         if deployment.settled:
             return DeleteDeployment(deployment.name)
-    return Wait("superseded deployments are going") if endpoint.superfluous else None
+    return Wait(_GOING, patience=SLOW) if endpoint.superfluous else None
 
 
 def _differs(endpoint: Endpoint, release: Release) -> bool:
     """Whether the endpoint has other settings than the config."""
     wanted = release.config.endpoint
-    return (endpoint.auth_mode, endpoint.public_network_access) != (
-        wanted.auth_mode,
-        wanted.public_network_access,
+    settings = (endpoint.auth_mode, endpoint.public_network_access)
+    tags = {name.lower(): value for name, value in endpoint.tags.items()}
+    return settings != (wanted.auth_mode, wanted.public_network_access) or any(
+        tags.get(name.lower()) != value for name, value in wanted.tags.items()
     )
 
 
 def _await_deployment(release: Release, deployment: Deployment) -> Action:
     if not deployment.settled:
-        return Wait(f"deployment {deployment.name} is {deployment.state}")
+        return Wait(f"deployment {deployment.name} is {deployment.state}", patience=SLOW)
     if deployment.state == SUCCEEDED:
         return Advance(Phase.TESTING, f"deployment {deployment.name} is ready")
     if deployment.release != str(release.number):
         return DeleteDeployment(deployment.name)
+    if deployment.transient and release.repairs < MAX_REPAIRS:
+        return RepairDeployment()
     return Fail(f"deployment {deployment.name} failed: {deployment.error or 'no reason given'}")
 
 
@@ -256,7 +295,7 @@ def _shift(release: Release, observed: Observed, now: datetime) -> Action:
     if endpoint is None or endpoint.deployment(release.deployment_name) is None:
         return Advance(Phase.DEPLOYING, f"deployment {release.deployment_name} has gone")
     if endpoint.state != SUCCEEDED:
-        return _await_endpoint(endpoint)
+        return _await_endpoint(release, endpoint)
     if dict(endpoint.traffic) == {release.deployment_name: 100}:
         return Advance(Phase.LIVE, f"all traffic goes to {release.deployment_name}")
     return ShiftTraffic()
@@ -308,7 +347,7 @@ def _tear_down(release: Release, observed: Observed, remaining: float) -> Action
             return DeleteDeployment(deployment.name)
     if stale:
         return _delete_endpoint(stale[0])
-    return Wait("superseded deployments are going")
+    return Wait(_GOING, patience=SLOW)
 
 
 def _is_live(release: Release, deployment: Deployment) -> bool:
@@ -317,9 +356,17 @@ def _is_live(release: Release, deployment: Deployment) -> bool:
 
 def _delete_endpoint(endpoint: Endpoint) -> Action:
     if endpoint.state == DELETING:
-        return Wait(f"endpoint {endpoint.name} is being deleted")
+        return Wait(f"endpoint {endpoint.name} is being deleted", patience=SLOW)
     return DeleteEndpoint(endpoint.name)
 
+
+_GOING = "superseded deployments are going"
+
+_JOB_PATIENCE = {
+    **dict.fromkeys(("NotStarted", "Queued", "Preparing", "Provisioning", "Starting"), QUEUED),
+    **dict.fromkeys(("NotResponding", "Paused", "Unknown", "CancelRequested"), ODD),
+}
+"""By the status of a job; one that runs may do so."""
 
 _BY_PHASE: dict[Phase, Callable[[Release, Observed, datetime], Action]] = {
     Phase.PREPARING: _prepare,

@@ -26,7 +26,7 @@ def observe(
     retiring = desired.config is None
     phase = release.phase
     return Observed(
-        cluster=_cluster(workspace, release),
+        cluster=_cluster(workspace, release, retiring=retiring),
         job=jobs.observe(workspace, release.job_name) if phase == Phase.TRAINING else None,
         model_registered=phase == Phase.REGISTERING and models.is_registered(workspace, release),
         endpoint=endpoints.observe(workspace, release.endpoint, release.project)
@@ -37,17 +37,18 @@ def observe(
         else (),
         live_release=project.live,
         newest_base_model=_newest_base(workspace, release)
-        if not retiring and phase == Phase.LIVE
+        if not retiring and phase.settled
         else "",
     )
 
 
-def _cluster(workspace: Workspace, release: Release) -> Cluster | None:
-    """The cluster that a planned release waits for."""
+def _cluster(workspace: Workspace, release: Release, *, retiring: bool) -> Cluster | None:
+    """The cluster that a planned release waits for, or that a retiring one lets go of."""
     wanted = release.config.compute
-    if release.phase != Phase.PREPARING or release.training is None or wanted.serverless:
+    waits = release.phase == Phase.PREPARING and release.training is not None
+    if wanted.serverless or not (waits or (retiring and wanted.cluster)):
         return None
-    return compute.observe(workspace, wanted.name)
+    return compute.observe(workspace, wanted.name, release.project)
 
 
 def _newest_base(workspace: Workspace, release: Release) -> str:

@@ -12,13 +12,21 @@ DELETING = "Deleting"
 
 @dataclass(frozen=True)
 class Cluster:
-    """A compute cluster; `error` says why it failed to provision."""
+    """A compute cluster; `error` says why it failed to provision.
+
+    `ours` says whether it was created for the project; `tier` and `idle_seconds` are as the config
+    calls them.
+    """
 
     name: str
     state: str
     error: str = ""
     size: str = ""
+    min_nodes: int = 0
     max_nodes: int | None = None
+    idle_seconds: int | None = None
+    tier: str = "dedicated"
+    ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployment behind an endpoint; `release` is the number in its tag, empty if not ours."""
+    """A deployment behind an endpoint; `release` is the number in its tag, empty if not ours.
+
+    `transient`: it failed for a reason that may be gone the next time.
+    """
 
     name: str
     state: str
     release: str
     error: str = ""
+    transient: bool = False
     instance_type: str = ""
     instance_count: int = 1
 
@@ -59,13 +71,19 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A managed online endpoint; `ours` says whether it carries the project's tag."""
+    """A managed online endpoint; `ours` says whether it carries the project's tag.
+
+    `identities` are the lower-case ARM ids of its user-assigned identities; none: it has a
+    system-assigned one.
+    """
 
     name: str
     state: str
     ours: bool = True
     auth_mode: str = "key"
     public_network_access: str = "enabled"
+    identities: frozenset[str] = frozenset()
+    tags: Mapping[str, str] = field(default_factory=dict)
     traffic: Mapping[str, int] = field(default_factory=dict)
     deployments: tuple[Deployment, ...] = ()
 
@@ -76,6 +94,11 @@ class Endpoint:
     def takes_traffic(self, deployment: str) -> bool:
         """Whether some of the traffic goes to this deployment."""
         return self.traffic.get(deployment, 0) > 0
+
+    @property
+    def broken(self) -> bool:
+        """Whether Azure failed at the last change of it."""
+        return self.state in (FAILED, CANCELED)
 
     @property
     def superfluous(self) -> tuple[Deployment, ...]:

@@ -20,16 +20,17 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.data.errors import DataChangedError, DataError, DataUnavailableError
 from tuneops.data.prepare import find_source
 from tuneops.decide import decide
+from tuneops.document import Document
 from tuneops.notify import messages, outbox
 from tuneops.observe import observe
 from tuneops.queue import ProjectRequest
 from tuneops.release import (
     Desired,
-    Document,
     Phase,
     Project,
     Release,
     Trouble,
+    Waiting,
     Wake,
     start_release,
 )
@@ -83,7 +84,7 @@ class _Pass:
         self.lease = lease
         self.clock = clock
         self.project = self._load(documents.project(request.project), Project)
-        self.desired = self._load_desired()
+        self.desired = self._load(documents.desired(request.project), Desired).value
         self.release = self._load_release(self.project.value.current)
 
     def run(self) -> None:
@@ -93,12 +94,16 @@ class _Pass:
         self._arrange(pause)
 
     def _steps(self) -> float | None:
-        """Take steps; gives the seconds to wait for the next, None if nothing is to come."""
+        """Take steps; gives the seconds to wait for the next, None if nothing is to come.
+
+        What is desired is read under the lease: read before, it could be older than what another
+        worker has acted on meanwhile.
+        """
         for _ in range(MAX_STEPS):
             try:
                 action = self._decide()
                 if isinstance(action, Idle | Wait):
-                    self._forget_trouble()
+                    self._note_waiting(action)
                     return self._pause(action)
                 self._perform(action)
             except (DataError, RefusedError) as error:
@@ -116,6 +121,8 @@ class _Pass:
         return 0
 
     def _decide(self) -> Effect | Wait | Idle:
+        if self.desired.source is None:
+            self._find_data()
         release = self.release.value if self.release else None
         workspace = self.services.workspace
         observed = observe(workspace, self.desired, self.project.value, release)
@@ -131,14 +138,15 @@ class _Pass:
             self._promote(self.release.value)
         else:
             changed = act(action, self.release.value, self.services, self.clock())
-            self._save_release(changed.replace(trouble=None))
+            self._save_release(changed.replace(trouble=None, waiting=None))
 
     def _start_release(self) -> None:
         """Write the new release first, then point the project at it; both may happen again."""
         project, now = self.project.value, self.clock()
-        previous = self.release.value if self.release else None
+        if self.release:
+            project = project.remember(self.release.value)
         workspace = self.services.workspace.id
-        release = start_release(self.desired, project, workspace, now, previous)
+        release = start_release(self.desired, project, workspace, now)
         release = messages.tell(release, "queued", release.reason, now)
         if self.release:
             owed = outbox.unsettled(self.release.value.outbox)
@@ -147,7 +155,9 @@ class _Pass:
         if self.release is None or self.release.value.fingerprint != release.fingerprint:
             self._save_release(release)
         endpoints = dict.fromkeys((*project.endpoints, release.endpoint))
-        self._save_project(project.replace(current=release.number, endpoints=tuple(endpoints)))
+        self._save_project(
+            project.replace(current=release.number, endpoints=tuple(endpoints), trouble=None)
+        )
 
     def _promote(self, release: Release) -> None:
         """Mark the release that was live as superseded, then point the project at this one."""
@@ -168,18 +178,21 @@ class _Pass:
             error,
             exc_info=not expected,
         )
-        if self.release is None:
-            return self._usual_pause()
-        release = self.release.value
         message = str(error) if expected else f"internal error ({type(error).__name__})"
-        before = release.trouble or Trouble(message=message, since=self.clock(), count=0)
+        holder: Release | Project = self.release.value if self.release else self.project.value
+        before = holder.trouble or Trouble(message=message, since=self.clock(), count=0)
         count = before.count + 1
         trouble = before.replace(message=message, count=count)
+        pause = min(LONGEST_PAUSE_SECONDS, self._usual_pause() * 2.0 ** min(count - 1, 10))
+        if self.release is None:
+            self._save_project(self.project.value.replace(trouble=trouble))
+            return pause
+        release = self.release.value
         if not trouble.told and self.clock() - trouble.since > HELD_AFTER:
             trouble = trouble.replace(told=True)
             release = messages.tell(release, "held", message, self.clock(), str(count))
         self._save_release(release.replace(trouble=trouble))
-        return min(LONGEST_PAUSE_SECONDS, self._usual_pause() * 2.0 ** min(count - 1, 10))
+        return pause
 
     def _deliver(self) -> None:
         """Send the messages that are due and note which were taken."""
@@ -207,9 +220,23 @@ class _Pass:
         if wake != project.wake:
             self._save_project(project.replace(wake=wake))
 
-    def _forget_trouble(self) -> None:
-        if self.release and self.release.value.trouble:
-            self._save_release(self.release.value.replace(trouble=None))
+    def _note_waiting(self, action: Idle | Wait) -> None:
+        """Remember since when a release waits for what, and tell people once it takes too long."""
+        if self.release is None:
+            if self.project.value.trouble:
+                self._save_project(self.project.value.replace(trouble=None))
+            return
+        release, now = self.release.value, self.clock()
+        waiting = None
+        if isinstance(action, Wait):
+            waiting = release.waiting
+            if waiting is None or waiting.reason != action.reason:
+                waiting = Waiting(reason=action.reason, since=now)
+            if action.patience and not waiting.told and now - waiting.since > action.patience:
+                waiting = waiting.replace(told=True)
+                text = f"{waiting.reason} since {waiting.since:%Y-%m-%d %H:%M} UTC"
+                release = messages.tell(release, "held", text, now, waiting.since.isoformat())
+        self._save_release(release.replace(trouble=None, waiting=waiting))
 
     def _pause(self, action: Idle | Wait) -> float | None:
         """The seconds that an action asks to wait, None for no end."""
@@ -220,16 +247,11 @@ class _Pass:
     def _usual_pause(self) -> float:
         return self.services.settings.poll_seconds
 
-    def _load_desired(self) -> Desired:
-        """What git wants, with the newest data.
-
-        It is read under the lease: read before, it could be older than what another worker has
-        acted on meanwhile.
-        """
-        desired = self._load(documents.desired(self.request.project), Desired).value
-        if desired.config is None:
-            return desired
-        return desired.replace(source=find_source(self.services.storage, desired.config))
+    def _find_data(self) -> None:
+        """Add the newest data to what git wants."""
+        config = self.desired.config
+        if config:
+            self.desired = self.desired.replace(source=find_source(self.services.storage, config))
 
     def _load(self, path: str, kind: type[T]) -> Stored[T]:
         stored = self.services.store.read(path, kind)

@@ -5,13 +5,12 @@ Everything here is a value: documents that are stored as JSON, and pure function
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
-
-from pydantic import BaseModel, ConfigDict
 
 from tuneops import names
-from tuneops.config import HubData, ProjectConfig
+from tuneops.config import ProjectConfig
+from tuneops.document import Document
 from tuneops.parameters import Parameter, Value
+from tuneops.pins import Pins, pins, resolved
 
 
 class Phase(StrEnum):
@@ -34,15 +33,10 @@ class Phase(StrEnum):
         """Whether a release in this phase has nothing more to reach."""
         return self in (Phase.LIVE, Phase.SUPERSEDED, Phase.FAILED, Phase.RETIRED)
 
-
-class Document(BaseModel):
-    """A value that is stored as JSON. Newer writers may have added fields: they are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    def replace(self, **changes: object) -> Self:
-        """A copy with some fields changed."""
-        return self.model_copy(update=changes)
+    @property
+    def settled(self) -> bool:
+        """Whether the newest release stays in this phase until something else is wanted."""
+        return self in (Phase.LIVE, Phase.FAILED)
 
 
 class Source(Document):
@@ -113,14 +107,6 @@ class PreparedData(Document):
             "test": self.test_rows,
         }
         return {name: count for name, count in rows.items() if count}
-
-
-class Pins(Document):
-    """What ``latest`` meant in an earlier release and still means, until the config says else."""
-
-    base_model: str = ""
-    component: str = ""
-    hub_revision: str = ""
 
 
 class TrainingPlan(Document):
@@ -232,8 +218,19 @@ class Trouble(Document):
     told: bool = False
 
 
+class Waiting(Document):
+    """What a release waits for; `told` once it took so long that people were told."""
+
+    reason: str
+    since: datetime
+    told: bool = False
+
+
 class Release(Document):
-    """One release of a project, numbered from 1."""
+    """One release of a project, numbered from 1.
+
+    `repairs` counts what was done again in this phase after Azure had failed at it.
+    """
 
     project: str
     number: int
@@ -250,9 +247,11 @@ class Release(Document):
     metrics: Metrics | None = None
     smoke: Smoke = Smoke()
     pins: Pins = Pins()
+    repairs: int = 0
     reported_base_model: str = ""
     outbox: tuple[Message, ...] = ()
     trouble: Trouble | None = None
+    waiting: Waiting | None = None
 
     @property
     def plan(self) -> TrainingPlan:
@@ -287,6 +286,16 @@ class Release(Document):
         return names.tags(self.project, self.number, self.commit)
 
     @property
+    def resolved(self) -> dict[str, str]:
+        """What the release has found for what its config leaves open."""
+        found = Pins(
+            base_model=self.training.base_model if self.training else "",
+            component=self.training.component if self.training else "",
+            hub_revision=self.data.revision if self.data else "",
+        )
+        return resolved(self.config, found)
+
+    @property
     def reason(self) -> str:
         """Why the release is in its phase."""
         return self.history[-1].reason if self.history else ""
@@ -304,9 +313,10 @@ class Release(Document):
         """
         entry = Entry(phase=phase, at=at, reason=reason, links=links or {})
         changes: dict[str, object] = {"phase": phase, "history": (*self.history, entry)}
+        changes |= {"repairs": 0, "trouble": None, "waiting": None}
         if phase == Phase.DEPLOYING:
             changes["smoke"] = Smoke()
-        return self.replace(trouble=None, **changes)
+        return self.replace(**changes)
 
     def link(self, **links: str) -> "Release":
         """The release with links added to the newest line of its history."""
@@ -348,24 +358,25 @@ class Project(Document):
     """What is remembered of a project besides its releases.
 
     `current` is the newest release, `live` the one that has the traffic; `endpoints` are the names
-    of all endpoints made for it that may still exist.
+    of all endpoints made for it that may still exist; `pins` what its releases have resolved.
+    `trouble` is what keeps it from being looked at at all.
     """
 
     name: str
     current: int | None = None
     live: int | None = None
     endpoints: tuple[str, ...] = ()
+    pins: dict[str, str] = {}
     wake: Wake | None = None
+    trouble: Trouble | None = None
+
+    def remember(self, release: Release) -> "Project":
+        """The project with what this release has resolved."""
+        return self.replace(pins={**self.pins, **release.resolved})
 
 
-def start_release(
-    desired: Desired,
-    project: Project,
-    workspace_id: str,
-    at: datetime,
-    previous: Release | None = None,
-) -> Release:
-    """The project's next release, in its first phase; it keeps what `previous` had pinned.
+def start_release(desired: Desired, project: Project, workspace_id: str, at: datetime) -> Release:
+    """The project's next release, in its first phase; it keeps what the project has pinned.
 
     Raises:
         ValueError: there is no config or no data to make a release of.
@@ -382,38 +393,7 @@ def start_release(
         source=desired.source,
         endpoint=endpoint,
         phase=Phase.PREPARING,
-        pins=_pins(desired.config, previous),
+        pins=pins(desired.config, project.pins),
     )
     reason = f"{desired.path} at {desired.commit[:8]} with data {desired.source.name}"
     return release.advance(Phase.PREPARING, at, reason)
-
-
-def _pins(config: ProjectConfig, previous: Release | None) -> Pins:
-    """What the previous release resolved, where this config means the same model and dataset."""
-    if previous is None:
-        return Pins()
-    model, data = config.model, config.data
-    same_model = previous.config.model.model_copy(update={"follow": model.follow}) == model
-    same_data = (
-        isinstance(data, HubData)
-        and isinstance(previous.config.data, HubData)
-        and (data.dataset, data.revision)
-        == (previous.config.data.dataset, previous.config.data.revision)
-    )
-    same_component = (
-        config.training.component,
-        config.training.component_version,
-        model.registry,
-    ) == (
-        previous.config.training.component,
-        previous.config.training.component_version,
-        previous.config.model.registry,
-    )
-    found = previous.training.base_model if previous.training else previous.pins.base_model
-    component = previous.training.component if previous.training else previous.pins.component
-    revision = previous.data.revision if previous.data else previous.pins.hub_revision
-    return Pins(
-        base_model=found if same_model and model.follow == "none" else "",
-        component=component if same_component else "",
-        hub_revision=revision if same_data else "",
-    )

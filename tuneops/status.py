@@ -18,6 +18,7 @@ from tuneops.release import (
     Smoke,
     TrainingPlan,
     Trouble,
+    Waiting,
 )
 from tuneops.services import Services
 
@@ -41,6 +42,7 @@ class ReleaseStatus(BaseModel):
     smoke: Smoke
     history: tuple[Entry, ...]
     trouble: Trouble | None
+    waiting: Waiting | None
     messages: dict[str, datetime | None]
 
 
@@ -88,16 +90,23 @@ def _project(services: Services, name: str) -> ProjectStatus:
     current = _release(services, name, project.current)
     if current is None:
         phase, reason = ("Waiting for data", f"no data in {path} yet") if config else _GONE
+        reason = project.trouble.message if project.trouble else reason
         return ProjectStatus(name=name, phase=phase, reason=reason, data_path=path)
     live = current if project.live == current.number else _release(services, name, project.live)
     return ProjectStatus(
         name=name,
         phase=current.phase,
-        reason=current.trouble.message if current.trouble else current.reason,
+        reason=_why(current),
         data_path=path,
         release=current,
         live=live,
     )
+
+
+def _why(release: ReleaseStatus) -> str:
+    if release.trouble:
+        return release.trouble.message
+    return release.waiting.reason if release.waiting else release.reason
 
 
 def _release(services: Services, name: str, number: int | None) -> ReleaseStatus | None:
@@ -124,6 +133,7 @@ def _summary(release: Release) -> ReleaseStatus:
         smoke=release.smoke,
         history=release.history,
         trouble=release.trouble,
+        waiting=release.waiting,
         messages={
             message.key: min(
                 (d.sent_at for d in message.deliveries.values() if d.sent_at), default=None

@@ -19,7 +19,7 @@ from azure.core.exceptions import (
 )
 from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient, ContentSettings
 
-from tuneops.release import Document
+from tuneops.document import Document
 
 LEASE_SECONDS = 20
 RENEW_SECONDS = 6

@@ -5,17 +5,17 @@ from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from tuneops import names
+from tuneops import names, observed
 from tuneops.azureml.errors import MissingRoleError, azure_errors
+from tuneops.azureml.identity import identity_of
 from tuneops.azureml.workspace import Workspace, plain
-from tuneops.config import Compute
+from tuneops.config import Cluster
 from tuneops.feasibility import Quota, Size
-from tuneops.observed import Cluster
 from tuneops.release import Release
 
 
-def observe(workspace: Workspace, name: str) -> Cluster | None:
-    """The cluster with this name, or None.
+def observe(workspace: Workspace, name: str, project: str = "") -> observed.Cluster | None:
+    """The cluster with this name, or None; it may have been created for the `project`.
 
     Raises:
         UnavailableError: the workspace can't be asked now.
@@ -26,12 +26,16 @@ def observe(workspace: Workspace, name: str) -> Cluster | None:
         except ResourceNotFoundError:
             return None
     errors = getattr(found, "provisioning_errors", None)
-    return Cluster(
+    return observed.Cluster(
         name=name,
         state=plain(found.provisioning_state),
         error=str(errors or ""),
         size=str(getattr(found, "size", None) or ""),
+        min_nodes=getattr(found, "min_instances", None) or 0,
         max_nodes=getattr(found, "max_instances", None),
+        idle_seconds=getattr(found, "idle_time_before_scale_down", None),
+        tier=str(getattr(found, "tier", None) or "dedicated"),
+        ours=names.is_ours(found.tags, project),
     )
 
 
@@ -73,10 +77,7 @@ def begin_create(workspace: Workspace, release: Release) -> None:
     """
     from azure.ai.ml.entities import AmlCompute
 
-    compute: Compute = release.config.compute
-    spec = compute.cluster
-    if spec is None:
-        raise ValueError(f"compute {compute.name} is not described")
+    compute, spec = release.config.compute, _described(release)
     with azure_errors(f"creating compute {compute.name}"):
         cluster = AmlCompute(
             name=compute.name,
@@ -85,9 +86,46 @@ def begin_create(workspace: Workspace, release: Release) -> None:
             max_instances=spec.max_instances,
             idle_time_before_scale_down=spec.idle_time_before_scale_down,
             tier=spec.tier,
+            identity=identity_of(spec.identity) if spec.identity else None,
             tags={**spec.tags, **names.tags(release.project, release.number, release.commit)},
         )
         workspace.ml.compute.begin_create_or_update(cluster)
+
+
+def begin_scale(workspace: Workspace, release: Release) -> None:
+    """Begin giving the cluster the scale that the release's config describes.
+
+    Raises:
+        RefusedError: the workspace does not accept it.
+        UnavailableError: the workspace can't be asked now.
+    """
+    name, spec = release.config.compute.name, _described(release)
+    with azure_errors(f"scaling compute {name}"):
+        cluster: Any = workspace.ml.compute.get(name)
+        cluster.min_instances = spec.min_instances
+        cluster.max_instances = spec.max_instances
+        cluster.idle_time_before_scale_down = spec.idle_time_before_scale_down
+        workspace.ml.compute.begin_update(cluster)
+
+
+def begin_release_nodes(workspace: Workspace, name: str) -> None:
+    """Begin letting the cluster scale to zero.
+
+    Raises:
+        RefusedError: the workspace does not accept it.
+        UnavailableError: the workspace can't be asked now.
+    """
+    with azure_errors(f"scaling compute {name}"):
+        cluster: Any = workspace.ml.compute.get(name)
+        cluster.min_instances = 0
+        workspace.ml.compute.begin_update(cluster)
+
+
+def _described(release: Release) -> Cluster:
+    cluster = release.config.compute.cluster
+    if cluster is None:
+        raise ValueError(f"compute {release.config.compute.name} is not described")
+    return cluster
 
 
 def _quota(usage: Any) -> Quota:

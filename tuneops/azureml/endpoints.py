@@ -7,13 +7,14 @@ from azure.core.exceptions import ResourceNotFoundError
 from tuneops import names
 from tuneops.azureml import reasons
 from tuneops.azureml.errors import azure_errors
+from tuneops.azureml.identity import identity_of
 from tuneops.azureml.workspace import Workspace, plain
-from tuneops.config import Identity, Probe
+from tuneops.config import Probe
 from tuneops.observed import FAILED, Deployment, Endpoint
 from tuneops.release import Release
 
 if TYPE_CHECKING:
-    from azure.ai.ml.entities import IdentityConfiguration, ProbeSettings
+    from azure.ai.ml.entities import ProbeSettings
 
 
 def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
@@ -34,6 +35,8 @@ def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
             ours=names.is_ours(endpoint.tags, project),
             auth_mode=str(endpoint.auth_mode),
             public_network_access=plain(endpoint.public_network_access or "enabled").lower(),
+            identities=_user_assigned(endpoint.identity),
+            tags=dict(endpoint.tags or {}),
             traffic={key: share for key, share in (endpoint.traffic or {}).items() if share},
             deployments=tuple(_deployment(workspace, item, name, project) for item in found),
         )
@@ -55,7 +58,7 @@ def begin_create(workspace: Workspace, release: Release) -> None:
             description=f"{release.project}, kept by TuneOps",
             auth_mode=spec.auth_mode,
             public_network_access=spec.public_network_access,
-            identity=_identity(spec.identity),
+            identity=identity_of(spec.identity),
             tags={**spec.tags, **release.tags},
         )
         workspace.ml.online_endpoints.begin_create_or_update(endpoint)
@@ -73,6 +76,7 @@ def begin_update(workspace: Workspace, release: Release) -> None:
         current = workspace.ml.online_endpoints.get(release.endpoint)
         current.auth_mode = spec.auth_mode
         current.public_network_access = spec.public_network_access
+        current.tags = {**(current.tags or {}), **spec.tags}
         workspace.ml.online_endpoints.begin_create_or_update(current)
 
 
@@ -143,26 +147,25 @@ def _deployment(workspace: Workspace, found: Any, endpoint: str, project: str) -
     ours = names.is_ours(found.tags, project)
     state = plain(found.provisioning_state)
     failed = ours and state == FAILED
+    error = reasons.of_deployment(workspace, endpoint, found) if failed else ""
     return Deployment(
         name=str(found.name),
         state=state,
-        error=reasons.of_deployment(workspace, endpoint, found) if failed else "",
+        error=error,
+        transient=reasons.is_transient(error),
         release=(found.tags or {}).get(names.TAG_RELEASE, "") if ours else "",
         instance_type=str(found.instance_type or ""),
         instance_count=found.instance_count or 1,
     )
 
 
+def _user_assigned(identity: Any) -> frozenset[str]:
+    """The ids of an endpoint's user-assigned identities, in lower case."""
+    assigned = getattr(identity, "user_assigned_identities", None) or ()
+    return frozenset(str(each.resource_id).lower() for each in assigned)
+
+
 def _probe(probe: Probe) -> "ProbeSettings":
     from azure.ai.ml.entities import ProbeSettings
 
     return ProbeSettings(**probe.model_dump())
-
-
-def _identity(identity: Identity) -> "IdentityConfiguration":
-    from azure.ai.ml.entities import IdentityConfiguration, ManagedIdentityConfiguration
-
-    assigned = [
-        ManagedIdentityConfiguration(resource_id=name) for name in identity.user_assigned_identities
-    ]
-    return IdentityConfiguration(type=identity.type, user_assigned_identities=assigned or None)

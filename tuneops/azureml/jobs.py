@@ -11,6 +11,7 @@ from tuneops import names, parameters
 from tuneops.azureml import reasons, registry
 from tuneops.azureml.errors import RefusedError, azure_errors
 from tuneops.azureml.workspace import Workspace, plain
+from tuneops.config import JobIdentity
 from tuneops.observed import Job
 from tuneops.release import Release
 
@@ -93,6 +94,16 @@ def display_name(release: Release) -> str:
     return name[:MAX_DISPLAY_NAME]
 
 
+def _job_identity(wanted: JobIdentity | None) -> Any:
+    from azure.ai.ml.entities import AmlTokenConfiguration, ManagedIdentityConfiguration
+
+    if wanted is None:
+        return None
+    if wanted.type == "aml_token":
+        return AmlTokenConfiguration()
+    return ManagedIdentityConfiguration(client_id=wanted.client_id)
+
+
 def _pipeline_job(workspace: Workspace, release: Release) -> "PipelineJob":
     from azure.ai.ml import Input
     from azure.ai.ml.dsl import pipeline
@@ -116,6 +127,7 @@ def _pipeline_job(workspace: Workspace, release: Release) -> "PipelineJob":
     job.display_name = display_name(release)
     job.experiment_name = f"chat_completion_{release.config.model.name}"
     job.tags = release.tags
+    job.identity = _job_identity(release.config.compute.identity)
     job.settings = PipelineJobSettings(force_rerun=True, continue_on_step_failure=False)
     if release.config.compute.serverless:
         job.settings.default_compute = release.config.compute.name

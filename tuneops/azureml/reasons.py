@@ -11,6 +11,8 @@ from tuneops.observed import FAILED
 from tuneops.scrub import scrub
 
 MAX_REASON = 500
+_TRANSIENT = ("OperationCanceled", "InternalServerError")
+"""Codes after which Azure's own troubleshooting guide says to try again."""
 LOG_LINES = 20
 MAX_DEPTH = 5
 OPERATION = "AzureAsyncOperationUri"
@@ -57,6 +59,11 @@ def of_deployment(workspace: Workspace, endpoint: str, deployment: Any) -> str:
             )
             reason = str(log or "").strip()[-MAX_REASON:]
     return _short(reason)
+
+
+def is_transient(reason: str) -> bool:
+    """Whether a deployment that failed for this reason may succeed the next time."""
+    return reason.startswith(_TRANSIENT)
 
 
 def _run_error(workspace: Workspace, run: str) -> str:

@@ -1,5 +1,10 @@
 """Why data can't be used."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+
 
 class DataError(Exception):
     """The data can't be trained on; the message says why and what to do."""
@@ -11,3 +16,21 @@ class DataChangedError(Exception):
 
 class DataUnavailableError(Exception):
     """The data can't be read now; it is worth trying again."""
+
+
+@contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turn the storage SDK's exceptions into `DataUnavailableError`, with what mends them."""
+    try:
+        yield
+    except ResourceNotFoundError as error:
+        raise DataUnavailableError(f"{what} does not exist; create it") from error
+    except HttpResponseError as error:
+        if error.status_code not in (401, 403):
+            raise DataUnavailableError(f"{what}: the storage account does not answer") from error
+        raise DataUnavailableError(
+            f"{what} may not be read: grant TuneOps's identity the role Storage Blob Data "
+            "Contributor on it, and see that the account's firewall lets it in"
+        ) from error
+    except AzureError as error:
+        raise DataUnavailableError(f"{what}: the storage account does not answer") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuneops.data.checking import CheckedBlock, Rejection
 from tuneops.data.shapes import ROLES
-from tuneops.release import Document
+from tuneops.document import Document
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from tuneops import names
 from tuneops.data.blobs import open_blob
 from tuneops.data.blocks import Readable
-from tuneops.data.errors import DataChangedError, DataError
+from tuneops.data.errors import DataChangedError, DataError, storage_errors
 from tuneops.data.formats import as_lines, format_of
 from tuneops.data.preparation import Input
 from tuneops.release import Source
@@ -45,13 +45,17 @@ def newest_source(service: BlobServiceClient, container: str, folder: str) -> So
 
     A folder counts as a whole, once it has a `_SUCCESS` or a `manifest.json`: it is as new as that
     blob. Of two of the same second the last by name counts.
+
+    Raises:
+        DataUnavailableError: the container is not there or may not be read.
     """
-    found = service.get_container_client(container).list_blobs(name_starts_with=folder)
     newest: tuple[Any, str, Source] | None = None
-    for path, blobs in groupby(found, key=lambda blob: blob.name.rpartition("/")[0] + "/"):
-        for moment, source in _sources(path, list(blobs), alone=path == folder):
-            if newest is None or (moment, source.name) > newest[:2]:
-                newest = (moment, source.name, source)
+    with storage_errors(f"container {container}"):
+        found = service.get_container_client(container).list_blobs(name_starts_with=folder)
+        for path, blobs in groupby(found, key=lambda blob: blob.name.rpartition("/")[0] + "/"):
+            for moment, source in _sources(path, list(blobs), alone=path == folder):
+                if newest is None or (moment, source.name) > newest[:2]:
+                    newest = (moment, source.name, source)
     return newest[2] if newest else None
 
 

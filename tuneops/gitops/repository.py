@@ -5,8 +5,9 @@ from datetime import datetime
 
 from tuneops.config import ProjectConfig, UploadedData
 from tuneops.config_file import InvalidConfigError, parse_config
+from tuneops.document import Document
 from tuneops.gitops.github import Snapshot
-from tuneops.release import Desired, Document, Message
+from tuneops.release import Desired, Message
 
 
 class FileState(Document):

@@ -1,0 +1,15 @@
+"""What is stored as JSON."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Document(BaseModel):
+    """A value that is stored as JSON. Newer writers may have added fields: they are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def replace(self, **changes: object) -> Self:
+        """A copy with some fields changed."""
+        return self.model_copy(update=changes)
