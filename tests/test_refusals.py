@@ -8,7 +8,8 @@ import os
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -97,6 +98,72 @@ def release(extra: str = "") -> Release:
     return start_release(desired, Project(name="bot"), "/w", NOW).replace(data=data)
 
 
+def test_what_azure_can_not_change_is_refused_before_a_job_costs_anything(
+    workspace: Workspace,
+) -> None:
+    described = "compute: {name: own, cluster: {size: Standard_NC24ads_A100_v4}}\n"
+    compute.begin_create(workspace, release(described))
+    mine = "endpoint: {name: mine}\n"
+    endpoints.begin_create(workspace, release(mine))
+    workspace.ml.online_endpoints.begin_create_or_update(
+        ManagedOnlineEndpoint(name="theirs", auth_mode="key")
+    ).result()
+    identity = (
+        "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity"
+        "/userAssignedIdentities/i"
+    )
+    for extra, advice in (
+        (
+            described.replace("Standard_NC24ads_A100_v4", "Standard_NC40ads_H100_v5"),
+            "compute.cluster.size: compute own has standard_nc24ads_a100_v4, which Azure can't",
+        ),
+        (
+            described.replace("size:", "tier: low_priority, size:"),
+            "compute.cluster.tier: compute own has dedicated, which Azure can't change",
+        ),
+        (
+            "endpoint: {name: mine, identity: {type: user_assigned, user_assigned_identities:"
+            f" [{identity}]}}}}\n",
+            "endpoint.identity: endpoint mine has another identity, which Azure can't change",
+        ),
+        ("endpoint: {name: theirs}\n", "endpoint.name: endpoint theirs exists and was not"),
+    ):
+        with pytest.raises(RefusedError) as caught:
+            planning.plan(workspace, release(extra))
+        assert advice in str(caught.value)
+    planning.plan(workspace, release(described))
+    planning.plan(workspace, release(mine))
+
+
+def test_a_cluster_of_ours_gets_the_scale_of_the_config(workspace: Workspace) -> None:
+    described = "compute: {name: scaled, cluster: {size: Standard_NC24ads_A100_v4}}\n"
+    compute.begin_create(workspace, release(described))
+    until(lambda: _scale(workspace) == ("Succeeded", 0, 1, 900))
+    changed = release(
+        described.replace(
+            "}}", ", min_instances: 1, max_instances: 3, idle_time_before_scale_down: 120}}"
+        )
+    )
+    compute.begin_scale(workspace, changed)
+    until(lambda: _scale(workspace) == ("Succeeded", 1, 3, 120))
+    compute.begin_release_nodes(workspace, "scaled")
+    until(lambda: _scale(workspace) == ("Succeeded", 0, 3, 120))
+
+
+def _scale(workspace: Workspace) -> tuple[str, int, int | None, int | None]:
+    seen = compute.observe(workspace, "scaled", "bot")
+    assert seen is not None
+    assert seen.ours
+    return seen.state, seen.min_nodes, seen.max_nodes, seen.idle_seconds
+
+
+def until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def test_a_config_without_fault_is_planned(workspace: Workspace) -> None:
     plan = planning.plan(workspace, release())
     assert plan.compute_size == "Standard_NC24ads_A100_v4"
@@ -165,6 +232,34 @@ def test_a_config_without_fault_is_planned(workspace: Workspace) -> None:
             "deployment: {instance_type: Standard_NC40ads_H100_v5, instance_count: 3}\n",
             "needs 160 cores of family StandardNCadsH100v5Family, the quota is 120",
             id="quota-of-the-deployment",
+        ),
+        pytest.param(
+            "training: {parameters: {compute_finetune: t4-cluster}}\n",
+            "training.parameters.compute_finetune: the model can't be fine-tuned on"
+            " Standard_NC4as_T4_v3",
+            id="another-cluster-for-one-step",
+        ),
+        pytest.param(
+            "training: {parameters: {compute_preprocess: nowhere}}\n",
+            "training.parameters.compute_preprocess: the workspace has no compute nowhere",
+            id="no-cluster-for-one-step",
+        ),
+        pytest.param(
+            "training: {parameters: {num_nodes_finetune: 3}}\n",
+            "training.parameters.num_nodes_finetune: compute gpu-cluster has at most 1 nodes",
+            id="nodes-by-parameter",
+        ),
+        pytest.param(
+            "training: {parameters: {number_of_gpu_to_use_finetuning: 2}}\n",
+            "training.parameters.number_of_gpu_to_use_finetuning is 2, Standard_NC24ads_A100_v4"
+            " has 1",
+            id="gpus-by-parameter",
+        ),
+        pytest.param(
+            "compute: {name: serverless}\n"
+            "training: {parameters: {instance_type_finetune: Standard_NC6s_v3}}\n",
+            "training.parameters.instance_type_finetune: Standard_NC6s_v3 was retired by Azure",
+            id="size-by-parameter",
         ),
         pytest.param(
             "training: {component: fine_tune_everything}\n",

@@ -19,6 +19,7 @@ from tuneops.data.shapes import Shape
 from tuneops.parameters import TrainingParameters
 from tuneops.section import Section
 
+SERVERLESS = "serverless"
 OnDuplicate = Literal["drop", "keep", "fail"]
 PROJECT_NAME = r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$"
 IDENTITY_ID = (
@@ -286,7 +287,7 @@ class Compute(Section):
     @property
     def serverless(self) -> bool:
         """Whether Azure ML finds the machines itself."""
-        return self.name == "serverless"
+        return self.name == SERVERLESS
 
     @model_validator(mode="after")
     def _kind(self) -> "Compute":

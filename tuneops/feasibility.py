@@ -13,9 +13,6 @@ FINETUNE_ALLOW_LIST = "finetune_compute_allow_list"
 INFERENCE_ALLOW_LIST = "inference_compute_allow_list"
 MAX_NAMED = 12
 
-UNSUPPORTED = frozenset({"standard_nc6", "standard_nc12", "standard_nc24", "standard_nc24r"})
-"""Sizes that Microsoft's tutorial refuses for fine-tuning when a model has no allow list."""
-
 _RETIRED: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), when, successor)
     for pattern, when, successor in (
@@ -24,9 +21,21 @@ _RETIRED: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"Standard_ND\d+r?s", "2023-09-06", "Standard_NC24ads_A100_v4"),
         (r"Standard_NV\d+(_Promo)?", "2023-09-06", "Standard_NV36ads_A10_v5"),
         (r"Standard_NC\d+r?s_v3", "2025-09-30", "Standard_NC24ads_A100_v4"),
+        (r"Standard_ND\d+rs_v2", "2025-09-30", "Standard_ND96asr_v4"),
+        (r"Standard_NV\d+s_v3", "2026-09-30", "Standard_NV36ads_A10_v5"),
+        (r"Standard_NV\d+as_v4", "2026-09-30", "Standard_NV36ads_A10_v5"),
     )
 )
-"""Series that Azure has retired, by learn.microsoft.com/azure/virtual-machines/sizes."""
+"""Series that Azure has retired, by learn.microsoft.com/azure/virtual-machines/sizes.
+
+Those that Microsoft's tutorial refuses for fine-tuning (NC6, NC12, NC24, NC24r) are among them.
+"""
+
+_TOTALS = {
+    "dedicated": frozenset({"totaldedicatedcores", "totalclusterdedicatedregionalvcpus"}),
+    "low_priority": frozenset({"totallowprioritycores", "totalclusterlowpriorityregionalvcpus"}),
+}
+"""What all families share, by tier; low-priority machines have no other quota."""
 
 
 class InfeasibleError(ValueError):
@@ -62,11 +71,15 @@ def check_not_retired(size: str, field: str) -> None:
     Raises:
         InfeasibleError: naming the successor.
     """
-    for pattern, when, successor in _RETIRED:
-        if pattern.fullmatch(size):
-            raise InfeasibleError(
-                f"{field}: {size} was retired by Azure on {when}; choose {successor}"
-            )
+    if retired := _retired(size):
+        when, successor = retired
+        raise InfeasibleError(f"{field}: {size} was retired by Azure on {when}; choose {successor}")
+
+
+def _retired(size: str) -> tuple[str, str] | None:
+    """When a size was retired, and what came after it."""
+    matching = (rest for pattern, *rest in _RETIRED if pattern.fullmatch(size))
+    return next(((when, successor) for when, successor in matching), None)
 
 
 def find_size(name: str, sizes: Iterable[Size], field: str) -> Size:
@@ -76,7 +89,7 @@ def find_size(name: str, sizes: Iterable[Size], field: str) -> Size:
         InfeasibleError: the region does not offer it.
     """
     check_not_retired(name, field)
-    by_name = {size.name.lower(): size for size in sizes}
+    by_name = {size.name.lower(): size for size in sizes if not _retired(size.name)}
     if name.lower() in by_name:
         return by_name[name.lower()]
     near = get_close_matches(name.lower(), by_name, n=MAX_NAMED, cutoff=0.6)
@@ -85,8 +98,10 @@ def find_size(name: str, sizes: Iterable[Size], field: str) -> Size:
     raise InfeasibleError(f"{field}: the region has no size {name}; available are {_listed(shown)}")
 
 
-def gpus_per_node(size: Size, asked: int | None, field: str) -> int:
-    """How many GPUs of a machine are used: all, unless fewer were asked for.
+def gpus_per_node(
+    size: Size, asked: int | None, field: str, asked_in: str = "compute.gpus_per_node"
+) -> int:
+    """How many GPUs of a machine are used: all, unless fewer were asked for, in that field.
 
     Raises:
         InfeasibleError: it has none, or fewer than asked for.
@@ -95,8 +110,7 @@ def gpus_per_node(size: Size, asked: int | None, field: str) -> int:
         raise InfeasibleError(f"{field}: {size.name} has no GPU; choose a size with GPUs")
     if asked and asked > size.gpus:
         raise InfeasibleError(
-            f"compute.gpus_per_node is {asked}, {size.name} has {size.gpus}; leave it out to use "
-            "all of them"
+            f"{asked_in} is {asked}, {size.name} has {size.gpus}; leave it out to use all of them"
         )
     return asked or size.gpus
 
@@ -109,8 +123,6 @@ def check_fine_tuning_size(size: str, model_tags: Mapping[str, str], field: str)
     """
     if FINETUNE_ALLOW_LIST in model_tags:
         _check_allow_list(size, model_tags[FINETUNE_ALLOW_LIST], "fine-tuned", field)
-    elif size.lower() in UNSUPPORTED:
-        raise InfeasibleError(f"{field}: {size} is too small to fine-tune on; choose another size")
 
 
 def check_serving_size(size: str, model_tags: Mapping[str, str], field: str) -> None:
@@ -132,27 +144,59 @@ def deployment_cores(size: Size, instances: int) -> int:
 
 
 def check_quota(
-    cores: int, size: Size, quotas: Iterable[Quota], field: str, freed: int = 0
-) -> None:
-    """Refuse what the quota of the size's family does not allow; an unknown family passes.
+    cores: int,
+    size: Size,
+    quotas: Iterable[Quota],
+    field: str,
+    *,
+    freed: int = 0,
+    kept: int = 0,
+    tier: str = "dedicated",
+) -> str:
+    """Refuse what the quota of the size's family, or of all families, does not allow.
 
-    `freed` cores are in use now and will not be then.
+    `freed` cores are in use now and will not be then; `kept` ones serve until the new ones do.
+
+    Returns:
+        What could not be checked, empty when all was.
 
     Raises:
         InfeasibleError: the limit is below what is needed.
         NoQuotaLeftError: too much of it is in use now.
     """
-    quota = next((q for q in quotas if q.family.lower() == size.family.lower()), None)
-    if quota is None or quota.limit < 0:
+    by_name = {_letters(quota.family): quota for quota in quotas}
+    family = by_name.get(_letters(size.family)) if tier == "dedicated" else None
+    total = next((by_name[name] for name in _TOTALS[tier] if name in by_name), None)
+    for quota in filter(None, (family, total)):
+        _check_limit(cores, size, quota, field, freed, kept)
+    if (family if tier == "dedicated" else total) is None:
+        return f"{field}: the quota for {size.name} ({tier}) is not known and was not checked"
+    return ""
+
+
+def _check_limit(cores: int, size: Size, quota: Quota, field: str, freed: int, kept: int) -> None:
+    if quota.limit < 0:
         return
-    needs = f"{field}: {size.name} needs {cores} cores of family {size.family}"
+    needs = f"{field}: {size.name} needs {cores} cores of family {quota.family}"
     if cores > quota.limit:
         raise InfeasibleError(
             f"{needs}, the quota is {quota.limit}; ask for more quota or choose a smaller size"
         )
+    if cores + kept > quota.limit:
+        raise InfeasibleError(
+            f"{needs} beside the {kept} of the deployment that is live until then, the quota is "
+            f"{quota.limit}; ask for more quota, or choose a smaller size or one of another family"
+        )
     free = quota.limit - quota.used + freed
     if cores > free:
-        raise NoQuotaLeftError(f"{needs}, {max(free, 0)} of {quota.limit} are free")
+        raise NoQuotaLeftError(
+            f"{needs}, {max(free, 0)} of {quota.limit} are free; others have to give some back"
+        )
+
+
+def _letters(name: str) -> str:
+    """A quota's name as sizes, lists of usage and the studio agree on it."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _check_allow_list(size: str, text: str, done: str, field: str) -> None:

@@ -3,22 +3,21 @@
 Everything is looked up and checked before a job costs anything.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from tuneops import component, feasibility, names, parameters
+from tuneops import component, feasibility, machines, names, parameters
 from tuneops.azureml import compute, endpoints, registry
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
-from tuneops.config import Compute, InstanceTypes
+from tuneops.config import Identity
 from tuneops.feasibility import Quota, Size
-from tuneops.observed import FAILED, Endpoint
-from tuneops.parameters import Origin, Parameter, Value
+from tuneops.observed import Deployment, Endpoint
+from tuneops.parameters import Origin, Parameter
 from tuneops.release import Release, TrainingPlan
 
-STEPS = ("model_import", "preprocess", "finetune", "model_evaluation")
 _WITHOUT_EFFECT_ON_THE_MODEL = frozenset(
-    {f"{kind}_{step}" for kind in ("compute", "instance_type") for step in STEPS}
+    {f"{kind}_{step}" for kind in ("compute", "instance_type") for step in machines.STEPS}
     | {"shm_size_finetune"}
 )
 
@@ -40,8 +39,12 @@ def plan(workspace: Workspace, release: Release) -> TrainingPlan:
     fine_tune = _component(workspace, release)
     with _refusals():
         sizes, quotas = compute.sizes(workspace), compute.quotas(workspace)
-        size, gpus = _trains_on(workspace, config.compute, base.tags, sizes, quotas)
-        own = {"mlflow_model_path": base.id, **release.data.inputs, **_machines(release, gpus)}
+        found = machines.trains_on(workspace, config, base.tags, sizes, quotas)
+        own = {
+            "mlflow_model_path": base.id,
+            **release.data.inputs,
+            **machines.inputs_of(release.config, found),
+        }
         inputs = parameters.effective(own, config.training.parameters, base.tags)
         inputs = component.fit(inputs, fine_tune.inputs, fine_tune.id)
         training = TrainingPlan(
@@ -49,12 +52,16 @@ def plan(workspace: Workspace, release: Release) -> TrainingPlan:
             component=fine_tune.id,
             parameters=inputs,
             digest=_digest(base.id, fine_tune.id, release.data.digest, inputs),
-            compute_size=size.name,
-            gpus_per_node=gpus,
+            compute_size=found.size,
+            gpus_per_node=found.gpus,
         )
         endpoint = endpoints.observe(workspace, release.endpoint, release.project)
-        _check_serving(release.replace(training=training), base.tags, sizes, quotas, endpoint)
-    return training
+        if endpoint:
+            _check_endpoint(endpoint, config.endpoint.identity)
+        note = _check_serving(
+            release.replace(training=training), base.tags, sizes, quotas, endpoint
+        )
+    return training.replace(notes=tuple(filter(None, (found.note, note))))
 
 
 @contextmanager
@@ -89,69 +96,6 @@ def _component(workspace: Workspace, release: Release) -> registry.Component:
     return registry.component(workspace, release.config.model.registry, training.component, version)
 
 
-def _trains_on(
-    workspace: Workspace,
-    wanted: Compute,
-    model_tags: Mapping[str, str],
-    sizes: list[Size],
-    quotas: list[Quota],
-) -> tuple[Size, int]:
-    """The size of the machines that train, and how many of their GPUs are used."""
-    if wanted.serverless:
-        types = wanted.instance_types or InstanceTypes()
-        for step in STEPS:
-            each = str(getattr(types, step))
-            feasibility.find_size(each, sizes, f"compute.instance_types.{step}")
-        field, name, is_new = "compute.instance_types.finetune", types.finetune, True
-    else:
-        field, name, is_new = _cluster(workspace, wanted)
-    size = feasibility.find_size(name, sizes, field)
-    feasibility.check_fine_tuning_size(size.name, model_tags, field)
-    if is_new:
-        feasibility.check_quota(wanted.nodes * size.cores, size, quotas, field)
-    return size, feasibility.gpus_per_node(size, wanted.gpus_per_node, field)
-
-
-def _cluster(workspace: Workspace, wanted: Compute) -> tuple[str, str, bool]:
-    """The config field that decides the cluster's size, the size, and whether it is to be made."""
-    found = compute.observe(workspace, wanted.name)
-    if found is None:
-        if wanted.cluster is None:
-            raise RefusedError(
-                f"compute.name: the workspace has no compute {wanted.name}; describe it under "
-                "compute.cluster to have it created, name another one, or use serverless"
-            )
-        return "compute.cluster.size", wanted.cluster.size, True
-    if found.state == FAILED:
-        why = f" ({found.error})" if found.error else ""
-        raise RefusedError(
-            f"compute.name: compute {found.name} failed to provision{why}; repair or delete it, or "
-            "name another one"
-        )
-    if not found.size:
-        raise RefusedError(f"compute.name: {found.name} is no AmlCompute cluster; name one")
-    if found.max_nodes is not None and found.max_nodes < wanted.nodes:
-        raise RefusedError(
-            f"compute.nodes: compute {found.name} has at most {found.max_nodes} nodes, "
-            f"{wanted.nodes} are asked for; ask for fewer or let it grow"
-        )
-    return "compute.name", found.size, False
-
-
-def _machines(release: Release, gpus: int) -> dict[str, Value]:
-    """The component's inputs that say where its steps run."""
-    wanted = release.config.compute
-    inputs: dict[str, Value] = {
-        "num_nodes_finetune": wanted.nodes,
-        "number_of_gpu_to_use_finetuning": gpus,
-        **{f"compute_{step}": wanted.name for step in STEPS},
-    }
-    if wanted.serverless:
-        types = (wanted.instance_types or InstanceTypes()).model_dump()
-        inputs |= {f"instance_type_{step}": types[step] for step in STEPS}
-    return inputs
-
-
 def _digest(base: str, component_id: str, data: str, inputs: Mapping[str, Parameter]) -> str:
     """Of the inputs, TuneOps's own are said by the model and the data; machines change nothing."""
     machines = {"num_nodes_finetune", "number_of_gpu_to_use_finetuning"}
@@ -164,26 +108,52 @@ def _digest(base: str, component_id: str, data: str, inputs: Mapping[str, Parame
     return names.digest(base, component_id, data, deciding)
 
 
+def _check_endpoint(endpoint: Endpoint, wanted: Identity) -> None:
+    """Refuse somebody else's endpoint, and another identity than ours has for good."""
+    if not endpoint.ours:
+        raise RefusedError(
+            f"endpoint.name: endpoint {endpoint.name} exists and was not created by this project; "
+            "choose another name"
+        )
+    ids = frozenset(name.lower() for name in wanted.user_assigned_identities)
+    if ids != endpoint.identities:
+        raise RefusedError(
+            f"endpoint.identity: endpoint {endpoint.name} has another identity, which Azure can't "
+            "change; set endpoint.name to a new name, or put the identity back"
+        )
+
+
 def _check_serving(
     release: Release,
     model_tags: Mapping[str, str],
     sizes: list[Size],
     quotas: list[Quota],
     endpoint: Endpoint | None,
-) -> None:
-    """Make sure that the model can be deployed beside what serves now."""
+) -> str:
+    """Make sure that the model can be deployed beside what serves now; gives what is not known."""
     field = "deployment.instance_type"
     spec = release.config.deployment
     size = feasibility.find_size(spec.instance_type, sizes, field)
     feasibility.check_serving_size(size.name, model_tags, field)
     if endpoint and endpoint.deployment(release.deployment_name):
-        return
-    by_name = {known.name.lower(): known for known in sizes}
-    freed = sum(
-        feasibility.deployment_cores(by_name[gone.instance_type.lower()], gone.instance_count)
-        for gone in (endpoint.superfluous if endpoint else ())
-        if gone.instance_type.lower() in by_name
-        and by_name[gone.instance_type.lower()].family == size.family
+        return ""
+    there = endpoint.deployments if endpoint else ()
+    going = endpoint.superfluous if endpoint else ()
+    return feasibility.check_quota(
+        feasibility.deployment_cores(size, spec.instance_count),
+        size,
+        quotas,
+        field,
+        freed=_cores(going, size.family, sizes),
+        kept=_cores([each for each in there if each not in going], size.family, sizes),
     )
-    cores = feasibility.deployment_cores(size, spec.instance_count)
-    feasibility.check_quota(cores, size, quotas, field, freed=freed)
+
+
+def _cores(deployments: Iterable[Deployment], family: str, sizes: list[Size]) -> int:
+    """The cores of one family that deployments take."""
+    by_name = {size.name.lower(): size for size in sizes if size.family == family}
+    return sum(
+        feasibility.deployment_cores(by_name[each.instance_type.lower()], each.instance_count)
+        for each in deployments
+        if each.instance_type.lower() in by_name
+    )

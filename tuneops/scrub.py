@@ -7,8 +7,10 @@ HIDDEN = "[hidden]"
 
 _LOOKS_SECRET = re.compile(
     r"(?i)(?P<keep>\bbearer\s+|\bsig=|\b(?:account|shared)\w*key=|\b(?:api[-_]?key|password|secret"
-    r"|token)\b[\"']?\s*[:=]\s*[\"']?)(?P<secret>[A-Za-z0-9+/=_.~%-]{8,})"
+    r"|token|\w*(?:access|primary|secondary)[-_]?(?:key|token))\b[\"']?\s*[:=]\s*[\"']?)(?P<secret>[A-Za-z0-9+/=_.~%-]{8,})"
 )
+_ISSUED = re.compile(r"\b(?:hf_|sk-|gh[opsu]_|github_pat_)[A-Za-z0-9_-]{16,}")
+"""Keys that their issuers mark by how they begin: Hugging Face, OpenAI, GitHub."""
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
 
 
@@ -17,5 +19,5 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, HIDDEN)
-    text = _JWT.sub(HIDDEN, text)
+    text = _ISSUED.sub(HIDDEN, _JWT.sub(HIDDEN, text))
     return _LOOKS_SECRET.sub(lambda found: found["keep"] + HIDDEN, text)

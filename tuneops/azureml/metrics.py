@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuneops.azureml.errors import UnavailableError, azure_errors
+from tuneops.azureml.errors import MissingRoleError, UnavailableError, azure_errors
 from tuneops.azureml.workspace import Workspace
 from tuneops.release import Metrics, Point
 
@@ -21,8 +21,8 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
     """Every metric that the job or a step of it logged, with its course.
 
     A metric that became NaN is not logged by the component at all; one that became infinite is
-    left out as well. MLflow's own retries, which
-    would hold the worker for minutes, are cut short: the reconciler tries again.
+    left out as well. MLflow's own retries, which would hold the worker for minutes, are cut short:
+    the reconciler tries again.
 
     Raises:
         UnavailableError: the tracking server can't be asked now.
@@ -43,6 +43,11 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
         steps = [run for run in found if run.info.run_id != job_name]
         curves = _curves(client, root, steps)
     except MlflowException as error:
+        if error.error_code == "PERMISSION_DENIED":
+            raise MissingRoleError(
+                f"metrics of job {job_name}: grant TuneOps's identity the role AzureML Data "
+                "Scientist on the workspace"
+            ) from error
         raise UnavailableError(f"metrics of job {job_name}: {error.message}") from error
     values: dict[str, float] = {}
     for run in (*reversed(steps), root):

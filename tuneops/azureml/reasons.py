@@ -18,6 +18,21 @@ MAX_DEPTH = 5
 OPERATION = "AzureAsyncOperationUri"
 """The property of a deployment that holds the address of its last operation."""
 
+_ADVICE = {
+    "OutOfQuota": "ask for more quota, or choose a smaller deployment.instance_type",
+    "ResourceNotReady": "the container did not become ready: see its log in the studio; give it "
+    "more time with deployment.liveness_probe.initial_delay, or more memory with "
+    "deployment.instance_type",
+    "ImageBuildFailure": "see the image's build log in the studio: the model's conda.yaml can't be "
+    "installed, or the workspace's container registry can't be reached",
+    "SecretsInjectionError": "the endpoint's identity may not read a secret that "
+    "deployment.environment_variables names",
+    "WorkspaceManagedNetworkNotReady": "provision the workspace's managed network first",
+    "CUDA out of memory": "lower per_device_train_batch_size or max_seq_length, or train on a "
+    "larger size",
+}
+"""By code, from learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints."""
+
 
 def of_job(workspace: Workspace, name: str) -> str:
     """What the failed steps of a job say, or the job itself; empty when they say nothing.
@@ -30,7 +45,7 @@ def of_job(workspace: Workspace, name: str) -> str:
         f"step {step.display_name or step.name} failed: {_run_error(workspace, str(step.name))}"
         for step in failed
     ]
-    return _short("; ".join(told) or _run_error(workspace, name))
+    return advised(_short("; ".join(told) or _run_error(workspace, name)))
 
 
 def _failed_steps(workspace: Workspace, name: str, depth: int = 1) -> list[Any]:
@@ -58,7 +73,13 @@ def of_deployment(workspace: Workspace, endpoint: str, deployment: Any) -> str:
                 str(deployment.name), endpoint, lines=LOG_LINES
             )
             reason = str(log or "").strip()[-MAX_REASON:]
-    return _short(reason)
+    return advised(_short(reason))
+
+
+def advised(reason: str) -> str:
+    """The reason with what to do about it, where its code is a known one."""
+    advice = next((text for code, text in _ADVICE.items() if code in reason), "")
+    return f"{reason} ({advice})" if advice else reason
 
 
 def is_transient(reason: str) -> bool:

@@ -27,7 +27,10 @@ def advice(message: str) -> str:
     """What to grant where, as far as Azure's message says it."""
     action, scope = _ACTION.search(message), _SCOPE.search(message)
     if action is None:
-        return "check the roles of TuneOps's identity"
+        return (
+            "grant TuneOps's identity the role AzureML Data Scientist on the workspace and AzureML "
+            "Registry User on the registry, or see that their networks let it in"
+        )
     name = action["action"].lower()
     role = next((role for pattern, role in _ROLES if re.match(pattern, name)), None)
     granted = f"the role {role}" if role else f"a role with {action['action']}"

@@ -9,7 +9,7 @@ import requests
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from tuneops import smoke
-from tuneops.azureml.errors import UnavailableError, azure_errors
+from tuneops.azureml.errors import MissingRoleError, UnavailableError, azure_errors
 from tuneops.azureml.workspace import Workspace
 from tuneops.release import Release, SampleAnswer
 from tuneops.scrub import scrub
@@ -61,14 +61,39 @@ def _post(uri: str, secret: str, release: Release, body: Any) -> tuple[int, str]
     timeout = release.config.deployment.request_settings.request_timeout_ms / 1000
     try:
         with requests.post(uri, json=body, headers=headers, timeout=timeout, stream=True) as got:
-            raw = got.raw.read(MAX_ANSWER_BYTES, decode_content=True)
+            raw = _read(got, time.monotonic() + timeout)
     except (requests.Timeout, ReadTimeoutError):
         return requests.codes.request_timeout, f"no answer in {timeout:g} s"
     except ProtocolError:
         return requests.codes.bad_gateway, "the answer broke off"
     except requests.RequestException as error:
         raise UnavailableError(f"scoring {release.endpoint}: {type(error).__name__}") from error
+    _check_admitted(got.status_code, release)
     return got.status_code, _text(raw)
+
+
+def _read(answer: requests.Response, deadline: float) -> bytes:
+    """The answer's bytes, as many as are taken; one that comes in drops is given up in time."""
+    raw = bytearray()
+    while piece := answer.raw.read1(MAX_ANSWER_BYTES, decode_content=True):
+        raw += piece
+        if len(raw) >= MAX_ANSWER_BYTES:
+            break
+        if time.monotonic() > deadline:
+            raise requests.Timeout
+    return bytes(raw[:MAX_ANSWER_BYTES])
+
+
+def _check_admitted(status: int, release: Release) -> None:
+    """What says nothing about the model: too many requests, or an identity without the role."""
+    where = f"endpoint {release.endpoint}"
+    if status == requests.codes.too_many_requests:
+        raise UnavailableError(f"{where} has too many requests now")
+    if status in (requests.codes.unauthorized, requests.codes.forbidden):
+        raise MissingRoleError(
+            f"{where} refuses TuneOps's identity with {status}: grant it the role AzureML Data "
+            "Scientist on the endpoint, and see that its network lets TuneOps in"
+        )
 
 
 def _text(raw: bytes) -> str:

@@ -20,7 +20,7 @@ from tuneops.cli.target import (
     read_connection,
     use_local_identity,
 )
-from tuneops.config import ProjectConfig
+from tuneops.config import HubData, ProjectConfig
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.parameters import Origin
 from tuneops.release import (
@@ -84,6 +84,7 @@ def render(release: Release, found: TrainingPlan) -> Group:
         ("compute", f"{compute.name}: {compute.nodes} x {found.compute_size}"),
         ("endpoint", release.endpoint),
         ("deployment", f"{serving.instance_count} x {serving.instance_type}"),
+        *(("note", note) for note in found.notes),
     ):
         facts.add_row(name, value)
     inputs = Table("Input", "Value", "Decided by", box=None, pad_edge=False)
@@ -124,11 +125,16 @@ def _release(file: Path, config: ProjectConfig, workspace_id: str) -> Release:
         config=config,
         source=Source(name="", version="", size=0),
     )
-    parts = ("train", "test")
+    brings = config.data
+    validates = (
+        brings.splits.validation if isinstance(brings, HubData) else brings.validation_percent
+    )
+    parts = ("train", "validation", "test") if validates else ("train", "test")
     data = PreparedData(
         digest="",
         folder="",
         train_rows=1,
+        validation_rows=1 if validates else 0,
         test_rows=1,
         assets={part: f"azureml:{config.name}-{part}:(the prepared data)" for part in parts},
     )

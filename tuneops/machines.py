@@ -1,0 +1,160 @@
+"""Where the steps of a training job run, and whether that can be.
+
+What `training.parameters` says of a step goes before what `compute` says of all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tuneops import feasibility
+from tuneops.azureml import compute
+from tuneops.azureml.errors import RefusedError
+from tuneops.azureml.workspace import Workspace
+from tuneops.config import SERVERLESS, InstanceTypes, ProjectConfig
+from tuneops.config import Cluster as ClusterConfig
+from tuneops.feasibility import Quota, Size
+from tuneops.observed import CANCELED, FAILED, Cluster
+from tuneops.parameters import Value
+
+STEPS = ("model_import", "preprocess", "finetune", "model_evaluation")
+
+
+@dataclass(frozen=True)
+class Machines:
+    """What trains: so many nodes of a size, with so many GPUs of each; `note`: what is not sure."""
+
+    size: str
+    nodes: int
+    gpus: int
+    note: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a step runs, and the fields of the config that say so; `size` only if serverless."""
+
+    compute: str
+    compute_field: str
+    size: str
+    size_field: str
+
+    @property
+    def serverless(self) -> bool:
+        return self.compute == SERVERLESS
+
+
+def _places(config: ProjectConfig) -> dict[str, _Place]:
+    """Where each step runs: what `training.parameters` says of it, else what `compute` says."""
+    given = config.training.parameters.given()
+    types = (config.compute.instance_types or InstanceTypes()).model_dump()
+    return {
+        step: _Place(
+            *_first(given, f"compute_{step}", config.compute.name, "compute.name"),
+            *_first(given, f"instance_type_{step}", types[step], f"compute.instance_types.{step}"),
+        )
+        for step in STEPS
+    }
+
+
+def _first(given: Mapping[str, Value], name: str, other: Value, field: str) -> tuple[str, str]:
+    """A value and where it stands: in `training.parameters` by this name, or in another field."""
+    return (
+        (str(given[name]), f"training.parameters.{name}") if name in given else (str(other), field)
+    )
+
+
+def trains_on(
+    workspace: Workspace,
+    config: ProjectConfig,
+    model_tags: Mapping[str, str],
+    sizes: list[Size],
+    quotas: list[Quota],
+) -> Machines:
+    """The machines that train, after making sure that every step has some.
+
+    Raises:
+        InfeasibleError, NoQuotaLeftError, RefusedError: some can't be had.
+        UnavailableError: the workspace can't be asked now.
+    """
+    wanted, given = config.compute, config.training.parameters.given()
+    nodes, nodes_field = _first(given, "num_nodes_finetune", wanted.nodes, "compute.nodes")
+    gpus, gpus_field = _first(
+        given, "number_of_gpu_to_use_finetuning", wanted.gpus_per_node or 0, "compute.gpus_per_node"
+    )
+    places = _places(config)
+    for place in (place for place in places.values() if place.serverless):
+        feasibility.find_size(place.size, sizes, place.size_field)
+    clusters = {
+        place.compute: _cluster(workspace, config, place, int(nodes), nodes_field)
+        for place in places.values()
+        if not place.serverless
+    }
+    place = places["finetune"]
+    field, name, is_new = clusters.get(place.compute, (place.size_field, place.size, True))
+    size = feasibility.find_size(name, sizes, field)
+    feasibility.check_fine_tuning_size(size.name, model_tags, field)
+    note = ""
+    if is_new:
+        tier = wanted.cluster.tier if wanted.cluster and not place.serverless else "dedicated"
+        note = feasibility.check_quota(int(nodes) * size.cores, size, quotas, field, tier=tier)
+    used = feasibility.gpus_per_node(size, int(gpus) or None, field, gpus_field)
+    return Machines(size.name, int(nodes), used, note)
+
+
+def _cluster(
+    workspace: Workspace, config: ProjectConfig, place: _Place, nodes: int, nodes_field: str
+) -> tuple[str, str, bool]:
+    """The config field that decides the cluster's size, the size, and whether it is to be made."""
+    described = config.compute.cluster if place.compute == config.compute.name else None
+    found = compute.observe(workspace, place.compute, config.name)
+    field = place.compute_field
+    if found is None:
+        if described is None:
+            raise RefusedError(
+                f"{field}: the workspace has no compute {place.compute}; describe it under "
+                "compute.cluster to have it created, name another one, or use serverless"
+            )
+        return "compute.cluster.size", described.size, True
+    if found.state in (FAILED, CANCELED):
+        why = f" ({found.error})" if found.error else ""
+        raise RefusedError(
+            f"{field}: compute {found.name} failed to provision{why}; repair or delete it, or "
+            "name another one"
+        )
+    if not found.size:
+        raise RefusedError(f"{field}: {found.name} is no AmlCompute cluster; name one")
+    if described and found.ours:
+        _check_unchanged(found, described)
+        return "compute.cluster.size", found.size, False
+    if found.max_nodes is not None and found.max_nodes < nodes:
+        raise RefusedError(
+            f"{nodes_field}: compute {found.name} has at most {found.max_nodes} nodes, "
+            f"{nodes} are asked for; ask for fewer or let it grow"
+        )
+    return field, found.size, False
+
+
+def _check_unchanged(found: Cluster, described: ClusterConfig) -> None:
+    """Refuse what Azure can't change of a cluster that there is."""
+    for field, now, then in (
+        ("size", found.size.lower(), described.size.lower()),
+        ("tier", found.tier, described.tier),
+    ):
+        if now != then:
+            raise RefusedError(
+                f"compute.cluster.{field}: compute {found.name} has {now}, which Azure can't "
+                "change; give compute.name a new name, or delete the cluster"
+            )
+
+
+def inputs_of(config: ProjectConfig, machines: Machines) -> dict[str, Value]:
+    """The component's inputs that say where its steps run."""
+    inputs: dict[str, Value] = {
+        "num_nodes_finetune": machines.nodes,
+        "number_of_gpu_to_use_finetuning": machines.gpus,
+    }
+    for step, place in _places(config).items():
+        inputs[f"compute_{step}"] = place.compute
+        if place.serverless:
+            inputs[f"instance_type_{step}"] = place.size
+    return inputs
