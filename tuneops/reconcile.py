@@ -23,6 +23,7 @@ from tuneops.decide import decide
 from tuneops.document import Document
 from tuneops.notify import messages, outbox
 from tuneops.observe import observe
+from tuneops.patience import wait
 from tuneops.queue import ProjectRequest
 from tuneops.release import (
     Desired,
@@ -30,7 +31,6 @@ from tuneops.release import (
     Project,
     Release,
     Trouble,
-    Waiting,
     Wake,
     start_release,
 )
@@ -190,7 +190,8 @@ class _Pass:
         release = self.release.value
         if not trouble.told and self.clock() - trouble.since > HELD_AFTER:
             trouble = trouble.replace(told=True)
-            release = messages.tell(release, "held", message, self.clock(), str(count))
+            since = trouble.since.isoformat()
+            release = messages.tell(release, "held", message, self.clock(), occasion=since)
         self._save_release(release.replace(trouble=trouble))
         return pause
 
@@ -221,22 +222,16 @@ class _Pass:
             self._save_project(project.replace(wake=wake))
 
     def _note_waiting(self, action: Idle | Wait) -> None:
-        """Remember since when a release waits for what, and tell people once it takes too long."""
+        """Remember since when the release waits for what; what troubled it is over."""
         if self.release is None:
             if self.project.value.trouble:
                 self._save_project(self.project.value.replace(trouble=None))
             return
-        release, now = self.release.value, self.clock()
-        waiting = None
+        release = self.release.value.replace(trouble=None)
         if isinstance(action, Wait):
-            waiting = release.waiting
-            if waiting is None or waiting.reason != action.reason:
-                waiting = Waiting(reason=action.reason, since=now)
-            if action.patience and not waiting.told and now - waiting.since > action.patience:
-                waiting = waiting.replace(told=True)
-                text = f"{waiting.reason} since {waiting.since:%Y-%m-%d %H:%M} UTC"
-                release = messages.tell(release, "held", text, now, waiting.since.isoformat())
-        self._save_release(release.replace(trouble=None, waiting=waiting))
+            self._save_release(wait(release, action, self.clock()))
+        else:
+            self._save_release(release.replace(waiting=None))
 
     def _pause(self, action: Idle | Wait) -> float | None:
         """The seconds that an action asks to wait, None for no end."""

@@ -21,11 +21,18 @@ MAX_SHOWN_METRICS = 6
 _FIRST_METRICS = ("eval_loss", "train_loss", "exact_match", "rougeL", "loss")
 
 
-def compose(release: Release, event: Event, text: str, at: datetime, subject: str = "") -> Message:
-    """The message that tells of `event`; `subject` tells several of one kind apart."""
+def compose(
+    release: Release, event: Event, text: str, at: datetime, subject: str = "", occasion: str = ""
+) -> Message:
+    """The message that tells of `event`.
+
+    `subject` tells several of one kind apart; `occasion` does so without being shown.
+    """
     title = f"{release.project}: {_TITLES[event].format(n=release.number)}"
     return Message(
-        key=":".join(filter(None, (release.project, str(release.number), event, subject))),
+        key=":".join(
+            filter(None, (release.project, str(release.number), event, subject, occasion))
+        ),
         event=event,
         title=f"{title}: {subject}" if subject else title,
         text=text,
@@ -35,11 +42,13 @@ def compose(release: Release, event: Event, text: str, at: datetime, subject: st
     )
 
 
-def tell(release: Release, event: Event, text: str, at: datetime, subject: str = "") -> Release:
+def tell(
+    release: Release, event: Event, text: str, at: datetime, subject: str = "", occasion: str = ""
+) -> Release:
     """The release with that message in its outbox, if its config wants it."""
     if event not in release.config.notifications.events:
         return release
-    return release.tell(compose(release, event, text, at, subject))
+    return release.tell(compose(release, event, text, at, subject, occasion))
 
 
 def metrics_text(metrics: Mapping[str, float]) -> str:

@@ -1,0 +1,50 @@
+"""The loop around decision and effect: what holds it up is remembered, and told in time."""
+
+from datetime import UTC, datetime, timedelta
+
+from tests.config_text import config_of
+from tuneops import documents
+from tuneops.actions import Wait
+from tuneops.patience import wait
+from tuneops.queue import ProjectRequest
+from tuneops.reconcile import reconcile_project
+from tuneops.release import Desired, Project, Source, start_release
+from tuneops.services import Services
+from tuneops.status import read_status
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+QUEUED = Wait("job bot-1 is Queued", patience=timedelta(hours=1))
+DESIRED = Desired(project="bot", commit="c" * 40, path="finetune/bot.yaml", config=config_of("bot"))
+
+
+def test_a_long_wait_is_told_once() -> None:
+    source = Source(name="bot/a.jsonl", version="1", size=1)
+    release = start_release(DESIRED.replace(source=source), Project(name="bot"), "/w", NOW)
+    for minutes in (0, 59, 61, 90):
+        release = wait(release, QUEUED, NOW + timedelta(minutes=minutes))
+    (told,) = release.outbox
+    assert told.event == "held"
+    assert told.text == "job bot-1 is Queued since 2026-01-01 00:00 UTC"
+    assert told.title == "bot: release 1 is held up"
+
+    release = wait(release, Wait("job bot-1 is Running"), NOW + timedelta(hours=2))
+    assert release.waiting is not None
+    assert release.waiting.since == NOW + timedelta(hours=2)
+    release = wait(release, Wait("job bot-1 is Running"), NOW + timedelta(hours=90))
+    assert len(release.outbox) == 1
+
+
+def test_a_project_whose_data_can_not_be_looked_at_says_so_until_it_can(services: Services) -> None:
+    services.store.write(documents.desired("bot"), DESIRED, etag=None)
+    container = services.blobs.get_container_client(services.settings.datasets_container)
+    container.delete_container()
+    reconcile_project(ProjectRequest(project="bot"), services)
+    (project,) = read_status(services).projects
+    assert project.reason == f"container {container.container_name} does not exist; create it"
+
+    other = f"{container.container_name}-new"
+    services.blobs.create_container(other)
+    mended = Services(services.settings.model_copy(update={"datasets_container": other}))
+    reconcile_project(ProjectRequest(project="bot"), mended)
+    (project,) = read_status(services).projects
+    assert project.reason == "no data in bot/ yet"

@@ -1,0 +1,19 @@
+"""What a release waits for, and when that has taken too long. Pure."""
+
+from datetime import datetime
+
+from tuneops.actions import Wait
+from tuneops.notify.messages import tell
+from tuneops.release import Release, Waiting
+
+
+def wait(release: Release, action: Wait, now: datetime) -> Release:
+    """The release with what it waits for; people are told once that outlasts their patience."""
+    waiting = release.waiting
+    if waiting is None or waiting.reason != action.reason:
+        waiting = Waiting(reason=action.reason, since=now)
+    if action.patience and not waiting.told and now - waiting.since > action.patience:
+        waiting = waiting.replace(told=True)
+        text = f"{waiting.reason} since {waiting.since:%Y-%m-%d %H:%M} UTC"
+        release = tell(release, "held", text, now, occasion=waiting.since.isoformat())
+    return release.replace(waiting=waiting)
