@@ -179,6 +179,12 @@ class Cloud:
             if (job.tags or {}).get("tuneops.project") == project
         ]
 
+    def inputs(self, job: str) -> dict[str, str]:
+        """The files that the job's one step was given, by input."""
+        (step,) = self.ml.jobs.get(job).jobs.values()
+        given = {name: each._data for name, each in step.inputs.items()}
+        return {name: str(each.path) for name, each in given.items() if hasattr(each, "path")}
+
     def models(self, project: str) -> list[str]:
         """The versions of the project's model."""
         try:

@@ -40,6 +40,11 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud) -> None:
     assert job == release.job
     tags = {"tuneops.project": "first", "tuneops.release": "1", "tuneops.commit": commit}
     assert cloud.ml.jobs.get(job).tags.items() >= tags.items()
+    for part in ("train", "test"):
+        asset = cloud.ml.data.get(f"first-{part}", version=release.data.digest)
+        assert release.data.assets[part] == asset.id
+        assert cloud.inputs(job)[f"{part}_file_path"] == asset.id
+        assert (asset.tags or {}).items() >= tags.items()
     (version,) = cloud.models("first")
     assert cloud.ml.models.get("first", version=version).tags.items() >= tags.items()
     assert cloud.traffic(release.endpoint) == {release.deployment: 100}
@@ -87,13 +92,23 @@ def test_data_without_a_valid_row_fails_the_release_and_touches_nothing_live(clo
 
 
 def test_the_model_must_keep_its_thresholds(cloud: Cloud) -> None:
-    strict = config("strict", evaluation={"thresholds": {"eval_loss": {"max": 0.0}}})
+    strict = config(
+        "strict",
+        data={"path": "strict", "validation_percent": 30},
+        evaluation={"thresholds": {"eval_loss": {"max": 0.0}}},
+    )
     cloud.merge({"strict.yaml": strict})
     cloud.upload("strict/chats.jsonl", some_rows())
     project = cloud.until("strict", lambda seen: seen.phase == "Failed")
     assert "eval_loss is" in project.reason
+    assert project.release is not None
+    assert project.release.data is not None
+    assert project.release.data.validation_rows > 0
+    (job,) = cloud.jobs("strict")
+    validation = project.release.data.assets["validation"]
+    assert cloud.inputs(job)["validation_file_path"] == validation
     assert cloud.models("strict") == []
-    assert cloud.traffic(project.release.endpoint if project.release else "") is None
+    assert cloud.traffic(project.release.endpoint) is None
 
 
 def test_removing_the_config_removes_the_endpoint_and_keeps_the_model(cloud: Cloud) -> None:
