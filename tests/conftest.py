@@ -1,14 +1,24 @@
 """Fixtures: one local cloud for the whole run, started when a test first needs it."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from tests.cloud import Cloud
+    from tuneops.azureml.workspace import Workspace
     from tuneops.services import Services
+
+CLUSTERS = [
+    {"name": "gpu-cluster", "size": "Standard_NC24ads_A100_v4", "max_nodes": 1},
+    {"name": "cpu-cluster", "size": "Standard_DS3_v2", "max_nodes": 1},
+    {"name": "t4-cluster", "size": "Standard_NC4as_T4_v3", "max_nodes": 4},
+]
+QUOTAS = {"standardNDSH100v5Family": 96, "StandardNCadsH100v5Family": 120}
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +41,35 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running.up("--parts", "storage")
     yield running.connection["storage"]["connection_string"]
     running.down()
+
+
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cloud"]:
+    """A workspace with some clusters, little quota for H100s and no node."""
+    from tests.cloud import ROOT, Cloud
+    from tuneops.cli.target import use_local_identity
+
+    state = tmp_path_factory.mktemp("azure")
+    manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
+    manifest |= {"computes": CLUSTERS, "quotas": QUOTAS}
+    (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+    cloud = Cloud(state)
+    before = dict(os.environ)
+    cloud.up("--parts", "storage,platform,azureml", "--manifest", str(state / "manifest.yaml"))
+    use_local_identity(cloud.connection)
+    yield cloud
+    cloud.down()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def workspace(azure: "Cloud") -> "Workspace":
+    """The product's connection to that workspace."""
+    from tuneops.azureml.workspace import Workspace
+    from tuneops.cli.target import local_workspace
+
+    return Workspace(local_workspace(azure.connection))
 
 
 @pytest.fixture

@@ -4,64 +4,32 @@ Through the real SDK, against the local workspace.
 """
 
 import json
-import os
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
 import pytest
-import yaml
 from azure.ai.ml.entities import ManagedOnlineDeployment, ManagedOnlineEndpoint
 from azure.core.exceptions import HttpResponseError
 from typer.testing import CliRunner
 
 from localcloud.process import inherited_environment
 from tests.cloud import ROOT, Cloud
-from tests.config_text import config_of
+from tests.planned import release, until
 from tuneops import names, planning
 from tuneops.azureml import compute, endpoints, jobs, registry
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.cli import app
-from tuneops.cli.target import local_workspace, use_local_identity
-from tuneops.release import Desired, PreparedData, Project, Release, Source, start_release
+from tuneops.cli.target import local_workspace
 
 pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-CLUSTERS = [
-    {"name": "gpu-cluster", "size": "Standard_NC24ads_A100_v4", "max_nodes": 1},
-    {"name": "cpu-cluster", "size": "Standard_DS3_v2", "max_nodes": 1},
-    {"name": "t4-cluster", "size": "Standard_NC4as_T4_v3", "max_nodes": 4},
-]
-QUOTAS = {"standardNDSH100v5Family": 96, "StandardNCadsH100v5Family": 120}
-
-
-@pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A workspace with some clusters, little quota for H100s and no node."""
-    state = tmp_path_factory.mktemp("refusals")
-    manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
-    manifest |= {"computes": CLUSTERS, "quotas": QUOTAS}
-    (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
-    cloud = Cloud(state)
-    before = dict(os.environ)
-    cloud.up("--parts", "platform,azureml", "--manifest", str(state / "manifest.yaml"))
-    use_local_identity(cloud.connection)
-    yield cloud
-    cloud.down()
-    os.environ.clear()
-    os.environ.update(before)
-
-
-@pytest.fixture(scope="module")
-def workspace(azure: Cloud) -> Workspace:
-    return Workspace(local_workspace(azure.connection))
 
 
 @pytest.fixture
@@ -75,27 +43,6 @@ def node(azure: Cloud) -> Iterator[httpx2.Client]:
         timeout=30,
     ) as client:
         yield client
-
-
-def release(extra: str = "") -> Release:
-    desired = Desired(
-        project="bot",
-        commit="0" * 40,
-        path="finetune/bot.yaml",
-        config=config_of("bot", extra),
-        source=Source(name="bot/a.jsonl", version="1", size=1),
-    )
-    data = PreparedData(
-        digest="d" * 12,
-        folder="bot/dddd",
-        train_rows=20,
-        test_rows=4,
-        assets={
-            "train": "azureml://datastores/workspaceblobstore/paths/train.jsonl",
-            "test": "azureml://datastores/workspaceblobstore/paths/test.jsonl",
-        },
-    )
-    return start_release(desired, Project(name="bot"), "/w", NOW).replace(data=data)
 
 
 def test_what_azure_can_not_change_is_refused_before_a_job_costs_anything(
@@ -155,13 +102,6 @@ def _scale(workspace: Workspace) -> tuple[str, int, int | None, int | None]:
     assert seen is not None
     assert seen.ours
     return seen.state, seen.min_nodes, seen.max_nodes, seen.idle_seconds
-
-
-def until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def test_a_config_without_fault_is_planned(workspace: Workspace) -> None:
