@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localcloud.azureml.arm import ArmError, Json, not_found, page, user_error
-from localcloud.azureml.bodies import text
+from localcloud.azureml.bodies import section, text
 from localcloud.azureml.containers import Containers
 from localcloud.azureml.site import CODE_CONTAINER, Site
 from localcloud.azureml.store import Store
@@ -67,6 +67,13 @@ class Codes(VersionedAssets):
             if item["properties"]["properties"].get("hash_sha256") == wanted
         ]
         return page(request, found, self._site.url)
+
+    async def prepare(self, properties: Json) -> None:
+        """The SDK sends the version of its hash as a number, which Azure makes a string."""
+        given = section(properties, "properties")
+        properties["properties"] = {
+            key: str(value) if isinstance(value, int) else value for key, value in given.items()
+        }
 
     def check_same(self, name: str, resource: Json, properties: Json) -> None:
         """A version's path never changes.

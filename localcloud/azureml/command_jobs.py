@@ -156,7 +156,7 @@ def _seconds(properties: Json) -> float | None:
 def _resource(properties: Json, inputs: dict[str, Json], outputs: dict[str, Json]) -> Json:
     """What the service says of a command job besides what it says of every job."""
     kept = ("distribution", "limits", "queueSettings", "autologgerSettings", "notificationSetting")
-    resources = {"instanceCount": 1, "instanceType": None, "properties": {}, "shmSize": "2g"}
+    resources: Json = {"instanceCount": 1, "instanceType": None, "properties": {}, "shmSize": "2g"}
     unset = {"description": None}
     place = {"description": None, "mode": None, "uri": None}
     return {

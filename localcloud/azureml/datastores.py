@@ -147,7 +147,7 @@ class Datastores:
         What a caller signed is passed on as it is. A bearer token opens the containers of the
         datastores without credentials, as the caller's own role would in Azure.
         """
-        query = request.scope["query_string"].decode("ascii")
+        query: str = request.scope["query_string"].decode("ascii")
         container = request.path_params["container"]
         registered = container in self._registered_containers()
         known = registered or container in self._site.containers.values()

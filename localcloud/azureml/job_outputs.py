@@ -59,4 +59,8 @@ class JobOutputs:
         match = _ASSET.fullmatch(asset)
         record = self._lifecycle.job(match["job"]) if match else None
         place = output_place(record, match["output"]) if match and record else None
-        return {"uri": f"{self._places.uri(place)}/", "type": "uri_folder"} if place else None
+        if match is None or record is None or place is None:
+            return None
+        if record["work"].get("types", {}).get(match["output"]) == "uri_file":
+            return {"uri": self._places.uri(place), "type": "uri_file"}
+        return {"uri": f"{self._places.uri(place)}/", "type": "uri_folder"}

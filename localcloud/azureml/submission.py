@@ -25,8 +25,9 @@ class Submission:
 class JobKind(Protocol):
     """A kind of job."""
 
-    fixed: tuple[str, ...]
-    """The properties that never change, besides those that are fixed for every job."""
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The properties that never change, besides those that are fixed for every job."""
 
     def read(self, name: str, properties: Json) -> Submission:
         """The job as it was submitted.

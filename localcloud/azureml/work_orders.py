@@ -44,24 +44,23 @@ class WorkOrders:
 
     def _command(self, record: Json) -> Json:
         work = record["work"]
-        name = record["resource"]["name"]
         return {
             "command": work["command"],
             "code": work["code"],
             "variables": work["variables"],
             "seconds": work["seconds"],
-            "work_dir": str(self._site.folder / "work" / name),
+            "work_dir": str(self._site.folder / "work"),
             "outputs": {key: self._output(record, key) for key in work["outputs"]},
         }
 
     def _output(self, record: Json, output: str) -> Json:
-        """An output; what is in the workspace's own datastore is kept in its folder as well."""
+        """An output; one without a place of its own is kept in the workspace's folder as well."""
         place = output_place(record, output)
         assert place is not None
-        folder = self._site.datastore_folder(place.path) if place.is_own else None
+        has_own = output in record["work"]["places"]
         return {
             "type": record["work"]["types"][output],
             "container": self._places.container(place.datastore),
             "path": place.path,
-            "folder": folder and str(folder),
+            "folder": None if has_own else str(self._site.datastore_folder(place.path)),
         }
