@@ -15,12 +15,15 @@ from starlette.routing import Mount, Route
 from localcloud.azureml.arm import ArmError
 from localcloud.azureml.assets import Assets
 from localcloud.azureml.auth import Authenticator
+from localcloud.azureml.codes import Codes
+from localcloud.azureml.command_jobs import CommandJobs
 from localcloud.azureml.computes import Computes
 from localcloud.azureml.containers import Containers
 from localcloud.azureml.data_assets import DataAssets
 from localcloud.azureml.datastores import Datastores
 from localcloud.azureml.deployments import Deployments, scoring_log
 from localcloud.azureml.endpoints import Endpoints
+from localcloud.azureml.environments import Environments
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.faults import Faults, FaultyCalls
 from localcloud.azureml.fleet import Fleet
@@ -39,6 +42,8 @@ from localcloud.azureml.mlflow_api import Mlflow
 from localcloud.azureml.models import Models
 from localcloud.azureml.nodes import Nodes
 from localcloud.azureml.operations import Operations
+from localcloud.azureml.pipeline_jobs import PipelineJobs
+from localcloud.azureml.places import Places
 from localcloud.azureml.quota import Quota
 from localcloud.azureml.registry import Registry
 from localcloud.azureml.run_history import RunHistory
@@ -46,6 +51,8 @@ from localcloud.azureml.runs import Runs
 from localcloud.azureml.scoring import Scoring
 from localcloud.azureml.site import Site
 from localcloud.azureml.store import Store
+from localcloud.azureml.submission import JobKind
+from localcloud.azureml.work_orders import WorkOrders
 from localcloud.azureml.workspace import Workspace
 from localcloud.connection import Connection
 from localcloud.manifest import Manifest
@@ -67,15 +74,25 @@ class AzureMl:
         self._fleet = Fleet(lambda key: scoring_log(site, key))
         lifecycle = Lifecycle(site, store, self._runs, self._outbox)
         containers = Containers(site)
-        assets = Assets(site, store, lifecycle, containers)
+        places = Places(site, store)
+        assets = Assets(site, store, lifecycle, containers, places)
         self._workspace = Workspace(site, store)
         self._registry = Registry(site, store)
         self._computes = Computes(site, store, self._operations, lifecycle, self._faults)
-        self._jobs = Jobs(site, lifecycle, self._operations, self._computes, self._registry)
-        self._nodes = Nodes(site, lifecycle, assets, self._runs, self._faults, self._jobs.submitted)
+        self._codes = codes = Codes(site, store, containers)
+        self._environments = environments = Environments(site, store)
+        kinds: dict[str, JobKind] = {
+            "Pipeline": PipelineJobs(self._computes, self._registry),
+            "Command": CommandJobs(self._computes, codes, environments, assets, places),
+        }
+        self._jobs = Jobs(site, lifecycle, self._operations, kinds)
+        orders = WorkOrders(site, assets, places)
+        self._nodes = Nodes(
+            lifecycle, assets, orders, self._runs, self._faults, self._jobs.submitted
+        )
         self._models = Models(site, store, assets, self._outbox)
         self._data = DataAssets(site, store, assets)
-        self._datastores = Datastores(site, containers)
+        self._datastores = Datastores(site, store, containers, self._auth)
         self._quota = Quota(site, store, manifest.quotas)
         self._deployments = Deployments(
             site,
@@ -89,7 +106,7 @@ class AzureMl:
         )
         self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
         self._scoring = Scoring(store, self._fleet, self._auth, self._faults)
-        self._outputs = JobOutputs(site, lifecycle)
+        self._outputs = JobOutputs(site, lifecycle, places)
         self._history = RunHistory(site, lifecycle, self._runs, self._outputs, containers)
         self._mlflow = Mlflow(site, self._runs)
 
@@ -131,6 +148,8 @@ class AzureMl:
             *self._jobs.routes(),
             *self._models.routes(),
             *self._data.routes(),
+            *self._codes.routes(),
+            *self._environments.routes(),
             *self._datastores.routes(),
             *self._endpoints.routes(),
             *self._deployments.routes(),

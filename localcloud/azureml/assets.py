@@ -3,13 +3,14 @@
 import asyncio
 import re
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from azure.core.exceptions import AzureError
 
 from localcloud.azureml.arm import Json, not_found, user_error
 from localcloud.azureml.containers import Containers
 from localcloud.azureml.lifecycle import Lifecycle
+from localcloud.azureml.places import Place, Places, output_place
 from localcloud.azureml.registry import BASE_MODEL, BASE_MODEL_VERSION
 from localcloud.azureml.site import DATASTORE, Site
 from localcloud.azureml.store import Store
@@ -17,10 +18,6 @@ from localcloud.azureml.store import Store
 MODEL_VERSIONS, DATA_VERSIONS = "model-versions", "data-versions"
 
 _JOB_OUTPUT = re.compile(r"azureml://jobs/(?P<job>[^/]+)/outputs/(?P<output>[^/]+)(?:/paths/?)?/?")
-_DATASTORE_PATH = re.compile(
-    r"azureml://(?:subscriptions/[^/]+/resource[gG]roups/[^/]+/workspaces/[^/]+/)?"
-    r"datastores/(?P<datastore>[^/]+)/paths/(?P<path>.+)"
-)
 _MODEL = re.compile(
     r"(?:azureml:)?/subscriptions/.+/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
 )
@@ -37,24 +34,29 @@ class Assets:
     """Resolves references to models, job outputs and datastore paths."""
 
     def __init__(
-        self, site: Site, store: Store, lifecycle: Lifecycle, containers: Containers
+        self,
+        site: Site,
+        store: Store,
+        lifecycle: Lifecycle,
+        containers: Containers,
+        places: Places,
     ) -> None:
         self._site = site
+        self._places = places
         self._store = store
         self._lifecycle = lifecycle
         self._containers = containers
 
     async def fetch_uploaded(self, uri: str) -> None:
         """Bring what a caller uploaded to the datastore here, unless it is here or nowhere."""
-        match = _DATASTORE_PATH.fullmatch(uri)
-        if match is None:
+        place = self._places.find(uri)
+        if place is None or not place.is_own:
             return
-        path = _relative(match["datastore"], match["path"])
-        target = self._site.datastore_folder(path)
+        target = self._site.datastore_folder(place.path)
         if not target.exists():
             with suppress(AzureError):
                 container = self._site.datastore_container
-                await asyncio.to_thread(self._containers.fetch, container, path, target)
+                await asyncio.to_thread(self._containers.fetch, container, place.path, target)
 
     def canonical(self, uri: str) -> tuple[str, str | None]:
         """A model's path as the service keeps it, and the job it came from, if any.
@@ -64,19 +66,18 @@ class Assets:
         """
         match = _JOB_OUTPUT.fullmatch(uri)
         if match is not None:
-            path = self._job_output(match["job"], match["output"])
-            return self._site.datastore_uri(f"{path}/"), match["job"]
-        match = _DATASTORE_PATH.fullmatch(uri)
-        if match is None:
+            made = self._job_output(match["job"], match["output"])
+            return f"{self._places.uri(made)}/", match["job"]
+        place = self._places.find(uri)
+        if place is None or not place.is_own:
             raise user_error(
                 f"'{uri}' is not a path of a model. Use azureml://jobs/JOB/outputs/OUTPUT or "
                 f"azureml://datastores/{DATASTORE}/paths/PATH.",
                 target="modelUri",
             )
-        path = _relative(match["datastore"], match["path"])
-        if not self._site.datastore_folder(path).exists():
+        if not self._site.datastore_folder(place.path).exists():
             raise user_error(f"'{uri}' does not exist.", target="modelUri")
-        return self._site.datastore_uri(match["path"]), None
+        return self._places.uri(place) + ("/" if uri.endswith("/") else ""), None
 
     def data_uri(self, uri: str) -> str:
         """A data asset's path as the service keeps it; whether it is there shows when it is used.
@@ -86,15 +87,14 @@ class Assets:
         """
         if uri.startswith(("http://", "https://")):
             return uri
-        match = _DATASTORE_PATH.fullmatch(uri)
-        if match is None:
+        place = self._places.find(uri)
+        if place is None:
             raise user_error(
                 f"'{uri}' is not a path of data. Use the URL of a blob or "
                 f"azureml://datastores/{DATASTORE}/paths/PATH.",
                 target="dataUri",
             )
-        _relative(match["datastore"], match["path"])
-        return self._site.datastore_uri(match["path"])
+        return self._places.uri(place) + ("/" if uri.endswith("/") else "")
 
     def local_path(self, uri: str) -> str:
         """What the compute node or a scoring process can open.
@@ -110,14 +110,25 @@ class Assets:
             return uri
         match = _JOB_OUTPUT.fullmatch(uri)
         if match is not None:
-            path = self._job_output(match["job"], match["output"])
-            return str(self._site.datastore_folder(path))
-        match = _DATASTORE_PATH.fullmatch(uri)
-        if match is None:
+            place: Place | None = self._job_output(match["job"], match["output"])
+        else:
+            place = self._places.find(uri)
+        if place is None:
             raise user_error(f"'{uri}' is not a reference that the local cloud can resolve.")
-        path = _relative(match["datastore"], match["path"])
-        found = self._site.datastore_folder(path)
-        return str(found) if found.exists() else self._site.blob_url(path)
+        found = self._site.datastore_folder(place.path)
+        return str(found) if place.is_own and found.exists() else self._places.url(place)
+
+    def check(self, uri: str) -> None:
+        """Refuse a reference that can lead nowhere; whether it does shows when it is used.
+
+        Raises:
+            ArmError: 400 or 404 for it.
+        """
+        uri = self._path_of_asset(uri)
+        if uri.startswith(("http://", "https://")) or self.is_base_model(uri):
+            return
+        if _JOB_OUTPUT.fullmatch(uri) is None and self._places.find(uri) is None:
+            raise user_error(f"'{uri}' is not a reference that the local cloud can resolve.")
 
     def is_base_model(self, uri: str) -> bool:
         """Whether this is the registry's foundation model.
@@ -175,26 +186,14 @@ class Assets:
             raise not_found("Data asset", f"{name}:{version}")
         return resource
 
-    def _job_output(self, job: str, output: str) -> str:
+    def _job_output(self, job: str, output: str) -> Place:
         record = self._lifecycle.job(job)
         if record is None:
             raise user_error(f"Job '{job}' does not exist.")
-        component_output = record["work"]["outputs"].get(output)
-        if component_output is None:
+        place = output_place(record, output)
+        if place is None:
             raise user_error(f"Job '{job}' has no output '{output}'.")
         status = record["resource"]["properties"]["status"]
         if status != "Completed":
             raise user_error(f"Output '{output}' of job '{job}' is not there: it is {status}.")
-        return f"{job_output_path(job)}/{component_output}"
-
-
-def job_output_path(job: str) -> str:
-    """Where in the datastore a job's outputs are."""
-    return f"azureml/{job}"
-
-
-def _relative(datastore: str, path: str) -> str:
-    pure = PurePosixPath(path)
-    if datastore != DATASTORE or pure.is_absolute() or ".." in pure.parts:
-        raise user_error(f"The workspace has no path '{path}' in a datastore '{datastore}'.")
-    return str(pure)
+        return place

@@ -7,9 +7,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localcloud.azureml.arm import Json, user_error
-from localcloud.azureml.assets import job_output_path
 from localcloud.azureml.bodies import read_json
 from localcloud.azureml.lifecycle import Lifecycle
+from localcloud.azureml.places import Places, output_place
 from localcloud.azureml.site import Site
 
 MAX_ASSETS = 1000
@@ -23,8 +23,9 @@ class JobOutputs:
     the answer that its own class hides (azure-ai-ml 1.35, `get_job_output_uris_from_dataplane`).
     """
 
-    def __init__(self, site: Site, lifecycle: Lifecycle) -> None:
+    def __init__(self, site: Site, lifecycle: Lifecycle, places: Places) -> None:
         self._site = site
+        self._places = places
         self._lifecycle = lifecycle
 
     def routes(self) -> list[Route]:
@@ -57,8 +58,9 @@ class JobOutputs:
     def _place(self, asset: str) -> Json | None:
         match = _ASSET.fullmatch(asset)
         record = self._lifecycle.job(match["job"]) if match else None
-        folder = record["work"]["outputs"].get(match["output"]) if match and record else None
-        if match is None or folder is None:
+        place = output_place(record, match["output"]) if match and record else None
+        if match is None or record is None or place is None:
             return None
-        path = f"{job_output_path(match['job'])}/{folder}/"
-        return {"uri": self._site.datastore_uri(path), "type": "uri_folder"}
+        if record["work"].get("types", {}).get(match["output"]) == "uri_file":
+            return {"uri": self._places.uri(place), "type": "uri_file"}
+        return {"uri": f"{self._places.uri(place)}/", "type": "uri_folder"}

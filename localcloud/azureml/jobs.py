@@ -1,7 +1,7 @@
 """Jobs of the workspace: submitted, read, listed and cancelled."""
 
 import asyncio
-import json
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,22 +17,13 @@ from localcloud.azureml.arm import (
     system_data,
     user_error,
 )
-from localcloud.azureml.bodies import read_json, section, string_map, text
-from localcloud.azureml.computes import Computes
+from localcloud.azureml.bodies import read_json, section, string_map
 from localcloud.azureml.lifecycle import ENDED, Lifecycle
 from localcloud.azureml.operations import Operations
-from localcloud.azureml.pipeline import (
-    SERVERLESS,
-    Step,
-    component_reference,
-    compute_name,
-    read_step,
-)
-from localcloud.azureml.registry import Registry
-from localcloud.azureml.site import API_VERSION, DATASTORE, Site
-from localcloud.azureml.vm_sizes import find_size
+from localcloud.azureml.site import API_VERSION, Site
+from localcloud.azureml.submission import JobKind, Submission
 
-FIXED = ("settings", "inputs", "outputs", "jobs", "computeId", "experimentName")
+FIXED = ("computeId", "experimentName")
 CHANGEABLE = "description, tags, displayName, properties, and isArchived"
 CANCEL_POLL_SECONDS = 0.2
 MAX_TAGS, MAX_TAG_NAME, MAX_TAG_VALUE, MAX_DISPLAY_NAME = 50, 100, 1000, 256
@@ -46,14 +37,12 @@ class Jobs:
         site: Site,
         lifecycle: Lifecycle,
         operations: Operations,
-        computes: Computes,
-        registry: Registry,
+        kinds: Mapping[str, JobKind],
     ) -> None:
         self._site = site
         self._lifecycle = lifecycle
         self._operations = operations
-        self._computes = computes
-        self._registry = registry
+        self._kinds = kinds
         self.submitted = asyncio.Event()
 
     def routes(self) -> list[Route]:
@@ -73,7 +62,7 @@ class Jobs:
                 self._begin_cancellation(resource["name"], record.get("cancellation"))
 
     async def list_jobs(self, request: Request) -> Response:
-        """All pipeline jobs, newest first."""
+        """All jobs, newest first."""
         wanted = listed(request, lambda job: job["properties"]["isArchived"])
         jobs = [record["resource"] for record in reversed(self._lifecycle.jobs())]
         return page(request, [job for job in jobs if wanted(job)], self._site.url)
@@ -97,20 +86,16 @@ class Jobs:
         if record is not None:
             self._update(record, properties)
             return JSONResponse(record["resource"])
-        step_name, body, component, version = component_reference(properties)
-        spec = self._registry.component(component, version, text(body, "componentId"))
-        step = read_step(step_name, body, properties, spec)
-        self._check_computes(properties, body, step)
-        _check_instance_types(step)
+        kind = self._kinds.get(str(properties.get("jobType")))
+        if kind is None:
+            message = f"The local cloud runs jobs of type {' and '.join(self._kinds)} only."
+            raise user_error(message, target="jobType")
+        submission = kind.read(name, properties)
         _check_limits(properties)
         record = {
-            "resource": self._resource(name, properties, step, request.state.caller),
-            "submitted": {key: properties.get(key) for key in FIXED},
-            "work": {
-                "literals": dict(step.literals),
-                "assets": dict(step.assets),
-                "outputs": dict(step.outputs),
-            },
+            "resource": self._resource(name, properties, submission, request.state.caller),
+            "submitted": {key: properties.get(key) for key in (*kind.fixed, *FIXED)},
+            "work": submission.work,
             "node": None,
             "attempts": 0,
             "error": None,
@@ -153,8 +138,8 @@ class Jobs:
     def _update(self, record: Json, properties: Json) -> None:
         changed = [
             key
-            for key in FIXED
-            if (properties.get(key) or None) != (record["submitted"][key] or None)
+            for key, before in record["submitted"].items()
+            if (properties.get(key) or None) != (before or None)
         ]
         if changed:
             names = ", ".join(key[0].upper() + key[1:] for key in changed)
@@ -171,45 +156,16 @@ class Jobs:
         current["description"] = properties.get("description") or current["description"]
         self._lifecycle.save(record)
 
-    def _check_computes(self, properties: Json, body: Json, step: Step) -> None:
-        wanted = {
-            compute_name(properties.get("computeId")),
-            compute_name(body.get("computeId")),
-            *(
-                compute_name(value)
-                for name, value in step.literals.items()
-                if name.startswith("compute_")
-            ),
-        } - {None}
-        for name in sorted(str(name) for name in wanted):
-            if not self._computes.exists(name):
-                raise user_error(
-                    f"Compute '{name}' does not exist or is not ready. "
-                    f"Name a compute of the workspace, or '{SERVERLESS}'.",
-                    target="computeId",
-                )
-
     def _envelope(self, name: str) -> Json:
         identifier = f"{self._site.workspace_path}/jobs/{name}"
         return {"id": identifier, "name": name, "type": f"{PROVIDER}/workspaces/jobs"}
 
-    def _resource(self, name: str, properties: Json, step: Step, caller: str) -> Json:
-        compute = compute_name(properties.get("computeId"))
-        known = {
-            "azureml.DevPlatv2": "true",
-            "azureml.runsource": "azureml.PipelineRun",
-            "runSource": "MFE",
-            "runType": "HTTP",
-            "azureml.parameters": json.dumps({key: str(v) for key, v in step.literals.items()}),
-            "azureml.defaultComputeName": compute or SERVERLESS,
-            "azureml.defaultDataStoreName": DATASTORE,
-            "azureml.pipelineComponent": "pipelinerun",
-        }
+    def _resource(self, name: str, properties: Json, submission: Submission, caller: str) -> Json:
         return self._envelope(name) | {
             "properties": {
                 "description": properties.get("description"),
                 "tags": string_map(properties, "tags"),
-                "properties": string_map(properties, "properties") | known,
+                "properties": string_map(properties, "properties") | submission.known,
                 "displayName": properties.get("displayName") or name,
                 "status": "Preparing",
                 "experimentName": properties.get("experimentName") or "Default",
@@ -218,12 +174,8 @@ class Jobs:
                 "isArchived": bool(properties.get("isArchived", False)),
                 "identity": properties.get("identity"),
                 "componentId": properties.get("componentId"),
-                "jobType": "Pipeline",
-                "settings": properties.get("settings"),
-                "jobs": properties["jobs"],
-                "inputs": section(properties, "inputs"),
-                "outputs": _outputs(properties),
-                "sourceJobId": None,
+                "jobType": properties["jobType"],
+                **submission.properties,
             },
             "systemData": system_data(caller),
         }
@@ -248,16 +200,6 @@ class Jobs:
         }
 
 
-def _check_instance_types(step: Step) -> None:
-    """Refuse sizes that there are not, for the parts that run on serverless compute."""
-    for name, size in step.literals.items():
-        part = name.removeprefix("instance_type_")
-        if part == name or step.literals.get(f"compute_{part}", SERVERLESS) != SERVERLESS:
-            continue
-        if find_size(str(size)) is None:
-            raise user_error(f"The instance type '{size}' is not known.", target=name)
-
-
 def _check_limits(properties: Json) -> None:
     """See learn.microsoft.com/azure/machine-learning/resource-limits-capacity."""
     tags = string_map(properties, "tags")
@@ -269,9 +211,3 @@ def _check_limits(properties: Json) -> None:
     if len(properties.get("displayName") or "") > MAX_DISPLAY_NAME:
         message = f"A display name has at most {MAX_DISPLAY_NAME} characters."
         raise user_error(message, target="displayName")
-
-
-def _outputs(properties: Json) -> Json:
-    """The declared outputs with everything that the service says of one."""
-    unset = {"description": None, "mode": None, "uri": None}
-    return {name: unset | dict(output) for name, output in section(properties, "outputs").items()}

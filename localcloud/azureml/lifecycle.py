@@ -8,6 +8,7 @@ from localcloud.azureml.store import Store
 
 JOBS, STEPS = "jobs", "steps"
 ENDED = ("Completed", "Failed", "Canceled")
+RUN_TYPES = {"Pipeline": "azureml.PipelineRun", "Command": "azureml.scriptrun"}
 MLFLOW_STATUS = {
     "NotStarted": "SCHEDULED",
     "Preparing": "SCHEDULED",
@@ -29,8 +30,9 @@ class Lifecycle:
     A step's record is `{"name", "job", "parent", "step", "status", "error", "created", "ended"}`;
     it is found by the id of its run and reached from the job by its place.
 
-    The job's one step is a pipeline of its own, as the registry's component is: its run stands
-    between the job and the component's steps, and goes as the job goes.
+    A pipeline job's one step is a pipeline of its own, as the registry's component is: its run
+    stands between the job and the component's steps, and goes as the job goes.
+    A command job has no steps.
     """
 
     def __init__(self, site: Site, store: Store, runs: Runs, outbox: Outbox) -> None:
@@ -67,7 +69,7 @@ class Lifecycle:
                 "mlflow.user": resource["systemData"]["createdBy"],
             }
             self._runs.log(name, tags={**properties["tags"], **tags})
-            self._announce(record, name, properties["status"], _pipeline_run(resource))
+            self._announce(record, name, properties["status"], _job_run(resource))
 
     def set_status(self, record: Json, status: str, error: Json | None = None) -> None:
         """Move a job on; an ended job stays as it is."""
@@ -81,7 +83,7 @@ class Lifecycle:
             self.save(record)
             ended = now_ms() if status in ENDED else None
             self._runs.update(resource["name"], MLFLOW_STATUS[status], ended)
-            self._announce(record, resource["name"], status, _pipeline_run(resource))
+            self._announce(record, resource["name"], status, _job_run(resource))
             if status in ENDED:
                 self._end_open_steps(record, status, error)
                 if self.step(self._wrapper(resource["name"])):
@@ -181,10 +183,10 @@ class Lifecycle:
             self._outbox.add("RunStatusChanged", subject, {**data, "runStatus": status})
 
 
-def _pipeline_run(resource: Json) -> Json:
+def _job_run(resource: Json) -> Json:
     properties = resource["properties"]
     return {
-        "runType": "azureml.PipelineRun",
+        "runType": RUN_TYPES[properties["jobType"]],
         "runTags": properties["tags"],
         "runProperties": properties["properties"],
     }

@@ -9,12 +9,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localcloud.azureml.arm import ArmError, Json, conflict, not_found, user_error
-from localcloud.azureml.assets import Assets, job_output_path
+from localcloud.azureml.assets import Assets
 from localcloud.azureml.bodies import read_json, section, string_map, text, whole_number
 from localcloud.azureml.faults import Fault, Faults
 from localcloud.azureml.lifecycle import ENDED, Lifecycle
 from localcloud.azureml.runs import Metric, Runs, now_ms
-from localcloud.azureml.site import ARTIFACT_CONTAINER, Site
+from localcloud.azureml.work_orders import WorkOrders
 from localcloud.training.steps import STEPS
 
 LONG_POLL_SECONDS = 20.0
@@ -32,16 +32,16 @@ class Nodes:
 
     def __init__(
         self,
-        site: Site,
         lifecycle: Lifecycle,
         assets: Assets,
+        orders: WorkOrders,
         runs: Runs,
         faults: Faults,
         submitted: asyncio.Event,
     ) -> None:
-        self._site = site
         self._lifecycle = lifecycle
         self._assets = assets
+        self._orders = orders
         self._runs = runs
         self._faults = faults
         self._submitted = submitted
@@ -151,11 +151,11 @@ class Nodes:
             problem = {"code": "SystemError", "message": message}
             self._lifecycle.set_status(record, "Failed", problem)
             return None
-        name, work = record["resource"]["name"], record["work"]
+        name = record["resource"]["name"]
         if self._goes_wrong(record):
             return None
         try:
-            assets = {key: self._assets.local_path(uri) for key, uri in work["assets"].items()}
+            order = self._orders.write(record)
         except ArmError as error:
             problem = {"code": error.code, "message": error.message}
             self._lifecycle.set_status(record, "Failed", problem)
@@ -166,19 +166,7 @@ class Nodes:
         record["attempts"] += 1
         self._lifecycle.save(record)
         self._lifecycle.set_status(record, "Running")
-        folder = self._site.datastore_folder(job_output_path(name))
-        return {
-            "name": name,
-            "literals": work["literals"],
-            "assets": assets,
-            "output_dir": str(folder),
-            "outputs": {
-                "container": self._site.datastore_container,
-                "path": job_output_path(name),
-                "folders": sorted(set(work["outputs"].values())),
-            },
-            "log_container": ARTIFACT_CONTAINER,
-        }
+        return order
 
     def _goes_wrong(self, record: Json) -> bool:
         """Whether a fault was asked for that keeps the job from being run."""
@@ -199,13 +187,14 @@ class Nodes:
         return True
 
     def _fail(self, record: Json, fault: Fault) -> None:
-        """End a job, as if the step that the fault names had failed."""
+        """End a job, as if the step that the fault names had failed, if it has steps."""
         problem = {"code": fault.code, "message": fault.message}
-        steps = STEPS[: STEPS.index(fault.step)] if fault.step else ()
+        has_step = fault.step and record["resource"]["properties"]["jobType"] == "Pipeline"
+        steps = STEPS[: STEPS.index(fault.step)] if has_step else ()
         for step in steps:
             self._lifecycle.set_step(record, step, "Running")
             self._lifecycle.set_step(record, step, "Completed")
-        if fault.step:
+        if has_step:
             self._lifecycle.set_step(record, fault.step, "Running")
             self._lifecycle.set_step(record, fault.step, "Failed", problem)
         self._lifecycle.set_status(record, "Failed", problem)

@@ -59,10 +59,8 @@ def component_reference(properties: Json) -> tuple[str, Json, str, str]:
     """The step's name and body, and its component's name and version.
 
     Raises:
-        ArmError: 400 unless the job is a pipeline of one step with a registry's component.
+        ArmError: 400 unless the pipeline is of one step with a registry's component.
     """
-    if properties.get("jobType") != "Pipeline":
-        raise user_error("The local cloud runs pipeline jobs only.", target="jobType")
     jobs = section(properties, "jobs")
     if len(jobs) != 1:
         raise user_error("The local cloud runs pipelines of one step.", target="jobs")

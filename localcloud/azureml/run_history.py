@@ -13,7 +13,7 @@ from localcloud.azureml.arm import Json, not_found, page, timestamp
 from localcloud.azureml.bodies import read_json, string_map, text
 from localcloud.azureml.containers import Containers
 from localcloud.azureml.job_outputs import JobOutputs
-from localcloud.azureml.lifecycle import Lifecycle
+from localcloud.azureml.lifecycle import RUN_TYPES, Lifecycle
 from localcloud.azureml.runs import Runs
 from localcloud.azureml.site import ARTIFACT_CONTAINER, Site
 
@@ -133,7 +133,7 @@ def _job_fields(resource: Json) -> Json:
     return {
         "displayName": properties["displayName"],
         "description": properties["description"],
-        "runType": "azureml.PipelineRun",
+        "runType": RUN_TYPES[properties["jobType"]],
         "status": properties["status"],
         "tags": properties["tags"],
         "properties": properties["properties"],

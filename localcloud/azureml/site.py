@@ -10,6 +10,7 @@ from localcloud.connection import Connection
 
 DATASTORE, ARTIFACT_STORE = "workspaceblobstore", "workspaceartifactstore"
 ARTIFACT_CONTAINER = "azureml"
+CODE_CONTAINER = "code-"
 API_VERSION = "2024-10-01-preview"
 
 # From a portal's name azure-ai-ml derives the audience of its tokens: https://ml.azure.SUFFIX.
@@ -51,6 +52,12 @@ class Site:
     def workspace_path(self) -> str:
         """The ARM id of the workspace."""
         return f"{self.group_path}/providers/{PROVIDER}/workspaces/{self.connection.workspace}"
+
+    @property
+    def storage_path(self) -> str:
+        """The ARM id of the storage account."""
+        account = self.connection.storage.account
+        return f"{self.group_path}/providers/Microsoft.Storage/storageAccounts/{account}"
 
     @property
     def registry_uri(self) -> str:
@@ -101,7 +108,7 @@ class Site:
 
     @property
     def containers(self) -> dict[str, str]:
-        """The container of each datastore."""
+        """The container of each datastore that every workspace has."""
         return {DATASTORE: self.datastore_container, ARTIFACT_STORE: ARTIFACT_CONTAINER}
 
     @property
@@ -110,15 +117,14 @@ class Site:
         return f"azureml-blobstore-{self.workspace_id}"
 
     def blob_url(self, path: str) -> str:
-        """The blob, or the folder of blobs, of a path in the workspace's own datastore."""
-        account = self.connection.storage.blob_url.rstrip("/")
-        return f"{account}/{self.datastore_container}/{quote(path)}"
+        """The storage account's own address of a container's name and a path in it."""
+        return f"{self.connection.storage.blob_url.rstrip('/')}/{quote(path)}"
 
-    def datastore_uri(self, path: str) -> str:
-        """The URI of a path in the workspace's own datastore."""
+    def datastore_uri(self, path: str, datastore: str = DATASTORE) -> str:
+        """The URI of a path in a datastore."""
         connection = self.connection
         return (
             f"azureml://subscriptions/{connection.subscription_id}"
             f"/resourceGroups/{connection.resource_group}/workspaces/{connection.workspace}"
-            f"/datastores/{DATASTORE}/paths/{path}"
+            f"/datastores/{datastore}/paths/{path}"
         )

@@ -43,6 +43,19 @@ def upload_folder(container: ContainerClient, folder: Path, path: str) -> None:
                 container.upload_blob(name, content, overwrite=True)
 
 
+class CommandLog:
+    """What a command prints, as Azure ML keeps it. A log that can't be written stops no job."""
+
+    def __init__(self, container: ContainerClient | None, job: str) -> None:
+        self._container = container
+        self._path = log_path(job, STEP_LOG)
+        _keep(container, lambda blobs: blobs.get_blob_client(self._path).create_append_blob())
+
+    def write(self, text: bytes) -> None:
+        """Add to the log."""
+        _keep(self._container, lambda blobs: blobs.get_blob_client(self._path).append_block(text))
+
+
 class JobLogs:
     """The logs of one job, as Azure ML names them: one of the pipeline, one of each step.
 
@@ -75,18 +88,24 @@ class JobLogs:
         self._write(self._pipeline, line)
 
     def _begin(self, run: str, name: str) -> str:
-        path = f"ExperimentRun/dcid.{run}/{name}"
-        self._keep(lambda container: container.get_blob_client(path).create_append_blob())
+        path = log_path(run, name)
+        _keep(self._container, lambda blobs: blobs.get_blob_client(path).create_append_blob())
         return path
 
     def _write(self, path: str, line: str) -> None:
         text = f"[{datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z] {line}\n".encode()
-        self._keep(lambda container: container.get_blob_client(path).append_block(text))
+        _keep(self._container, lambda blobs: blobs.get_blob_client(path).append_block(text))
 
-    def _keep(self, write: Callable[[ContainerClient], object]) -> None:
-        if self._container is None:
-            return
-        try:
-            write(self._container)
-        except AzureError as error:
-            LOG.warning("a job's log is not written: %s", error)
+
+def log_path(run: str, name: str) -> str:
+    """The blob of one of a run's logs."""
+    return f"ExperimentRun/dcid.{run}/{name}"
+
+
+def _keep(container: ContainerClient | None, write: Callable[[ContainerClient], object]) -> None:
+    if container is None:
+        return
+    try:
+        write(container)
+    except AzureError as error:
+        LOG.warning("a job's log is not written: %s", error)

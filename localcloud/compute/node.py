@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from localcloud.compute.artifacts import JobLogs, open_container, upload_folder
+from localcloud.compute.command import CommandError, CommandRunner
 from localcloud.compute.control import Control, Json, Superseded
 from localcloud.compute.inputs import InputError, fetch_inputs
 from localcloud.compute.tracker import JobTracker, describe
@@ -21,6 +22,7 @@ class Node:
         self._connection = connection
         self._control = control
         self._base_model = base_model
+        self._commands = CommandRunner(connection.storage, control, base_model)
 
     def run_forever(self) -> None:
         """Take and run jobs until a newer node takes this one's place."""
@@ -37,12 +39,15 @@ class Node:
         name = job["name"]
         LOG.info("job %s begins", name)
         try:
-            self._run_pipeline(job)
+            if job["kind"] == "Command":
+                self._commands.run(job)
+            else:
+                self._run_pipeline(job)
         except Superseded as reason:
             LOG.warning("job %s given up: %s", name, reason)
         except Cancelled:
             self._report(name, "Canceled")
-        except InputError as error:
+        except (InputError, CommandError) as error:
             self._report(name, "Failed", {"code": "UserError", "message": str(error)})
         except PipelineError as error:
             self._report(name, "Failed", describe(error))

@@ -1,0 +1,87 @@
+"""Pipeline jobs: one step with the registry's component."""
+
+import json
+
+from localcloud.azureml.arm import Json, user_error
+from localcloud.azureml.bodies import section, text
+from localcloud.azureml.computes import Computes
+from localcloud.azureml.pipeline import (
+    SERVERLESS,
+    Step,
+    component_reference,
+    compute_name,
+    read_step,
+)
+from localcloud.azureml.registry import Registry
+from localcloud.azureml.site import DATASTORE
+from localcloud.azureml.submission import Submission, check_computes
+from localcloud.azureml.vm_sizes import find_size
+
+
+class PipelineJobs:
+    """Reads pipeline jobs as they are submitted."""
+
+    fixed = ("settings", "inputs", "outputs", "jobs")
+
+    def __init__(self, computes: Computes, registry: Registry) -> None:
+        self._computes = computes
+        self._registry = registry
+
+    def read(self, name: str, properties: Json) -> Submission:
+        """The job as it was submitted.
+
+        Raises:
+            ArmError: 400 or 404 when something about it is wrong.
+        """
+        step_name, body, component, version = component_reference(properties)
+        spec = self._registry.component(component, version, text(body, "componentId"))
+        step = read_step(step_name, body, properties, spec)
+        wanted = [properties.get("computeId"), body.get("computeId"), *_computes(step)]
+        check_computes(self._computes, map(compute_name, wanted))
+        _check_instance_types(step)
+        return Submission(
+            properties={
+                "settings": properties.get("settings"),
+                "jobs": properties["jobs"],
+                "inputs": section(properties, "inputs"),
+                "outputs": _outputs(properties),
+                "sourceJobId": None,
+            },
+            work={
+                "literals": dict(step.literals),
+                "assets": dict(step.assets),
+                "outputs": dict(step.outputs),
+            },
+            known={
+                "azureml.DevPlatv2": "true",
+                "azureml.runsource": "azureml.PipelineRun",
+                "runSource": "MFE",
+                "runType": "HTTP",
+                "azureml.parameters": json.dumps({key: str(v) for key, v in step.literals.items()}),
+                "azureml.defaultComputeName": compute_name(properties.get("computeId"))
+                or SERVERLESS,
+                "azureml.defaultDataStoreName": DATASTORE,
+                "azureml.pipelineComponent": "pipelinerun",
+            },
+        )
+
+
+def _computes(step: Step) -> list[object]:
+    """The clusters that the component's inputs name."""
+    return [value for name, value in step.literals.items() if name.startswith("compute_")]
+
+
+def _check_instance_types(step: Step) -> None:
+    """Refuse sizes that there are not, for the parts that run on serverless compute."""
+    for name, size in step.literals.items():
+        part = name.removeprefix("instance_type_")
+        if part == name or step.literals.get(f"compute_{part}", SERVERLESS) != SERVERLESS:
+            continue
+        if find_size(str(size)) is None:
+            raise user_error(f"The instance type '{size}' is not known.", target=name)
+
+
+def _outputs(properties: Json) -> Json:
+    """The declared outputs with everything that the service says of one."""
+    unset = {"description": None, "mode": None, "uri": None}
+    return {name: unset | dict(output) for name, output in section(properties, "outputs").items()}
