@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tuneops.azureml.workspace import Workspace
     from tuneops.services import Services
 
+LARGE_BYTES = 20_000
+"""Above this a job prepares the data."""
 CLUSTERS = [
     {"name": "gpu-cluster", "size": "Standard_NC24ads_A100_v4", "max_nodes": 1},
     {"name": "cpu-cluster", "size": "Standard_DS3_v2", "max_nodes": 1},
@@ -24,10 +26,14 @@ QUOTAS = {"standardNDSH100v5Family": 96, "StandardNCadsH100v5Family": 120}
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cloud"]:
     """A local cloud with TuneOps in it."""
-    from tests.cloud import Cloud
+    from tests.cloud import ROOT, Cloud
 
-    running = Cloud(tmp_path_factory.mktemp("cloud"))
-    running.up()
+    state = tmp_path_factory.mktemp("cloud")
+    manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
+    manifest["app_settings"] |= {"TUNEOPS_MAX_UPLOAD_BYTES": str(LARGE_BYTES)}
+    (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+    running = Cloud(state)
+    running.up("--manifest", str(state / "manifest.yaml"))
     yield running
     running.down()
 

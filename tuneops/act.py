@@ -6,12 +6,23 @@ from datetime import datetime
 from typing import Any
 
 from tuneops import actions, planning
-from tuneops.azureml import compute, data_assets, endpoints, jobs, metrics, models, scoring
+from tuneops.azureml import (
+    compute,
+    data_assets,
+    data_jobs,
+    endpoints,
+    jobs,
+    metrics,
+    models,
+    scoring,
+)
 from tuneops.data import prepare
+from tuneops.data.errors import DataError, TooLargeError
+from tuneops.data.job import Task
 from tuneops.data.preparation import REPORT_HTML
 from tuneops.evaluation import missing
 from tuneops.notify.messages import metrics_text, tell
-from tuneops.release import Phase, PreparedData, Release
+from tuneops.release import DataJob, Phase, PreparedData, Release
 from tuneops.services import Services
 
 
@@ -45,9 +56,31 @@ def _fail(action: actions.Fail, release: Release, s: Services, now: datetime) ->
 
 def _prepare_data(action: Any, release: Release, s: Services, now: datetime) -> Release:
     pinned = release.pins.hub_revision
-    data = prepare.prepare(s.storage, release.source, release.config, pinned)
+    try:
+        data = prepare.prepare(s.storage, release.source, release.config, pinned)
+    except TooLargeError as error:
+        if release.data_job:
+            raise DataError(f"job {release.data_job_name} completed and left no data") from error
+        key = prepare.key_of(release.source, release.config)
+        return release.replace(data_job=DataJob(key=key))
     report = f"{data.folder}/{REPORT_HTML}"
     return release.replace(data=data).link(report=_prepared_url(s, report))
+
+
+def _submit_data_job(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    source, settings = release.source, s.settings
+    files = prepare.files_of(s.storage, source)
+    folder = f"{release.project}/{release.data_job.key if release.data_job else ''}"
+    task = Task(config=release.config, source=source.name, files=files, folder=folder)
+    url = str(s.blobs.get_blob_client(settings.datasets_container, source.name).url)
+    target = s.blobs.get_container_client(settings.prepared_container)
+    data_jobs.submit(s.workspace, release, task, url.partition("?")[0], target)
+    return release
+
+
+def _next_data_attempt(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    job = release.data_job
+    return release.replace(data_job=job.replace(attempt=job.attempt + 1) if job else None)
 
 
 def _register_data(action: Any, release: Release, s: Services, now: datetime) -> Release:
@@ -91,7 +124,7 @@ def _next_attempt(action: Any, release: Release, s: Services, now: datetime) -> 
 
 
 def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    jobs.cancel(s.workspace, release.job_name)
+    jobs.cancel(s.workspace, release.active_job)
     return release.replace(cancelled_job=True)
 
 
@@ -190,6 +223,8 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.Advance: _advance,
     actions.Fail: _fail,
     actions.PrepareData: _prepare_data,
+    actions.SubmitDataJob: _submit_data_job,
+    actions.NextDataAttempt: _next_data_attempt,
     actions.RegisterData: _register_data,
     actions.PlanTraining: _plan_training,
     actions.CreateCluster: _create_cluster,

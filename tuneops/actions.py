@@ -32,7 +32,17 @@ class StartRelease:
 
 @dataclass(frozen=True)
 class PrepareData:
-    """Check, split and store the training data under its digest."""
+    """Check, split and store the training data under its digest, or find that a job has to."""
+
+
+@dataclass(frozen=True)
+class SubmitDataJob:
+    """Submit the job that prepares the data, under its deterministic name."""
+
+
+@dataclass(frozen=True)
+class NextDataAttempt:
+    """An earlier release's data job of this name ended in vain: take the next name."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +174,8 @@ class Fail:
 Effect = (
     StartRelease
     | PrepareData
+    | SubmitDataJob
+    | NextDataAttempt
     | RegisterData
     | PlanTraining
     | CreateCluster

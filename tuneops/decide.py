@@ -18,6 +18,7 @@ from tuneops.actions import (
     Fail,
     Idle,
     NextAttempt,
+    NextDataAttempt,
     PlanTraining,
     PrepareData,
     PromoteRelease,
@@ -32,6 +33,7 @@ from tuneops.actions import (
     ScaleCluster,
     ShiftTraffic,
     StartRelease,
+    SubmitDataJob,
     SubmitJob,
     UpdateEndpoint,
     Wait,
@@ -118,7 +120,7 @@ def _supersede(desired: Desired, release: Release, observed: Observed) -> Action
 
 def _job_to_cancel(release: Release, observed: Observed) -> bool:
     return (
-        release.phase == Phase.TRAINING
+        bool(release.active_job)
         and not release.cancelled_job
         and observed.job is not None
         and observed.job.running
@@ -127,7 +129,7 @@ def _job_to_cancel(release: Release, observed: Observed) -> bool:
 
 def _prepare(release: Release, observed: Observed, now: datetime) -> Action:
     if release.data is None:
-        return PrepareData()
+        return _await_data_job(release, observed) if release.data_job else PrepareData()
     if not release.data.assets:
         return RegisterData()
     if release.training is None:
@@ -136,6 +138,21 @@ def _prepare(release: Release, observed: Observed, now: datetime) -> Action:
         return pending
     rows = f"{release.data.train_rows} training and {release.data.test_rows} test rows"
     return Advance(Phase.TRAINING, f"data {release.data.digest} is ready: {rows}")
+
+
+def _await_data_job(release: Release, observed: Observed) -> Action:
+    """Large data is prepared by a job; what it has left is found by preparing once more."""
+    job, name = observed.job, release.data_job_name
+    if job is None:
+        serverless = release.config.compute.serverless
+        return (None if serverless else _await_cluster(release, observed)) or SubmitDataJob()
+    if job.running:
+        return Wait(f"job {name} is {job.status}", patience=_JOB_PATIENCE.get(job.status))
+    if not job.unsuccessful:
+        return PrepareData()
+    if job.release != str(release.number):
+        return NextDataAttempt()
+    return Fail(f"job {name}, which prepares the data, {job.status.lower()}: {job.error}")
 
 
 def _await_cluster(release: Release, observed: Observed) -> Action | None:

@@ -27,7 +27,7 @@ def observe(
     phase = release.phase
     return Observed(
         cluster=_cluster(workspace, release, retiring=retiring),
-        job=jobs.observe(workspace, release.job_name) if phase == Phase.TRAINING else None,
+        job=jobs.observe(workspace, release.active_job) if release.active_job else None,
         model_registered=phase == Phase.REGISTERING and models.is_registered(workspace, release),
         endpoint=endpoints.observe(workspace, release.endpoint, release.project)
         if retiring or phase in _WITH_ENDPOINT
@@ -45,7 +45,7 @@ def observe(
 def _cluster(workspace: Workspace, release: Release, *, retiring: bool) -> Cluster | None:
     """The cluster that a planned release waits for, or that a retiring one lets go of."""
     wanted = release.config.compute
-    waits = release.phase == Phase.PREPARING and release.training is not None
+    waits = release.phase == Phase.PREPARING and (release.training or release.data_job)
     if wanted.serverless or not (waits or (retiring and wanted.cluster)):
         return None
     return compute.observe(workspace, wanted.name, release.project)

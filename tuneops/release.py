@@ -109,6 +109,13 @@ class PreparedData(Document):
         return {name: count for name, count in rows.items() if count}
 
 
+class DataJob(Document):
+    """The job that prepares data which is too large for a function; `key` names the data."""
+
+    key: str
+    attempt: int = 1
+
+
 class TrainingPlan(Document):
     """Everything that decides what a training job produces, and what it runs on.
 
@@ -242,6 +249,7 @@ class Release(Document):
     phase: Phase
     history: tuple[Entry, ...] = ()
     data: PreparedData | None = None
+    data_job: DataJob | None = None
     training: TrainingPlan | None = None
     cancelled_job: bool = False
     metrics: Metrics | None = None
@@ -264,6 +272,20 @@ class Release(Document):
     def job_name(self) -> str:
         """The name of the training job."""
         return names.job_name(self.project, self.plan.digest, self.plan.attempt)
+
+    @property
+    def data_job_name(self) -> str:
+        """The name of the job that prepares the data, which only large data has."""
+        if self.data_job is None:
+            raise ValueError(f"release {self.number} prepares its data without a job")
+        return names.job_name(self.project, self.data_job.key, self.data_job.attempt)
+
+    @property
+    def active_job(self) -> str:
+        """The name of the job that the release waits for in its phase, empty without one."""
+        if self.phase == Phase.PREPARING and self.data_job and not self.data:
+            return self.data_job_name
+        return self.job_name if self.phase == Phase.TRAINING else ""
 
     @property
     def model_version(self) -> str:

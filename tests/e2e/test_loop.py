@@ -1,8 +1,10 @@
 """The loop from end to end on the local cloud; the ends are asserted through Azure's own SDKs."""
 
+import gzip
+
 import pytest
 
-from tests.cloud import Cloud, config, some_rows
+from tests.cloud import Cloud, config, jsonl, some_rows
 
 pytestmark = pytest.mark.slow
 
@@ -135,3 +137,27 @@ def test_a_broken_config_is_reported_on_its_commit_and_changes_nothing(cloud: Cl
 
     project = cloud.until("steady", reported)
     assert project.phase == "Waiting for data"
+
+
+def test_large_data_is_prepared_by_a_job(cloud: Cloud) -> None:
+    cloud.merge({"large.yaml": config("large")})
+    rows = some_rows(400)
+    cloud.upload("large/week/1.jsonl", rows[:250])
+    cloud.upload("large/week/2.jsonl.gz", gzip.compress(jsonl(rows[250:])))
+    cloud.upload("large/week/_SUCCESS", b"")
+    release = cloud.until_phase("large", 1, "Live").release
+    assert release is not None
+    assert release.data is not None
+    assert release.data.train_rows + release.data.test_rows == 400
+
+    names = cloud.jobs("large")
+    assert len(names) == 2
+    (job,) = (cloud.ml.jobs.get(name) for name in names if name != release.job)
+    assert job.type == "command"
+    assert release.data.folder.endswith(job.name.removeprefix("large-"))
+    assert cloud.inputs(str(release.job))["train_file_path"] == release.data.assets["train"]
+
+    cloud.upload("large/week/3.jsonl", b"nonsense\n" * 3)
+    project = cloud.until("large", lambda seen: seen.phase == "Failed")
+    assert "large/week/3.jsonl" in project.reason
+    assert project.live is not None

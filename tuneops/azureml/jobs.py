@@ -94,7 +94,8 @@ def display_name(release: Release) -> str:
     return name[:MAX_DISPLAY_NAME]
 
 
-def _job_identity(wanted: JobIdentity | None) -> Any:
+def job_identity(wanted: JobIdentity | None) -> Any:
+    """What a job reads and writes data as, as the SDK wants it."""
     from azure.ai.ml.entities import AmlTokenConfiguration, ManagedIdentityConfiguration
 
     if wanted is None:
@@ -127,7 +128,7 @@ def _pipeline_job(workspace: Workspace, release: Release) -> "PipelineJob":
     job.display_name = display_name(release)
     job.experiment_name = f"chat_completion_{release.config.model.name}"
     job.tags = release.tags
-    job.identity = _job_identity(release.config.compute.identity)
+    job.identity = job_identity(release.config.compute.identity)
     job.settings = PipelineJobSettings(force_rerun=True, continue_on_step_failure=False)
     if release.config.compute.serverless:
         job.settings.default_compute = release.config.compute.name

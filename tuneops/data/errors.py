@@ -10,6 +10,10 @@ class DataError(Exception):
     """The data can't be trained on; the message says why and what to do."""
 
 
+class TooLargeError(DataError):
+    """The data is more than a function prepares; a job of Azure ML does it."""
+
+
 class DataChangedError(Exception):
     """The blob was replaced while it was read; the newer one counts."""
 

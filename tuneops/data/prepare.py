@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from tuneops import names, smoke
 from tuneops.config import HubData, ProjectConfig, SmokeTest
 from tuneops.data import hub, preparation, upload
-from tuneops.data.errors import DataError
-from tuneops.data.outputs import BlobFolder
+from tuneops.data.errors import DataError, TooLargeError
+from tuneops.data.outputs import BlobFolder, Sink
 from tuneops.data.preparation import (
     MAX_QUESTIONS,
     REJECTED,
@@ -28,6 +28,8 @@ from tuneops.data.split import PARTS, TEST, TRAIN, VALIDATION
 from tuneops.release import PreparedData, Source
 
 SAMPLE, QUESTIONS, PREPARED = "sample_score.json", "questions.jsonl", "prepared.json"
+DESCRIPTIONS = {REJECTED, REPORT_JSON, REPORT_HTML, QUESTIONS, SAMPLE}
+"""The files that describe the rows; `PREPARED` is written last."""
 
 
 @dataclass(frozen=True)
@@ -63,37 +65,70 @@ def prepare(
     none.
 
     Raises:
-        DataError: the data is too large, too broken or has too few rows.
+        TooLargeError: a job has to prepare it.
+        DataError: the data is too broken or has too few rows.
         DataChangedError: the blob is not the one that `source` names any more.
         DataUnavailableError: it can't be read now.
     """
     revision = _revision(config, known_revision)
-    key = names.digest(source.model_dump(), revision, _deciding(config))
-    folder = f"{config.name}/{key}"
+    folder = f"{config.name}/{_key(source, config, revision)}"
     target = storage.blobs.get_container_client(storage.prepared)
     done = _read(target, f"{folder}/{PREPARED}")
     if done:
         return done
     with BlobFolder.open(target, folder) as sink:
         inputs = _inputs(storage, source, config, revision)
-        made = preparation.prepare(
-            inputs, wanted(config), sink, source.name, processes=storage.processes
-        )
-        asked = _questions(config, revision, made)
-        sink.write(QUESTIONS, b"".join(json.dumps(q).encode() + b"\n" for q in asked))
-        sink.write(SAMPLE, sample_score(asked[0], config.smoke_test))
-        data = _described(made, folder, revision, len(asked))
+        data = make(inputs, config, sink, source.name, folder, revision, storage.processes)
         before = _read(target, _by_digest(config, data.digest))
         known = before is not None and _exist(target, before.files.values())
         files = before.files if before and known else data.files
-        sink.commit(
-            {REJECTED, REPORT_JSON, REPORT_HTML, QUESTIONS, SAMPLE}
-            | (set() if known else {f"{part}.jsonl" for part in PARTS})
-        )
+        sink.commit(DESCRIPTIONS | (set() if known else {f"{part}.jsonl" for part in PARTS}))
     data = data.replace(files=files)
     _write(target, _by_digest(config, data.digest), data)
     _write(target, f"{folder}/{PREPARED}", data)
     return data
+
+
+def make(
+    inputs: list[Input],
+    config: ProjectConfig,
+    sink: Sink,
+    source: str,
+    folder: str,
+    revision: str = "",
+    processes: int = 1,
+) -> PreparedData:
+    """Write the rows of `inputs` and what describes them to `sink`, and say what they are.
+
+    Raises:
+        DataError: the data is too broken or has too few rows.
+    """
+    made = preparation.prepare(inputs, wanted(config), sink, source, processes=processes)
+    asked = _questions(config, revision, made)
+    sink.write(QUESTIONS, b"".join(json.dumps(q).encode() + b"\n" for q in asked))
+    sink.write(SAMPLE, sample_score(asked[0], config.smoke_test))
+    return _described(made, folder, revision, len(asked))
+
+
+def files_of(storage: Storage, source: Source) -> tuple[str, ...]:
+    """The names of a completed folder's files in it, in their order; none for a single file.
+
+    Raises:
+        DataError, DataChangedError: see `upload.inputs`.
+    """
+    if not source.name.endswith("/"):
+        return ()
+    found = upload.inputs(storage.blobs, storage.datasets, source, storage.max_bytes)
+    return tuple(each.name.removeprefix(source.name) for each in found)
+
+
+def key_of(source: Source, config: ProjectConfig) -> str:
+    """Names uploaded data and how it is prepared."""
+    return _key(source, config, "")
+
+
+def _key(source: Source, config: ProjectConfig, revision: str) -> str:
+    return names.digest(source.model_dump(), revision, _deciding(config))
 
 
 def wanted(config: ProjectConfig) -> Wanted:
@@ -141,9 +176,8 @@ def _inputs(storage: Storage, source: Source, config: ProjectConfig, revision: s
     if isinstance(config.data, HubData):
         return hub.inputs(config.data, revision, storage.max_bytes)
     if source.size > storage.max_bytes:
-        raise DataError(
-            f"{source.name} has {source.size:,} bytes, the limit is {storage.max_bytes:,}; use "
-            "less of it, or raise TUNEOPS_MAX_UPLOAD_BYTES"
+        raise TooLargeError(
+            f"{source.name} has {source.size:,} bytes, the limit is {storage.max_bytes:,}"
         )
     return upload.inputs(storage.blobs, storage.datasets, source, storage.max_bytes)
 
