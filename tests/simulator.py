@@ -14,6 +14,7 @@ from tuneops.actions import Action
 from tuneops.decide import decide
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.release import (
+    DataJob,
     Desired,
     Metrics,
     Phase,
@@ -135,7 +136,7 @@ class Simulator:
         planned = release.training is not None
         stale = (self.azure.endpoints.get(n) for n in self.project.endpoints)
         return Observed(
-            job=self.azure.jobs.get(release.job_name) if release.phase == Phase.TRAINING else None,
+            job=self.azure.jobs.get(release.active_job) if release.active_job else None,
             model_registered=planned and release.plan.digest in self.azure.models,
             endpoint=self.azure.endpoints.get(release.endpoint),
             stale_endpoints=tuple(e for e in stale if e and e.name != release.endpoint),
@@ -185,6 +186,12 @@ class Simulator:
                 return release.advance(phase, self.now, reason)
             case actions.Fail(reason):
                 return release.advance(Phase.FAILED, self.now, reason)
+            case actions.PrepareData() if self._is_too_large(release):
+                return release.replace(data_job=DataJob(key=names.digest(release.source.version)))
+            case actions.NextDataAttempt():
+                assert release.data_job is not None
+                attempt = release.data_job.attempt + 1
+                return release.replace(data_job=release.data_job.replace(attempt=attempt))
             case actions.PrepareData():
                 digest = names.digest(release.source.version)
                 data = PreparedData(digest=digest, folder="f", train_rows=9, test_rows=1)
@@ -218,6 +225,12 @@ class Simulator:
             else release
         )
 
+    def _is_too_large(self, release: Release) -> bool:
+        """Whether a job has to prepare the data and has not done so."""
+        job = self.azure.jobs.get(release.data_job_name) if release.data_job else None
+        large = int(release.source.version) % 3 == 2
+        return large and (job is None or job.status != "Completed")
+
     def _smoke(self, release: Release) -> Release:
         passed = self.calm or self.random.random() < 0.8
         if passed:
@@ -245,11 +258,13 @@ class Simulator:
                 azure.endpoints[endpoint.name] = replace(
                     endpoint, state="Updating", auth_mode=wanted
                 )
+            case actions.SubmitDataJob():
+                azure.jobs.setdefault(release.data_job_name, Job("NotStarted", number))
             case actions.SubmitJob():
                 azure.jobs.setdefault(release.job_name, Job("NotStarted", number))
             case actions.CancelJob():
-                job = azure.jobs[release.job_name]
-                azure.jobs[release.job_name] = replace(job, status="CancelRequested")
+                job = azure.jobs[release.active_job]
+                azure.jobs[release.active_job] = replace(job, status="CancelRequested")
             case actions.RegisterModel():
                 azure.models.add(release.plan.digest)
             case actions.CreateEndpoint():

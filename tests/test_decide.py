@@ -13,6 +13,7 @@ from tuneops.actions import Action
 from tuneops.decide import MAX_REPAIRS, METRICS_PATIENCE, METRICS_PAUSE, decide
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.release import (
+    DataJob,
     Desired,
     Metrics,
     Phase,
@@ -88,10 +89,34 @@ def endpoint_with(deployment: Deployment) -> Endpoint:
 TAGGED = config_of("bot", "endpoint: {tags: {team: ai}}\n")
 CREATES_CLUSTER = config_of("bot", "compute: {cluster: {size: Standard_NC24ads_A100_v4}}\n")
 SERVERLESS = config_of("bot", "compute: {name: serverless}\n")
+LARGE = NEW.replace(data_job=DataJob(key="0123456789ab"))
 THREE_SAMPLES = config_of("bot", "smoke_test: {samples: 3}\n")
 
 TRANSITIONS = [
     pytest.param(NEW, Observed(), actions.PrepareData(), id="new"),
+    pytest.param(
+        LARGE, Observed(cluster=READY_CLUSTER), actions.SubmitDataJob(), id="data-is-large"
+    ),
+    pytest.param(LARGE, Observed(), actions.Fail, id="data-is-large-and-no-cluster"),
+    pytest.param(
+        LARGE.replace(config=SERVERLESS),
+        Observed(),
+        actions.SubmitDataJob(),
+        id="data-is-large-and-serverless",
+    ),
+    pytest.param(LARGE, Observed(job=Job("Running", "1")), actions.Wait, id="data-job-runs"),
+    pytest.param(
+        LARGE, Observed(job=Job("Completed", "1")), actions.PrepareData(), id="data-job-is-done"
+    ),
+    pytest.param(
+        LARGE, Observed(job=Job("Failed", "1", "boom")), actions.Fail, id="data-job-failed"
+    ),
+    pytest.param(
+        LARGE,
+        Observed(job=Job("Failed", "7", "boom")),
+        actions.NextDataAttempt(),
+        id="an-earlier-release's-data-job-failed",
+    ),
     pytest.param(
         NEW.replace(data=UNREGISTERED), Observed(), actions.RegisterData(), id="data-is-ready"
     ),
@@ -431,6 +456,9 @@ GONE = DESIRED.replace(config=None, source=None)
             id="retire-live",
         ),
         pytest.param(GONE, at(Phase.LIVE), sees(), Phase.RETIRED, id="retired"),
+        pytest.param(
+            GONE, LARGE, sees(job=Job("Running", "1")), actions.CancelJob(), id="cancel-data-job"
+        ),
         pytest.param(
             GONE,
             at(Phase.LIVE),
