@@ -100,11 +100,16 @@ def _settings(*, azure: bool, state: Path) -> WorkspaceSettings:
         return local_workspace(connection)
     try:
         return WorkspaceSettings()
-    except (ValidationError, ValueError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "settings"
         raise fail(
-            "which workspace? Put its config.json here, or set TUNEOPS_SUBSCRIPTION_ID, "
-            "TUNEOPS_RESOURCE_GROUP and TUNEOPS_WORKSPACE"
+            f"{field}: {first['msg']}. Which workspace? Put its config.json here, or set "
+            "TUNEOPS_SUBSCRIPTION_ID, TUNEOPS_RESOURCE_GROUP and "
+            "TUNEOPS_WORKSPACE"
         ) from error
+    except ValueError as error:
+        raise fail(str(error)) from error
 
 
 def _config(file: Path) -> ProjectConfig:
