@@ -50,6 +50,7 @@ from localcloud.azureml.run_history import RunHistory
 from localcloud.azureml.runs import Runs
 from localcloud.azureml.scoring import Scoring
 from localcloud.azureml.site import Site
+from localcloud.azureml.spelling import Spelling
 from localcloud.azureml.store import Store
 from localcloud.azureml.submission import JobKind
 from localcloud.azureml.work_orders import WorkOrders
@@ -115,6 +116,7 @@ class AzureMl:
         return Starlette(
             routes=[*self._public_routes(), *self._guarded_routes()],
             middleware=[
+                Middleware(Spelling),
                 Middleware(RequestLog, counts=self._counts),
                 Middleware(RequestIds),
                 Middleware(FaultyCalls, faults=self._faults),

@@ -45,9 +45,11 @@ class Registry:
     def routes(self) -> list[Route]:
         """Routes below `/mferp/managementfrontend/.../registries/NAME`."""
         return [
+            Route("/models", self.list_models),
             Route("/models/{model}", self.get_model),
             Route("/models/{model}/versions", self.list_model_versions),
             Route("/models/{model}/versions/{version}", self.get_model_version),
+            Route("/components", self.list_components),
             Route("/components/{component}/versions", self.list_component_versions),
             Route("/components/{component}/versions/{version}", self.get_component_version),
         ]
@@ -89,24 +91,20 @@ class Registry:
             }
         )
 
+    async def list_models(self, request: Request) -> Response:
+        """All models, without their versions."""
+        models = [self._container("models", BASE_MODEL, BASE_MODEL_VERSION)]
+        return page(request, models, self._site.url)
+
+    async def list_components(self, request: Request) -> Response:
+        """All components, without their versions."""
+        components = [self._container("components", COMPONENT, self.spec.version)]
+        return page(request, components, self._site.url)
+
     async def get_model(self, request: Request) -> Response:
         """The container of a model's versions."""
         _check("Model", request.path_params["model"], BASE_MODEL)
-        return JSONResponse(
-            {
-                "id": f"{self._site.registry_uri}/models/{BASE_MODEL}",
-                "name": BASE_MODEL,
-                "type": f"{PROVIDER}/registries/models",
-                "properties": {
-                    "description": None,
-                    "tags": {},
-                    "properties": {},
-                    "isArchived": False,
-                    "latestVersion": BASE_MODEL_VERSION,
-                    "nextVersion": str(int(BASE_MODEL_VERSION) + 1),
-                },
-            }
-        )
+        return JSONResponse(self._container("models", BASE_MODEL, BASE_MODEL_VERSION))
 
     async def list_model_versions(self, request: Request) -> Response:
         """The versions of a model."""
@@ -131,6 +129,23 @@ class Registry:
         name, version = request.path_params["component"], request.path_params["version"]
         self.component(name, version, name)
         return JSONResponse(self._component())
+
+    def _container(self, kind: str, name: str, latest: str) -> Json:
+        """What has versions."""
+        return {
+            "id": f"{self._site.registry_uri}/{kind}/{name}",
+            "name": name,
+            "type": f"{PROVIDER}/registries/{kind}",
+            "properties": {
+                "description": None,
+                "tags": {},
+                "properties": {},
+                "isArchived": False,
+                "latestVersion": latest,
+                "nextVersion": _next(latest),
+            },
+            "systemData": {"createdAt": self._published, "lastModifiedAt": self._published},
+        }
 
     def _model(self) -> Json:
         uri = f"{self._site.registry_uri}/models/{BASE_MODEL}/versions/{BASE_MODEL_VERSION}"
@@ -197,6 +212,12 @@ def _on_the_wire(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_on_the_wire(item) for item in value]
     return str(value)
+
+
+def _next(version: str) -> str:
+    """The version that would come after this one."""
+    *before, last = version.split(".")
+    return ".".join((*before, str(int(last) + 1)))
 
 
 def _check(kind: str, name: str, known: str) -> None:

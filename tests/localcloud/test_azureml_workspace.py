@@ -1,6 +1,7 @@
 """The workspace, its registry, its computes, and who may call."""
 
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -27,6 +28,22 @@ class TestWorkspace:
         assert found.mlflow_tracking_uri.startswith("azureml://localhost:")
         assert found.mlflow_tracking_uri.endswith(workspace_path(azureml))
         assert found.discovery_url == f"{azureml.azureml_url}/discovery"
+
+    def test_fixed_words_of_a_path_may_have_any_case(self, azureml: Connection) -> None:
+        path = workspace_path(azureml)
+        token = LocalCredential(azureml).get_token(f"{azureml.azureml_url}/.default").token
+        with httpx2.Client(
+            base_url=azureml.azureml_url,
+            verify=ssl.create_default_context(cafile=str(azureml.ca_file)),
+            headers={"authorization": f"Bearer {token}"},
+            params={"api-version": "2024-10-01"},
+        ) as client:
+            for words in ("resourceGroups", "providers", "workspaces", "MachineLearningServices"):
+                path = path.replace(words, words.upper())
+            answer = client.get(f"{path}/COMPUTES/gpu-cluster")
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["name"] == "gpu-cluster"
+            assert client.get(f"{path}/computes/GPU-CLUSTER-2").status_code == 404
 
     def test_of_another_name_is_not_found(self, ml: MLClient) -> None:
         with pytest.raises(ResourceNotFoundError):
@@ -136,6 +153,16 @@ class TestRegistry:
         assert model.id == "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/1"
         assert "tiny" in model.tags["stand_in"]
         assert "Standard_NC24ads_A100_v4" in model.tags["finetune_compute_allow_list"]
+
+    def test_lists(self, registry: MLClient) -> None:
+        (model,) = registry.models.list()
+        assert (model.name, model.latest_version) == ("Phi-3-mini-4k-instruct", "1")
+        (component,) = registry.components.list()
+        assert component.name == "chat_completion_pipeline"
+        (version,) = registry.models.list(name=model.name)
+        assert version.version == "1"
+        (found,) = registry.components.list(name=component.name)
+        assert found.version == component.latest_version
 
     def test_pipeline_component(self, registry: MLClient) -> None:
         component = registry.components.get("chat_completion_pipeline", label="latest")
