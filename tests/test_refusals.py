@@ -82,6 +82,17 @@ def test_what_azure_can_not_change_is_refused_before_a_job_costs_anything(
     planning.plan(workspace, release(mine))
 
 
+def test_only_the_cluster_that_fine_tunes_needs_all_nodes(workspace: Workspace) -> None:
+    plan = planning.plan(
+        workspace,
+        release(
+            "compute: {name: serverless, nodes: 2}\n"
+            "training: {parameters: {compute_preprocess: cpu-cluster}}\n"
+        ),
+    )
+    assert plan.parameters["num_nodes_finetune"].value == 2
+
+
 def test_a_cluster_of_ours_gets_the_scale_of_the_config(workspace: Workspace) -> None:
     described = "compute: {name: scaled, cluster: {size: Standard_NC24ads_A100_v4}}\n"
     compute.begin_create(workspace, release(described))

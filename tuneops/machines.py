@@ -16,7 +16,8 @@ from tuneops.feasibility import Quota, Size
 from tuneops.observed import CANCELED, FAILED, Cluster
 from tuneops.parameters import Value
 
-STEPS = ("model_import", "preprocess", "finetune", "model_evaluation")
+FINETUNE = "finetune"
+STEPS = ("model_import", "preprocess", FINETUNE, "model_evaluation")
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,23 @@ def trains_on(
     places = _places(config)
     for place in (place for place in places.values() if place.serverless):
         feasibility.find_size(place.size, sizes, place.size_field)
-    clusters = {
-        place.compute: _cluster(workspace, config, place, int(nodes), nodes_field)
-        for place in places.values()
-        if not place.serverless
+    on_clusters = {step: place for step, place in places.items() if not place.serverless}
+    found = {
+        name: compute.observe(workspace, name, config.name)
+        for name in {place.compute for place in on_clusters.values()}
     }
-    place = places["finetune"]
-    field, name, is_new = clusters.get(place.compute, (place.size_field, place.size, True))
+    chosen = {
+        step: _cluster(
+            config,
+            place,
+            found[place.compute],
+            int(nodes) if step == FINETUNE else 1,
+            nodes_field,
+        )
+        for step, place in on_clusters.items()
+    }
+    place = places[FINETUNE]
+    field, name, is_new = chosen.get(FINETUNE, (place.size_field, place.size, True))
     size = feasibility.find_size(name, sizes, field)
     feasibility.check_fine_tuning_size(size.name, model_tags, field)
     note = ""
@@ -102,11 +113,10 @@ def trains_on(
 
 
 def _cluster(
-    workspace: Workspace, config: ProjectConfig, place: _Place, nodes: int, nodes_field: str
+    config: ProjectConfig, place: _Place, found: Cluster | None, nodes: int, nodes_field: str
 ) -> tuple[str, str, bool]:
     """The config field that decides the cluster's size, the size, and whether it is to be made."""
     described = config.compute.cluster if place.compute == config.compute.name else None
-    found = compute.observe(workspace, place.compute, config.name)
     field = place.compute_field
     if found is None:
         if described is None:

@@ -1,6 +1,5 @@
 """Code assets of the workspace: folders that the SDK uploads for jobs to run."""
 
-import re
 import uuid
 
 from azure.core.exceptions import AzureError
@@ -9,16 +8,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.azureml.arm import ArmError, Json, not_found, page, user_error
+from localcloud.azureml.arm import ArmError, Json, page, user_error
 from localcloud.azureml.bodies import section, text
 from localcloud.azureml.containers import Containers
 from localcloud.azureml.site import CODE_CONTAINER, Site
 from localcloud.azureml.store import Store
 from localcloud.azureml.versioned import VersionedAssets
-
-_ID = re.compile(
-    r"(?:azureml:)?/subscriptions/.+/codes/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
-)
 
 
 class Codes(VersionedAssets):
@@ -98,10 +93,7 @@ class Codes(VersionedAssets):
         Raises:
             ArmError: 404 when there is none.
         """
-        match = _ID.fullmatch(identifier)
-        key = f"{match['name']}/{match['version']}" if match else ""
-        resource = self._store.get(self.versions_kind, key)
-        if resource is None:
-            raise not_found("Code", identifier)
-        path = str(resource["properties"]["codeUri"]).removeprefix(f"{self._site.account_url}/")
+        path = str(self.find(identifier)["properties"]["codeUri"]).removeprefix(
+            f"{self._site.account_url}/"
+        )
         return self._site.blob_url(path)

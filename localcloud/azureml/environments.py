@@ -1,15 +1,9 @@
 """Environments of the workspace and their versions: what a job's command finds installed."""
 
-import re
-
-from localcloud.azureml.arm import ArmError, Json, not_found, user_error
+from localcloud.azureml.arm import ArmError, Json, user_error
 from localcloud.azureml.versioned import VersionedAssets
 
 CONTENT = ("image", "condaFile", "build")
-
-_ID = re.compile(
-    r"(?:azureml:)?/subscriptions/.+/environments/(?P<name>[^/]+)/versions/(?P<version>[^/]+)"
-)
 
 
 class Environments(VersionedAssets):
@@ -46,16 +40,3 @@ class Environments(VersionedAssets):
             "autoRebuild": properties.get("autoRebuild"),
             "stage": properties.get("stage"),
         }
-
-    def find(self, identifier: str) -> Json:
-        """The environment with this ARM id; those of registries are not here.
-
-        Raises:
-            ArmError: 404 when there is none.
-        """
-        match = _ID.fullmatch(identifier)
-        key = f"{match['name']}/{match['version']}" if match else ""
-        resource = self._store.get(self.versions_kind, key)
-        if resource is None:
-            raise not_found("Environment", identifier)
-        return resource

@@ -1,5 +1,6 @@
 """What models and data assets have in common: a container by name, and versions in it."""
 
+import re
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -56,6 +57,19 @@ class VersionedAssets(ABC):
 
     def announce(self, name: str, version: str, properties: Json) -> None:  # noqa: B027
         """Tell that a version was registered."""
+
+    def find(self, identifier: str) -> Json:
+        """The version with this ARM id; those of registries are not here.
+
+        Raises:
+            ArmError: 404 when there is none.
+        """
+        path = rf"(?:azureml:)?/subscriptions/.+/{self.kind}/([^/]+)/versions/([^/]+)"
+        match = re.fullmatch(path, identifier)
+        resource = match and self._store.get(self.versions_kind, f"{match[1]}/{match[2]}")
+        if resource is None:
+            raise not_found(self.title, identifier)
+        return resource
 
     def routes(self) -> list[Route]:
         """Routes below the workspace."""
