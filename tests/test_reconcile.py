@@ -34,6 +34,17 @@ def test_a_long_wait_is_told_once() -> None:
     assert len(release.outbox) == 1
 
 
+def test_a_project_that_can_not_be_read_hides_no_other(services: Services) -> None:
+    for name in ("bot", "other"):
+        services.store.write(documents.desired(name), DESIRED.replace(project=name), etag=None)
+    container = services.blobs.get_container_client(services.settings.state_container)
+    container.upload_blob(documents.project("bot"), b'{"name": 1}')
+    bot, other = read_status(services).projects
+    assert (bot.name, bot.phase) == ("bot", "Unreadable")
+    assert "projects/bot.json, name: Input should be a valid string; put back" in bot.reason
+    assert (other.name, other.phase) == ("other", "Waiting for data")
+
+
 def test_a_project_whose_data_can_not_be_looked_at_says_so_until_it_can(services: Services) -> None:
     services.store.write(documents.desired("bot"), DESIRED, etag=None)
     container = services.blobs.get_container_client(services.settings.datasets_container)

@@ -201,6 +201,12 @@ def test_a_config_without_fault_is_planned(workspace: Workspace) -> None:
             id="nodes-by-parameter",
         ),
         pytest.param(
+            "compute: {name: new, cluster: {size: Standard_NC24ads_A100_v4, max_instances: 2}}\n"
+            "training: {parameters: {num_nodes_finetune: 3}}\n",
+            "training.parameters.num_nodes_finetune: compute new has at most 2 nodes",
+            id="nodes-of-a-cluster-to-be-made",
+        ),
+        pytest.param(
             "training: {parameters: {number_of_gpu_to_use_finetuning: 2}}\n",
             "training.parameters.number_of_gpu_to_use_finetuning is 2, Standard_NC24ads_A100_v4"
             " has 1",
@@ -226,11 +232,20 @@ def test_refused_with_advice(workspace: Workspace, extra: str, advice: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "version"), [("Phi-9", "latest"), ("Phi-3-mini-4k-instruct", "7")]
+    ("name", "version", "advice"),
+    [
+        ("Phi-3-mini-instruct", "latest", "model.name: did you mean Phi-3-mini-4k-instruct"),
+        ("phi-3-mini-4k-instruct", "1", "model.name: did you mean Phi-3-mini-4k-instruct"),
+        ("Phi-3-mini-4k-instruct", "7", "model.version: there is 1"),
+        ("llama", "latest", "model.name: az ml model list --registry-name azureml shows them"),
+    ],
 )
-def test_model_that_the_registry_has_not(workspace: Workspace, name: str, version: str) -> None:
-    with pytest.raises(RefusedError, match=f"model {name} in registry azureml"):
+def test_model_that_the_registry_has_not(
+    workspace: Workspace, name: str, version: str, advice: str
+) -> None:
+    with pytest.raises(RefusedError, match=f"model {name} in registry azureml") as caught:
         registry.base_model(workspace, "azureml", name, version)
+    assert advice in str(caught.value)
 
 
 def test_quota_in_use_is_waited_for_and_a_deployment_beyond_it_says_so(
@@ -317,6 +332,9 @@ def test_plan_shows_every_input_with_who_decided_it(azure: Cloud, tmp_path: Path
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert shown["base_model"].endswith("/Phi-3-mini-4k-instruct/versions/1")
+    (note,) = shown["notes"]
+    assert note.startswith("latest means the newest version here")
+    assert note.endswith("does not answer (ConnectError)")
     assert shown["parameters"]["seed"] == {"value": 7, "origin": "config"}
     assert shown["parameters"]["max_seq_length"] == {"value": 256, "origin": "model"}
     assert shown["parameters"]["lr_scheduler_type"] == {"value": "cosine", "origin": "default"}

@@ -8,7 +8,7 @@ import pytest
 
 from tuneops.release import Project
 from tuneops.services import Services
-from tuneops.store import LEASE_SECONDS, BusyError, ConflictError, Store
+from tuneops.store import LEASE_SECONDS, BusyError, ConflictError, Store, UnreadableError
 
 if TYPE_CHECKING:
     pass
@@ -23,6 +23,28 @@ def test_a_document_comes_back_as_it_was_written(store: Store) -> None:
     written = store.write("a/one.json", Project(name="one", current=3), etag=None)
     assert store.read("a/one.json", Project) == written
     assert store.read("a/none.json", Project) is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "complaint"),
+    [
+        (b'{"name": "x", "current": "s3cret"}', "a/odd.json, current: Input should be a valid int"),
+        (b'{"name": "x", ', "a/odd.json: Invalid JSON"),
+        (b"", "a/odd.json: Invalid JSON"),
+        (b"\xff\xfe", "a/odd.json: Invalid JSON"),
+    ],
+)
+def test_an_unreadable_document_says_where_it_is_and_can_be_written_anew(
+    store: Store, services: Services, stored: bytes, complaint: str
+) -> None:
+    container = services.blobs.get_container_client(services.settings.state_container)
+    container.upload_blob("a/odd.json", stored)
+    with pytest.raises(UnreadableError) as caught:
+        store.read("a/odd.json", Project)
+    assert complaint in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    store.update("a/odd.json", Project, lambda seen: seen or Project(name="x", current=1))
+    assert store.read("a/odd.json", Project)
 
 
 def test_only_one_of_two_writers_wins(store: Store) -> None:

@@ -124,6 +124,7 @@ def _cluster(
                 f"{field}: the workspace has no compute {place.compute}; describe it under "
                 "compute.cluster to have it created, name another one, or use serverless"
             )
+        _check_nodes(place.compute, described.max_instances, nodes, nodes_field)
         return "compute.cluster.size", described.size, True
     if found.state in (FAILED, CANCELED):
         why = f" ({found.error})" if found.error else ""
@@ -135,13 +136,18 @@ def _cluster(
         raise RefusedError(f"{field}: {found.name} is no AmlCompute cluster; name one")
     if described and found.ours:
         _check_unchanged(found, described)
+        _check_nodes(place.compute, described.max_instances, nodes, nodes_field)
         return "compute.cluster.size", found.size, False
-    if found.max_nodes is not None and found.max_nodes < nodes:
-        raise RefusedError(
-            f"{nodes_field}: compute {found.name} has at most {found.max_nodes} nodes, "
-            f"{nodes} are asked for; ask for fewer or let it grow"
-        )
+    _check_nodes(found.name, found.max_nodes, nodes, nodes_field)
     return field, found.size, False
+
+
+def _check_nodes(cluster: str, at_most: int | None, nodes: int, field: str) -> None:
+    if at_most is not None and at_most < nodes:
+        raise RefusedError(
+            f"{field}: compute {cluster} has at most {at_most} nodes, {nodes} are asked for; "
+            "ask for fewer or let it grow"
+        )
 
 
 def _check_unchanged(found: Cluster, described: ClusterConfig) -> None:

@@ -21,6 +21,7 @@ from tuneops.release import (
     Waiting,
 )
 from tuneops.services import Services
+from tuneops.store import UnreadableError
 
 _GONE = ("Retired", "the config is not in git")
 
@@ -47,12 +48,16 @@ class ReleaseStatus(BaseModel):
 
 
 class ProjectStatus(BaseModel):
-    """One project with its newest release and the one that is live, if another."""
+    """One project with its newest release and the one that is live, if another.
+
+    `pins` is what its releases have resolved where the config leaves a version open.
+    """
 
     name: str
     phase: str
     reason: str
     data_path: str = ""
+    pins: dict[str, str] = {}
     release: ReleaseStatus | None = None
     live: ReleaseStatus | None = None
 
@@ -82,38 +87,47 @@ def read_status(services: Services, only: str | None = None) -> Status:
 
 
 def _project(services: Services, name: str) -> ProjectStatus:
+    try:
+        return _read_project(services, name)
+    except UnreadableError as error:
+        return ProjectStatus(name=name, phase="Unreadable", reason=str(error))
+
+
+def _read_project(services: Services, name: str) -> ProjectStatus:
     stored = services.store.read(documents.project(name), Project)
     project = stored.value if stored else Project(name=name)
     wanted = services.store.read(documents.desired(name), Desired)
     config = wanted.value.config if wanted else None
     path = config.data.path if config and isinstance(config.data, UploadedData) else ""
-    current = _release(services, name, project.current)
-    if current is None:
+    newest = _read_release(services, name, project.current)
+    if newest is None:
         phase, reason = ("Waiting for data", f"no data in {path} yet") if config else _GONE
         reason = project.trouble.message if project.trouble else reason
         return ProjectStatus(name=name, phase=phase, reason=reason, data_path=path)
-    live = current if project.live == current.number else _release(services, name, project.live)
+    is_live = project.live == newest.number
+    live = newest if is_live else _read_release(services, name, project.live)
     return ProjectStatus(
         name=name,
-        phase=current.phase,
-        reason=_why(current),
+        phase=newest.phase,
+        reason=_why(newest),
         data_path=path,
-        release=current,
-        live=live,
+        pins=project.remember(newest).pins,
+        release=_summary(newest),
+        live=_summary(live) if live else None,
     )
 
 
-def _why(release: ReleaseStatus) -> str:
+def _why(release: Release) -> str:
     if release.trouble:
         return release.trouble.message
     return release.waiting.reason if release.waiting else release.reason
 
 
-def _release(services: Services, name: str, number: int | None) -> ReleaseStatus | None:
+def _read_release(services: Services, name: str, number: int | None) -> Release | None:
     if number is None:
         return None
     stored = services.store.read(documents.release(name, number), Release)
-    return _summary(stored.value) if stored else None
+    return stored.value if stored else None
 
 
 def _summary(release: Release) -> ReleaseStatus:

@@ -18,6 +18,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient, ContentSettings
+from pydantic import ValidationError
 
 from tuneops.document import Document
 
@@ -31,6 +32,14 @@ T = TypeVar("T", bound=Document)
 
 class ConflictError(Exception):
     """Somebody else wrote the document first; load it again and decide anew."""
+
+
+class UnreadableError(Exception):
+    """What is stored is no document of this version; the message says where and what."""
+
+    def __init__(self, message: str, etag: str) -> None:
+        super().__init__(message)
+        self.etag = etag
 
 
 class BusyError(Exception):
@@ -55,13 +64,18 @@ class Store:
         """The document at `path`, or None when there is none.
 
         Raises:
-            pydantic.ValidationError: what is stored there is no such document.
+            UnreadableError: what is stored there is no such document.
         """
         try:
             download = self._container.download_blob(path)
         except ResourceNotFoundError:
             return None
-        return Stored(kind.model_validate_json(download.readall()), download.properties.etag)
+        try:
+            value = kind.model_validate_json(download.readall())
+        except ValidationError as error:
+            where = f"{self._container.container_name}/{path}"
+            raise UnreadableError(_complaint(where, error), download.properties.etag) from error
+        return Stored(value, download.properties.etag)
 
     def write(
         self, path: str, value: T, etag: str | None, lease: BlobLeaseClient | None = None
@@ -92,15 +106,20 @@ class Store:
     def update(self, path: str, kind: type[T], change: Callable[[T | None], T]) -> T:
         """Change a document that several writers share, as often as it takes to win.
 
-        `change` gets what is stored (None at first) and returns what shall be.
+        `change` gets what is stored (None at first, and when it can't be read) and returns what
+        shall be.
         """
         while True:
-            stored = self.read(path, kind)
-            value = change(stored.value if stored else None)
-            if stored and value == stored.value:
+            try:
+                stored = self.read(path, kind)
+                known, etag = (stored.value, stored.etag) if stored else (None, None)
+            except UnreadableError as error:
+                known, etag = None, error.etag
+            value = change(known)
+            if value == known:
                 return value
             try:
-                return self.write(path, value, stored.etag if stored else None).value
+                return self.write(path, value, etag).value
             except ConflictError:
                 continue
 
@@ -137,6 +156,17 @@ class Store:
             self.write(path, initial, etag=None)
         except ConflictError:
             return
+
+
+def _complaint(path: str, error: ValidationError) -> str:
+    """The first error without what is stored, which may hold anything."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(map(str, first["loc"]))
+    where = f"{path}, {field}" if field else path
+    return (
+        f"{where}: {first['msg']}; put back an earlier version of this blob, or go on with the "
+        "version of TuneOps that wrote it"
+    )
 
 
 def _acquire(blob: BlobClient) -> BlobLeaseClient:

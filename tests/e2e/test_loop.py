@@ -1,15 +1,20 @@
 """The loop from end to end on the local cloud; the ends are asserted through Azure's own SDKs."""
 
 import gzip
+import json
+from pathlib import Path
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 from tests.cloud import Cloud, config, jsonl, some_rows
+from tuneops.cli import app
 
 pytestmark = pytest.mark.slow
 
 
-def test_upload_and_merge_make_a_live_model(cloud: Cloud) -> None:
+def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> None:
     commit = cloud.merge({"first.yaml": config("first")}, "Add first")
     waiting = cloud.until("first", lambda seen: seen.phase == "Waiting for data")
     assert waiting.release is None
@@ -54,6 +59,14 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud) -> None:
     statuses = cloud.github(f"commits/{commit}/statuses")
     assert statuses[0]["context"] == "tuneops/first"
     assert statuses[0]["state"] == "success"
+
+    file = tmp_path / "first.yaml"
+    file.write_text(yaml.safe_dump(config("first")))
+    shown = CliRunner().invoke(app, ["plan", str(file), "--json", "--state", str(cloud.state)])
+    pinned = cloud.status("first")
+    assert pinned is not None
+    assert json.loads(shown.stdout)["base_model"] in pinned.pins.values()
+    assert json.loads(shown.stdout)["notes"] == []
 
 
 def test_a_deployment_change_trains_nothing_and_a_revert_neither(cloud: Cloud) -> None:

@@ -14,7 +14,11 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.cli.target import (
     STATE,
+    KeyOption,
+    NoAnswerError,
     StateOption,
+    Target,
+    UrlOption,
     fail,
     local_workspace,
     read_connection,
@@ -34,6 +38,7 @@ from tuneops.release import (
 )
 from tuneops.settings import WorkspaceSettings
 
+NOT_ASKED = "latest means the newest version here; to the running project it may mean another"
 _WHO = {
     Origin.TUNEOPS: "TuneOps",
     Origin.DEFAULT: "default of the tutorial",
@@ -51,20 +56,25 @@ def plan(
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    url: UrlOption = "",
+    key: KeyOption = "",
     state: StateOption = STATE,
 ) -> None:
     """Show what a config would train with, and whether it can be served; nothing is submitted.
 
     Model and component are looked up, machines and quota checked. Every input of the pipeline is
-    shown with who decided its value. Exits with 1 when the config can't be carried out.
+    shown with who decided its value. What ``latest`` meant to the project's releases is asked of
+    the running TuneOps, if there is one. Exits with 1 when the config can't be carried out.
 
     Example: tuneops plan finetune/support-bot.yaml
     """
     config = _config(file)
     workspace = Workspace(_settings(azure=azure, state=state))
-    release = _release(file, config, workspace.id)
+    pins, note = _pins(config.name, url, key, state, azure=azure)
+    release = _release(file, config, workspace.id, pins)
     try:
         found = planning.plan(workspace, release)
+        found = found.replace(notes=(*found.notes, *note))
     except (RefusedError, UnavailableError) as error:
         raise fail(f"{file}: {error}") from error
     if as_json:
@@ -121,7 +131,20 @@ def _config(file: Path) -> ProjectConfig:
         raise fail(f"{file}: {error.strerror}") from error
 
 
-def _release(file: Path, config: ProjectConfig, workspace_id: str) -> Release:
+def _pins(
+    project: str, url: str, key: str, state: Path, *, azure: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What the project's releases have resolved; a note if no running TuneOps says."""
+    if azure and not url:
+        return {}, (f"{NOT_ASKED}: give --url and --key to have it asked",)
+    try:
+        known = Target.find(url, key, state).project(project)
+    except NoAnswerError as error:
+        return {}, (f"{NOT_ASKED}: {error}",)
+    return known.pins if known else {}, ()
+
+
+def _release(file: Path, config: ProjectConfig, workspace_id: str, pins: dict[str, str]) -> Release:
     """The release that the config would begin, with files that stand for its data."""
     desired = Desired(
         project=config.name,
@@ -143,5 +166,6 @@ def _release(file: Path, config: ProjectConfig, workspace_id: str) -> Release:
         test_rows=1,
         assets={part: f"azureml:{config.name}-{part}:(the prepared data)" for part in parts},
     )
-    release = start_release(desired, Project(name=config.name), workspace_id, datetime.now(UTC))
+    project = Project(name=config.name, pins=pins)
+    release = start_release(desired, project, workspace_id, datetime.now(UTC))
     return release.replace(data=data)

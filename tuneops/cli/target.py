@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from tuneops.settings import WorkspaceSettings
-from tuneops.status import Status
+from tuneops.status import ProjectStatus, Status
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
@@ -57,6 +57,10 @@ def read_connection(state: Path) -> dict[str, Any]:
     return connection
 
 
+class NoAnswerError(Exception):
+    """The function app does not say what it was asked; the message says why."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A running TuneOps."""
@@ -84,6 +88,24 @@ class Target:
             typer.Exit: it can't be had.
         """
         try:
+            seen = self._ask(project)
+        except NoAnswerError as error:
+            raise fail(str(error)) from error
+        if seen is None:
+            raise fail(f"there is no project {project}")
+        return seen
+
+    def project(self, name: str) -> ProjectStatus | None:
+        """The status of one project, None if there is no such project.
+
+        Raises:
+            NoAnswerError: it can't be had.
+        """
+        seen = self._ask(name)
+        return seen.projects[0] if seen else None
+
+    def _ask(self, project: str | None) -> Status | None:
+        try:
             response = httpx2.get(
                 f"{self.url}/api/status",
                 params={"project": project} if project else {},
@@ -91,15 +113,17 @@ class Target:
                 timeout=TIMEOUT_SECONDS,
             )
         except httpx2.HTTPError as error:
-            raise fail(f"{self.url} does not answer ({type(error).__name__})") from error
+            raise NoAnswerError(f"{self.url} does not answer ({type(error).__name__})") from error
         if response.status_code == httpx2.codes.NOT_FOUND and project:
-            raise fail(f"there is no project {project}")
+            return None
         if response.status_code != httpx2.codes.OK:
-            raise fail(f"{self.url} answers with status {response.status_code}")
+            raise NoAnswerError(f"{self.url} answers with status {response.status_code}")
         try:
             return Status.model_validate_json(response.content)
         except ValidationError as error:
-            raise fail(f"{self.url} does not answer like this version of TuneOps") from error
+            raise NoAnswerError(
+                f"{self.url} does not answer like this version of TuneOps"
+            ) from error
 
 
 def open_storage(account_url: str, state: Path) -> "BlobServiceClient":
