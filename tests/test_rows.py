@@ -31,7 +31,7 @@ def line(value: Any) -> bytes:
     "roles", [("user", "assistant"), ("system", "user", "assistant"), ("user", "assistant") * 3]
 )
 def test_conversations_that_end_with_an_answer_are_rows(roles: tuple[str, ...]) -> None:
-    assert len(read_row(row(*roles)).messages) == len(roles)
+    assert len(read_row(row(*roles)).contents) == len(roles)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_a_shape_that_is_named_is_the_only_one(shape: Shape) -> None:
     with pytest.raises(RowError):
         read_row(row("user", "assistant"), shape)
     assert (
-        read_row(row("user", "assistant"), "messages").messages
-        == read_row(row("user", "assistant")).messages
+        read_row(row("user", "assistant"), "messages").contents
+        == read_row(row("user", "assistant")).contents
     )
 
 
@@ -194,6 +194,21 @@ def test_a_shape_that_is_named_is_the_only_one(shape: Shape) -> None:
             "doubled key",
             "has the key 'messages' twice",
             id="doubled-messages",
+        ),
+        pytest.param(
+            # As many quotes as the row has with a prompt and its id.
+            b'{"messages": [{"content": "a", "role": "user"}, {"content": "b", "content": "c",'
+            b' "role": "assistant", "role": "assistant"}]}',
+            "doubled key",
+            "has the key 'content' twice",
+            id="doubled-content",
+        ),
+        pytest.param(
+            b'{"prompt": "\\u00e9", "prompt_id": "1", "messages": [{"content": "a", "role":'
+            b' "user"}, {"content": "b", "role": "user", "role": "assistant"}]}',
+            "doubled key",
+            "has the key 'role' twice",
+            id="doubled-and-escaped",
         ),
         pytest.param(
             b'{"x": ' + b'{"a": ' * 1000 + b"1" + b"}" * 1000 + b', "messages": '

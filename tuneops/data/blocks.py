@@ -1,12 +1,15 @@
 """Whole lines of a stream, read block by block into memory that is used again and again."""
 
 from collections.abc import Iterator
+from mmap import mmap
 from typing import NamedTuple, Protocol
 
 from tuneops.data.rows import MAX_ROW_BYTES
 
 BLOCK_BYTES = MAX_ROW_BYTES + 256 * 1024
 """Room for the longest line and then some."""
+OUTPUT_BYTES = 2 * BLOCK_BYTES
+MEMORY_BYTES = BLOCK_BYTES + OUTPUT_BYTES
 SEARCHED_BYTES = 64 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -79,20 +82,31 @@ class LineReader:
         return Filled(0, cut=True)
 
 
-def lines(block: memoryview, filled: Filled) -> Iterator[bytes]:
+def views(memory: mmap) -> tuple[memoryview, memoryview]:
+    """The part of `MEMORY_BYTES` that is read and the part that is written to."""
+    whole = memoryview(memory)
+    return whole[:BLOCK_BYTES], whole[BLOCK_BYTES:MEMORY_BYTES]
+
+
+def lines(block: memoryview, filled: Filled) -> Iterator[memoryview]:
     """The lines of a filled block, without their ends.
 
     They are copied out in small pieces: memory of a megabyte is given back to the system each time
     and costs more than what is done with it.
     """
-    start = 0
+    start, size = 0, SEARCHED_BYTES
     while start < filled.size:
-        end = min(start + SEARCHED_BYTES, filled.size)
-        if end < filled.size:
-            end = start + _last_end(block[start:end]) or _next_end(block, end, filled.size)
-        piece = bytes(block[start:end])
-        yield from piece.removesuffix(b"\n").split(b"\n")
-        start = end
+        piece = bytes(block[start : min(start + size, filled.size)])
+        view, at = memoryview(piece), 0
+        while (end := piece.find(b"\n", at)) >= 0:
+            yield view[at:end]
+            at = end + 1
+        if start + len(piece) == filled.size:
+            if at < len(piece):
+                yield view[at:]
+            return
+        start += at
+        size = SEARCHED_BYTES if at else 2 * size
 
 
 def _last_end(view: memoryview) -> int:
@@ -105,14 +119,3 @@ def _last_end(view: memoryview) -> int:
             return start + found + 1
         end = start
     return 0
-
-
-def _next_end(view: memoryview, start: int, size: int) -> int:
-    """Where the line that goes on at `start` ends; `size` without an end."""
-    while start < size:
-        end = min(start + SEARCHED_BYTES, size)
-        found = bytes(view[start:end]).find(b"\n")
-        if found >= 0:
-            return start + found + 1
-        start = end
-    return size

@@ -2,7 +2,6 @@
 
 from array import array
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import NamedTuple
 
 from tuneops.data.blocks import Filled, lines
@@ -12,6 +11,7 @@ from tuneops.data.split import Split
 
 MAX_KEPT_TEXT = 2_000
 MAX_BLANK = 100
+CARRIAGE_RETURN = ord("\r")
 JSON_BYTES_PER_TURN = len('{"content":"","role":"assistant"},')
 TOKENS_PER_TURN = 4
 
@@ -69,65 +69,70 @@ def check_block(
         found.lines = 1
         found.rejected.append(Rejection(1, "too large", "is longer than any row may be", ""))
         return found
-    rows: list[Row] = []
     for line in lines(block, filled):
         found.lines += 1
-        line = line.removesuffix(b"\r")
-        if len(line) < MAX_BLANK and not line.strip():
+        if line and line[-1] == CARRIAGE_RETURN:
+            line = line[:-1]
+        if len(line) < MAX_BLANK and not bytes(line).strip():
             continue
         try:
             row = read_row(line, rules.shape)
         except RowError as error:
-            text = line[:MAX_KEPT_TEXT].decode("utf-8", "replace")
+            text = bytes(line[:MAX_KEPT_TEXT]).decode("utf-8", "replace")
             found.rejected.append(Rejection(found.lines, error.kind, str(error), text))
             continue
         part = rules.split.part(row.identity)
         if part is None:
             found.left_out += 1
             continue
-        found.numbers.append(found.lines)
         found.parts.append(part)
-        rows.append(row)
-    _write(found, rows, output)
-    _count(found, rows)
+        _note(found, row)
+        _write(found, row.line, output)
+    _count_turns(found)
     return found
 
 
-def _write(found: CheckedBlock, rows: list[Row], output: memoryview) -> None:
-    """Put the rows' lines into the output, and what does not fit beside it."""
-    found.lengths.extend([len(row.line) for row in rows])
-    ends = accumulate(found.lengths)
-    fitting = sum(1 for end in ends if end <= len(output))
-    whole = b"".join([row.line for row in rows[:fitting]])
-    output[: len(whole)] = whole
-    found.written = len(whole)
-    found.overflow = b"".join([row.line for row in rows[fitting:]])
+def _write(found: CheckedBlock, line: bytes, output: memoryview) -> None:
+    """Put a row's line into the output, or beside it when it is full."""
+    end = found.written + len(line)
+    if end <= len(output) and not found.overflow:
+        output[found.written : end] = line
+        found.written = end
+    else:
+        found.overflow += line
 
 
-def _count(found: CheckedBlock, rows: list[Row]) -> None:
+def _note(found: CheckedBlock, row: Row) -> None:
     """Note what is told of each row, and count what is told of all."""
-    found.identities.extend([int.from_bytes(row.identity[:8], "big") for row in rows])
-    found.prompts.extend([row.prompt for row in rows])
-    found.turns.extend([len(row.messages) for row in rows])
-    found.tokens.extend(map(_estimated_tokens, rows))
-    for row in rows:
-        sizes = [len(message["content"]) for message in row.messages]
-        if len(sizes) % 2:
-            found.characters["system"] += sizes.pop(0)
-            found.role_turns["system"] += 1
-        found.characters["user"] += sum(sizes[::2])
-        found.characters["assistant"] += sum(sizes[1::2])
-        found.role_turns["user"] += len(sizes) // 2
-        found.role_turns["assistant"] += len(sizes) // 2
+    sizes = [*map(len, row.contents)]
+    characters, turns = sum(sizes), len(sizes)
+    found.numbers.append(found.lines)
+    found.identities.append(row.identity >> 64)
+    found.prompts.append(row.prompt)
+    found.lengths.append(len(row.line))
+    found.tokens.append(_estimated_tokens(row.line, characters, turns))
+    found.turns.append(turns)
+    instructed = sizes[0] if turns % 2 else 0
+    asked = sum(sizes[turns % 2 :: 2])
+    found.characters["system"] += instructed
+    found.characters["user"] += asked
+    found.characters["assistant"] += characters - instructed - asked
 
 
-def _estimated_tokens(row: Row) -> int:
+def _count_turns(found: CheckedBlock) -> None:
+    """Each role's turns; only the first of an odd number is the system's."""
+    system = sum(turns % 2 for turns in found.turns)
+    pairs = (sum(found.turns) - system) // 2
+    found.role_turns = {"system": system, "user": pairs, "assistant": pairs}
+
+
+def _estimated_tokens(line: bytes, characters: int, turns: int) -> int:
     """About how many tokens the conversation has, with what Phi-3's chat template adds.
 
     A token is taken as four characters of English or one of other scripts, as Llama's tokenizer,
     which Phi-3 has, does on average; expect a fifth more or less.
     """
-    size = len(row.line) - row.line.index(b',"messages":') - JSON_BYTES_PER_TURN * len(row.messages)
-    if not row.line.isascii():
-        size += 2 * (len(row.line) - len(row.line.decode())) // 3
-    return size // 4 + TOKENS_PER_TURN * len(row.messages)
+    if not line.isascii():
+        written = len(line) - line.index(b',"messages":') - JSON_BYTES_PER_TURN * turns
+        characters += 5 * (written - characters) // 3
+    return characters // 4 + TOKENS_PER_TURN * turns

@@ -11,13 +11,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from mmap import mmap
 from typing import NamedTuple
 
-from tuneops.data.blocks import BLOCK_BYTES, LineReader, Readable
+from tuneops.data.blocks import MEMORY_BYTES, LineReader, Readable, views
 from tuneops.data.checking import CheckedBlock, Rules, check_block
 from tuneops.data.errors import DataUnavailableError
 
-OUTPUT_BYTES = 2 * BLOCK_BYTES
-MEMORY_BYTES = BLOCK_BYTES + OUTPUT_BYTES
-BLOCKS_ALONE = 16
+BLOCKS_ALONE = 4
 """From so many blocks on, helpers are worth their start."""
 WAITING = 2
 """Blocks that lie ready for each helper."""
@@ -161,9 +159,3 @@ def _shared_memory() -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def views(memory: mmap) -> tuple[memoryview, memoryview]:
-    """The part that is read and the part that is written to."""
-    whole = memoryview(memory)
-    return whole[:BLOCK_BYTES], whole[BLOCK_BYTES:MEMORY_BYTES]

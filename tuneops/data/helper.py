@@ -9,8 +9,8 @@ import sys
 from contextlib import suppress
 from mmap import mmap
 
+from tuneops.data.blocks import MEMORY_BYTES, views
 from tuneops.data.checking import Rules, check_block
-from tuneops.data.crew import MEMORY_BYTES, views
 
 
 def main(descriptors: list[int]) -> None:

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+from itertools import chain
 from typing import Any, NamedTuple
 
 import orjson
-from xxhash import xxh3_64_intdigest, xxh3_128_digest
+from xxhash import xxh3_64_intdigest, xxh3_128_intdigest
 
 from tuneops.data.shapes import TOOL_KEYS, RowError, Shape, Turn, turns
 
@@ -15,23 +16,27 @@ REFUSED = b"!refused: "
 """Begins the line of a row that its file's reader refuses; the reason follows."""
 
 Message = dict[str, str]
+_ROW_KEYS = frozenset({"prompt", "prompt_id", "messages"})
+_MESSAGE_KEYS = ["content", "role"]
+_ROLES = ["user", "assistant"]
 
 
 class Row(NamedTuple):
     """A conversation that can be trained on.
 
-    `identity` is a digest (16 bytes) of the conversation: equal conversations are one row.
+    `identity` is a digest (128 bits) of the conversation: equal conversations are one row.
     `prompt` is a fingerprint (64 bits) of what comes before its last answer. `line` is the row as
     the pipeline reads it, one line of JSON with ``prompt``, ``prompt_id`` and ``messages``.
+    `contents` are those of its turns: user and assistant in turn, if odd after one of the system.
     """
 
-    identity: bytes
+    identity: int
     prompt: int
     line: bytes
-    messages: list[Message]
+    contents: list[str]
 
 
-def read_row(line: bytes, shape: Shape = "auto") -> Row:
+def read_row(line: bytes | memoryview, shape: Shape = "auto") -> Row:
     """The row in one line of JSON Lines.
 
     Raises:
@@ -40,26 +45,31 @@ def read_row(line: bytes, shape: Shape = "auto") -> Row:
     if len(line) > MAX_ROW_BYTES:
         raise RowError("too large", f"is larger than {MAX_ROW_BYTES // 1024} KiB")
     row = _parse(line)
-    messages = _plain(row) if shape in ("auto", "messages") else None
-    if messages is None:
+    contents = _plain(row) if shape in ("auto", "messages") else None
+    if contents is None:
         messages = [{"content": said, "role": role} for role, said in turns(row, shape)]
         _check_turns(messages)
+        contents = [message["content"] for message in messages]
+    else:
+        messages = row["messages"]
+        if list(chain.from_iterable(messages)) != _MESSAGE_KEYS * len(messages):
+            messages = [{"content": said["content"], "role": said["role"]} for said in messages]
+    made = orjson.dumps(_written(row, messages), option=orjson.OPT_APPEND_NEWLINE)
+    _refuse_doubled_keys(line, row, made, len(messages))
+    return Row(*_digests(made), made, contents)
+
+
+def _written(row: dict[str, Any], messages: list[Message]) -> dict[str, Any]:
+    """The row as it is written: with a prompt and its id, and nothing else beside the messages."""
     prompt, prompt_id = row.get("prompt"), row.get("prompt_id")
     if not prompt or not isinstance(prompt, str):
         prompt = next(message["content"] for message in messages if message["role"] == "user")
     if not prompt_id or not isinstance(prompt_id, str):
         prompt_id = hashlib.sha256(prompt.encode()).hexdigest()
-    made = orjson.dumps(
-        {"prompt": prompt, "prompt_id": prompt_id, "messages": messages},
-        option=orjson.OPT_APPEND_NEWLINE,
-    )
-    # Written by json.dumps or without spaces, a line with just these keys has one of these lengths.
-    if len(line) + 1 - len(made) not in (0, 4 * len(messages) + 4):
-        _refuse_doubled_keys(line, row)
-    return Row(*_digests(made), made, messages)
+    return {"prompt": prompt, "prompt_id": prompt_id, "messages": messages}
 
 
-def _digests(line: bytes) -> tuple[bytes, int]:
+def _digests(line: bytes) -> tuple[int, int]:
     """The identity and the prompt's fingerprint of a row as it is written.
 
     They are of the messages as JSON. Quotes inside a string are escaped, and one that ends a string
@@ -67,7 +77,7 @@ def _digests(line: bytes) -> tuple[bytes, int]:
     """
     messages = memoryview(line)[line.index(b',"messages":') :]
     last = line.rindex(b'{"content":') - len(line)
-    return xxh3_128_digest(messages), xxh3_64_intdigest(messages[:last])
+    return xxh3_128_intdigest(messages), xxh3_64_intdigest(messages[:last])
 
 
 def question(line: bytes, shape: Shape = "auto") -> list[Message]:
@@ -86,40 +96,38 @@ def question(line: bytes, shape: Shape = "auto") -> list[Message]:
     return [{"content": said, "role": role} for role, said in asked]
 
 
-def _parse(line: bytes) -> Any:
-    if line.startswith(REFUSED):
-        raise RowError("broken row", line.removeprefix(REFUSED).decode("utf-8", "replace"))
+def _parse(line: bytes | memoryview) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
+        text = bytes(line)
+        if text.startswith(REFUSED):
+            reason = text.removeprefix(REFUSED).decode("utf-8", "replace")
+            raise RowError("broken row", reason) from error
         if "UTF-8" in error.msg:
             raise RowError("no UTF-8", "is not UTF-8 text") from error
         raise RowError("no JSON", f"is no JSON: {error.msg} at column {error.colno}") from error
 
 
-def _plain(row: Any) -> list[Message] | None:
-    """The messages of a row in ultrachat's own shape, checked; None when anything is unusual.
+def _plain(row: Any) -> list[str] | None:
+    """What is said in a row in ultrachat's own shape, checked; None when anything is unusual.
 
-    This is what nearly all rows go through; `turns` and `_check_turns` say what is wrong.
+    This is what nearly all rows go through, so it looks at all turns at once; `turns` and
+    `_check_turns` say what is wrong.
     """
-    said = row.get("messages") if type(row) is dict else None
-    if type(said) is not list or not 2 <= len(said) <= MAX_TURNS or not TOOL_KEYS.isdisjoint(row):
+    try:
+        said = row["messages"]
+        roles: list[str] = [message["role"] for message in said]
+        contents: list[str] = [message["content"] for message in said]
+        blank = not all(contents) or any(map(str.isspace, contents))
+        keys = sum(map(len, said))
+    except (KeyError, TypeError):
         return None
-    messages: list[Message] = []
-    expected = "user"
-    for message in said:
-        if type(message) is not dict or len(message) != 2:
-            return None
-        content, role = message.get("content"), message.get("role")
-        if type(content) is not str or not content or content.isspace():
-            return None
-        if role != expected:
-            if role != "system" or messages:
-                return None
-        else:
-            expected = "assistant" if expected == "user" else "user"
-        messages.append({"content": content, "role": role})
-    return messages if expected == "user" and role == "assistant" else None
+    first = 1 if roles[:1] == ["system"] else 0
+    pairs = (len(roles) - first) // 2
+    if blank or not pairs or roles[first:] != _ROLES * pairs or keys != 2 * len(said):
+        return None
+    return contents if len(said) <= MAX_TURNS and TOOL_KEYS.isdisjoint(row) else None
 
 
 def _check_turns(messages: list[Message]) -> None:
@@ -145,11 +153,21 @@ def _check_turns(messages: list[Message]) -> None:
             raise RowError("empty turn", f"turn {index + 1} is empty")
 
 
-def _refuse_doubled_keys(line: bytes, row: Any) -> None:
-    """Refuse a line in which an object has the same key twice: only one of them could be used."""
+def _refuse_doubled_keys(line: bytes | memoryview, row: Any, made: bytes, turns: int) -> None:
+    """Refuse a line in which an object has the same key twice: only one of them could be used.
+
+    A line with the keys of what was `made` of it has one of two lengths, written by json.dumps or
+    without spaces, and as many quotes, however its letters are escaped.
+    """
+    alike = row.keys() == _ROW_KEYS
+    if alike and len(line) + 1 - len(made) in (0, 4 * turns + 4):
+        return
+    text = bytes(line)
+    if alike and text.count(b'"') == made.count(b'"'):
+        return
     try:
-        if line.count(b'":') != _keys(row):
-            json.loads(line, object_pairs_hook=_distinct)
+        if text.count(b'":') != _keys(row):
+            json.loads(text, object_pairs_hook=_distinct)
     except RecursionError as error:
         raise RowError("too deep", "is nested too deeply") from error
 

@@ -19,14 +19,14 @@ class Split(NamedTuple):
     validation: int
     sample: int = SPACE
 
-    def part(self, identity: bytes) -> int | None:
+    def part(self, identity: int) -> int | None:
         """The part that a row goes to, as its index in `PARTS`; None: the sample is without it.
 
-        `identity` is the row's digest (16 bytes): one position in each half.
+        `identity` is the row's digest (128 bits): one position in each half.
         """
-        if int.from_bytes(identity[8:], "big") >= self.sample:
+        if identity % SPACE >= self.sample:
             return None
-        place = int.from_bytes(identity[:8], "big")
+        place = identity // SPACE
         if place >= self.validation:
             return _TRAIN
         return _TEST if place < self.test else _VALIDATION
