@@ -15,8 +15,10 @@ import pytest
 from tests.config_text import config_of
 from tests.test_data import storage_of, stored
 from tuneops.config import HubData, ProjectConfig
-from tuneops.data.errors import DataError
-from tuneops.data.prepare import find_source, prepare
+from tuneops.data import job
+from tuneops.data.errors import DataError, TooLargeError
+from tuneops.data.job import Task
+from tuneops.data.prepare import find_source, key_of, prepare
 from tuneops.services import Services
 
 pytestmark = pytest.mark.slow
@@ -61,7 +63,7 @@ def test_splits_of_a_dataset_are_sampled_and_stored(on_disk: Path, services: Ser
     wanted = config(sample_percent=50)
     source = find_source(storage_of(services), wanted)
     assert source is not None
-    data = prepare(storage_of(services), source, wanted, known_revision=COMMIT)
+    data = prepare(storage_of(services), source, wanted, revision=COMMIT)
     assert data.revision == COMMIT
     assert 60 <= data.train_rows <= 140
     assert 8 <= data.test_rows <= 32
@@ -71,7 +73,7 @@ def test_splits_of_a_dataset_are_sampled_and_stored(on_disk: Path, services: Ser
     sample = json.loads(stored(services, f"{data.folder}/sample_score.json"))
     (conversation,) = sample["input_data"]["input_string"]
     assert conversation[-1]["content"].startswith("test_gen question")
-    assert prepare(storage_of(services), source, wanted, known_revision=COMMIT) == data
+    assert prepare(storage_of(services), source, wanted, revision=COMMIT) == data
 
 
 def test_a_split_that_is_not_there_is_named(on_disk: Path, services: Services) -> None:
@@ -79,15 +81,31 @@ def test_a_split_that_is_not_there_is_named(on_disk: Path, services: Services) -
     source = find_source(storage_of(services), wanted)
     assert source is not None
     with pytest.raises(DataError, match="train_all"):
-        prepare(storage_of(services), source, wanted, known_revision=COMMIT)
+        prepare(storage_of(services), source, wanted, revision=COMMIT)
 
 
-def test_a_split_that_is_too_large_is_refused(on_disk: Path, services: Services) -> None:
+def test_a_split_that_is_too_large_is_left_to_a_job(
+    on_disk: Path, services: Services, tmp_path: Path
+) -> None:
     storage = replace(storage_of(services), max_bytes=1000)
-    source = find_source(storage, config())
+    wanted = config(sample_percent=50)
+    source = find_source(storage, wanted)
     assert source is not None
-    with pytest.raises(DataError, match=f"split train_sft of {DATASET} holds more than 1,000"):
-        prepare(storage, source, config(), known_revision=COMMIT)
+    with pytest.raises(TooLargeError, match=f"split train_sft of {DATASET} holds more than 1,000"):
+        prepare(storage, source, wanted, revision=COMMIT)
+
+    folder = f"bot/{key_of(source, wanted, COMMIT)}"
+    task = Task(config=wanted, source=source.name, folder=folder, revision=COMMIT)
+    job.run(task, tmp_path / "out")
+    for made in (tmp_path / "out").iterdir():
+        blob = services.blobs.get_blob_client(storage.prepared, f"{folder}/{made.name}")
+        blob.upload_blob(made.read_bytes())
+    found = prepare(storage, source, wanted, revision=COMMIT)
+    assert found.folder == folder
+    alone = services.settings.model_copy(update={"prepared_container": f"{storage.prepared}-2"})
+    services.blobs.create_container(alone.prepared_container)
+    roomy = replace(storage_of(services), prepared=alone.prepared_container)
+    assert prepare(roomy, source, wanted, revision=COMMIT) == found
 
 
 @pytest.fixture

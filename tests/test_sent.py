@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Model
+from azure.storage.blob import BlobServiceClient
 
 from tests.planned import release, until
 from tuneops import planning
-from tuneops.azureml import compute, endpoints, jobs
+from tuneops.azureml import compute, data_jobs, endpoints, jobs
 from tuneops.azureml.workspace import Workspace
+from tuneops.config import HubData, Splits
+from tuneops.data.job import TASK, Task
+from tuneops.release import DataJob
 
 pytestmark = pytest.mark.slow
 
@@ -17,6 +21,8 @@ IDENTITY = (
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity"
     "/userAssignedIdentities/reader"
 )
+COMMIT = "c" * 40
+SPLITS = Splits(train="train", test="test")
 CLIENT = "11111111-2222-3333-4444-555555555555"
 
 
@@ -35,6 +41,25 @@ def test_a_cluster(workspace: Workspace) -> None:
     assert sent.tags == {"team": "ai", **made.tags}
     (identity,) = sent.identity.user_assigned_identities
     assert identity.resource_id == IDENTITY
+
+
+def test_a_job_for_data_of_the_hub(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.contoso.example")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    made = release("compute: {name: cpu-cluster}\n")
+    data = HubData(source="huggingface", dataset="contoso/chats", splits=SPLITS)
+    config = made.config.model_copy(update={"data": data})
+    made = made.replace(config=config, data=None, data_job=DataJob(key="k" * 12, revision=COMMIT))
+    task = Task(config=config, source="contoso/chats", folder="bot/key", revision=COMMIT)
+    container = BlobServiceClient("https://contoso.blob.core.windows.net").get_container_client("p")
+    data_jobs.submit(workspace, made, task, "", container)
+    sent = workspace.ml.jobs.get(made.data_job_name)
+    assert sent.command == "python -m tuneops.data.job ${{outputs.prepared}}"
+    assert not sent.inputs
+    assert Task.model_validate_json(sent.environment_variables.pop(TASK)) == task
+    assert sent.environment_variables == {"HF_ENDPOINT": "https://hub.contoso.example"}
+    assert sent.limits.timeout == data_jobs.MAX_SECONDS
+    assert sent.outputs["prepared"].path.endswith("/datastores/tuneops_prepared/paths/bot/key")
 
 
 def test_a_job(workspace: Workspace) -> None:

@@ -55,23 +55,31 @@ def _fail(action: actions.Fail, release: Release, s: Services, now: datetime) ->
 
 
 def _prepare_data(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    pinned = release.pins.hub_revision
+    job, config = release.data_job, release.config
+    known = release.pins.hub_revision
+    revision = job.revision if job else prepare.revision_of(config, known)
     try:
-        data = prepare.prepare(s.storage, release.source, release.config, pinned)
+        data = prepare.prepare(s.storage, release.source, config, revision)
     except TooLargeError as error:
-        if release.data_job:
+        if job:
             raise DataError(f"job {release.data_job_name} completed and left no data") from error
-        key = prepare.key_of(release.source, release.config)
-        return release.replace(data_job=DataJob(key=key))
+        key = prepare.key_of(release.source, config, revision)
+        return release.replace(data_job=DataJob(key=key, revision=revision))
     report = f"{data.folder}/{REPORT_HTML}"
     return release.replace(data=data).link(report=_prepared_url(s, report))
 
 
 def _submit_data_job(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    source, settings = release.source, s.settings
-    files = prepare.files_of(s.storage, source)
-    folder = f"{release.project}/{release.data_job.key if release.data_job else ''}"
-    task = Task(config=release.config, source=source.name, files=files, folder=folder)
+    source, job, settings = release.source, release.data_job, s.settings
+    if job is None:
+        raise ValueError("no job prepares the data")
+    task = Task(
+        config=release.config,
+        source=source.name,
+        files=prepare.files_of(s.storage, source),
+        folder=f"{release.project}/{job.key}",
+        revision=job.revision,
+    )
     url = str(s.blobs.get_blob_client(settings.datasets_container, source.name).url)
     target = s.blobs.get_container_client(settings.prepared_container)
     data_jobs.submit(s.workspace, release, task, url.partition("?")[0], target)

@@ -110,9 +110,13 @@ class PreparedData(Document):
 
 
 class DataJob(Document):
-    """The job that prepares data which is too large for a function; `key` names the data."""
+    """The job that prepares data which is too large for a function; `key` names the data.
+
+    `revision` is the commit of a hub dataset.
+    """
 
     key: str
+    revision: str = ""
     attempt: int = 1
 
 

@@ -1,5 +1,6 @@
 """Preparation of data that is more than a function takes: `tuneops.data.job` as a command job."""
 
+import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -13,10 +14,12 @@ from tuneops import names
 from tuneops.azureml.errors import azure_errors
 from tuneops.azureml.jobs import job_identity
 from tuneops.azureml.workspace import Workspace
-from tuneops.config import InstanceTypes
+from tuneops.config import HubData, InstanceTypes
 from tuneops.data.job import TASK, Task
 from tuneops.release import Release
 
+COMMAND = "python -m tuneops.data.job ${{outputs.prepared}}"
+MAX_SECONDS = 24 * 60 * 60
 DATASTORE = "tuneops_prepared"
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 PACKAGES = (
@@ -38,7 +41,7 @@ def submit(
 ) -> None:
     """Submit the job that prepares the release's data, under its deterministic name.
 
-    `url` is where the data is; what is made goes to `task.folder` of the container `target`.
+    `url` is where uploaded data is; what is made goes to `task.folder` of the container `target`.
 
     Raises:
         RefusedError: the workspace does not accept the job.
@@ -54,29 +57,41 @@ def submit(
 
 
 def _job(release: Release, task: Task, url: str, code: str) -> Any:
-    from azure.ai.ml import Input, Output, command
+    from azure.ai.ml import Output, command
 
     wanted = release.config.compute
-    kind = "uri_folder" if task.files else "uri_file"
+    inputs = {} if isinstance(release.config.data, HubData) else {"data": _input(task, url)}
     target = f"azureml://datastores/{DATASTORE}/paths/{task.folder}"
     job = command(
         name=release.data_job_name,
         display_name=f"{release.project}: prepare {task.source}"[:256],
         experiment_name=f"{release.project}-data",
         code=code,
-        command="python -m tuneops.data.job ${{inputs.data}} ${{outputs.prepared}}",
+        command=" ".join([COMMAND, *(f"${{{{inputs.{name}}}}}" for name in inputs)]),
         environment=_environment(),
-        environment_variables={TASK: task.model_dump_json()},
-        inputs={"data": Input(type=kind, path=url, mode="ro_mount")},
+        environment_variables={TASK: task.model_dump_json(), **_hub_settings()},
+        inputs=inputs,
         outputs={"prepared": Output(type="uri_folder", path=target, mode="rw_mount")},
         compute=None if wanted.serverless else wanted.name,
         identity=job_identity(wanted.identity),
         tags=release.tags,
     )
+    job.set_limits(timeout=MAX_SECONDS)
     if wanted.serverless:
         types = wanted.instance_types or InstanceTypes()
         job.set_resources(instance_type=types.preprocess, instance_count=1)
     return job
+
+
+def _input(task: Task, url: str) -> Any:
+    from azure.ai.ml import Input
+
+    return Input(type="uri_folder" if task.files else "uri_file", path=url, mode="ro_mount")
+
+
+def _hub_settings() -> dict[str, str]:
+    """Which hub to ask; a token stays here, since whoever sees the job sees its environment."""
+    return {name: os.environ[name] for name in ("HF_ENDPOINT",) if name in os.environ}
 
 
 def _environment() -> Any:

@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from tuneops.data.blocks import Readable
-from tuneops.data.errors import DataError
+from tuneops.data.errors import DataError, TooLargeError
 from tuneops.data.rows import MAX_ROW_BYTES, REFUSED
 
 CONTAINERS = ("jsonl", "json", "csv", "tsv", "parquet")
@@ -51,7 +51,8 @@ def format_of(name: str) -> Format | None:
 def as_lines(raw: io.RawIOBase, kind: Format, name: str, max_bytes: int) -> Readable:
     """What is in the file as lines of JSON, one for each row.
 
-    Reading it raises DataError when it is broken or has more than `max_bytes`, unpacked.
+    Reading it raises DataError when it is broken, TooLargeError when it has more than `max_bytes`,
+    unpacked.
     """
     plain = Guarded(_decompressed(raw, kind.compression), name, max_bytes)
     if kind.container == "jsonl":
@@ -98,7 +99,8 @@ class Guarded(io.RawIOBase):
         """As the stream does.
 
         Raises:
-            DataError: it is broken, or longer than is allowed.
+            DataError: it is broken.
+            TooLargeError: it is longer than is allowed.
         """
         try:
             size = self._stream.readinto(buffer) or 0
@@ -115,10 +117,7 @@ class Guarded(io.RawIOBase):
             raise DataError(f"{self._name} is damaged: {reason}") from error
         self._left -= size
         if self._left < 0:
-            raise DataError(
-                f"{self._name} holds more than {self._max_bytes:,} bytes, the limit; use "
-                "less of it, or raise TUNEOPS_MAX_UPLOAD_BYTES"
-            )
+            raise TooLargeError(f"{self._name} holds more than {self._max_bytes:,} bytes")
         return size
 
 

@@ -1,5 +1,6 @@
 """Data of the Hugging Face hub: chosen splits at one revision, streamed."""
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from xxhash import xxh3_64_intdigest
 
 from tuneops.config import HubData
 from tuneops.data.blocks import Readable
-from tuneops.data.errors import DataError, DataUnavailableError
+from tuneops.data.errors import DataError, DataUnavailableError, TooLargeError
 from tuneops.data.formats import Guarded, LinesOf
 from tuneops.data.preparation import Input
 from tuneops.data.rows import Message, question
@@ -61,7 +62,8 @@ def resolve_revision(data: HubData) -> str:
 def inputs(data: HubData, revision: str, max_bytes: int) -> list[Input]:
     """The chosen splits at a revision, each of them one part; the `sample_percent` is applied.
 
-    Reading a split of more than `max_bytes` raises DataError.
+    Reading a split of more than `max_bytes` raises TooLargeError, at once where the dataset says
+    how large it is.
     """
     wanted = {TRAIN: data.splits.train, TEST: data.splits.test}
     if data.splits.validation:
@@ -86,11 +88,13 @@ def questions(data: HubData, revision: str, at_most: int) -> list[list[Message]]
 
 @contextmanager
 def _open(data: HubData, revision: str, split: str, max_bytes: int) -> Iterator[Readable]:
-    lines = LinesOf(line + b"\n" for line in _lines(data, revision, split))
+    lines = LinesOf(line + b"\n" for line in _lines(data, revision, split, max_bytes))
     yield Guarded(lines, f"split {split} of {data.dataset}", max_bytes)
 
 
-def _lines(data: HubData, revision: str, split: str) -> Iterator[bytes]:
+def _lines(
+    data: HubData, revision: str, split: str, max_bytes: float = math.inf
+) -> Iterator[bytes]:
     """The sample of a split's rows as lines of JSON.
 
     Where the dataset says how many rows there are, the first of them, so that the rest need not be
@@ -100,7 +104,11 @@ def _lines(data: HubData, revision: str, split: str) -> Iterator[bytes]:
     try:
         rows = _open_split(data, revision, split)
         counts = rows.info.splits or {}
-        total = counts[split].num_examples if split in counts else 0
+        total, size = (
+            (counts[split].num_examples, counts[split].num_bytes) if split in counts else (0, 0)
+        )
+        if size * share > max_bytes:
+            raise TooLargeError(f"split {split} of {data.dataset} holds {size:,} bytes")
         end = max(1, round(total * share)) if total else None
         for row in islice(rows, end):
             line = orjson.dumps(row, default=str)

@@ -1,6 +1,6 @@
-"""``python -m tuneops.data.job DATA OUT``: preparation on a compute of Azure ML.
+"""``python -m tuneops.data.job OUT [DATA]``: preparation on a compute of Azure ML.
 
-DATA is a file or a folder, OUT the folder for what is made; what to make of it stands in the
+OUT is the folder for what is made, DATA the uploaded file or folder; what to make stands in the
 environment variable `TASK`.
 """
 
@@ -9,8 +9,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tuneops.config import ProjectConfig
-from tuneops.data import local
+from tuneops.config import HubData, ProjectConfig
+from tuneops.data import hub, local
 from tuneops.data.errors import DataError
 from tuneops.data.outputs import Folder
 from tuneops.data.preparation import Input
@@ -22,16 +22,22 @@ TASK = "TUNEOPS_PREPARATION"
 
 
 class Task(Document):
-    """What a job prepares: `files` of a folder by their names, none if the source is a file."""
+    """What a job prepares: `files` of a folder by their names, none if the source is a file.
+
+    `revision` is the commit of a hub dataset.
+    """
 
     config: ProjectConfig
     source: str
     files: tuple[str, ...] = ()
     folder: str
+    revision: str = ""
 
 
-def run(task: Task, data: Path, out: Path) -> None:
-    """Prepare `data` in `out`; the description comes last, so what has one is complete.
+def run(task: Task, out: Path, data: Path | None = None) -> None:
+    """Prepare `data`, or what is on the hub, in `out`.
+
+    The description comes last, so what has one is complete.
 
     Raises:
         DataError: the data is too broken or has too few rows.
@@ -43,6 +49,7 @@ def run(task: Task, data: Path, out: Path) -> None:
             sink,
             task.source,
             task.folder,
+            task.revision,
             processes=os.cpu_count() or 1,
         )
         sink.commit(DESCRIPTIONS | {f"{part}.jsonl" for part in PARTS})
@@ -50,8 +57,12 @@ def run(task: Task, data: Path, out: Path) -> None:
         sink.commit({PREPARED})
 
 
-def _inputs(task: Task, data: Path) -> list[Input]:
-    """The inputs under the names that they have in the datasets container."""
+def _inputs(task: Task, data: Path | None) -> list[Input]:
+    """The inputs under the names that they have in the datasets container, or on the hub."""
+    if isinstance(task.config.data, HubData):
+        return hub.inputs(task.config.data, task.revision, local.UNLIMITED)
+    if data is None:
+        raise ValueError("which data?")
     if not task.files:
         return [replace(each, name=task.source) for each in local.inputs(data)]
     return [
@@ -63,9 +74,8 @@ def _inputs(task: Task, data: Path) -> list[Input]:
 
 def main() -> None:
     """Run as a job."""
-    data, out = sys.argv[1:]
     try:
-        run(Task.model_validate_json(os.environ[TASK]), Path(data), Path(out))
+        run(Task.model_validate_json(os.environ[TASK]), *map(Path, sys.argv[1:]))
     except DataError as error:
         sys.exit(str(error))
 

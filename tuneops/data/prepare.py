@@ -55,14 +55,13 @@ def find_source(storage: Storage, config: ProjectConfig) -> Source | None:
 
 
 def prepare(
-    storage: Storage, source: Source, config: ProjectConfig, known_revision: str = ""
+    storage: Storage, source: Source, config: ProjectConfig, revision: str = ""
 ) -> PreparedData:
     """Check and split the rows of `source` and store them in the container for prepared data.
 
     All that is made stands below ``PROJECT/KEY``, where the key names the source and how it is
     prepared: what is there already is not made again. Files of equal rows are stored once: of
-    those only the report is new. `known_revision` is the hub's commit to use when the config names
-    none.
+    those only the report is new. `revision` is the commit of a hub dataset.
 
     Raises:
         TooLargeError: a job has to prepare it.
@@ -70,8 +69,7 @@ def prepare(
         DataChangedError: the blob is not the one that `source` names any more.
         DataUnavailableError: it can't be read now.
     """
-    revision = _revision(config, known_revision)
-    folder = f"{config.name}/{_key(source, config, revision)}"
+    folder = f"{config.name}/{key_of(source, config, revision)}"
     target = storage.blobs.get_container_client(storage.prepared)
     done = _read(target, f"{folder}/{PREPARED}")
     if done:
@@ -122,13 +120,11 @@ def files_of(storage: Storage, source: Source) -> tuple[str, ...]:
     return tuple(each.name.removeprefix(source.name) for each in found)
 
 
-def key_of(source: Source, config: ProjectConfig) -> str:
-    """Names uploaded data and how it is prepared."""
-    return _key(source, config, "")
-
-
-def _key(source: Source, config: ProjectConfig, revision: str) -> str:
-    return names.digest(source.model_dump(), revision, _deciding(config))
+def key_of(source: Source, config: ProjectConfig, revision: str = "") -> str:
+    """Names data and how it is prepared; `revision` is the commit of a hub dataset."""
+    length = config.training.parameters.max_seq_length
+    deciding = {"data": config.data.model_dump(), "max_seq_length": length}
+    return names.digest(source.model_dump(), revision, deciding)
 
 
 def wanted(config: ProjectConfig) -> Wanted:
@@ -157,19 +153,18 @@ def sample_score(conversation: list[Message], settings: SmokeTest) -> bytes:
     return json.dumps(body, indent=2, ensure_ascii=False).encode()
 
 
-def _revision(config: ProjectConfig, known: str) -> str:
-    """The commit of a hub dataset; empty for uploaded data."""
+def revision_of(config: ProjectConfig, known: str) -> str:
+    """The commit of a hub dataset: `known` if the config leaves it open; empty for uploaded data.
+
+    Raises:
+        DataError: the hub has no such dataset or revision.
+        DataUnavailableError: the hub can't be asked now.
+    """
     data = config.data
     if not isinstance(data, HubData):
         return ""
     pinned = known if data.revision is None else ""
     return pinned or hub.resolve_revision(data)
-
-
-def _deciding(config: ProjectConfig) -> dict[str, Any]:
-    """What of a config decides how its data is prepared."""
-    length = config.training.parameters.max_seq_length
-    return {"data": config.data.model_dump(), "max_seq_length": length}
 
 
 def _inputs(storage: Storage, source: Source, config: ProjectConfig, revision: str) -> list[Input]:
