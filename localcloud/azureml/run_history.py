@@ -81,7 +81,7 @@ class RunHistory:
     async def list_services(self, request: Request) -> Response:
         """What became of a job's services on one of its nodes, of which there is one."""
         name, node = request.path_params["run"], request.path_params["node"]
-        if not node.isdigit():
+        if not node.isdecimal():
             raise user_error(f"'{node}' is not the number of a node.", target="nodeId")
         self._run(name)
         job = self._lifecycle.job(name)

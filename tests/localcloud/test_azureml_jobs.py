@@ -274,10 +274,14 @@ def test_a_step_says_who_made_it(
     assert found["systemData"]["createdAt"] >= whole["createdAt"]
 
 
-def test_a_pipeline_has_no_services_to_show(ml: MLClient, job: str) -> None:
+def test_a_pipeline_has_no_services_to_show(
+    azureml: Connection, ml: MLClient, rest: httpx2.Client, job: str
+) -> None:
     assert ml.jobs.show_services(job) is None
     with pytest.raises(ResourceNotFoundError):
         ml.jobs.show_services("absent")
+    path = f"/history/v1.0{workspace_path(azureml)}/runs/{job}/serviceinstances"
+    assert rest.get(f"{path}/first").status_code == rest.get(f"{path}/%C2%B2").status_code == 400
 
 
 class TestCancellation:
