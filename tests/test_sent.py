@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Model
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import ContainerClient
 
+from tests.cloud import Cloud
 from tests.planned import release, until
 from tuneops import planning
 from tuneops.azureml import compute, data_jobs, endpoints, jobs
@@ -43,7 +44,9 @@ def test_a_cluster(workspace: Workspace) -> None:
     assert identity.resource_id == IDENTITY
 
 
-def test_a_job_for_data_of_the_hub(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_for_data_of_the_hub(
+    azure: Cloud, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "https://hub.contoso.example")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     made = release("compute: {name: cpu-cluster}\n")
@@ -51,7 +54,8 @@ def test_a_job_for_data_of_the_hub(workspace: Workspace, monkeypatch: pytest.Mon
     config = made.config.model_copy(update={"data": data})
     made = made.replace(config=config, data=None, data_job=DataJob(key="k" * 12, revision=COMMIT))
     task = Task(config=config, source="contoso/chats", folder="bot/key", revision=COMMIT)
-    container = BlobServiceClient("https://contoso.blob.core.windows.net").get_container_client("p")
+    account = azure.connection["storage"]["connection_string"]
+    container = ContainerClient.from_connection_string(account, "prepared")
     data_jobs.submit(workspace, made, task, "", container)
     sent = workspace.ml.jobs.get(made.data_job_name)
     assert sent.command == "python -m tuneops.data.job ${{outputs.prepared}}"

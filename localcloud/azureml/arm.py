@@ -1,7 +1,7 @@
 """What every Azure Resource Manager answer has in common: errors, bodies, times, names, pages."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -119,14 +119,6 @@ def page(request: Request, items: Sequence[Json], base_url: str) -> Response:
         url = request.url.include_query_params(**more)
         body["nextLink"] = f"{base_url}{url.path}?{url.query}"
     return JSONResponse(body)
-
-
-def listed(request: Request, archived: Callable[[Json], bool]) -> Callable[[Json], bool]:
-    """A test for `listViewType`: active items only (the default), archived ones, or all."""
-    view = request.query_params.get("listViewType", "ActiveOnly")
-    if view == "All":
-        return lambda item: True
-    return lambda item: archived(item) == (view == "ArchivedOnly")
 
 
 def _count(request: Request, name: str, default: int) -> int:

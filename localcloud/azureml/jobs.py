@@ -11,15 +11,24 @@ from localcloud.azureml.arm import (
     PROVIDER,
     Json,
     check_name,
-    listed,
     not_found,
     page,
     system_data,
     user_error,
 )
-from localcloud.azureml.bodies import read_json, section, string_map
+from localcloud.azureml.bodies import flag, read_json, section, string_map
+from localcloud.azureml.filters import (
+    being,
+    every,
+    having,
+    is_archived,
+    listed,
+    own_properties,
+    own_tags,
+)
 from localcloud.azureml.lifecycle import ENDED, Lifecycle
 from localcloud.azureml.operations import Operations
+from localcloud.azureml.services import job_services
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.submission import JobKind, Submission
 
@@ -62,8 +71,15 @@ class Jobs:
                 self._begin_cancellation(resource["name"], record.get("cancellation"))
 
     async def list_jobs(self, request: Request) -> Response:
-        """All jobs, newest first."""
-        wanted = listed(request, lambda job: job["properties"]["isArchived"])
+        """The jobs that are asked for, newest first; none of them is a schedule's."""
+        wanted = every(
+            listed(request, is_archived),
+            having(request, "tag", own_tags),
+            having(request, "properties", own_properties),
+            being(request, "jobType", lambda job: job["properties"]["jobType"]),
+            being(request, "scheduled", lambda job: "false"),
+            being(request, "scheduleId", lambda job: None),
+        )
         jobs = [record["resource"] for record in reversed(self._lifecycle.jobs())]
         return page(request, [job for job in jobs if wanted(job)], self._site.url)
 
@@ -76,7 +92,11 @@ class Jobs:
         step = self._lifecycle.step(name)
         if step is None:
             raise not_found("Job", name)
-        return JSONResponse(self._envelope(name) | {"systemData": {"createdAt": step["created"]}})
+        job = self._lifecycle.job(step["job"])
+        system = job["resource"]["systemData"] if job else {}
+        created = {key: system.get(key) for key in ("createdBy", "createdByType")}
+        system = {"createdAt": step["created"], **created}
+        return JSONResponse(self._envelope(name) | {"systemData": system})
 
     async def put_job(self, request: Request) -> Response:
         """Submit a job, or change the description of one that is there."""
@@ -84,7 +104,7 @@ class Jobs:
         properties = section(await read_json(request), "properties")
         record = self._lifecycle.job(name)
         if record is not None:
-            self._update(record, properties)
+            self._update(record, properties, request.state.caller)
             return JSONResponse(record["resource"])
         kind = self._kinds.get(str(properties.get("jobType")))
         if kind is None:
@@ -135,11 +155,12 @@ class Jobs:
         record = self._lifecycle.job(name)
         return record is None or record["resource"]["properties"]["status"] in ENDED
 
-    def _update(self, record: Json, properties: Json) -> None:
+    def _update(self, record: Json, properties: Json, caller: str) -> None:
+        shown = record["resource"]["properties"]
         changed = [
             key
             for key, before in record["submitted"].items()
-            if (properties.get(key) or None) != (before or None)
+            if not _is_same(properties.get(key), before, shown.get(key))
         ]
         if changed:
             names = ", ".join(key[0].upper() + key[1:] for key in changed)
@@ -149,12 +170,8 @@ class Jobs:
                 f"job's {names} cannot be changed. Only {CHANGEABLE} can be updated.",
                 inner={"code": "Immutable", "innerError": {"code": "JobPropertyImmutable"}},
             )
-        current = record["resource"]["properties"]
-        current["tags"] |= string_map(properties, "tags")
-        current["isArchived"] = bool(properties.get("isArchived", current["isArchived"]))
-        current["displayName"] = properties.get("displayName") or current["displayName"]
-        current["description"] = properties.get("description") or current["description"]
-        self._lifecycle.save(record)
+        archived = None if properties.get("isArchived") is None else flag(properties, "isArchived")
+        self._lifecycle.describe(record, properties, archived, caller)
 
     def _envelope(self, name: str) -> Json:
         identifier = f"{self._site.workspace_path}/jobs/{name}"
@@ -169,7 +186,7 @@ class Jobs:
                 "displayName": properties.get("displayName") or name,
                 "status": "Preparing",
                 "experimentName": properties.get("experimentName") or "Default",
-                "services": self._services(name),
+                "services": job_services(self._site, name, _wanted_services(properties)),
                 "computeId": properties.get("computeId"),
                 "isArchived": bool(properties.get("isArchived", False)),
                 "identity": properties.get("identity"),
@@ -180,24 +197,25 @@ class Jobs:
             "systemData": system_data(caller),
         }
 
-    def _services(self, name: str) -> Json:
-        studio = self._site.connection.cloud.metadata.azure_portal.rstrip("/")
-        endpoints = {
-            "Tracking": f"{self._site.mlflow_uri}?",
-            "Studio": f"{studio}/runs/{name}?wsid={self._site.workspace_path}",
-        }
-        return {
-            kind: {
-                "jobServiceType": kind,
-                "port": None,
-                "endpoint": endpoint,
-                "status": None,
-                "errorMessage": None,
-                "properties": None,
-                "nodes": None,
-            }
-            for kind, endpoint in endpoints.items()
-        }
+
+def _is_same(given: object, submitted: object, shown: object) -> bool:
+    """Whether a PUT leaves a property as it is: as it was submitted, or as it is shown."""
+    return _essence(given) in (_essence(submitted), _essence(shown))
+
+
+def _essence(value: object) -> object:
+    """A value without what is null, since the SDK sends that or leaves it out."""
+    if isinstance(value, dict):
+        kept = {key: _essence(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item is not None} or None
+    if isinstance(value, list):
+        return [_essence(item) for item in value] or None
+    return value
+
+
+def _wanted_services(properties: Json) -> dict[str, Json]:
+    wanted = section(properties, "services")
+    return {name: section(wanted, name) for name in wanted}
 
 
 def _check_limits(properties: Json) -> None:

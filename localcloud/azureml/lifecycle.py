@@ -1,6 +1,7 @@
 """A job's life: its record, the MLflow runs and the events that go with each change of status."""
 
-from localcloud.azureml.arm import Json, timestamp
+from localcloud.azureml.arm import Json, system_data, timestamp
+from localcloud.azureml.bodies import optional_text, string_map
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.runs import Runs, now_ms
 from localcloud.azureml.site import Site
@@ -70,6 +71,26 @@ class Lifecycle:
             }
             self._runs.log(name, tags={**properties["tags"], **tags})
             self._announce(record, name, properties["status"], _job_run(resource))
+
+    def describe(self, record: Json, changes: Json, archived: bool | None, caller: str) -> None:
+        """Change what a job is called and tagged; tags and properties are added to those it has.
+
+        Raises:
+            ArmError: 400 when one of the changes is of the wrong kind.
+        """
+        resource = record["resource"]
+        properties = resource["properties"]
+        tags = string_map(changes, "tags")
+        properties["tags"] |= tags
+        properties["properties"] |= string_map(changes, "properties")
+        for key in ("displayName", "description"):
+            properties[key] = optional_text(changes, key) or properties[key]
+        if archived is not None:
+            properties["isArchived"] = archived
+        resource["systemData"] = system_data(caller, resource["systemData"])
+        with self._store.transaction():
+            self.save(record)
+            self._runs.log(resource["name"], tags=tags)
 
     def set_status(self, record: Json, status: str, error: Json | None = None) -> None:
         """Move a job on; an ended job stays as it is."""

@@ -4,7 +4,7 @@ import yaml
 
 from localcloud.azureml.arm import Json, user_error
 from localcloud.azureml.assets import MODEL_VERSIONS, Assets
-from localcloud.azureml.bodies import text
+from localcloud.azureml.bodies import optional_text, text
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.site import Site
 from localcloud.azureml.store import Store
@@ -62,9 +62,13 @@ class Models(VersionedAssets):
             "flavors": self._flavors(uri) if kind == "mlflow_model" else {},
             "modelType": kind,
             "modelUri": uri,
-            "stage": properties.get("stage"),
+            "stage": optional_text(properties, "stage"),
             "jobName": job,
         }
+
+    def changed_properties(self, properties: Json) -> Json:
+        """A model may move from one stage to another."""
+        return {"stage": optional_text(properties, "stage")} if "stage" in properties else {}
 
     def _flavors(self, uri: str) -> Json:
         """The flavors that the folder's MLmodel file declares."""

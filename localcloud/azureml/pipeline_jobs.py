@@ -1,6 +1,7 @@
 """Pipeline jobs: one step with the registry's component."""
 
 import json
+from collections.abc import Sequence
 
 from localcloud.azureml.arm import Json, user_error
 from localcloud.azureml.bodies import section, text
@@ -43,8 +44,8 @@ class PipelineJobs:
             properties={
                 "settings": properties.get("settings"),
                 "jobs": properties["jobs"],
-                "inputs": section(properties, "inputs"),
-                "outputs": _outputs(properties),
+                "inputs": _with(properties, "inputs", ("description",)),
+                "outputs": _with(properties, "outputs", ("description", "mode", "uri")),
                 "sourceJobId": None,
             },
             work={
@@ -81,7 +82,7 @@ def _check_instance_types(step: Step) -> None:
             raise user_error(f"The instance type '{size}' is not known.", target=name)
 
 
-def _outputs(properties: Json) -> Json:
-    """The declared outputs with everything that the service says of one."""
-    unset = {"description": None, "mode": None, "uri": None}
-    return {name: unset | dict(output) for name, output in section(properties, "outputs").items()}
+def _with(properties: Json, name: str, unset: Sequence[str]) -> Json:
+    """The declared inputs or outputs with everything that the service says of one."""
+    declared = section(properties, name)
+    return {key: dict.fromkeys(unset) | section(declared, key) for key in declared}

@@ -1,27 +1,28 @@
-"""Run history: how the SDK reads a job's steps, and why a run failed."""
+"""Run history: how the SDK reads a job's steps, changes a job, and learns why a run failed."""
 
 import asyncio
 import logging
-from datetime import UTC, datetime
 
 from azure.core.exceptions import AzureError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.azureml.arm import Json, not_found, page, timestamp
-from localcloud.azureml.bodies import read_json, string_map, text
+from localcloud.azureml.arm import Json, not_found, page, user_error
+from localcloud.azureml.bodies import flag, read_json, text
 from localcloud.azureml.containers import Containers
 from localcloud.azureml.job_outputs import JobOutputs
-from localcloud.azureml.lifecycle import RUN_TYPES, Lifecycle
+from localcloud.azureml.lifecycle import Lifecycle
+from localcloud.azureml.run_shapes import job_run, run_details, step_run
 from localcloud.azureml.runs import Runs
+from localcloud.azureml.services import service_instances
 from localcloud.azureml.site import ARTIFACT_CONTAINER, Site
 
 LOG = logging.getLogger(__name__)
 
 
 class RunHistory:
-    """The part of `history/v1.0` that jobs.list, jobs.stream and jobs.create_or_update call."""
+    """The part of `history/v1.0` that the SDK's operations on jobs call."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class RunHistory:
             Route("/runs/{run}", self.get_run),
             Route("/runs/{run}/details", self.get_details),
             Route("/runs/{run}/children", self.list_children),
+            Route("/runs/{run}/serviceinstances/{node}", self.list_services),
             Route("/experiments/{experiment}/runs/{run}", self.change_run, methods=["PATCH"]),
         ]
 
@@ -55,19 +57,19 @@ class RunHistory:
         """A run with its error and the addresses of its logs."""
         name = request.path_params["run"]
         run = self._run(name)
-        keys = ("runId", "status", "startTimeUtc", "endTimeUtc", "error", "properties")
         folder = f"ExperimentRun/dcid.{name}/"
         try:
             logs = await asyncio.to_thread(self._containers.files, ARTIFACT_CONTAINER, folder)
         except AzureError as error:
             LOG.warning("no logs of %s: %s", name, type(error).__name__)
             logs = {}
-        return JSONResponse({key: run[key] for key in keys} | {"logFiles": logs})
+        return JSONResponse(run_details(run, logs))
 
     async def get_run_data(self, request: Request) -> Response:
         """A run with the assets that it made."""
         name = text(await read_json(request), "runId")
-        return JSONResponse({"runMetadata": self._run(name) | {"outputs": self._outputs.of(name)}})
+        run = self._run(name) | {"outputs": self._outputs.of(name)}
+        return JSONResponse({"runMetadata": run, "runDefinition": None, "jobSpecification": None})
 
     async def list_children(self, request: Request) -> Response:
         """The steps right below a job or a step that have begun."""
@@ -76,6 +78,16 @@ class RunHistory:
         steps = [self._run(step["name"]) for step in self._lifecycle.children(name)]
         return page(request, steps, self._site.url)
 
+    async def list_services(self, request: Request) -> Response:
+        """What became of a job's services on one of its nodes, of which there is one."""
+        name, node = request.path_params["run"], request.path_params["node"]
+        if not node.isdecimal():
+            raise user_error(f"'{node}' is not the number of a node.", target="nodeId")
+        self._run(name)
+        job = self._lifecycle.job(name)
+        found = service_instances(job["resource"]) if job and int(node) == 0 else {}
+        return JSONResponse({"instances": found})
+
     async def change_run(self, request: Request) -> Response:
         """Change a job's name, description, tags or properties, or archive it (`hidden`)."""
         name = request.path_params["run"]
@@ -83,59 +95,17 @@ class RunHistory:
         record = self._lifecycle.job(name)
         if record is None:
             raise not_found("Run", name)
-        properties = record["resource"]["properties"]
-        properties["tags"] |= string_map(body, "tags")
-        properties["displayName"] = body.get("displayName") or properties["displayName"]
-        properties["description"] = body.get("description") or properties["description"]
-        properties["properties"] |= string_map(body, "properties")
-        if body.get("hidden") is not None:
-            properties["isArchived"] = body["hidden"] is True
-        self._lifecycle.save(record)
-        self._runs.log(name, tags=string_map(body, "tags"))
+        archived = None if body.get("hidden") is None else flag(body, "hidden")
+        self._lifecycle.describe(record, body, archived, request.state.caller)
         return JSONResponse(self._run(name))
 
     def _run(self, name: str) -> Json:
+        run = self._runs.get(name)
         job = self._lifecycle.job(name)
         if job is not None:
-            return self._common(name, name, job["error"]) | _job_fields(job["resource"])
+            return job_run(job, run)
         step = self._lifecycle.step(name)
-        if step is None:
+        job = self._lifecycle.job(step["job"]) if step else None
+        if step is None or job is None:
             raise not_found("Run", name)
-        return self._common(name, step["job"], step["error"]) | {
-            "parentRunId": step["parent"],
-            "displayName": step["step"],
-            "runType": "azureml.StepRun",
-            "status": step["status"],
-            "createdUtc": step["created"],
-        }
-
-    def _common(self, name: str, root: str, error: Json | None) -> Json:
-        run = self._runs.get(name)
-        return {
-            "runId": name,
-            "runUuid": name,
-            "rootRunId": root,
-            "experimentId": run.experiment if run else None,
-            "tags": {},
-            "properties": {},
-            "error": {"error": error} if error else None,
-            "startTimeUtc": _moment(run.started) if run else None,
-            "endTimeUtc": _moment(run.ended) if run and run.ended else None,
-        }
-
-
-def _moment(milliseconds: int) -> str:
-    return timestamp(datetime.fromtimestamp(milliseconds / 1000, UTC))
-
-
-def _job_fields(resource: Json) -> Json:
-    properties = resource["properties"]
-    return {
-        "displayName": properties["displayName"],
-        "description": properties["description"],
-        "runType": RUN_TYPES[properties["jobType"]],
-        "status": properties["status"],
-        "tags": properties["tags"],
-        "properties": properties["properties"],
-        "createdUtc": resource["systemData"]["createdAt"],
-    }
+        return step_run(job, step, run)

@@ -12,12 +12,20 @@ from localcloud.azureml.arm import (
     PROVIDER,
     Json,
     check_name,
-    listed,
     not_found,
     page,
     system_data,
 )
 from localcloud.azureml.bodies import read_json, section, string_map
+from localcloud.azureml.filters import (
+    being,
+    every,
+    having,
+    is_archived,
+    listed,
+    own_properties,
+    own_tags,
+)
 from localcloud.azureml.site import Site
 from localcloud.azureml.store import Store
 
@@ -44,6 +52,10 @@ class VersionedAssets(ABC):
     @abstractmethod
     def check_same(self, name: str, resource: Json, properties: Json) -> None:
         """Refuse a change of what never changes in a version."""
+
+    def changed_properties(self, properties: Json) -> Json:
+        """The properties that may change in a version besides those that may in every asset."""
+        return {}
 
     def container_properties(self, properties: Json) -> Json:
         """What a new container has besides, from its first version or its own PUT."""
@@ -86,7 +98,7 @@ class VersionedAssets(ABC):
 
     async def list_containers(self, request: Request) -> Response:
         """All assets of this kind, without their versions."""
-        wanted = listed(request, _is_archived)
+        wanted = listed(request, is_archived)
         found = [self._container(item["name"]) for item in self._store.list(self.kind)]
         return page(request, [item for item in found if wanted(item)], self._site.url)
 
@@ -103,11 +115,18 @@ class VersionedAssets(ABC):
         return JSONResponse(self._container(name), status_code=200 if existed else 201)
 
     async def list_versions(self, request: Request) -> Response:
-        """The versions of an asset, newest first; 404 only for one that never was."""
+        """The versions that are asked for, newest first; 404 only for an asset that never was."""
         name = request.path_params["name"]
         if self._store.get(self.kind, name) is None:
             raise not_found(self.title, name)
-        wanted = listed(request, _is_archived)
+        wanted = every(
+            listed(request, is_archived),
+            having(request, "tags", own_tags),
+            having(request, "$tags", own_tags),
+            having(request, "properties", own_properties),
+            being(request, "version", lambda item: item["name"]),
+            being(request, "stage", lambda item: item["properties"].get("stage")),
+        )
         found = [item for item in reversed(self._versions(name)) if wanted(item)]
         return page(request, found, self._site.url)
 
@@ -147,6 +166,7 @@ class VersionedAssets(ABC):
         current["description"] = properties.get("description", current["description"])
         current["isArchived"] = bool(properties.get("isArchived", current["isArchived"]))
         current["properties"] |= string_map(properties, "properties")
+        current |= self.changed_properties(properties)
         resource["systemData"] = system_data(caller, resource["systemData"])
         self._store.put(self.versions_kind, f"{name}/{resource['name']}", resource)
         return resource
@@ -202,7 +222,3 @@ class VersionedAssets(ABC):
             "nextVersion": str(max(numbers, default=0) + 1),
         }
         return resource
-
-
-def _is_archived(item: Json) -> bool:
-    return bool(item["properties"]["isArchived"])

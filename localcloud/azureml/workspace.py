@@ -6,11 +6,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.azureml.arm import PROVIDER, Json, timestamp
+from localcloud.azureml.arm import PROVIDER, Json, page, timestamp
 from localcloud.azureml.site import PORTAL, Site
 from localcloud.azureml.store import Store
 from localcloud.azureml.vm_sizes import vm_sizes
 
+KIND = "Default"
 UNSET = (
     "encryption",
     "featureStoreSettings",
@@ -31,11 +32,15 @@ class Workspace:
     def routes(self) -> list[Route]:
         """Routes below the subscription."""
         path = self._site.workspace_path
-        listing = path.rpartition("/")[0]
+        group = path.rpartition("/")[0]
         locations = f"{self._site.subscription_path}/providers/{PROVIDER}/locations"
         return [
             Route(path, self.get_workspace),
-            Route(listing, self.list_workspaces),
+            Route(group, self.list_workspaces),
+            Route(
+                f"{self._site.subscription_path}/providers/{PROVIDER}/workspaces",
+                self.list_workspaces,
+            ),
             Route(f"{locations}/{{location}}/vmSizes", self.list_vm_sizes),
         ]
 
@@ -51,8 +56,9 @@ class Workspace:
         return JSONResponse(self._workspace())
 
     async def list_workspaces(self, request: Request) -> Response:
-        """The workspaces of the resource group: this one."""
-        return JSONResponse({"value": [self._workspace()]})
+        """The workspaces of the resource group or the subscription: this one, if it is wanted."""
+        kinds = request.query_params.get("kind", KIND).lower().split(",")
+        return page(request, [self._workspace()] if KIND.lower() in kinds else [], self._site.url)
 
     async def list_vm_sizes(self, request: Request) -> Response:
         """The virtual machine sizes on offer."""
@@ -91,7 +97,7 @@ class Workspace:
             "name": connection.workspace,
             "type": f"{PROVIDER}/workspaces",
             "location": connection.location,
-            "kind": "Default",
+            "kind": KIND,
             "tags": {},
             "identity": {
                 "type": "SystemAssigned",
@@ -100,7 +106,7 @@ class Workspace:
             },
             "sku": {"name": "Basic", "tier": "Basic"},
             "properties": self._properties(),
-            "systemData": {"createdAt": self._created, "lastModifiedAt": self._created},
+            "systemData": self._system_data(),
         }
 
     def _properties(self) -> Json:
@@ -126,7 +132,30 @@ class Workspace:
             "enableDataIsolation": False,
             "provisionNetworkNow": False,
             "systemDatastoresAuthMode": "accesskey",
+            "notebookInfo": self._notebooks(),
             **dict.fromkeys(UNSET),
+        }
+
+    def _notebooks(self) -> Json:
+        site, location = self._site, self._site.connection.location
+        host = f"ml-{site.connection.workspace}-{location}-{site.workspace_id}"
+        problem = {"errorMessage": "The local cloud has no notebooks.", "statusCode": 501}
+        return {
+            "resourceId": site.guid("notebooks").replace("-", ""),
+            "fqdn": f"{host}.{location}.notebooks.localhost",
+            "isPrivateLinkEnabled": False,
+            "notebookPreparationError": problem,
+        }
+
+    def _system_data(self) -> Json:
+        who = self._site.guid("identity")
+        return {
+            "createdAt": self._created,
+            "createdBy": who,
+            "createdByType": "Application",
+            "lastModifiedAt": self._created,
+            "lastModifiedBy": who,
+            "lastModifiedByType": "Application",
         }
 
     def _sibling(self, kind: str, name: str) -> str:

@@ -32,6 +32,10 @@ class CommandError(Exception):
     """The command did not succeed; the text says how it ended."""
 
 
+class OutOfTime(Cancelled):
+    """The command ran for longer than its limit; Azure cancels such a job, it does not fail."""
+
+
 class CommandRunner:
     """Runs one command job after the other."""
 
@@ -46,7 +50,8 @@ class CommandRunner:
         Raises:
             InputError: the code or an input is not there.
             CommandError: the command ended with another exit code than 0.
-            Cancelled: the job was cancelled, or took longer than it may.
+            OutOfTime: the command took longer than it may.
+            Cancelled: the job was cancelled.
             Superseded: another node has the job now.
         """
         folder = Path(job["work_dir"])
@@ -87,7 +92,7 @@ class CommandRunner:
             nonlocal asked
             now = time.monotonic()
             if seconds is not None and now - begun > seconds:
-                raise Cancelled(f"Job {job} took longer than its limit of {seconds:g} s.")
+                raise OutOfTime(f"Job {job} took longer than its limit of {seconds:g} s.")
             if now - asked >= CANCEL_CHECK_SECONDS:
                 asked = now
                 if self._control.is_cancelled(job):

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from localcloud.compute.artifacts import JobLogs, open_container, upload_folder
-from localcloud.compute.command import CommandError, CommandRunner
+from localcloud.compute.command import CommandError, CommandRunner, OutOfTime
 from localcloud.compute.control import Control, Json, Superseded
 from localcloud.compute.inputs import InputError, fetch_inputs
 from localcloud.compute.tracker import JobTracker, describe
@@ -45,6 +45,8 @@ class Node:
                 self._run_pipeline(job)
         except Superseded as reason:
             LOG.warning("job %s given up: %s", name, reason)
+        except OutOfTime as reason:
+            self._report(name, "Canceled", {"code": "UserError", "message": str(reason)})
         except Cancelled:
             self._report(name, "Canceled")
         except (InputError, CommandError) as error:

@@ -144,6 +144,19 @@ def rest_client(connection: Connection) -> httpx2.Client:
     )
 
 
+@contextmanager
+def admin_client(connection: Connection) -> Iterator[httpx2.Client]:
+    """The admin API; faults that are left are forgotten."""
+    with httpx2.Client(
+        base_url=f"{connection.azureml_url}/_admin",
+        headers={"x-compute-key": connection.compute_key},
+        verify=ssl.create_default_context(cafile=str(connection.ca_file)),
+        trust_env=False,
+    ) as client:
+        yield client
+        client.delete("/faults")
+
+
 class Topic:
     """An Event Grid topic that keeps what is posted to it; it may refuse the first events."""
 

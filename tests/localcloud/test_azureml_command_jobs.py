@@ -10,7 +10,12 @@ import httpx2
 import pytest
 from azure.ai.ml import MLClient, Output, command
 from azure.ai.ml.constants import ListViewType
-from azure.ai.ml.entities import AzureBlobDatastore, Command, Environment
+from azure.ai.ml.entities import (
+    AzureBlobDatastore,
+    Command,
+    Environment,
+    JupyterLabJobService,
+)
 from azure.ai.ml.exceptions import JobException
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azureml_server import NodeClient, Topic, eventually, workspace_path
@@ -412,3 +417,33 @@ class TestDatastores:
         assert rest.put(f"{workspace_path(azureml)}/jobs/{name}", json=body).status_code == 201
         expected = f"{azureml.storage.blob_url}/prepared/bot/a%20b.jsonl"
         assert node.next_job()["assets"] == {"data": expected}
+
+
+def test_services_are_not_started_and_say_so(ml: MLClient, node: NodeClient, name: str) -> None:
+    services = {"lab": JupyterLabJobService()}
+    made = ml.jobs.create_or_update(sdk_job(name, services=services))
+    assert made.services["lab"].status == "Failed"
+    assert {"lab", "Studio", "Tracking"} == set(made.services)
+    assert node.next_job()["name"] == name
+    shown = ml.jobs.show_services(name)
+    assert shown is not None
+    assert set(shown) == {"lab"}
+    assert (shown["lab"].type, shown["lab"].status) == ("JupyterLab", "Failed")
+    assert shown["lab"].error == "The local cloud starts no services in jobs."
+    assert ml.jobs.show_services(name, node_index=1) is None
+
+
+def test_a_limit_of_time_cancels_and_says_so(
+    ml: MLClient, node: NodeClient, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = sdk_job(name)
+    job.set_limits(timeout=90)
+    ml.jobs.create_or_update(job)
+    assert node.next_job()["seconds"] == 90
+    message = "Job took longer than its limit of 90 s."
+    node.put(f"{name}/status", status="Canceled", error={"code": "UserError", "message": message})
+    assert status_of(ml, name) == "Canceled"
+    ml.jobs.stream(name)
+    assert message in capsys.readouterr().out
+    run = ml.jobs._runs_operations.get_run(name)
+    assert run.cancelation_reason == run.error.error.message == message

@@ -218,7 +218,7 @@ def test_failure_says_why_and_uploads_nothing(cloud: Connection, ml: MLClient) -
     with pytest.raises(JobException, match="no such column"):
         ml.jobs.stream("failing")
     own = container(cloud, ml.datastores.get_default().container_name)
-    assert list(own.list_blob_names(name_starts_with="azureml/failing")) == []
+    assert not own.exists() or not list(own.list_blob_names(name_starts_with="azureml/failing"))
 
 
 def test_input_that_is_not_there(cloud: Connection, ml: MLClient) -> None:
@@ -240,6 +240,18 @@ def test_cancelling_ends_everything_that_runs(cloud: Connection, ml: MLClient) -
     ml.jobs.begin_cancel("endless").wait(20)
     assert ended(ml, "endless") == "Canceled"
     eventually(lambda: sleeping("61.5") == 0)
+
+
+def test_a_job_that_takes_too_long_is_cancelled(
+    cloud: Connection, ml: MLClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = command(name="slow", command="sleep 63.5", environment=ENVIRONMENT)
+    job.set_limits(timeout=1)
+    ml.jobs.create_or_update(job)
+    assert ended(ml, "slow") == "Canceled"
+    assert sleeping("63.5") == 0
+    ml.jobs.stream("slow")
+    assert "took longer than its limit of 1 s" in capsys.readouterr().out
 
 
 def test_job_of_a_node_that_was_killed_runs_again(

@@ -4,19 +4,13 @@ Both lists come from the SDK itself: the fields of its REST models without `Opti
 attributes that the source of its entities' readers names.
 """
 
-import ast
-import inspect
-import textwrap
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
 import pytest
 from azure.ai.ml import MLClient
 from azure.ai.ml._restclient.arm_ml_service import models
-from azure.ai.ml._restclient.arm_ml_service._utils.model_base import Model as RestModel
-from azure.ai.ml._restclient.arm_ml_service._utils.model_base import _deserialize
 from azure.ai.ml.entities import (
     AmlCompute,
     AzureBlobDatastore,
@@ -33,7 +27,8 @@ from azure.ai.ml.entities import (
     Workspace,
 )
 from azure.ai.ml.entities._endpoint.online_endpoint import EndpointAuthKeys
-from azureml_server import NodeClient, pipeline_body, workspace_path
+from azureml_conformity import absent, deserialized, finished_job, lacks
+from azureml_server import workspace_path
 
 from localcloud.connection import Connection
 
@@ -131,63 +126,16 @@ def collect(azureml: Connection, ml: MLClient, rest: httpx2.Client) -> dict[str,
     }
 
 
-def finished_job(azureml: Connection, rest: httpx2.Client) -> str:
-    name = f"job-{uuid.uuid4().hex[:8]}"
-    path = f"{workspace_path(azureml)}/jobs/{name}"
-    assert rest.put(path, json=pipeline_body(azureml)).status_code == 201
-    node = NodeClient(azureml, uuid.uuid4().hex)
-    while (job := node.next_job())["name"] != name:
-        node.put(f"{job['name']}/status", status="Canceled")
-    node.complete(job)
-    return name
-
-
-def attributes_read(reader: Callable[..., Any]) -> set[str]:
-    """The names of all attributes that a function's source mentions."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(reader))))
-    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-
-
-def absent(found: Any, read: set[str], place: str = "") -> list[str]:
-    """What a deserialised answer lacks, as paths of the wire's names."""
-    if isinstance(found, RestModel):
-        annotations: dict[str, object] = {}
-        for base in reversed(type(found).__mro__):
-            annotations |= getattr(base, "__annotations__", {})
-        lacking = []
-        for name, field in found._attr_to_rest_field.items():
-            key = field._rest_name
-            required = not any(word in str(annotations.get(name)) for word in ("Optional", "None"))
-            if key not in found:
-                if required or name in read:
-                    lacking.append(f"{place}{key}")
-            elif required and found[key] is None:
-                lacking.append(f"{place}{key} (is null)")
-            else:
-                lacking += absent(getattr(found, name), read, f"{place}{key}.")
-        return lacking
-    if isinstance(found, Mapping):
-        return [
-            lack for key, value in found.items() for lack in absent(value, read, f"{place}{key}.")
-        ]
-    if isinstance(found, list):
-        return [lack for value in found for lack in absent(value, read, place)]
-    return []
-
-
 @pytest.mark.parametrize("kind", READERS)
 def test_nothing_that_the_sdk_needs_is_absent(
     answers: dict[str, dict[str, Any]], kind: str
 ) -> None:
-    model, readers = READERS[kind]
-    read = set().union(*(attributes_read(reader) for reader in readers))
-    assert len(read) > 1
-    lacking = set(absent(_deserialize(model, answers[kind]), read)) - WITHHELD
+    lacking = set(lacks(*READERS[kind], answers[kind])) - WITHHELD
     assert not lacking, ", ".join(sorted(lacking))
 
 
 def test_an_answer_that_lacks_something_is_noticed() -> None:
     raw = {"id": "/x", "name": "e", "location": "eastus", "properties": {"traffic": {}}}
-    found = _deserialize(models.OnlineEndpoint, raw)
+    found = deserialized(models.OnlineEndpoint, raw)
     assert "properties.authMode" in absent(found, {"scoring_uri"})
     assert "properties.scoringUri" in absent(found, {"scoring_uri"})

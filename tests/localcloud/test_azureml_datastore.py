@@ -7,10 +7,13 @@ from pathlib import Path
 import httpx2
 import pytest
 from azure.ai.ml import Input, MLClient
+from azure.ai.ml._restclient.arm_ml_service import models
+from azure.ai.ml._utils._asset_utils import get_storage_info_for_non_registry_asset
 from azure.ai.ml.dsl import pipeline
-from azure.ai.ml.entities import Model
+from azure.ai.ml.entities import Model, SasTokenConfiguration
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
+from azureml_conformity import lacks
 from azureml_server import (
     ROOT,
     NodeClient,
@@ -18,7 +21,9 @@ from azureml_server import (
     make_connection,
     ml_client,
     registry_client,
+    rest_client,
     running,
+    workspace_path,
 )
 
 from localcloud.compute.inputs import InputError, fetch_inputs
@@ -69,6 +74,28 @@ def test_default_datastore(workspace: MLClient) -> None:
     ]
     with pytest.raises(ResourceNotFoundError):
         workspace.datastores.get("other")
+
+
+def test_secrets_open_the_container(workspace: MLClient, stored: Connection) -> None:
+    path = f"{workspace_path(stored)}/datastores/workspaceblobstore/listSecrets"
+    with rest_client(stored) as rest:
+        raw = rest.post(path).json()
+    readers = (SasTokenConfiguration._from_datastore_rest_object,)
+    assert lacks(models.DatastoreSecrets, readers, raw) == []
+    default = workspace.datastores.get("workspaceblobstore", include_secrets=True)
+    account = f"https://{default.account_name}.blob.{default.endpoint}"
+    listing = f"{account}/{default.container_name}?restype=container&comp=list"
+    with httpx2.Client(verify=False, trust_env=False) as client:
+        answer = client.get(f"{listing}&{default.credentials.sas_token}")
+    assert answer.status_code == 200, answer.text
+
+
+def test_place_for_an_upload_of_code(stored: Connection) -> None:
+    path = f"{workspace_path(stored)}/codes/mine/versions/1/startPendingUpload"
+    with rest_client(stored) as rest:
+        raw = rest.post(path, json={"pendingUploadType": "TemporaryBlobReference"}).json()
+    readers = (get_storage_info_for_non_registry_asset,)
+    assert lacks(models.PendingUploadResponseDto, readers, raw) == []
 
 
 def test_local_file_of_a_job_reaches_the_node(

@@ -159,6 +159,46 @@ class TestSubmission:
         ml.jobs.create_or_update(fetched)
         assert ml.jobs.get(job).tags["note"] == "kept"
 
+    def test_updates_add_tags_and_properties(
+        self, azureml: Connection, ml: MLClient, rest: httpx2.Client, job: str
+    ) -> None:
+        ml.jobs.update(job, tags={"a": "1", "b": "1"}, properties={"p": "1"}, description="d")
+        updated = ml.jobs.update(job, tags={"b": "2"}, properties={"q": "2"}, display_name="n")
+        assert updated.tags == {"a": "1", "b": "2"}
+        assert updated.properties.items() >= {"p": "1", "q": "2", "runSource": "MFE"}.items()
+        assert (updated.display_name, updated.description) == ("n", "d")
+        path = f"{workspace_path(azureml)}/jobs/{job}"
+        body = pipeline_body(azureml)
+        body["properties"] |= {"tags": {"c": "3"}, "properties": {"r": "3"}}
+        found = rest.put(path, json=body).json()["properties"]
+        assert found["tags"] == {"a": "1", "b": "2", "c": "3"}
+        assert found["properties"].items() >= {"p": "1", "q": "2", "r": "3"}.items()
+        assert (found["displayName"], found["description"]) == ("n", "d")
+
+    def test_updates_of_the_wrong_kind(
+        self, azureml: Connection, rest: httpx2.Client, job: str
+    ) -> None:
+        path = f"/history/v1.0{workspace_path(azureml)}/experiments/tests/runs/{job}"
+        for body in ({"tags": {"a": 1}}, {"displayName": 1}, {"hidden": "yes"}):
+            assert rest.patch(path, json=body).status_code == 400
+        assert rest.get(f"{workspace_path(azureml)}/jobs/{job}").json()["properties"]["tags"] == {}
+
+    def test_what_the_service_adds(
+        self, azureml: Connection, ml: MLClient, rest: httpx2.Client, name: str
+    ) -> None:
+        body = pipeline_body(azureml)
+        body["properties"]["inputs"] = {"seed": {"jobInputType": "literal", "value": "7"}}
+        path = f"{workspace_path(azureml)}/jobs/{name}"
+        properties = rest.put(path, json=body).json()["properties"]
+        rest.post(f"{path}/cancel")
+        assert properties["inputs"]["seed"]["description"] is None
+        studio = properties["services"]["Studio"]["endpoint"]
+        assert studio.endswith(
+            f"/runs/{name}?wsid=/subscriptions/{azureml.subscription_id}"
+            f"/resourcegroups/{azureml.resource_group}/workspaces/{azureml.workspace}"
+        )
+        assert str(ml.jobs.get(name).studio_url).startswith(f"{studio}&tid=")
+
     def test_list_has_pages(self, azureml: Connection, rest: httpx2.Client, job: str) -> None:
         path = f"{workspace_path(azureml)}/jobs"
         first = rest.get(path, params={"api-version": "2024-01-01-preview", "$skip": "0"}).json()
@@ -183,6 +223,9 @@ class TestRunning:
         steps = list(ml.jobs.list(parent_job_name=pipeline.name))
         assert [step.display_name for step in steps] == ["preprocess", "finetune"]
         assert {step.status for step in (pipeline, *steps)} == {"Completed"}
+        assert {step.creation_context.created_at for step in steps} <= {
+            ml.jobs.get(step.name).creation_context.created_at for step in steps
+        }
         ids = {job, pipeline.name, *(step.name for step in steps)}
 
         def completed() -> set[str]:
@@ -215,6 +258,30 @@ class TestRunning:
         node.put(f"{job}/status", status="Failed")
         ml.jobs.begin_cancel(job)
         assert status_of(ml, job) == "Completed"
+
+
+def test_a_step_says_who_made_it(
+    azureml: Connection, rest: httpx2.Client, node: NodeClient, job: str
+) -> None:
+    node.next_job()
+    step = node.put(f"{job}/steps/preprocess", status="Running").json()["run"]
+    jobs = f"{workspace_path(azureml)}/jobs"
+    found = rest.get(f"{jobs}/{step}").json()
+    assert set(found) == {"id", "name", "type", "systemData"}
+    whole = rest.get(f"{jobs}/{job}").json()["systemData"]
+    assert found["systemData"]["createdBy"] == whole["createdBy"]
+    assert found["systemData"]["createdByType"] == whole["createdByType"] == "Application"
+    assert found["systemData"]["createdAt"] >= whole["createdAt"]
+
+
+def test_a_pipeline_has_no_services_to_show(
+    azureml: Connection, ml: MLClient, rest: httpx2.Client, job: str
+) -> None:
+    assert ml.jobs.show_services(job) is None
+    with pytest.raises(ResourceNotFoundError):
+        ml.jobs.show_services("absent")
+    path = f"/history/v1.0{workspace_path(azureml)}/runs/{job}/serviceinstances"
+    assert rest.get(f"{path}/first").status_code == rest.get(f"{path}/%C2%B2").status_code == 400
 
 
 class TestCancellation:

@@ -29,6 +29,19 @@ class TestWorkspace:
         assert found.mlflow_tracking_uri.endswith(workspace_path(azureml))
         assert found.discovery_url == f"{azureml.azureml_url}/discovery"
 
+    @pytest.mark.parametrize("scope", ["resource_group", "subscription"])
+    def test_list(self, azureml: Connection, ml: MLClient, scope: str) -> None:
+        assert [item.name for item in ml.workspaces.list(scope=scope)] == [azureml.workspace]
+        defaults = ml.workspaces.list(scope=scope, filtered_kinds=["default", "hub"])
+        assert [item.id for item in defaults] == [workspace_path(azureml)]
+        assert list(ml.workspaces.list(scope=scope, filtered_kinds="project")) == []
+
+    def test_there_are_no_notebooks(self, azureml: Connection, rest: httpx2.Client) -> None:
+        found = rest.get(workspace_path(azureml)).json()
+        notebooks = found["properties"]["notebookInfo"]
+        assert notebooks["notebookPreparationError"]["statusCode"] == 501
+        assert found["systemData"]["createdByType"] == "Application"
+
     def test_fixed_words_of_a_path_may_have_any_case(self, azureml: Connection) -> None:
         path = workspace_path(azureml)
         token = LocalCredential(azureml).get_token(f"{azureml.azureml_url}/.default").token

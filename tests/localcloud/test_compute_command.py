@@ -12,7 +12,7 @@ from small_cloud import until
 
 from localcloud.compute import command as command_module
 from localcloud.compute import guard
-from localcloud.compute.command import CommandError, CommandRunner, fill_in
+from localcloud.compute.command import CommandError, CommandRunner, OutOfTime, fill_in
 from localcloud.compute.inputs import InputError
 from localcloud.compute.shell import LAST_LINES, Ended, run_shell
 from localcloud.connection import Storage
@@ -235,7 +235,7 @@ class TestRunner:
         assert sleeping("74.5") == 0
 
     def test_longer_than_its_limit(self, runner: CommandRunner, tmp_path: Path) -> None:
-        with pytest.raises(Cancelled, match=r"limit of 0\.3 s"):
+        with pytest.raises(OutOfTime, match=r"limit of 0\.3 s"):
             runner.run(order(tmp_path, "sleep 75.5", seconds=0.3))
 
     def test_input_that_is_not_there(self, runner: CommandRunner, tmp_path: Path) -> None:
