@@ -6,30 +6,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.azureml.arm import (
-    PROVIDER,
-    ArmError,
-    Json,
-    check_name,
-    not_found,
-    page,
-    timestamp,
-    user_error,
-)
-from localcloud.azureml.bodies import read_json, section, text, whole_number
+from localcloud.azureml.arm import ArmError, Json, not_found, page
+from localcloud.azureml.bodies import read_json
+from localcloud.azureml.cluster_resource import check_cluster_name, cluster_resource
 from localcloud.azureml.faults import HANG_SECONDS, Faults
 from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.operations import Operations, Work
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
-from localcloud.azureml.vm_sizes import SIZES, find_size
 from localcloud.manifest import Compute
 
 KIND = "computes"
 OPERATIONS = "compute-operations"
 PROVISIONING_SECONDS = 1.0
 BUSY = ("Creating", "Deleting")
-IDLE_NODES = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
+NODE_STATES = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
 
 
 class Computes:
@@ -64,7 +55,8 @@ class Computes:
             if self._store.get(KIND, compute.name) is None:
                 scale = {"minNodeCount": compute.min_nodes, "maxNodeCount": compute.max_nodes}
                 inner = {"vmSize": compute.size, "scaleSettings": scale}
-                resource = self._resource(compute.name, {"properties": {"properties": inner}})
+                body = {"properties": {"properties": inner}}
+                resource = cluster_resource(self._site, compute.name, body)
                 self._store.put(KIND, compute.name, _with_state(resource, "Succeeded"))
         for resource in self._store.list(KIND):
             if resource["properties"]["provisioningState"] == "Creating":
@@ -87,13 +79,13 @@ class Computes:
 
     async def put_compute(self, request: Request) -> Response:
         """Create a cluster or change its scale settings."""
-        name = check_name("compute", request.path_params["compute"])
+        name = check_cluster_name(request.path_params["compute"])
         body = await read_json(request)
         before = self._store.get(KIND, name)
         if before is not None and before["properties"]["provisioningState"] in BUSY:
             message = f"The compute '{name}' is {before['properties']['provisioningState']}."
             raise ArmError(409, "Conflict", message)
-        resource = self._resource(name, body, before)
+        resource = cluster_resource(self._site, name, body, before)
         if before is not None and before["properties"]["provisioningState"] == "Succeeded":
             self._store.put(KIND, name, _with_state(resource, "Succeeded"))
             return JSONResponse(self._get(name))
@@ -117,15 +109,23 @@ class Computes:
         return resource
 
     def _shown(self, resource: Json) -> Json:
-        """The cluster with as many nodes as run jobs, between its least and its most."""
+        """The cluster with as many nodes as run jobs, between its least and its most.
+
+        One that is being created has no word of nodes yet.
+        """
         cluster = resource["properties"]["properties"]
+        if resource["properties"]["provisioningState"] == "Creating":
+            return resource
         scale = cluster["scaleSettings"]
         wanted = sum(_runs_on(record, resource["name"]) for record in self._lifecycle.jobs())
         running = min(wanted, scale["maxNodeCount"])
         nodes = max(running, scale["minNodeCount"])
-        counts = {"runningNodeCount": running, "idleNodeCount": nodes - running}
+        counts = {"running": running, "idle": nodes - running}
         cluster["currentNodeCount"] = cluster["targetNodeCount"] = nodes
-        cluster["nodeStateCounts"] = cluster["nodeStateCounts"] | counts
+        cluster["allocationState"] = "Steady"
+        cluster["nodeStateCounts"] = {
+            f"{state}NodeCount": counts.get(state, 0) for state in NODE_STATES
+        }
         return resource
 
     def _begin_create(self, name: str, operation: str | None = None) -> str:
@@ -159,80 +159,6 @@ class Computes:
     def _operation_of(self, name: str) -> str | None:
         record = self._store.get(OPERATIONS, name)
         return record["operation"] if record else None
-
-    def _resource(self, name: str, body: Json, before: Json | None = None) -> Json:
-        properties = section(body, "properties")
-        if properties.get("computeType", "AmlCompute") != "AmlCompute":
-            raise user_error("The local cloud has computes of type AmlCompute only.")
-        current = before["properties"]["properties"] if before else {}
-        cluster = current | section(properties, "properties")
-        size = find_size(text(cluster, "vmSize"))
-        if size is None:
-            offered = ", ".join(size.name for size in SIZES)
-            message = f"The size '{cluster['vmSize']}' is not known. Sizes: {offered}."
-            raise user_error(message, target="vmSize")
-        if size.name.upper() != current.get("vmSize", size.name.upper()):
-            raise user_error(
-                f"The size of compute '{name}' is {current['vmSize']} and can't be changed.",
-                target="vmSize",
-            )
-        created = before["properties"]["createdOn"] if before else timestamp()
-        return {
-            "id": f"{self._site.workspace_path}/computes/{name}",
-            "name": name,
-            "type": f"{PROVIDER}/workspaces/computes",
-            "location": self._site.connection.location,
-            "tags": section(body, "tags"),
-            "identity": body.get("identity"),
-            "properties": {
-                "createdOn": created,
-                "modifiedOn": timestamp(),
-                "disableLocalAuth": False,
-                "description": properties.get("description"),
-                "resourceId": None,
-                "computeType": "AmlCompute",
-                "computeLocation": self._site.connection.location,
-                "provisioningErrors": None,
-                "isAttachedCompute": False,
-                "properties": {
-                    "vmSize": size.name.upper(),
-                    "vmPriority": cluster.get("vmPriority", "Dedicated"),
-                    "scaleSettings": _scale_settings(cluster),
-                    "currentNodeCount": 0,
-                    "targetNodeCount": 0,
-                    "nodeStateCounts": {f"{state}NodeCount": 0 for state in IDLE_NODES},
-                    "allocationState": "Steady",
-                    "errors": None,
-                    "osType": "Linux",
-                    "subnet": cluster.get("subnet"),
-                    "userAccountCredentials": _without_password(cluster),
-                    "isolatedNetwork": False,
-                    "enableNodePublicIp": cluster.get("enableNodePublicIp", True),
-                    "remoteLoginPortPublicAccess": cluster.get(
-                        "remoteLoginPortPublicAccess", "NotSpecified"
-                    ),
-                    "virtualMachineImage": cluster.get("virtualMachineImage"),
-                    "propertyBag": cluster.get("propertyBag"),
-                },
-            },
-        }
-
-
-def _scale_settings(cluster: Json) -> Json:
-    scale = section(cluster, "scaleSettings")
-    least = whole_number(scale, "minNodeCount", 0, 0, 1000)
-    most = whole_number(scale, "maxNodeCount", 1, 1, 1000)
-    if least > most:
-        message = f"minNodeCount {least} is above maxNodeCount {most}."
-        raise user_error(message, target="scaleSettings")
-    idle = scale.get("nodeIdleTimeBeforeScaleDown", "PT120S")
-    return {"minNodeCount": least, "maxNodeCount": most, "nodeIdleTimeBeforeScaleDown": idle}
-
-
-def _without_password(cluster: Json) -> Json | None:
-    """Who may log in, as the service shows it."""
-    account = section(cluster, "userAccountCredentials")
-    return {**account, "adminUserPassword": None} if account else None
 
 
 def _with_state(resource: Json, state: str) -> Json:
