@@ -2,6 +2,7 @@
 
 import re
 
+from localcloud.azureml.allocation import Allocation
 from localcloud.azureml.arm import PROVIDER, Json, timestamp, user_error
 from localcloud.azureml.bodies import choice, section, text, whole_number
 from localcloud.azureml.site import Site
@@ -9,6 +10,7 @@ from localcloud.azureml.vm_sizes import SIZES, Size, find_size
 
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 _NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{1,30}[a-zA-Z0-9]")
+_NODE_STATES = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
 PRIORITIES = DEDICATED, LOW_PRIORITY = ("Dedicated", "LowPriority")
 
 
@@ -60,6 +62,36 @@ def cluster_resource(site: Site, name: str, body: Json, before: Json | None = No
             "properties": _cluster(cluster, size),
         },
     }
+
+
+def with_nodes(resource: Json, allocation: Allocation) -> Json:
+    """The resource with the numbers of its nodes."""
+    counts = {"running": len(allocation.jobs), "idle": allocation.idle}
+    resource["properties"]["properties"] |= {
+        "currentNodeCount": allocation.nodes,
+        "targetNodeCount": allocation.nodes,
+        "nodeStateCounts": {f"{state}NodeCount": counts.get(state, 0) for state in _NODE_STATES},
+        "allocationState": "Steady",
+    }
+    return resource
+
+
+def node_list(site: Site, resource: Json, allocation: Allocation) -> list[Json]:
+    """The nodes of a cluster; they have no address, as nobody can log in."""
+    name = resource["name"]
+    jobs = [(job, job, "running") for job in allocation.jobs]
+    idle = [(str(number), None, "idle") for number in range(allocation.idle)]
+    return [
+        {
+            "nodeId": f"tvmps_{site.guid('computes', name, 'nodes', key)}",
+            "privateIpAddress": None,
+            "publicIpAddress": None,
+            "port": None,
+            "nodeState": state,
+            "runId": job,
+        }
+        for key, job, state in (*jobs, *idle)
+    ]
 
 
 def _cluster(cluster: Json, size: Size) -> Json:

@@ -6,9 +6,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from localcloud.azureml.allocation import Allocation, allocate
 from localcloud.azureml.arm import ArmError, Json, not_found, page
 from localcloud.azureml.bodies import read_json
-from localcloud.azureml.cluster_resource import check_cluster_name, cluster_resource
+from localcloud.azureml.cluster_resource import (
+    check_cluster_name,
+    cluster_resource,
+    node_list,
+    with_nodes,
+)
 from localcloud.azureml.faults import HANG_SECONDS, Faults
 from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.operations import Operations, Work
@@ -20,7 +26,6 @@ KIND = "computes"
 OPERATIONS = "compute-operations"
 PROVISIONING_SECONDS = 1.0
 BUSY = ("Creating", "Deleting")
-NODE_STATES = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
 
 
 class Computes:
@@ -47,6 +52,7 @@ class Computes:
             Route("/computes/{compute}", self.get_compute, methods=["GET"]),
             Route("/computes/{compute}", self.put_compute, methods=["PUT", "PATCH"]),
             Route("/computes/{compute}", self.delete_compute, methods=["DELETE"]),
+            Route("/computes/{compute}/listNodes", self.list_nodes, methods=["POST"]),
         ]
 
     def start(self, declared: list[Compute]) -> None:
@@ -102,6 +108,11 @@ class Computes:
         headers = self._operations.headers(operation, _version(request))
         return Response(status_code=202, headers=headers)
 
+    async def list_nodes(self, request: Request) -> Response:
+        """The nodes of a cluster, with the job that each runs."""
+        cluster = self._get(request.path_params["compute"])
+        return JSONResponse({"nodes": node_list(self._site, cluster, self._allocation(cluster))})
+
     def _get(self, name: str) -> Json:
         resource = self._store.get(KIND, name)
         if resource is None:
@@ -109,24 +120,15 @@ class Computes:
         return resource
 
     def _shown(self, resource: Json) -> Json:
-        """The cluster with as many nodes as run jobs, between its least and its most.
-
-        One that is being created has no word of nodes yet.
-        """
-        cluster = resource["properties"]["properties"]
+        """The cluster with its nodes; one that is being created has no word of them yet."""
         if resource["properties"]["provisioningState"] == "Creating":
             return resource
-        scale = cluster["scaleSettings"]
-        wanted = sum(_runs_on(record, resource["name"]) for record in self._lifecycle.jobs())
-        running = min(wanted, scale["maxNodeCount"])
-        nodes = max(running, scale["minNodeCount"])
-        counts = {"running": running, "idle": nodes - running}
-        cluster["currentNodeCount"] = cluster["targetNodeCount"] = nodes
-        cluster["allocationState"] = "Steady"
-        cluster["nodeStateCounts"] = {
-            f"{state}NodeCount": counts.get(state, 0) for state in NODE_STATES
-        }
-        return resource
+        return with_nodes(resource, self._allocation(resource))
+
+    def _allocation(self, resource: Json) -> Allocation:
+        if resource["properties"]["provisioningState"] != "Succeeded":
+            return Allocation()
+        return allocate(resource, self._lifecycle.jobs())
 
     def _begin_create(self, name: str, operation: str | None = None) -> str:
         async def create() -> None:
@@ -168,10 +170,3 @@ def _with_state(resource: Json, state: str) -> Json:
 
 def _version(request: Request) -> str:
     return request.query_params.get("api-version", API_VERSION)
-
-
-def _runs_on(record: Json, cluster: str) -> bool:
-    """Whether a job is being trained on the cluster now."""
-    if record["resource"]["properties"]["status"] != "Running":
-        return False
-    return bool(record["work"]["literals"].get("compute_finetune") == cluster)

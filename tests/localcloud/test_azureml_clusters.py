@@ -1,11 +1,73 @@
 """Clusters of the workspace: their names, nodes, quota and life, through the SDK."""
 
+import uuid
+from collections.abc import Iterator
+
+import httpx2
 import pytest
-from azure.ai.ml import MLClient
-from azure.ai.ml.entities import AmlCompute
-from azure.core.exceptions import HttpResponseError
+import yaml
+from azure.ai.ml import MLClient, command
+from azure.ai.ml.entities import AmlCompute, Environment
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azureml_server import (
+    NodeClient,
+    make_connection,
+    ml_client,
+    pipeline_body,
+    rest_client,
+    running,
+    workspace_path,
+)
+
+from localcloud.connection import Connection
 
 SIZE = "Standard_DS3_v2"
+CLUSTERS = [
+    {"name": "workers", "size": SIZE, "max_nodes": 2},
+    {"name": "warm", "size": SIZE, "min_nodes": 2, "max_nodes": 2},
+]
+IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """A workspace with some clusters."""
+    connection = make_connection(tmp_path_factory.mktemp("clusters"))
+    manifest = connection.state_dir / "manifest.yaml"
+    declared = yaml.safe_load(manifest.read_text()) | {"computes": CLUSTERS}
+    manifest.write_text(yaml.safe_dump(declared))
+    with running(connection, "azureml", connection.ports.azureml):
+        yield connection
+
+
+@pytest.fixture
+def ml(site: Connection) -> MLClient:
+    return ml_client(site)
+
+
+@pytest.fixture
+def rest(site: Connection) -> Iterator[httpx2.Client]:
+    with rest_client(site) as client:
+        yield client
+
+
+@pytest.fixture
+def name() -> str:
+    return f"c-{uuid.uuid4().hex[:8]}"
+
+
+def counted(rest: httpx2.Client, site: Connection, cluster: str) -> tuple[int, int, int]:
+    """How many nodes of a cluster there are, run jobs, and are idle."""
+    found = rest.get(f"{workspace_path(site)}/computes/{cluster}").json()
+    properties = found["properties"]["properties"]
+    states = properties["nodeStateCounts"]
+    return properties["currentNodeCount"], states["runningNodeCount"], states["idleNodeCount"]
+
+
+def nodes(ml: MLClient, cluster: str) -> list[tuple[str, str | None]]:
+    """The state and the job of each node; the SDK keeps them under the names of the wire."""
+    found = map(vars, ml.compute.list_nodes(cluster))
+    return [(node["nodeState"], node["runId"]) for node in found]
 
 
 class TestNames:
@@ -22,3 +84,44 @@ class TestNames:
         found = ml.compute.get(name)
         assert (found.name, found.provisioning_state) == (name, "Creating")
         ml.compute.begin_delete(name)
+
+
+class TestNodes:
+    def test_of_a_cluster_that_keeps_some(
+        self, site: Connection, ml: MLClient, rest: httpx2.Client
+    ) -> None:
+        assert nodes(ml, "warm") == [("idle", None)] * 2
+        assert len({vars(node)["nodeId"] for node in ml.compute.list_nodes("warm")}) == 2
+        assert counted(rest, site, "warm") == (2, 0, 2)
+
+    def test_that_run_a_command(
+        self, site: Connection, ml: MLClient, rest: httpx2.Client, name: str
+    ) -> None:
+        ml.environments.create_or_update(Environment(name="plain", version="1", image=IMAGE))
+        job = command(name=name, command="true", environment="plain:1", compute="workers")
+        ml.jobs.create_or_update(job)
+        assert counted(rest, site, "workers") == (0, 0, 0)
+        node = NodeClient(site, name)
+        assert node.next_job()["name"] == name
+        assert nodes(ml, "workers") == [("running", name)]
+        assert counted(rest, site, "workers") == (1, 1, 0)
+        assert counted(rest, site, "warm") == (2, 0, 2)
+        node.put(f"{name}/status", status="Completed")
+        assert not nodes(ml, "workers")
+
+    def test_that_run_a_pipeline(
+        self, site: Connection, ml: MLClient, rest: httpx2.Client, name: str
+    ) -> None:
+        path = f"{workspace_path(site)}/jobs/{name}"
+        assert rest.put(path, json=pipeline_body(site, compute_finetune="warm")).is_success
+        node = NodeClient(site, name)
+        assert node.next_job()["name"] == name
+        assert nodes(ml, "warm") == [("running", name), ("idle", None)]
+        ml.jobs.begin_cancel(name)
+        assert counted(rest, site, "warm") == (2, 1, 1)
+        node.put(f"{name}/status", status="Canceled")
+        assert counted(rest, site, "warm") == (2, 0, 2)
+
+    def test_of_a_cluster_that_is_not_there(self, ml: MLClient) -> None:
+        with pytest.raises(ResourceNotFoundError):
+            list(ml.compute.list_nodes("absent"))
