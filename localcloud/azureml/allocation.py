@@ -11,8 +11,9 @@ _ON_A_NODE = ("Running", "CancelRequested", "Finalizing")
 
 @dataclass(frozen=True)
 class Allocation:
-    """The nodes of a cluster: one for each of `jobs`, and `idle` ones."""
+    """The nodes of a cluster: one for each of `jobs`, and `idle` ones; `since` the last change."""
 
+    since: str
     jobs: tuple[str, ...] = ()
     idle: int = 0
 
@@ -24,14 +25,19 @@ class Allocation:
 
 def allocate(cluster: Json, jobs: Iterable[Json]) -> Allocation:
     """The nodes of a cluster, by the records of all jobs."""
-    scale = cluster["properties"]["properties"]["scaleSettings"]
-    running = tuple(
-        job["resource"]["name"]
-        for job in jobs
-        if _cluster_of(job) == cluster["name"]
-        and job["resource"]["properties"]["status"] in _ON_A_NODE
-    )[: scale["maxNodeCount"]]
-    return Allocation(running, max(scale["minNodeCount"] - len(running), 0))
+    properties = cluster["properties"]["properties"]
+    scaled, scale = properties["allocationStateTransitionTime"], properties["scaleSettings"]
+    if cluster["properties"]["provisioningState"] != "Succeeded":
+        return Allocation(scaled)
+    own = [job for job in jobs if _cluster_of(job) == cluster["name"]]
+    running = tuple(job["resource"]["name"] for job in own if _is_on_a_node(job))
+    since = max([scaled, *(job["moved"] for job in own if job["node"] or _is_on_a_node(job))])
+    running = running[: scale["maxNodeCount"]]
+    return Allocation(since, running, max(scale["minNodeCount"] - len(running), 0))
+
+
+def _is_on_a_node(job: Json) -> bool:
+    return job["resource"]["properties"]["status"] in _ON_A_NODE
 
 
 def _cluster_of(job: Json) -> object:

@@ -59,7 +59,7 @@ def cluster_resource(site: Site, name: str, body: Json, before: Json | None = No
             "computeLocation": site.connection.location,
             "provisioningErrors": None,
             "isAttachedCompute": False,
-            "properties": _cluster(cluster, size),
+            "properties": _cluster(cluster, size, current),
         },
     }
 
@@ -72,6 +72,7 @@ def with_nodes(resource: Json, allocation: Allocation) -> Json:
         "targetNodeCount": allocation.nodes,
         "nodeStateCounts": {f"{state}NodeCount": counts.get(state, 0) for state in _NODE_STATES},
         "allocationState": "Steady",
+        "allocationStateTransitionTime": allocation.since,
     }
     return resource
 
@@ -94,16 +95,20 @@ def node_list(site: Site, resource: Json, allocation: Allocation) -> list[Json]:
     ]
 
 
-def _cluster(cluster: Json, size: Size) -> Json:
+def _cluster(cluster: Json, size: Size, current: Json) -> Json:
+    scale = _scale_settings(cluster)
+    is_scaled = not current or _bounds(current["scaleSettings"]) != _bounds(scale)
+    scaled = timestamp() if is_scaled else current["allocationStateTransitionTime"]
     login = cluster.get("remoteLoginPortPublicAccess", "NotSpecified")
     return {
         "vmSize": size.name.upper(),
         "vmPriority": choice(cluster, "vmPriority", PRIORITIES, DEDICATED),
-        "scaleSettings": _scale_settings(cluster),
+        "scaleSettings": scale,
         "currentNodeCount": None,
         "targetNodeCount": None,
         "nodeStateCounts": None,
         "allocationState": None,
+        "allocationStateTransitionTime": scaled,
         "errors": None,
         "osType": "Linux",
         "subnet": cluster.get("subnet"),
@@ -137,6 +142,10 @@ def _scale_settings(cluster: Json) -> Json:
         raise user_error(message, target="scaleSettings")
     idle = scale.get("nodeIdleTimeBeforeScaleDown", "PT120S")
     return {"minNodeCount": least, "maxNodeCount": most, "nodeIdleTimeBeforeScaleDown": idle}
+
+
+def _bounds(scale: Json) -> tuple[int, int]:
+    return scale["minNodeCount"], scale["maxNodeCount"]
 
 
 def _without_password(cluster: Json) -> Json | None:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.azureml.allocation import Allocation, allocate
+from localcloud.azureml.allocation import allocate
 from localcloud.azureml.arm import ArmError, Json, not_found, page
 from localcloud.azureml.bodies import read_json
 from localcloud.azureml.cluster_resource import (
@@ -111,7 +111,8 @@ class Computes:
     async def list_nodes(self, request: Request) -> Response:
         """The nodes of a cluster, with the job that each runs."""
         cluster = self._get(request.path_params["compute"])
-        return JSONResponse({"nodes": node_list(self._site, cluster, self._allocation(cluster))})
+        allocation = allocate(cluster, self._lifecycle.jobs())
+        return JSONResponse({"nodes": node_list(self._site, cluster, allocation)})
 
     def _get(self, name: str) -> Json:
         resource = self._store.get(KIND, name)
@@ -123,12 +124,7 @@ class Computes:
         """The cluster with its nodes; one that is being created has no word of them yet."""
         if resource["properties"]["provisioningState"] == "Creating":
             return resource
-        return with_nodes(resource, self._allocation(resource))
-
-    def _allocation(self, resource: Json) -> Allocation:
-        if resource["properties"]["provisioningState"] != "Succeeded":
-            return Allocation()
-        return allocate(resource, self._lifecycle.jobs())
+        return with_nodes(resource, allocate(resource, self._lifecycle.jobs()))
 
     def _begin_create(self, name: str, operation: str | None = None) -> str:
         async def create() -> None:

@@ -15,6 +15,7 @@ from localcloud.azureml.arm import (
     not_found,
     page,
     system_data,
+    timestamp,
     user_error,
 )
 from localcloud.azureml.bodies import read_json, section, string_map
@@ -98,6 +99,7 @@ class Jobs:
             "work": submission.work,
             "node": None,
             "attempts": 0,
+            "moved": timestamp(),
             "error": None,
         }
         self._lifecycle.create(record)

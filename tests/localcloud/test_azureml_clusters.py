@@ -11,6 +11,7 @@ from azure.ai.ml.entities import AmlCompute, Environment
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azureml_server import (
     NodeClient,
+    eventually,
     make_connection,
     ml_client,
     pipeline_body,
@@ -25,6 +26,7 @@ SIZE = "Standard_DS3_v2"
 CLUSTERS = [
     {"name": "workers", "size": SIZE, "max_nodes": 2},
     {"name": "warm", "size": SIZE, "min_nodes": 2, "max_nodes": 2},
+    {"name": "gpus", "size": "Standard_NC24ads_A100_v4"},
 ]
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 
@@ -62,6 +64,13 @@ def counted(rest: httpx2.Client, site: Connection, cluster: str) -> tuple[int, i
     properties = found["properties"]["properties"]
     states = properties["nodeStateCounts"]
     return properties["currentNodeCount"], states["runningNodeCount"], states["idleNodeCount"]
+
+
+def allocation(rest: httpx2.Client, site: Connection, cluster: str) -> tuple[str, str]:
+    """Whether the nodes of a cluster are those that it wants, and since when."""
+    found = rest.get(f"{workspace_path(site)}/computes/{cluster}").json()
+    properties = found["properties"]["properties"]
+    return properties["allocationState"], properties["allocationStateTransitionTime"]
 
 
 def nodes(ml: MLClient, cluster: str) -> list[tuple[str, str | None]]:
@@ -121,6 +130,39 @@ class TestNodes:
         assert counted(rest, site, "warm") == (2, 1, 1)
         node.put(f"{name}/status", status="Canceled")
         assert counted(rest, site, "warm") == (2, 0, 2)
+
+    def test_change_with_jobs_and_with_the_scale(
+        self, site: Connection, ml: MLClient, rest: httpx2.Client, name: str
+    ) -> None:
+        times = [allocation(rest, site, "gpus")[1]]
+        path = f"{workspace_path(site)}/jobs/{name}"
+        assert rest.put(path, json=pipeline_body(site, compute_finetune="gpus")).is_success
+        assert allocation(rest, site, "gpus") == ("Steady", times[0])
+        node = NodeClient(site, name)
+        node.next_job()
+        times.append(allocation(rest, site, "gpus")[1])
+        node.put(f"{name}/status", status="Canceled")
+        times.append(allocation(rest, site, "gpus")[1])
+        cluster = ml.compute.get("gpus")
+        cluster.tags = {"team": "a"}
+        ml.compute.begin_update(cluster)
+        assert allocation(rest, site, "gpus") == ("Steady", times[-1])
+        cluster.min_instances = 1
+        ml.compute.begin_update(cluster)
+        times.append(allocation(rest, site, "gpus")[1])
+        assert times == sorted(set(times))
+        assert nodes(ml, "gpus") == [("idle", None)]
+
+    def test_of_a_cluster_that_is_being_created(
+        self, site: Connection, ml: MLClient, rest: httpx2.Client, name: str
+    ) -> None:
+        ml.compute.begin_create_or_update(AmlCompute(name=name, size=SIZE, min_instances=1))
+        found = rest.get(f"{workspace_path(site)}/computes/{name}").json()
+        assert found["properties"]["properties"]["allocationState"] is None
+        assert not nodes(ml, name)
+        eventually(lambda: nodes(ml, name) == [("idle", None)])
+        ml.compute.begin_delete(name)
+        assert not nodes(ml, name)
 
     def test_of_a_cluster_that_is_not_there(self, ml: MLClient) -> None:
         with pytest.raises(ResourceNotFoundError):
