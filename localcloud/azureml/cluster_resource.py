@@ -5,13 +5,19 @@ import re
 from localcloud.azureml.allocation import Allocation
 from localcloud.azureml.arm import PROVIDER, Json, timestamp, user_error
 from localcloud.azureml.bodies import choice, section, text, whole_number
+from localcloud.azureml.cores import DEDICATED, PRIORITIES
 from localcloud.azureml.site import Site
 from localcloud.azureml.vm_sizes import SIZES, Size, find_size
 
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 _NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{1,30}[a-zA-Z0-9]")
+_QUOTA_REACHED = {
+    "error": {
+        "code": "ClusterCoreQuotaReached",
+        "message": "No more nodes can be allocated: the quota of cores is used by other computes.",
+    }
+}
 _NODE_STATES = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
-PRIORITIES = DEDICATED, LOW_PRIORITY = ("Dedicated", "LowPriority")
 
 
 def check_cluster_name(name: str) -> str:
@@ -69,10 +75,11 @@ def with_nodes(resource: Json, allocation: Allocation) -> Json:
     counts = {"running": len(allocation.jobs), "idle": allocation.idle}
     resource["properties"]["properties"] |= {
         "currentNodeCount": allocation.nodes,
-        "targetNodeCount": allocation.nodes,
+        "targetNodeCount": allocation.nodes + allocation.lacking,
         "nodeStateCounts": {f"{state}NodeCount": counts.get(state, 0) for state in _NODE_STATES},
-        "allocationState": "Steady",
+        "allocationState": "Resizing" if allocation.lacking else "Steady",
         "allocationStateTransitionTime": allocation.since,
+        "errors": [_QUOTA_REACHED] if allocation.lacking else None,
     }
     return resource
 

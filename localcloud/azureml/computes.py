@@ -1,12 +1,13 @@
 """Compute clusters (AmlCompute)."""
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.azureml.allocation import allocate
+from localcloud.azureml.allocation import Allocation
 from localcloud.azureml.arm import ArmError, Json, not_found, page
 from localcloud.azureml.bodies import read_json
 from localcloud.azureml.cluster_resource import (
@@ -16,8 +17,8 @@ from localcloud.azureml.cluster_resource import (
     with_nodes,
 )
 from localcloud.azureml.faults import HANG_SECONDS, Faults
-from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.operations import Operations, Work
+from localcloud.azureml.quota import Quota
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
 from localcloud.manifest import Compute
@@ -36,13 +37,13 @@ class Computes:
         site: Site,
         store: Store,
         operations: Operations,
-        lifecycle: Lifecycle,
+        quota: Quota,
         faults: Faults,
     ) -> None:
         self._site = site
         self._store = store
         self._operations = operations
-        self._lifecycle = lifecycle
+        self._quota = quota
         self._faults = faults
 
     def routes(self) -> list[Route]:
@@ -77,11 +78,14 @@ class Computes:
 
     async def list_computes(self, request: Request) -> Response:
         """All clusters."""
-        return page(request, [self._shown(item) for item in self._store.list(KIND)], self._site.url)
+        allocations = self._quota.allocations()
+        shown = [_shown(item, allocations) for item in self._store.list(KIND)]
+        return page(request, shown, self._site.url)
 
     async def get_compute(self, request: Request) -> Response:
         """One cluster."""
-        return JSONResponse(self._shown(self._get(request.path_params["compute"])))
+        cluster = self._get(request.path_params["compute"])
+        return JSONResponse(_shown(cluster, self._quota.allocations()))
 
     async def put_compute(self, request: Request) -> Response:
         """Create a cluster or change its scale settings."""
@@ -93,8 +97,10 @@ class Computes:
             raise ArmError(409, "Conflict", message)
         resource = cluster_resource(self._site, name, body, before)
         if before is not None and before["properties"]["provisioningState"] == "Succeeded":
+            if _least(resource) > _least(before):
+                self._quota.check_cluster(resource)
             self._store.put(KIND, name, _with_state(resource, "Succeeded"))
-            return JSONResponse(self._get(name))
+            return JSONResponse(_shown(resource, self._quota.allocations()))
         self._store.put(KIND, name, _with_state(resource, "Creating"))
         operation = self._begin_create(name)
         headers = self._operations.headers(operation, _version(request), str(request.url))
@@ -111,7 +117,7 @@ class Computes:
     async def list_nodes(self, request: Request) -> Response:
         """The nodes of a cluster, with the job that each runs."""
         cluster = self._get(request.path_params["compute"])
-        allocation = allocate(cluster, self._lifecycle.jobs())
+        allocation = self._quota.allocations()[cluster["name"]]
         return JSONResponse({"nodes": node_list(self._site, cluster, allocation)})
 
     def _get(self, name: str) -> Json:
@@ -120,27 +126,33 @@ class Computes:
             raise not_found("Compute", name)
         return resource
 
-    def _shown(self, resource: Json) -> Json:
-        """The cluster with its nodes; one that is being created has no word of them yet."""
-        if resource["properties"]["provisioningState"] == "Creating":
-            return resource
-        return with_nodes(resource, allocate(resource, self._lifecycle.jobs()))
-
     def _begin_create(self, name: str, operation: str | None = None) -> str:
         async def create() -> None:
             await asyncio.sleep(PROVISIONING_SECONDS)
-            fault = self._faults.strike("compute", name)
-            if fault and fault.outcome != "fail":
-                await asyncio.sleep(HANG_SECONDS if fault.outcome == "hang" else fault.seconds)
-                fault = None
-            resource = _with_state(self._get(name), "Failed" if fault else "Succeeded")
-            problem = fault and {"error": {"code": fault.code, "message": fault.message}}
-            resource["properties"]["provisioningErrors"] = [problem] if problem else None
-            self._store.put(KIND, name, resource)
-            if fault:
-                raise fault.error()
+            try:
+                await self._go_wrong(name)
+                self._quota.check_cluster(self._get(name))
+            except ArmError as error:
+                self._end_creation(name, "Failed", error)
+                raise
+            self._end_creation(name, "Succeeded")
 
         return self._begin(name, create, operation)
+
+    async def _go_wrong(self, name: str) -> None:
+        """What was asked for to happen to the cluster as it is created."""
+        fault = self._faults.strike("compute", name)
+        if fault is None:
+            return
+        if fault.outcome == "fail":
+            raise fault.error()
+        await asyncio.sleep(HANG_SECONDS if fault.outcome == "hang" else fault.seconds)
+
+    def _end_creation(self, name: str, state: str, error: ArmError | None = None) -> None:
+        resource = _with_state(self._get(name), state)
+        problem = error and {"error": {"code": error.code, "message": error.message}}
+        resource["properties"]["provisioningErrors"] = [problem] if problem else None
+        self._store.put(KIND, name, resource)
 
     def _begin_delete(self, name: str, operation: str | None = None) -> str:
         async def delete() -> None:
@@ -157,6 +169,17 @@ class Computes:
     def _operation_of(self, name: str) -> str | None:
         record = self._store.get(OPERATIONS, name)
         return record["operation"] if record else None
+
+
+def _shown(resource: Json, allocations: Mapping[str, Allocation]) -> Json:
+    """The cluster with its nodes; one that is being created has no word of them yet."""
+    if resource["properties"]["provisioningState"] == "Creating":
+        return resource
+    return with_nodes(resource, allocations[resource["name"]])
+
+
+def _least(resource: Json) -> int:
+    return int(resource["properties"]["properties"]["scaleSettings"]["minNodeCount"])
 
 
 def _with_state(resource: Json, state: str) -> Json:

@@ -1,13 +1,18 @@
 """Clusters of the workspace: their names, nodes, quota and life, through the SDK."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
 import yaml
 from azure.ai.ml import MLClient, command
-from azure.ai.ml.entities import AmlCompute, Environment
+from azure.ai.ml.entities import (
+    AmlCompute,
+    Environment,
+    ManagedOnlineDeployment,
+    ManagedOnlineEndpoint,
+)
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azureml_server import (
     NodeClient,
@@ -23,20 +28,23 @@ from azureml_server import (
 from localcloud.connection import Connection
 
 SIZE = "Standard_DS3_v2"
+T4, T4S = "Standard_NC4as_T4_v3", "Standard NCASv3_T4 Family"
 CLUSTERS = [
     {"name": "workers", "size": SIZE, "max_nodes": 2},
     {"name": "warm", "size": SIZE, "min_nodes": 2, "max_nodes": 2},
     {"name": "gpus", "size": "Standard_NC24ads_A100_v4"},
 ]
+QUOTAS = {T4S: 12, "TotalDedicatedCores": 80, "TotalLowPriorityCores": 8}
+BASE = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/1"
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    """A workspace with some clusters."""
+    """A workspace with some clusters and little quota."""
     connection = make_connection(tmp_path_factory.mktemp("clusters"))
     manifest = connection.state_dir / "manifest.yaml"
-    declared = yaml.safe_load(manifest.read_text()) | {"computes": CLUSTERS}
+    declared = yaml.safe_load(manifest.read_text()) | {"computes": CLUSTERS, "quotas": QUOTAS}
     manifest.write_text(yaml.safe_dump(declared))
     with running(connection, "azureml", connection.ports.azureml):
         yield connection
@@ -167,3 +175,136 @@ class TestNodes:
     def test_of_a_cluster_that_is_not_there(self, ml: MLClient) -> None:
         with pytest.raises(ResourceNotFoundError):
             list(ml.compute.list_nodes("absent"))
+
+
+def used(ml: MLClient, pool: str) -> int:
+    """The cores of a pool that are in use."""
+    usages = {usage.name["value"]: vars(usage) for usage in ml.compute.list_usage()}
+    return int(usages[pool]["currentValue"])
+
+
+@pytest.fixture
+def clusters(ml: MLClient) -> Iterator[Callable[..., AmlCompute]]:
+    """Make clusters and wait until they are ready; they are deleted at the end."""
+    made = []
+
+    def make(size: str, **given: object) -> AmlCompute:
+        name = f"c-{uuid.uuid4().hex[:8]}"
+        ml.compute.begin_create_or_update(AmlCompute(name=name, size=size, **given))
+        made.append(name)
+        eventually(lambda: ml.compute.get(name).provisioning_state != "Creating")
+        return ml.compute.get(name)
+
+    yield make
+    for name in made:
+        ml.compute.begin_delete(name)
+
+
+class TestQuota:
+    @pytest.mark.parametrize(
+        ("asked", "reason"),
+        [
+            pytest.param(
+                {"size": T4, "min_instances": 4, "max_instances": 4},
+                f"{T4S} vCPU quota of 12 and cannot accomodate for at least 4",
+                id="family",
+            ),
+            pytest.param(
+                {"size": "Standard_NC16as_T4_v3"},
+                f"{T4S} vCPU quota of 12 and cannot accomodate for at least 1",
+                id="not-even-one",
+            ),
+            pytest.param(
+                {"size": "Standard_NC96ads_A100_v4"},
+                "a total vCPU quota of 80 and cannot accomodate for at least 1",
+                id="all-families",
+            ),
+            pytest.param(
+                {"size": T4, "tier": "low_priority", "min_instances": 3, "max_instances": 3},
+                "a total vCPU quota of 8 and cannot accomodate for at least 3",
+                id="low-priority",
+            ),
+        ],
+    )
+    def test_that_can_never_do_fails_the_cluster(
+        self,
+        site: Connection,
+        rest: httpx2.Client,
+        clusters: Callable[..., AmlCompute],
+        asked: dict[str, object],
+        reason: str,
+    ) -> None:
+        failed = clusters(**asked)
+        assert failed.provisioning_state == "Failed"
+        assert failed.provisioning_errors == "ClusterMinNodesExceedCoreQuota"
+        raw = rest.get(f"{workspace_path(site)}/computes/{failed.name}").json()
+        assert reason in raw["properties"]["provisioningErrors"][0]["error"]["message"]
+
+    def test_that_can_never_do_refuses_the_scale(
+        self, ml: MLClient, clusters: Callable[..., AmlCompute]
+    ) -> None:
+        cluster = clusters(T4, max_instances=4)
+        cluster.min_instances = 4
+        with pytest.raises(HttpResponseError, match="ClusterMinNodesExceedCoreQuota"):
+            ml.compute.begin_update(cluster)
+        assert ml.compute.get(cluster.name).min_instances == 0
+        assert not nodes(ml, cluster.name)
+
+    def test_is_used_by_nodes(self, ml: MLClient, clusters: Callable[..., AmlCompute]) -> None:
+        before = used(ml, "TotalDedicatedCores")
+        cluster = clusters(T4, max_instances=4)
+        assert used(ml, T4S) == 0
+        cluster.min_instances = 2
+        ml.compute.begin_update(cluster)
+        assert used(ml, T4S) == 8
+        assert used(ml, "TotalDedicatedCores") == before + 8
+        ml.compute.begin_delete(cluster.name)
+        assert used(ml, T4S) == 0
+
+    def test_of_low_priority_nodes_is_their_own(
+        self, ml: MLClient, clusters: Callable[..., AmlCompute]
+    ) -> None:
+        before = used(ml, "TotalDedicatedCores")
+        clusters(T4, tier="low_priority", min_instances=2, max_instances=2)
+        assert used(ml, "TotalLowPriorityCores") == 8
+        assert used(ml, T4S) == 0
+        assert used(ml, "TotalDedicatedCores") == before
+
+    def test_that_others_use_leaves_a_cluster_with_fewer_nodes(
+        self,
+        site: Connection,
+        ml: MLClient,
+        rest: httpx2.Client,
+        clusters: Callable[..., AmlCompute],
+    ) -> None:
+        first, second = (clusters(T4, max_instances=2) for _ in range(2))
+        for cluster in (second, first):
+            cluster.min_instances = 2
+            ml.compute.begin_update(cluster)
+        assert nodes(ml, second.name) == [("idle", None)] * 2
+        assert nodes(ml, first.name) == [("idle", None)]
+        path = f"{workspace_path(site)}/computes/{first.name}"
+        short = rest.get(path).json()["properties"]["properties"]
+        assert (short["currentNodeCount"], short["targetNodeCount"]) == (1, 2)
+        assert short["allocationState"] == "Resizing"
+        assert short["errors"][0]["error"]["code"] == "ClusterCoreQuotaReached"
+        assert used(ml, T4S) == 12
+
+        ml.compute.begin_delete(second.name)
+        assert allocation(rest, site, first.name)[0] == "Steady"
+        assert rest.get(path).json()["properties"]["properties"]["errors"] is None
+
+    @pytest.mark.slow
+    def test_that_clusters_use_is_not_there_for_deployments(
+        self, ml: MLClient, clusters: Callable[..., AmlCompute], name: str
+    ) -> None:
+        clusters(T4, min_instances=2, max_instances=2)
+        ml.online_endpoints.begin_create_or_update(
+            ManagedOnlineEndpoint(name=name, auth_mode="key")
+        ).result()
+        asked = ManagedOnlineDeployment(
+            name="blue", endpoint_name=name, model=BASE, instance_type=T4, instance_count=1
+        )
+        with pytest.raises(HttpResponseError, match=r"usage/limit: 8/12\. Additional needed: 8"):
+            ml.online_deployments.begin_create_or_update(asked).result()
+        ml.online_endpoints.begin_delete(name)
