@@ -2,6 +2,8 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -13,7 +15,7 @@ from azure.ai.ml.entities import (
     ManagedOnlineDeployment,
     ManagedOnlineEndpoint,
 )
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azureml_server import (
     NodeClient,
     eventually,
@@ -308,3 +310,49 @@ class TestQuota:
         with pytest.raises(HttpResponseError, match=r"usage/limit: 8/12\. Additional needed: 8"):
             ml.online_deployments.begin_create_or_update(asked).result()
         ml.online_endpoints.begin_delete(name)
+
+
+class TestDeletion:
+    def test_while_it_is_being_created(self, ml: MLClient, name: str) -> None:
+        creation = ml.compute.begin_create_or_update(AmlCompute(name=name, size=SIZE))
+        ml.compute.begin_delete(name)
+        assert ml.compute.get(name).provisioning_state == "Deleting"
+        with pytest.raises(HttpResponseError, match="OperationCanceled"):
+            creation.result()
+        eventually(lambda: name not in {cluster.name for cluster in ml.compute.list()})
+        with pytest.raises(ResourceNotFoundError):
+            ml.compute.get(name)
+
+    def test_under_way_keeps_others_from_changing_it(self, ml: MLClient, name: str) -> None:
+        cluster = AmlCompute(name=name, size=SIZE)
+        ml.compute.begin_create_or_update(cluster)
+        ml.compute.begin_delete(name)
+        with pytest.raises(ResourceExistsError, match="is Deleting"):
+            ml.compute.begin_create_or_update(cluster)
+
+    def test_of_a_cluster_that_is_not_there(self, ml: MLClient) -> None:
+        with pytest.raises(ResourceNotFoundError):
+            ml.compute.begin_delete("absent")
+
+
+@pytest.mark.slow
+def test_what_is_under_way_at_a_crash_goes_on_after_the_restart(tmp_path: Path) -> None:
+    connection = make_connection(tmp_path)
+    serve = partial(running, connection, "azureml", connection.ports.azureml)
+    with serve() as process:
+        ml = ml_client(connection)
+        creation = ml.compute.begin_create_or_update(AmlCompute(name="new", size=SIZE))
+        deletion = ml.compute.begin_delete("gpu-cluster")
+        assert states(ml) == {"new": "Creating", "gpu-cluster": "Deleting"}
+        process.kill()
+        process.wait()
+    with serve():
+        assert creation.result().provisioning_state == "Succeeded"
+        deletion.wait(20)
+        assert deletion.status() == "Succeeded"
+        assert states(ml) == {"new": "Succeeded"}
+
+
+def states(ml: MLClient) -> dict[str, str]:
+    """The provisioning state of each cluster."""
+    return {cluster.name: cluster.provisioning_state for cluster in ml.compute.list()}
