@@ -85,7 +85,10 @@ class Manifest(_Section):
     computes: list[Compute] = []
     quotas: Annotated[
         dict[Name, Annotated[int, Field(ge=0)]],
-        Field(description="Cores allowed by family of sizes; a family left out has plenty"),
+        Field(
+            description="Cores allowed by family of sizes, TotalDedicatedCores and "
+            "TotalLowPriorityCores; what is left out has plenty"
+        ),
     ] = {}
     event_subscriptions: list[EventSubscription] = []
     event_retry_factor: Annotated[

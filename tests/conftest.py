@@ -20,7 +20,11 @@ CLUSTERS = [
     {"name": "cpu-cluster", "size": "Standard_DS3_v2", "max_nodes": 1},
     {"name": "t4-cluster", "size": "Standard_NC4as_T4_v3", "max_nodes": 4},
 ]
-QUOTAS = {"standardNDSH100v5Family": 96, "StandardNCadsH100v5Family": 120}
+QUOTAS = {
+    "standardNDSH100v5Family": 96,
+    "StandardNCadsH100v5Family": 120,
+    "TotalLowPriorityCores": 48,
+}
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +55,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cloud"]:
-    """A workspace with some clusters, little quota for H100s and no node."""
+    """A workspace with some clusters, little quota for H100s and low priority, and no node."""
     from tests.cloud import ROOT, Cloud
     from tuneops.cli.target import use_local_identity
 

@@ -164,6 +164,12 @@ def test_a_config_without_fault_is_planned(workspace: Workspace) -> None:
             id="quota-of-the-training",
         ),
         pytest.param(
+            "compute: {name: new, nodes: 3, cluster: {size: Standard_NC24ads_A100_v4,"
+            " max_instances: 3, tier: low_priority}}\n",
+            "needs 72 cores of family TotalLowPriorityCores, the quota is 48; ask for more",
+            id="quota-of-low-priority",
+        ),
+        pytest.param(
             "compute: {name: serverless, instance_types: {preprocess: Standard_D12_v9}}\n",
             "compute.instance_types.preprocess: the region has no size Standard_D12_v9; available"
             " are Standard_D12_v2",

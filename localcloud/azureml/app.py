@@ -79,7 +79,8 @@ class AzureMl:
         assets = Assets(site, store, lifecycle, containers, places)
         self._workspace = Workspace(site, store)
         self._registry = Registry(site, store)
-        self._computes = Computes(site, store, self._operations, lifecycle, self._faults)
+        self._quota = Quota(site, store, lifecycle, manifest.quotas)
+        self._computes = Computes(site, store, self._operations, self._quota, self._faults)
         self._codes = codes = Codes(site, store, containers)
         self._environments = environments = Environments(site, store)
         kinds: dict[str, JobKind] = {
@@ -94,7 +95,6 @@ class AzureMl:
         self._models = Models(site, store, assets, self._outbox)
         self._data = DataAssets(site, store, assets)
         self._datastores = Datastores(site, store, containers, self._auth)
-        self._quota = Quota(site, store, manifest.quotas)
         self._deployments = Deployments(
             site,
             store,

@@ -1,35 +1,32 @@
 """Compute clusters (AmlCompute)."""
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.azureml.arm import (
-    PROVIDER,
-    ArmError,
-    Json,
-    check_name,
-    not_found,
-    page,
-    timestamp,
-    user_error,
+from localcloud.azureml.allocation import Allocation
+from localcloud.azureml.arm import ArmError, Json, not_found, page
+from localcloud.azureml.bodies import read_json
+from localcloud.azureml.cluster_resource import (
+    check_cluster_name,
+    cluster_resource,
+    node_list,
+    with_nodes,
 )
-from localcloud.azureml.bodies import read_json, section, text, whole_number
 from localcloud.azureml.faults import HANG_SECONDS, Faults
-from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.operations import Operations, Work
+from localcloud.azureml.quota import Quota
 from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
-from localcloud.azureml.vm_sizes import SIZES, find_size
 from localcloud.manifest import Compute
 
 KIND = "computes"
 OPERATIONS = "compute-operations"
 PROVISIONING_SECONDS = 1.0
 BUSY = ("Creating", "Deleting")
-IDLE_NODES = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
 
 
 class Computes:
@@ -40,13 +37,13 @@ class Computes:
         site: Site,
         store: Store,
         operations: Operations,
-        lifecycle: Lifecycle,
+        quota: Quota,
         faults: Faults,
     ) -> None:
         self._site = site
         self._store = store
         self._operations = operations
-        self._lifecycle = lifecycle
+        self._quota = quota
         self._faults = faults
 
     def routes(self) -> list[Route]:
@@ -56,6 +53,7 @@ class Computes:
             Route("/computes/{compute}", self.get_compute, methods=["GET"]),
             Route("/computes/{compute}", self.put_compute, methods=["PUT", "PATCH"]),
             Route("/computes/{compute}", self.delete_compute, methods=["DELETE"]),
+            Route("/computes/{compute}/listNodes", self.list_nodes, methods=["POST"]),
         ]
 
     def start(self, declared: list[Compute]) -> None:
@@ -64,7 +62,8 @@ class Computes:
             if self._store.get(KIND, compute.name) is None:
                 scale = {"minNodeCount": compute.min_nodes, "maxNodeCount": compute.max_nodes}
                 inner = {"vmSize": compute.size, "scaleSettings": scale}
-                resource = self._resource(compute.name, {"properties": {"properties": inner}})
+                body = {"properties": {"properties": inner}}
+                resource = cluster_resource(self._site, compute.name, body)
                 self._store.put(KIND, compute.name, _with_state(resource, "Succeeded"))
         for resource in self._store.list(KIND):
             if resource["properties"]["provisioningState"] == "Creating":
@@ -79,24 +78,29 @@ class Computes:
 
     async def list_computes(self, request: Request) -> Response:
         """All clusters."""
-        return page(request, [self._shown(item) for item in self._store.list(KIND)], self._site.url)
+        allocations = self._quota.allocations()
+        shown = [_shown(item, allocations) for item in self._store.list(KIND)]
+        return page(request, shown, self._site.url)
 
     async def get_compute(self, request: Request) -> Response:
         """One cluster."""
-        return JSONResponse(self._shown(self._get(request.path_params["compute"])))
+        cluster = self._get(request.path_params["compute"])
+        return JSONResponse(_shown(cluster, self._quota.allocations()))
 
     async def put_compute(self, request: Request) -> Response:
         """Create a cluster or change its scale settings."""
-        name = check_name("compute", request.path_params["compute"])
+        name = check_cluster_name(request.path_params["compute"])
         body = await read_json(request)
         before = self._store.get(KIND, name)
         if before is not None and before["properties"]["provisioningState"] in BUSY:
             message = f"The compute '{name}' is {before['properties']['provisioningState']}."
             raise ArmError(409, "Conflict", message)
-        resource = self._resource(name, body, before)
+        resource = cluster_resource(self._site, name, body, before)
         if before is not None and before["properties"]["provisioningState"] == "Succeeded":
+            if _least(resource) > _least(before):
+                self._quota.check_cluster(resource)
             self._store.put(KIND, name, _with_state(resource, "Succeeded"))
-            return JSONResponse(self._get(name))
+            return JSONResponse(_shown(resource, self._quota.allocations()))
         self._store.put(KIND, name, _with_state(resource, "Creating"))
         operation = self._begin_create(name)
         headers = self._operations.headers(operation, _version(request), str(request.url))
@@ -110,39 +114,45 @@ class Computes:
         headers = self._operations.headers(operation, _version(request))
         return Response(status_code=202, headers=headers)
 
+    async def list_nodes(self, request: Request) -> Response:
+        """The nodes of a cluster, with the job that each runs."""
+        cluster = self._get(request.path_params["compute"])
+        allocation = self._quota.allocations()[cluster["name"]]
+        return JSONResponse({"nodes": node_list(self._site, cluster, allocation)})
+
     def _get(self, name: str) -> Json:
         resource = self._store.get(KIND, name)
         if resource is None:
             raise not_found("Compute", name)
         return resource
 
-    def _shown(self, resource: Json) -> Json:
-        """The cluster with as many nodes as run jobs, between its least and its most."""
-        cluster = resource["properties"]["properties"]
-        scale = cluster["scaleSettings"]
-        wanted = sum(_runs_on(record, resource["name"]) for record in self._lifecycle.jobs())
-        running = min(wanted, scale["maxNodeCount"])
-        nodes = max(running, scale["minNodeCount"])
-        counts = {"runningNodeCount": running, "idleNodeCount": nodes - running}
-        cluster["currentNodeCount"] = cluster["targetNodeCount"] = nodes
-        cluster["nodeStateCounts"] = cluster["nodeStateCounts"] | counts
-        return resource
-
     def _begin_create(self, name: str, operation: str | None = None) -> str:
         async def create() -> None:
             await asyncio.sleep(PROVISIONING_SECONDS)
-            fault = self._faults.strike("compute", name)
-            if fault and fault.outcome != "fail":
-                await asyncio.sleep(HANG_SECONDS if fault.outcome == "hang" else fault.seconds)
-                fault = None
-            resource = _with_state(self._get(name), "Failed" if fault else "Succeeded")
-            problem = fault and {"error": {"code": fault.code, "message": fault.message}}
-            resource["properties"]["provisioningErrors"] = [problem] if problem else None
-            self._store.put(KIND, name, resource)
-            if fault:
-                raise fault.error()
+            try:
+                await self._go_wrong(name)
+                self._quota.check_cluster(self._get(name))
+            except ArmError as error:
+                self._end_creation(name, "Failed", error)
+                raise
+            self._end_creation(name, "Succeeded")
 
         return self._begin(name, create, operation)
+
+    async def _go_wrong(self, name: str) -> None:
+        """What was asked for to happen to the cluster as it is created."""
+        fault = self._faults.strike("compute", name)
+        if fault is None:
+            return
+        if fault.outcome == "fail":
+            raise fault.error()
+        await asyncio.sleep(HANG_SECONDS if fault.outcome == "hang" else fault.seconds)
+
+    def _end_creation(self, name: str, state: str, error: ArmError | None = None) -> None:
+        resource = _with_state(self._get(name), state)
+        problem = error and {"error": {"code": error.code, "message": error.message}}
+        resource["properties"]["provisioningErrors"] = [problem] if problem else None
+        self._store.put(KIND, name, resource)
 
     def _begin_delete(self, name: str, operation: str | None = None) -> str:
         async def delete() -> None:
@@ -160,79 +170,16 @@ class Computes:
         record = self._store.get(OPERATIONS, name)
         return record["operation"] if record else None
 
-    def _resource(self, name: str, body: Json, before: Json | None = None) -> Json:
-        properties = section(body, "properties")
-        if properties.get("computeType", "AmlCompute") != "AmlCompute":
-            raise user_error("The local cloud has computes of type AmlCompute only.")
-        current = before["properties"]["properties"] if before else {}
-        cluster = current | section(properties, "properties")
-        size = find_size(text(cluster, "vmSize"))
-        if size is None:
-            offered = ", ".join(size.name for size in SIZES)
-            message = f"The size '{cluster['vmSize']}' is not known. Sizes: {offered}."
-            raise user_error(message, target="vmSize")
-        if size.name.upper() != current.get("vmSize", size.name.upper()):
-            raise user_error(
-                f"The size of compute '{name}' is {current['vmSize']} and can't be changed.",
-                target="vmSize",
-            )
-        created = before["properties"]["createdOn"] if before else timestamp()
-        return {
-            "id": f"{self._site.workspace_path}/computes/{name}",
-            "name": name,
-            "type": f"{PROVIDER}/workspaces/computes",
-            "location": self._site.connection.location,
-            "tags": section(body, "tags"),
-            "identity": body.get("identity"),
-            "properties": {
-                "createdOn": created,
-                "modifiedOn": timestamp(),
-                "disableLocalAuth": False,
-                "description": properties.get("description"),
-                "resourceId": None,
-                "computeType": "AmlCompute",
-                "computeLocation": self._site.connection.location,
-                "provisioningErrors": None,
-                "isAttachedCompute": False,
-                "properties": {
-                    "vmSize": size.name.upper(),
-                    "vmPriority": cluster.get("vmPriority", "Dedicated"),
-                    "scaleSettings": _scale_settings(cluster),
-                    "currentNodeCount": 0,
-                    "targetNodeCount": 0,
-                    "nodeStateCounts": {f"{state}NodeCount": 0 for state in IDLE_NODES},
-                    "allocationState": "Steady",
-                    "errors": None,
-                    "osType": "Linux",
-                    "subnet": cluster.get("subnet"),
-                    "userAccountCredentials": _without_password(cluster),
-                    "isolatedNetwork": False,
-                    "enableNodePublicIp": cluster.get("enableNodePublicIp", True),
-                    "remoteLoginPortPublicAccess": cluster.get(
-                        "remoteLoginPortPublicAccess", "NotSpecified"
-                    ),
-                    "virtualMachineImage": cluster.get("virtualMachineImage"),
-                    "propertyBag": cluster.get("propertyBag"),
-                },
-            },
-        }
+
+def _shown(resource: Json, allocations: Mapping[str, Allocation]) -> Json:
+    """The cluster with its nodes; one that is being created has no word of them yet."""
+    if resource["properties"]["provisioningState"] == "Creating":
+        return resource
+    return with_nodes(resource, allocations[resource["name"]])
 
 
-def _scale_settings(cluster: Json) -> Json:
-    scale = section(cluster, "scaleSettings")
-    least = whole_number(scale, "minNodeCount", 0, 0, 1000)
-    most = whole_number(scale, "maxNodeCount", 1, 1, 1000)
-    if least > most:
-        message = f"minNodeCount {least} is above maxNodeCount {most}."
-        raise user_error(message, target="scaleSettings")
-    idle = scale.get("nodeIdleTimeBeforeScaleDown", "PT120S")
-    return {"minNodeCount": least, "maxNodeCount": most, "nodeIdleTimeBeforeScaleDown": idle}
-
-
-def _without_password(cluster: Json) -> Json | None:
-    """Who may log in, as the service shows it."""
-    account = section(cluster, "userAccountCredentials")
-    return {**account, "adminUserPassword": None} if account else None
+def _least(resource: Json) -> int:
+    return int(resource["properties"]["properties"]["scaleSettings"]["minNodeCount"])
 
 
 def _with_state(resource: Json, state: str) -> Json:
@@ -242,10 +189,3 @@ def _with_state(resource: Json, state: str) -> Json:
 
 def _version(request: Request) -> str:
     return request.query_params.get("api-version", API_VERSION)
-
-
-def _runs_on(record: Json, cluster: str) -> bool:
-    """Whether a job is being trained on the cluster now."""
-    if record["resource"]["properties"]["status"] != "Running":
-        return False
-    return bool(record["work"]["literals"].get("compute_finetune") == cluster)

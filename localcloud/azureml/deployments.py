@@ -192,7 +192,7 @@ class Deployments:
 
     async def _provision(self, key: str) -> None:
         record = self._stored(key)
-        self._quota.check(record)
+        self._quota.check_deployment(record)
         await self._go_wrong(key)
         properties = record["resource"]["properties"]
         serving = {

@@ -14,6 +14,7 @@ from localcloud.azureml.arm import (
     not_found,
     page,
     system_data,
+    timestamp,
     user_error,
 )
 from localcloud.azureml.bodies import flag, read_json, section, string_map
@@ -118,6 +119,7 @@ class Jobs:
             "work": submission.work,
             "node": None,
             "attempts": 0,
+            "moved": timestamp(),
             "error": None,
         }
         self._lifecycle.create(record)

@@ -26,8 +26,9 @@ MLFLOW_STATUS = {
 class Lifecycle:
     """Creates jobs and moves them and their steps from one status to the next.
 
-    A job's record is `{"resource", "work", "node", "attempts", "error"}`: the ARM resource, what
-    the compute node needs, the node that has it, how often it was handed out, and why it failed.
+    A job's record is `{"resource", "work", "node", "attempts", "moved", "error"}`: the ARM
+    resource, what the compute node needs, the node that has it, how often it was handed out, since
+    when it has its status, and why it failed.
     A step's record is `{"name", "job", "parent", "step", "status", "error", "created", "ended"}`;
     it is found by the id of its run and reached from the job by its place.
 
@@ -99,7 +100,7 @@ class Lifecycle:
         if properties["status"] in ENDED or properties["status"] == status:
             return
         properties["status"] = status
-        record["error"] = error
+        record |= {"error": error, "moved": timestamp()}
         with self._store.transaction():
             self.save(record)
             ended = now_ms() if status in ENDED else None

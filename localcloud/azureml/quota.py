@@ -1,4 +1,4 @@
-"""Quota: how many cores of each family of sizes the subscription may use here."""
+"""Quota: how many cores of each pool the subscription may use here, and what uses them."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,25 +7,38 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from localcloud.azureml.allocation import Allocation, allocate
 from localcloud.azureml.arm import PROVIDER, ArmError, Json
+from localcloud.azureml.cores import (
+    ALL_DEDICATED,
+    ALL_LOW_PRIORITY,
+    POOLS,
+    deployment_cores,
+    node_cores,
+)
+from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.site import Site
 from localcloud.azureml.store import Store
-from localcloud.azureml.vm_sizes import SIZES, find_size
 
 PLENTY = 4800
+# What the service calls the pools of all families: in a usage's type, and for people.
+_TOTALS = {
+    ALL_DEDICATED: ("totalDedicatedCores", "Total Cluster Dedicated Regional vCPUs"),
+    ALL_LOW_PRIORITY: ("totalLowPriorityCores", "Total Cluster LowPriority Regional vCPUs"),
+}
 
 
 class Quota:
-    """Limits by family, and what the deployments use of them.
+    """Limits by pool, and what the deployments and the nodes of clusters use of them."""
 
-    A deployment takes a fifth more instances than it asks for, rounded up, as Azure counts:
-    https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas
-    """
-
-    def __init__(self, site: Site, store: Store, limits: Mapping[str, int]) -> None:
+    def __init__(
+        self, site: Site, store: Store, lifecycle: Lifecycle, limits: Mapping[str, int]
+    ) -> None:
         self._site = site
         self._store = store
-        self._limits = {family.lower(): limit for family, limit in limits.items()}
+        self._lifecycle = lifecycle
+        given = {pool.lower(): limit for pool, limit in limits.items()}
+        self._limits = {pool: given.get(pool.lower(), PLENTY) for pool in POOLS}
 
     def routes(self) -> list[Route]:
         """Routes below the subscription."""
@@ -33,70 +46,98 @@ class Quota:
         return [Route(f"{locations}/{{location}}/usages", self.list_usages)]
 
     async def list_usages(self, request: Request) -> Response:
-        """The use and the limit of every family."""
+        """The use and the limit of every pool."""
         used = self._used()
-        families = dict.fromkeys(size.family for size in SIZES)
-        return JSONResponse({"value": [self._usage(name, used[name]) for name in families]})
+        return JSONResponse({"value": [self._usage(pool, used[pool]) for pool in POOLS]})
 
-    def check(self, record: Json) -> None:
+    def allocations(self) -> dict[str, Allocation]:
+        """The nodes of every cluster, as far as there is quota for them."""
+        return self._allocations(self._deployed())
+
+    def check_deployment(self, record: Json) -> None:
         """Make sure that a deployment that is stored has room for what it asks for.
 
         Raises:
-            ArmError: 400 `OutOfQuota` when its family has not enough cores left.
+            ArmError: 400 `OutOfQuota` when one of its pools has not enough cores left.
         """
-        size = record["resource"]["properties"]["instanceType"]
-        family, wanted = _asked_for(record)
-        held_family, held = _served(record)
-        more = wanted - held if held_family == family else wanted
-        used, limit = self._used()[family], self._limit(family)
-        if more > 0 and used > limit:
-            raise ArmError(
-                400,
-                "OutOfQuota",
-                f"Not enough quota available for {size} in SubscriptionId "
-                f"{self._site.connection.subscription_id}. Current usage/limit: "
-                f"{used - more}/{limit}. Additional needed: {more}. "
-                "Please see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-outofquota",
-            )
+        more = _asked_for(record) - _served(record)
+        used = self._used(pending=record)
+        for pool, needed in more.items():
+            if used[pool] + needed > self._limits[pool]:
+                size = record["resource"]["properties"]["instanceType"]
+                raise ArmError(
+                    400,
+                    "OutOfQuota",
+                    f"Not enough quota available for {size} in SubscriptionId "
+                    f"{self._site.connection.subscription_id}. Current usage/limit: "
+                    f"{used[pool]}/{self._limits[pool]}. Additional needed: {needed}. Please see "
+                    "troubleshooting guide, available here: https://aka.ms/oe-tsg#error-outofquota",
+                )
 
-    def _used(self) -> Counter[str]:
-        used: Counter[str] = Counter()
-        for record in self._store.list("deployments"):
-            failed = record["resource"]["properties"]["provisioningState"] == "Failed"
-            family, cores = _served(record) if failed else _asked_for(record)
-            used[family] += cores
+    def check_cluster(self, cluster: Json) -> None:
+        """Make sure that a cluster's least nodes, or one, can ever be had.
+
+        Raises:
+            ArmError: 400 `ClusterMinNodesExceedCoreQuota` when a pool's limit is below them.
+        """
+        nodes = max(cluster["properties"]["properties"]["scaleSettings"]["minNodeCount"], 1)
+        for pool, needed in node_cores(cluster, nodes).items():
+            limit = self._limits[pool]
+            if needed > limit:
+                kind = "total" if pool in _TOTALS else pool
+                raise ArmError(
+                    400,
+                    "ClusterMinNodesExceedCoreQuota",
+                    f"The specified subscription has a {kind} vCPU quota of {limit} and cannot "
+                    f"accomodate for at least {nodes} requested managed compute nodes which maps "
+                    f"to {needed} vCPUs.",
+                )
+
+    def _used(self, pending: Json | None = None) -> Counter[str]:
+        """The cores that are used; a deployment that is `pending` uses what it did before."""
+        used = self._deployed(pending)
+        allocations = self._allocations(used)
+        for cluster in self._store.list("computes"):
+            used += node_cores(cluster, allocations[cluster["name"]].nodes)
         return used
 
-    def _limit(self, family: str) -> int:
-        return self._limits.get(family.lower(), PLENTY)
+    def _allocations(self, deployed: Counter[str]) -> dict[str, Allocation]:
+        free = {pool: limit - deployed[pool] for pool, limit in self._limits.items()}
+        return allocate(self._store.list("computes"), self._lifecycle.jobs(), free)
 
-    def _usage(self, family: str, used: int) -> Json:
+    def _deployed(self, pending: Json | None = None) -> Counter[str]:
+        used: Counter[str] = Counter()
+        for record in self._store.list("deployments"):
+            resource = record["resource"]
+            is_pending = pending is not None and resource["id"] == pending["resource"]["id"]
+            has_failed = resource["properties"]["provisioningState"] == "Failed"
+            used += _served(record) if is_pending or has_failed else _asked_for(record)
+        return used
+
+    def _usage(self, pool: str, used: int) -> Json:
         location = self._site.connection.location
-        kind = f"{PROVIDER}/locations/usages"
+        kind, label = _TOTALS.get(
+            pool, ("vmFamily/dedicatedCores", f"{pool} Cluster Dedicated vCPUs")
+        )
         return {
             "id": f"{self._site.subscription_path}/providers/{PROVIDER}/locations/{location}"
-            f"/usages/{family.replace(' ', '')}",
-            "type": kind,
+            f"/usages/{pool.replace(' ', '')}",
+            "type": f"{PROVIDER}/{kind}/usages",
             "amlWorkspaceLocation": location,
             "unit": "Count",
             "currentValue": used,
-            "limit": self._limit(family),
-            "name": {"value": family, "localizedValue": f"{family} Cluster Dedicated vCPUs"},
+            "limit": self._limits[pool],
+            "name": {"value": pool, "localizedValue": label},
         }
 
 
-def _asked_for(record: Json) -> tuple[str, int]:
-    """The family and the cores of what a deployment is to be."""
+def _asked_for(record: Json) -> Counter[str]:
+    """The cores of what a deployment is to be, by pool."""
     resource = record["resource"]
-    return _cores(resource["properties"]["instanceType"], resource["sku"]["capacity"])
+    return deployment_cores(resource["properties"]["instanceType"], resource["sku"]["capacity"])
 
 
-def _served(record: Json) -> tuple[str, int]:
-    """The family and the cores of what a deployment was when it last succeeded."""
+def _served(record: Json) -> Counter[str]:
+    """The cores of what a deployment was when it last succeeded, by pool."""
     serving = record["serving"]
-    return _cores(serving["instanceType"], serving["capacity"]) if serving else ("", 0)
-
-
-def _cores(name: str, instances: int) -> tuple[str, int]:
-    size = find_size(name)
-    return (size.family, -(-instances * 6 // 5) * size.cpus) if size else ("", 0)
+    return deployment_cores(serving["instanceType"], serving["capacity"]) if serving else Counter()

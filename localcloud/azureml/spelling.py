@@ -16,6 +16,7 @@ _WORDS = {
         "usages",
         "vmSizes",
         "computes",
+        "listNodes",
         "jobs",
         "cancel",
         "models",
