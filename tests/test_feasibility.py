@@ -15,7 +15,7 @@ from tuneops.feasibility import (
 A100 = Size("Standard_NC24ads_A100_v4", "standardNCADSA100v4Family", 24, 1)
 FIELD = "compute.cluster.size"
 TOTAL = Quota("Total Cluster Dedicated Regional vCPUs", used=0, limit=40)
-LOW = Quota("Total Cluster LowPriority Regional vCPUs", used=0, limit=24)
+LOW = Quota("Total Cluster LowPriority Regional vCPUs", used=0, limit=24, tier="low_priority")
 
 
 def family(used: int = 0, limit: int = 96, name: str = A100.family) -> Quota:
@@ -59,6 +59,14 @@ def test_too_little_quota_is_refused(
 ) -> None:
     with pytest.raises(InfeasibleError, match=said):
         check_quota(cores, A100, quotas, FIELD, **options)  # type: ignore[arg-type]
+
+
+def test_every_row_of_a_family_counts() -> None:
+    low_priority = Quota(A100.family, used=0, limit=-1, tier="low_priority")
+    workspace = family(limit=-1)
+    for rows in ([family(limit=0), low_priority], [family(limit=0), workspace]):
+        with pytest.raises(InfeasibleError, match="the quota is 0"):
+            check_quota(24, A100, rows, FIELD)
 
 
 def test_quota_that_others_use_is_waited_for() -> None:

@@ -31,11 +31,15 @@ _RETIRED: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
 Those that Microsoft's tutorial refuses for fine-tuning (NC6, NC12, NC24, NC24r) are among them.
 """
 
-_TOTALS = {
-    "dedicated": frozenset({"totaldedicatedcores", "totalclusterdedicatedregionalvcpus"}),
-    "low_priority": frozenset({"totallowprioritycores", "totalclusterlowpriorityregionalvcpus"}),
-}
-"""What all families share, by tier; low-priority machines have no other quota."""
+_TOTALS = frozenset(
+    {
+        "totaldedicatedcores",
+        "totalclusterdedicatedregionalvcpus",
+        "totallowprioritycores",
+        "totalclusterlowpriorityregionalvcpus",
+    }
+)
+"""What all families share; low-priority machines have no other quota."""
 
 
 class InfeasibleError(ValueError):
@@ -58,11 +62,15 @@ class Size:
 
 @dataclass(frozen=True)
 class Quota:
-    """Cores of one family of sizes in the workspace's region; `limit` -1: none."""
+    """Cores of one family of sizes in the workspace's region; `limit` -1: none.
+
+    Azure may list a family several times: by tier, and for the workspace and the subscription.
+    """
 
     family: str
     used: int
     limit: int
+    tier: str = "dedicated"
 
 
 def check_not_retired(size: str, field: str) -> None:
@@ -164,12 +172,12 @@ def check_quota(
         InfeasibleError: the limit is below what is needed.
         NoQuotaLeftError: too much of it is in use now.
     """
-    by_name = {_letters(quota.family): quota for quota in quotas}
-    family = by_name.get(_letters(size.family)) if tier == "dedicated" else None
-    total = next((by_name[name] for name in _TOTALS[tier] if name in by_name), None)
-    for quota in filter(None, (family, total)):
+    of_tier = [quota for quota in quotas if quota.tier == tier]
+    totals = [quota for quota in of_tier if _letters(quota.family) in _TOTALS]
+    of_family = [quota for quota in of_tier if _letters(quota.family) == _letters(size.family)]
+    for quota in (*of_family, *totals):
         _check_limit(cores, size, quota, field, freed, kept)
-    if (family if tier == "dedicated" else total) is None:
+    if not (of_family if tier == "dedicated" else totals):
         return f"{field}: the quota for {size.name} ({tier}) is not known and was not checked"
     return ""
 

@@ -12,6 +12,7 @@ from localcloud.azureml.arm import PROVIDER, ArmError, Json
 from localcloud.azureml.cores import (
     ALL_DEDICATED,
     ALL_LOW_PRIORITY,
+    FAMILIES,
     POOLS,
     deployment_cores,
     node_cores,
@@ -48,7 +49,9 @@ class Quota:
     async def list_usages(self, request: Request) -> Response:
         """The use and the limit of every pool."""
         used = self._used()
-        return JSONResponse({"value": [self._usage(pool, used[pool]) for pool in POOLS]})
+        pools = [self._usage(pool, used[pool]) for pool in POOLS]
+        unlimited = [self._low_priority(family) for family in FAMILIES]
+        return JSONResponse({"value": [*pools, *unlimited]})
 
     def allocations(self) -> dict[str, Allocation]:
         """The nodes of every cluster, as far as there is quota for them."""
@@ -115,10 +118,18 @@ class Quota:
         return used
 
     def _usage(self, pool: str, used: int) -> Json:
-        location = self._site.connection.location
         kind, label = _TOTALS.get(
             pool, ("vmFamily/dedicatedCores", f"{pool} Cluster Dedicated vCPUs")
         )
+        return self._row(pool, kind, label, used, self._limits[pool])
+
+    def _low_priority(self, family: str) -> Json:
+        """A family's low-priority cores, which have no limit of their own."""
+        label = f"{family} Cluster LowPriority vCPUs"
+        return self._row(family, "vmFamily/lowPriorityCores", label, 0, -1)
+
+    def _row(self, pool: str, kind: str, label: str, used: int, limit: int) -> Json:
+        location = self._site.connection.location
         return {
             "id": f"{self._site.subscription_path}/providers/{PROVIDER}/locations/{location}"
             f"/usages/{pool.replace(' ', '')}",
@@ -126,7 +137,7 @@ class Quota:
             "amlWorkspaceLocation": location,
             "unit": "Count",
             "currentValue": used,
-            "limit": self._limits[pool],
+            "limit": limit,
             "name": {"value": pool, "localizedValue": label},
         }
 

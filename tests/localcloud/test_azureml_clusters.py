@@ -181,8 +181,8 @@ class TestNodes:
 
 def used(ml: MLClient, pool: str) -> int:
     """The cores of a pool that are in use."""
-    usages = {usage.name["value"]: vars(usage) for usage in ml.compute.list_usage()}
-    return int(usages[pool]["currentValue"])
+    usages = [vars(usage) for usage in ml.compute.list_usage()]
+    return sum(usage["currentValue"] for usage in usages if usage["name"]["value"] == pool)
 
 
 @pytest.fixture

@@ -185,8 +185,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
 
 def used(ml: MLClient) -> int:
     """The cores of the family that are taken."""
-    families = {usage.name["value"].lower(): usage for usage in ml.compute.list_usage()}
-    return int(vars(families[FAMILY.lower()])["currentValue"])
+    usages = [vars(usage) for usage in ml.compute.list_usage()]
+    (family,) = (
+        usage
+        for usage in usages
+        if usage["name"]["value"].lower() == FAMILY.lower()
+        and "vmFamily/dedicatedCores" in str(usage["type"])
+    )
+    return int(family["currentValue"])
 
 
 def blue(site: Connection, ml: MLClient) -> ManagedOnlineDeployment:

@@ -133,6 +133,7 @@ def _quota(usage: Any) -> Quota:
     limit = usage.limit
     return Quota(
         family=str(name.get("value", "") if isinstance(name, dict) else name.value),
+        tier="low_priority" if "lowpriority" in str(usage.type).lower() else "dedicated",
         used=_as_sent(usage, "current_value", "currentValue") or 0,
         limit=-1 if limit is None else limit,
     )
