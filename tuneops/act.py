@@ -73,10 +73,12 @@ def _submit_data_job(action: Any, release: Release, s: Services, now: datetime) 
     source, job, settings = release.source, release.data_job, s.settings
     if job is None:
         raise ValueError("no job prepares the data")
+    files = prepare.files_of(s.storage, source)
     task = Task(
         config=release.config,
         source=source.name,
-        files=prepare.files_of(s.storage, source),
+        files=files,
+        shares=min(release.config.compute.nodes, max(1, len(files))),
         folder=f"{release.project}/{job.key}",
         revision=job.revision,
     )

@@ -1,4 +1,8 @@
-"""Preparation of data that is more than a function takes: `tuneops.data.job` as a command job."""
+"""Preparation of data that is more than a function takes: `tuneops.data.job` as a command job.
+
+Where training has several nodes, a folder's files are shared out to as many first: a pipeline whose
+steps `tuneops.data.share` run side by side.
+"""
 
 import os
 import shutil
@@ -12,13 +16,13 @@ from azure.storage.blob import ContainerClient
 import tuneops
 from tuneops import names
 from tuneops.azureml.errors import azure_errors
-from tuneops.azureml.jobs import job_identity
+from tuneops.azureml.jobs import MAX_DISPLAY_NAME, building, job_identity
 from tuneops.azureml.workspace import Workspace
-from tuneops.config import HubData, InstanceTypes
+from tuneops.config import SERVERLESS, HubData, InstanceTypes
 from tuneops.data.job import TASK, Task
 from tuneops.release import Release
 
-COMMAND = "python -m tuneops.data.job ${{outputs.prepared}}"
+PREPARE, SHARE = "python -m tuneops.data.job", "python -m tuneops.data.share"
 MAX_SECONDS = 24 * 60 * 60
 DATASTORE = "tuneops_prepared"
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
@@ -57,24 +61,71 @@ def submit(
 
 
 def _job(release: Release, task: Task, url: str, code: str) -> Any:
-    from azure.ai.ml import Output, command
+    job = (
+        _prepare(release, task, code, _inputs(task, url), _target(task))
+        if task.shares == 1
+        else _in_shares(release, task, url, code)
+    )
+    job.name = release.data_job_name
+    job.display_name = f"{release.project}: prepare {task.source}"[:MAX_DISPLAY_NAME]
+    job.experiment_name = f"{release.project}-data"
+    job.tags = release.tags
+    job.identity = job_identity(release.config.compute.identity)
+    return job
+
+
+def _in_shares(release: Release, task: Task, url: str, code: str) -> Any:
+    """Steps that check a share of the files each, and one that puts together what they found."""
+    from azure.ai.ml import Input, Output
+    from azure.ai.ml.dsl import pipeline
+
+    def shared_preparation() -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for number in range(task.shares):
+            line = f"{SHARE} {number} ${{{{outputs.checked}}}} ${{{{inputs.data}}}}"
+            output = {"checked": Output(type="uri_folder", mode="rw_mount")}
+            step = _command(release, task, code, line, _inputs(task, url), output)()
+            step.name = f"share_{number}"
+            found[f"checked_{number}"] = step.outputs.checked
+        inputs = {name: Input(type="uri_folder", mode="ro_mount") for name in found}
+        output = {"prepared": Output(type="uri_folder", mode="rw_mount")}
+        step = _prepare(release, task, code, inputs, output)(**found)
+        step.name = "prepare"
+        return {"prepared": step.outputs.prepared}
+
+    with building:
+        job = pipeline(shared_preparation, name="prepare_in_shares")()
+    job.outputs["prepared"] = _target(task)["prepared"]
+    return job
+
+
+def _prepare(
+    release: Release, task: Task, code: str, inputs: dict[str, Any], outputs: dict[str, Any]
+) -> Any:
+    line = " ".join([PREPARE, "${{outputs.prepared}}", *(f"${{{{inputs.{n}}}}}" for n in inputs)])
+    return _command(release, task, code, line, inputs, outputs)
+
+
+def _command(
+    release: Release,
+    task: Task,
+    code: str,
+    line: str,
+    inputs: dict[str, Any],
+    outputs: dict[str, Any],
+) -> Any:
+    """A command on the project's compute."""
+    from azure.ai.ml import command
 
     wanted = release.config.compute
-    inputs = {} if isinstance(release.config.data, HubData) else {"data": _input(task, url)}
-    target = f"azureml://datastores/{DATASTORE}/paths/{task.folder}"
     job = command(
-        name=release.data_job_name,
-        display_name=f"{release.project}: prepare {task.source}"[:256],
-        experiment_name=f"{release.project}-data",
         code=code,
-        command=" ".join([COMMAND, *(f"${{{{inputs.{name}}}}}" for name in inputs)]),
+        command=line,
         environment=_environment(),
         environment_variables={TASK: task.model_dump_json(), **_hub_settings()},
         inputs=inputs,
-        outputs={"prepared": Output(type="uri_folder", path=target, mode="rw_mount")},
-        compute=None if wanted.serverless else wanted.name,
-        identity=job_identity(wanted.identity),
-        tags=release.tags,
+        outputs=outputs,
+        compute=SERVERLESS if wanted.serverless else wanted.name,
     )
     job.set_limits(timeout=MAX_SECONDS)
     if wanted.serverless:
@@ -83,10 +134,21 @@ def _job(release: Release, task: Task, url: str, code: str) -> Any:
     return job
 
 
-def _input(task: Task, url: str) -> Any:
+def _inputs(task: Task, url: str) -> dict[str, Any]:
+    """The uploaded data; none for data of the hub."""
     from azure.ai.ml import Input
 
-    return Input(type="uri_folder" if task.files else "uri_file", path=url, mode="ro_mount")
+    if isinstance(task.config.data, HubData):
+        return {}
+    kind = "uri_folder" if task.files else "uri_file"
+    return {"data": Input(type=kind, path=url, mode="ro_mount")}
+
+
+def _target(task: Task) -> dict[str, Any]:
+    from azure.ai.ml import Output
+
+    path = f"azureml://datastores/{DATASTORE}/paths/{task.folder}"
+    return {"prepared": Output(type="uri_folder", path=path, mode="rw_mount")}
 
 
 def _hub_settings() -> dict[str, str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OUTPUT = "trained_model"
 MAX_DISPLAY_NAME = 256
 
-_building = threading.Lock()
+building = threading.Lock()
 """The SDK builds pipelines on one stack for the whole process (azure-ai-ml 1.35)."""
 
 
@@ -122,7 +122,7 @@ def _pipeline_job(workspace: Workspace, release: Release) -> "PipelineJob":
         step = fine_tune(**inputs)
         return {OUTPUT: step.outputs.mlflow_model_folder}
 
-    with _building:
+    with building:
         job = pipeline(fine_tuning, name=release.config.training.component)()
     job.name = release.job_name
     job.display_name = display_name(release)

@@ -1,19 +1,21 @@
-"""``python -m tuneops.data.job OUT [DATA]``: preparation on a compute of Azure ML.
+"""``python -m tuneops.data.job OUT [DATA...]``: preparation on a compute of Azure ML.
 
-OUT is the folder for what is made, DATA the uploaded file or folder; what to make stands in the
-environment variable `TASK`.
+OUT is the folder for what is made, DATA the uploaded file or folder, or what `tuneops.data.share`
+found in each share of a folder's files. What to make stands in the environment variable `TASK`.
 """
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tuneops.config import HubData, ProjectConfig
 from tuneops.data import hub, local
+from tuneops.data.checked import CheckedInput
 from tuneops.data.errors import DataError
 from tuneops.data.outputs import Folder
-from tuneops.data.preparation import Input
+from tuneops.data.preparation import RowSource
 from tuneops.data.prepare import DESCRIPTIONS, PREPARED, make
 from tuneops.data.split import PARTS
 from tuneops.document import Document
@@ -24,17 +26,18 @@ TASK = "TUNEOPS_PREPARATION"
 class Task(Document):
     """What a job prepares: `files` of a folder by their names, none if the source is a file.
 
-    `revision` is the commit of a hub dataset.
+    `shares` is how many nodes check the files first, `revision` the commit of a hub dataset.
     """
 
     config: ProjectConfig
     source: str
     files: tuple[str, ...] = ()
+    shares: int = 1
     folder: str
     revision: str = ""
 
 
-def run(task: Task, out: Path, data: Path | None = None) -> None:
+def run(task: Task, out: Path, *data: Path) -> None:
     """Prepare `data`, or what is on the hub, in `out`.
 
     The description comes last, so what has one is complete.
@@ -57,18 +60,20 @@ def run(task: Task, out: Path, data: Path | None = None) -> None:
         sink.commit({PREPARED})
 
 
-def _inputs(task: Task, data: Path | None) -> list[Input]:
+def _inputs(task: Task, data: Sequence[Path]) -> list[RowSource]:
     """The inputs under the names that they have in the datasets container, or on the hub."""
     if isinstance(task.config.data, HubData):
-        return hub.inputs(task.config.data, task.revision, local.UNLIMITED)
-    if data is None:
-        raise ValueError("which data?")
-    if not task.files:
-        return [replace(each, name=task.source) for each in local.inputs(data)]
+        return list(hub.inputs(task.config.data, task.revision, local.UNLIMITED))
+    if task.shares > 1:
+        return [
+            CheckedInput(f"{task.source}{name}", data[number % task.shares])
+            for number, name in enumerate(task.files)
+        ]
+    (root,) = data
     return [
         replace(each, name=f"{task.source}{name}")
-        for name in task.files
-        for each in local.inputs(data / name)
+        for name in task.files or ("",)
+        for each in local.inputs(root / name)
     ]
 
 

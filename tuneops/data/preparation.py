@@ -2,10 +2,11 @@
 
 import heapq
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
 import orjson
 
@@ -29,16 +30,41 @@ SAMPLES = 10
 _RUNS = re.compile(rb"\x00+|\x01+|\x02+")
 
 
+class RowSource(Protocol):
+    """The rows of a file or split, checked as often as they are asked for.
+
+    `part` is the part that all rows belong to; None: a hash of each row decides.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name in the report and in errors."""
+
+    @property
+    def part(self) -> str | None:
+        """The part of all rows, if it is one."""
+
+    def batches(self, rules: Rules, processes: int) -> Iterator[Batch]:
+        """The rows block by block, checked by so many processes at most."""
+
+
 @dataclass(frozen=True)
 class Input:
-    """A file or split: `open` gives its rows as lines of JSON, anew each time.
-
-    `part` is the part that all its rows belong to; None: a hash of each row decides.
-    """
+    """Rows that are still to be checked: `open` gives them as lines of JSON, anew each time."""
 
     name: str
     open: Callable[[], AbstractContextManager[Readable]]
     part: str | None = None
+
+    def batches(self, rules: Rules, processes: int) -> Iterator[Batch]:
+        """The rows block by block, checked by so many processes at most.
+
+        Raises:
+            DataError: the file is broken.
+            DataChangedError, DataUnavailableError: it can't be read now.
+        """
+        with self.open() as stream:
+            yield from checked_blocks(stream, rules, processes)
 
 
 @dataclass(frozen=True)
@@ -63,8 +89,16 @@ class Prepared:
     questions: tuple[list[Message], ...]
 
 
+def rules_of(wanted: Wanted, part: str | None = None) -> Rules:
+    """How the rows of a part are read, or those of a file whose rows are split."""
+    if part:
+        return Rules(wanted.shape, only(part, wanted.sample_percent))
+    split = by_percent(wanted.test_percent, wanted.validation_percent, wanted.sample_percent)
+    return Rules(wanted.shape, split)
+
+
 def prepare(
-    inputs: list[Input],
+    inputs: Sequence[RowSource],
     wanted: Wanted,
     sink: Sink,
     source: str,
@@ -80,8 +114,7 @@ def prepare(
         DataError: the data is broken, has too many bad rows or too few good ones.
         DataChangedError, DataUnavailableError: it can't be read now.
     """
-    split = by_percent(wanted.test_percent, wanted.validation_percent, wanted.sample_percent)
-    made = _Pass(wanted, split, sink, source)
+    made = _Pass(wanted, rules_of(wanted).split, sink, source)
     made.read(inputs, processes, progress)
     if made.lacks_a_side and all(each.part is None for each in inputs):
         split = made.moved_split()
@@ -111,17 +144,18 @@ class _Pass:
         """Whether there is no row to train on, or none to test with."""
         return not (self._parts[TRAIN].rows and self._parts[TEST].rows)
 
-    def read(self, inputs: list[Input], processes: int, progress: Callable[[int], None]) -> None:
+    def read(
+        self, inputs: Sequence[RowSource], processes: int, progress: Callable[[int], None]
+    ) -> None:
         """Read all inputs."""
         for each in inputs:
-            split = only(each.part, self._wanted.sample_percent) if each.part else self._split
+            split = rules_of(self._wanted, each.part).split if each.part else self._split
             rules = Rules(self._wanted.shape, split)
             line = 0
-            with each.open() as stream:
-                for batch in checked_blocks(stream, rules, processes):
-                    self._take(each.name, line, batch)
-                    line += batch.block.lines
-                    progress(self._tally.read)
+            for batch in each.batches(rules, processes):
+                self._take(each.name, line, batch)
+                line += batch.block.lines
+                progress(self._tally.read)
 
     def moved_split(self) -> Split:
         """A split that leaves a row on both sides.

@@ -1,7 +1,7 @@
 """From uploaded or hub data to what the pipeline takes, in the container for prepared data."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from tuneops.data.preparation import (
     REPORT_JSON,
     Input,
     Prepared,
+    RowSource,
     Wanted,
 )
 from tuneops.data.rows import Message
@@ -88,7 +89,7 @@ def prepare(
 
 
 def make(
-    inputs: list[Input],
+    inputs: Sequence[RowSource],
     config: ProjectConfig,
     sink: Sink,
     source: str,

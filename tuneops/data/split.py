@@ -24,9 +24,10 @@ class Split(NamedTuple):
 
         `identity` is the row's digest (128 bits): one position in each half.
         """
-        if identity % SPACE >= self.sample:
-            return None
-        place = identity // SPACE
+        return None if identity % SPACE >= self.sample else self.side(identity // SPACE)
+
+    def side(self, place: int) -> int:
+        """The part of a row that the sample is with, by its first position."""
         if place >= self.validation:
             return _TRAIN
         return _TEST if place < self.test else _VALIDATION
