@@ -10,6 +10,7 @@ import yaml
 
 if TYPE_CHECKING:
     from tests.cloud import Cloud
+    from tests.faults import Faults
     from tuneops.azureml.workspace import Workspace
     from tuneops.services import Services
 
@@ -80,6 +81,16 @@ def workspace(azure: "Cloud") -> "Workspace":
     from tuneops.cli.target import local_workspace
 
     return Workspace(local_workspace(azure.connection))
+
+
+@pytest.fixture
+def faults(azure: "Cloud") -> Iterator["Faults"]:
+    """What is to go wrong in that workspace; forgotten afterwards."""
+    from tests.faults import Faults
+
+    wanted = Faults(azure.connection)
+    yield wanted
+    wanted.close()
 
 
 @pytest.fixture

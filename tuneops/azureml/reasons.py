@@ -20,6 +20,7 @@ OPERATION = "AzureAsyncOperationUri"
 
 _ADVICE = {
     "OutOfQuota": "ask for more quota, or choose a smaller deployment.instance_type",
+    "CoreQuota": "ask for more quota of its size, or choose a smaller one",
     "ResourceNotReady": "the container did not become ready: see its log in the studio; give it "
     "more time with deployment.liveness_probe.initial_delay, or more memory with "
     "deployment.instance_type",
@@ -31,7 +32,8 @@ _ADVICE = {
     "CUDA out of memory": "lower per_device_train_batch_size or max_seq_length, or train on a "
     "larger size",
 }
-"""By code, from learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints."""
+"""By code, from learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints;
+clusters have ClusterCoreQuotaReached and ClusterMinNodesExceedCoreQuota."""
 
 
 def of_job(workspace: Workspace, name: str) -> str:
