@@ -3,13 +3,14 @@
 import os
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 if TYPE_CHECKING:
     from tests.cloud import Cloud
+    from tests.faults import Faults
     from tuneops.azureml.workspace import Workspace
     from tuneops.services import Services
 
@@ -83,27 +84,53 @@ def workspace(azure: "Cloud") -> "Workspace":
 
 
 @pytest.fixture
+def faults(azure: "Cloud") -> Iterator["Faults"]:
+    """What is to go wrong in that workspace; forgotten afterwards."""
+    from tests.faults import Faults
+
+    wanted = Faults(azure.connection)
+    yield wanted
+    wanted.close()
+
+
+@pytest.fixture
 def services(storage: str) -> "Services":
     """What TuneOps works with, in empty containers and an empty queue of its own."""
+    return _services(storage, subscription_id="s", resource_group="g", workspace="w")
+
+
+@pytest.fixture
+def working(azure: "Cloud") -> "Services":
+    """What TuneOps works with in that workspace, its storage account and its GitHub."""
+    from tuneops.cli.target import local_workspace
+
+    github = azure.connection["github"]
+    return _services(
+        azure.connection["storage"]["connection_string"],
+        **local_workspace(azure.connection).model_dump(),
+        github_api_url=github["api_url"],
+        github_repository=github["repository"],
+        github_token=github["token"],
+    )
+
+
+def _services(storage: str, **settings: Any) -> "Services":
     from azure.storage.queue import QueueClient
 
     from tuneops.services import Services
     from tuneops.settings import Settings
 
     own = uuid.uuid4().hex[:8]
+    common = {"github_repository": "contoso/models", "github_token": "token"}
     made = Services(
         Settings(
-            subscription_id="s",
-            resource_group="g",
-            workspace="w",
             storage_connection_string=storage,
             state_container=f"state-{own}",
             datasets_container=f"datasets-{own}",
             prepared_container=f"prepared-{own}",
             reconcile_queue=f"reconcile-{own}",
-            github_repository="contoso/models",
-            github_token="token",
             github_webhook_secret="secret",
+            **{**common, **settings},
         )
     )
     made.blobs.create_container(made.settings.state_container)

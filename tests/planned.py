@@ -10,18 +10,22 @@ from tuneops.release import Desired, PreparedData, Project, Release, Source, sta
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def release(extra: str = "") -> Release:
-    """The first release of a project with `extra` YAML in its config."""
-    desired = Desired(
-        project="bot",
+def desired(extra: str = "", name: str = "bot") -> Desired:
+    """What git and an upload want of a project with `extra` YAML in its config."""
+    return Desired(
+        project=name,
         commit="0" * 40,
-        path="finetune/bot.yaml",
-        config=config_of("bot", extra),
-        source=Source(name="bot/a.jsonl", version="1", size=1),
+        path=f"finetune/{name}.yaml",
+        config=config_of(name, extra),
+        source=Source(name=f"{name}/a.jsonl", version="1", size=1),
     )
+
+
+def release(extra: str = "", name: str = "bot") -> Release:
+    """The first release of that project."""
     data = PreparedData(
         digest="d" * 12,
-        folder="bot/dddd",
+        folder=f"{name}/dddd",
         train_rows=20,
         test_rows=4,
         assets={
@@ -29,7 +33,8 @@ def release(extra: str = "") -> Release:
             "test": "azureml://datastores/workspaceblobstore/paths/test.jsonl",
         },
     )
-    return start_release(desired, Project(name="bot"), "/w", NOW).replace(data=data)
+    wanted = desired(extra, name)
+    return start_release(wanted, Project(name=name), "/w", NOW).replace(data=data)
 
 
 def until(reached: Callable[[], bool]) -> None:

@@ -1,41 +1,75 @@
-"""Data of the hub: a dataset on disk, and a hub on this machine that says which commit is which."""
+"""Data of the hub: a dataset on disk, and datasets of a hub on this machine."""
 
+import io
 import json
 import os
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from tests.config_text import config_of
+from tests.hub_server import COMMIT, Hub
 from tests.test_data import storage_of, stored
 from tuneops.config import HubData, ProjectConfig
 from tuneops.data import job
-from tuneops.data.errors import DataError, TooLargeError
+from tuneops.data.errors import DataError, DataUnavailableError, TooLargeError
+from tuneops.data.hub import resolve_revision
 from tuneops.data.job import Task
-from tuneops.data.prepare import find_source, key_of, prepare
+from tuneops.data.prepare import find_source, key_of, prepare, revision_of
+from tuneops.release import PreparedData
 from tuneops.services import Services
+from tuneops.settings import Settings
 
 pytestmark = pytest.mark.slow
-COMMIT = "8049631c405ae6576f93f445c6b8166f76f5505a"
 DATASET = "HuggingFaceH4/ultrachat_200k"
 SMOKED = {"train": "train_sft", "test": "test_sft", "smoke": "test_gen"}
 SPLITS = {"train_sft": 200, "test_sft": 40, "test_gen": 20}
+README = b"""---
+configs:
+- config_name: default
+  data_files:
+  - {split: train_sft, path: data/train_sft*}
+  - {split: test_sft, path: data/test_sft*}
+---
+"""
+COUNTED = README.replace(
+    b"configs:",
+    b"""dataset_info:
+  splits:
+  - {name: train_sft, num_bytes: 20000, num_examples: 200}
+  - {name: test_sft, num_bytes: 4000, num_examples: 40}
+configs:""",
+)
 
 
-def line(split: str, number: int) -> str:
-    messages = [
-        {"role": "user", "content": f"{split} question {number}"},
-        {"role": "assistant", "content": f"answer {number}"},
+def turns(split: str, number: int) -> list[dict[str, str]]:
+    return [
+        {"content": f"{split} question {number}", "role": "user"},
+        {"content": f"answer {number}", "role": "assistant"},
     ]
-    return json.dumps(
-        {"prompt": f"{number}", "prompt_id": f"{split}{number}", "messages": messages}
-    )
+
+
+def row(split: str, number: int) -> dict[str, object]:
+    prompt = {"prompt": f"{number}", "prompt_id": f"{split}{number}"}
+    return {**prompt, "messages": turns(split, number)}
+
+
+def as_jsonl(split: str, count: int) -> bytes:
+    return "".join(f"{json.dumps(row(split, number))}\n" for number in range(count)).encode()
+
+
+def as_parquet(split: str, first: int, end: int) -> bytes:
+    from pyarrow import Table, parquet
+
+    file = io.BytesIO()
+    rows = [row(split, number) for number in range(first, end)]
+    parquet.write_table(Table.from_pylist(rows), file)
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -44,8 +78,7 @@ def on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / DATASET
     folder.mkdir(parents=True)
     for split, count in SPLITS.items():
-        rows = "".join(f"{line(split, number)}\n" for number in range(count))
-        (folder / f"{split}.jsonl").write_text(rows)
+        (folder / f"{split}.jsonl").write_bytes(as_jsonl(split, count))
     files = [{"split": split, "path": f"{split}.jsonl"} for split in SPLITS]
     configs = json.dumps([{"config_name": "default", "data_files": files}])
     (folder / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")
@@ -108,68 +141,126 @@ def test_a_split_that_is_too_large_is_left_to_a_job(
     assert prepare(roomy, source, wanted, revision=COMMIT) == found
 
 
-@pytest.fixture
-def endpoint() -> Iterator[str]:
-    """A hub that knows one dataset."""
-
-    class Hub(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            known = path in (
-                f"/api/datasets/{DATASET}",
-                f"/api/datasets/{DATASET}/revision/main",
-            )
-            body = json.dumps({"id": DATASET, "sha": COMMIT} if known else {"error": "no"}).encode()
-            self.send_response(200 if known else 404)
-            if not known:
-                missing = "RevisionNotFound" if DATASET in path else "RepoNotFound"
-                self.send_header("X-Error-Code", missing)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def resolved(endpoint: str, dataset: str, revision: str | None) -> str:
-    """What `resolve_revision` says in a process whose hub is at `endpoint`."""
-    program = (
-        "import json, sys\n"
-        "from tuneops.config import HubData\n"
-        "from tuneops.data import hub\n"
-        "try:\n"
-        "    print(hub.resolve_revision(HubData.model_validate(json.loads(sys.argv[1]))))\n"
-        "except Exception as error:\n"
-        "    print(type(error).__name__, error)\n"
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    """A hub with one dataset in several forms, and some that can't be used."""
+    parquet = {
+        "data/train_sft-00000-of-00002.parquet": as_parquet("train_sft", 0, 100),
+        "data/train_sft-00001-of-00002.parquet": as_parquet("train_sft", 100, 200),
+        "data/test_sft-00000-of-00001.parquet": as_parquet("test_sft", 0, 40),
+    }
+    jsonl = {f"data/{split}.jsonl": as_jsonl(split, count) for split, count in SPLITS.items()}
+    damaged = {**parquet, "data/train_sft-00000-of-00002.parquet": b"PAR1 nothing PAR1"}
+    serving = Hub(
+        datasets={
+            DATASET: {"README.md": README, **parquet},
+            "some/counted": {"README.md": COUNTED, **parquet},
+            "some/lines": {"README.md": README, **jsonl},
+            "some/damaged": {"README.md": README, **damaged},
+            "some/gated": {"README.md": README, **parquet},
+            "some/pictures": {"README.md": b"# Nothing to read", "cat.svg": b"<svg/>"},
+            "some/scripted": {"README.md": b"# Old", "scripted.py": b"raise SystemExit"},
+        },
+        gated={"some/gated"},
+        silent={"some/silent"},
     )
-    data = {"source": "huggingface", "dataset": dataset, "revision": revision}
-    done = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(data)],
-        env={**os.environ, "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0"},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    return done.stdout.strip() or done.stderr
+    yield serving
+    serving.close()
 
 
-def test_a_revision_is_pinned_to_its_commit(endpoint: str) -> None:
-    assert resolved(endpoint, DATASET, None) == COMMIT
-    assert resolved(endpoint, DATASET, "main") == COMMIT
+@pytest.fixture(scope="module")
+def away(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    """A process whose hub this is: the hub's libraries ask which one when they are imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_ENDPOINT", hub.url)
+        patch.setenv("HF_HUB_OFFLINE", "0")
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("huggingface")))
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            process.submit(os.getpid).result()
+            yield process
 
 
-def test_what_the_hub_has_not_is_said(endpoint: str) -> None:
-    assert "has no revision v9 (data.revision)" in resolved(endpoint, DATASET, "v9")
-    assert "is not on the hub, or is private" in resolved(endpoint, "someone/else", None)
+def prepared(settings: Settings, wanted: ProjectConfig) -> PreparedData:
+    """What becomes of the dataset."""
+    storage = storage_of(Services(settings))
+    source = find_source(storage, wanted)
+    assert source is not None
+    return prepare(storage, source, wanted, revision_of(wanted, ""))
 
 
-def test_a_hub_that_does_not_answer_is_waited_for() -> None:
-    assert resolved("http://127.0.0.1:1", DATASET, None).startswith("DataUnavailableError")
+@pytest.mark.parametrize(
+    ("dataset", "options", "train", "test"),
+    [
+        pytest.param(DATASET, {}, 200, 40, id="all"),
+        pytest.param(DATASET, {"max_rows": 30}, 30, 30, id="first-rows"),
+        pytest.param("some/counted", {"sample_percent": 25}, 50, 10, id="share-of-known-count"),
+        pytest.param(
+            "some/counted", {"sample_percent": 25, "max_rows": 20}, 20, 10, id="share-and-first"
+        ),
+        pytest.param("some/lines", {"max_rows": 30}, 30, 30, id="first-lines"),
+    ],
+)
+def test_rows_are_streamed_as_far_as_they_are_used(
+    hub: Hub,
+    away: Executor,
+    services: Services,
+    dataset: str,
+    options: dict[str, object],
+    train: int,
+    test: int,
+) -> None:
+    wanted = config(dataset=dataset, splits={"train": "train_sft", "test": "test_sft"}, **options)
+    hub.read.clear()
+    data = away.submit(prepared, services.settings, wanted).result()
+    assert (data.revision, data.train_rows, data.test_rows) == (COMMIT, train, test)
+    for part, split, count in (("train", "train_sft", train), ("test", "test_sft", test)):
+        rows = map(json.loads, stored(services, data.path(part)).splitlines())
+        assert [row["messages"] for row in rows] == [
+            turns(split, number) for number in range(count)
+        ]
+    second_half = f"{dataset}/data/train_sft-00001-of-00002.parquet"
+    assert (second_half in hub.read) == (train > 100)
+
+    hub.read.clear()
+    assert away.submit(prepared, services.settings, wanted).result() == data
+    assert hub.read == []
+
+
+@pytest.mark.parametrize(
+    ("dataset", "problem", "said"),
+    [
+        (
+            "some/gated",
+            DataError,
+            "is a gated dataset on the Hub. You must be authenticated to access it.",
+        ),
+        ("some/pictures", DataError, "No (supported) data files found"),
+        ("some/scripted", DataError, "Dataset scripts are no longer supported"),
+        ("some/damaged", DataError, "Parquet file size is 17 bytes"),
+        ("some/absent", DataError, "is not on the hub, or is private: set HF_TOKEN"),
+        ("some/silent", DataUnavailableError, "the hub does not answer"),
+    ],
+)
+def test_a_dataset_that_can_not_be_used_says_why(
+    away: Executor, services: Services, dataset: str, problem: type[Exception], said: str
+) -> None:
+    wanted = config(dataset=dataset, splits={"train": "train_sft", "test": "test_sft"})
+    with pytest.raises(problem, match=re.escape(said)) as caught:
+        away.submit(prepared, services.settings, wanted).result()
+    assert dataset in str(caught.value)
+
+
+def resolved(revision: str | None) -> str:
+    """The commit of a revision."""
+    data = {"source": "huggingface", "dataset": DATASET, "revision": revision}
+    return resolve_revision(HubData.model_validate(data))
+
+
+@pytest.mark.parametrize("revision", [None, "main", COMMIT])
+def test_a_revision_is_pinned_to_its_commit(away: Executor, revision: str | None) -> None:
+    assert away.submit(resolved, revision).result() == COMMIT
+
+
+def test_a_revision_that_the_hub_has_not_is_said(away: Executor) -> None:
+    with pytest.raises(DataError, match=r"has no revision v9 \(data.revision\)"):
+        away.submit(resolved, "v9").result()

@@ -4,6 +4,7 @@ Through the real SDK, against the local workspace.
 """
 
 import json
+import re
 import ssl
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 
 from localcloud.process import inherited_environment
 from tests.cloud import ROOT, Cloud
+from tests.faults import Faults
 from tests.planned import release, until
 from tuneops import names, planning
 from tuneops.azureml import compute, endpoints, jobs, registry
@@ -137,6 +139,18 @@ def test_a_config_without_fault_is_planned(workspace: Workspace) -> None:
             id="compute-not-allowed",
         ),
         pytest.param(
+            "compute: {name: cpu-cluster}\n",
+            "compute.name: the model can't be fine-tuned on Standard_DS3_v2; choose one of"
+            " Standard_NC24ads_A100_v4",
+            id="compute-without-gpu",
+        ),
+        pytest.param(
+            "compute: {name: serverless, instance_types: {finetune: Standard_DS3_v2}}\n",
+            "compute.instance_types.finetune: the model can't be fine-tuned on Standard_DS3_v2;"
+            " choose one of Standard_NC24ads_A100_v4",
+            id="size-without-gpu",
+        ),
+        pytest.param(
             "compute: {gpus_per_node: 4}\n",
             "compute.gpus_per_node is 4, Standard_NC24ads_A100_v4 has 1; leave it out",
             id="too-many-gpus",
@@ -226,8 +240,18 @@ def test_a_config_without_fault_is_planned(workspace: Workspace) -> None:
         ),
         pytest.param(
             "training: {component: fine_tune_everything}\n",
-            "component fine_tune_everything in registry azureml",
+            "training.component: az ml component list --registry-name azureml shows them",
             id="component-absent",
+        ),
+        pytest.param(
+            "training: {component: chat_completion}\n",
+            "training.component: did you mean chat_completion_pipeline",
+            id="component-near",
+        ),
+        pytest.param(
+            "training: {component_version: 9.9.9}\n",
+            "training.component_version: there is 0.0.57",
+            id="component-version-absent",
         ),
     ],
 )
@@ -235,6 +259,16 @@ def test_refused_with_advice(workspace: Workspace, extra: str, advice: str) -> N
     with pytest.raises(RefusedError) as caught:
         planning.plan(workspace, release(extra))
     assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["gpu-cluster", "cpu-cluster"])
+def test_no_retired_size_is_offered(workspace: Workspace, name: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        planning.plan(
+            workspace,
+            release(f"compute: {{name: {name}}}\ndeployment: {{instance_type: Standard_F4s_v2}}\n"),
+        )
+    assert not re.search(r"Standard_NC\d+r?s_v3", str(caught.value))
 
 
 @pytest.mark.parametrize(
@@ -252,6 +286,27 @@ def test_model_that_the_registry_has_not(
     with pytest.raises(RefusedError, match=f"model {name} in registry azureml") as caught:
         registry.base_model(workspace, "azureml", name, version)
     assert advice in str(caught.value)
+
+
+def test_a_registry_that_is_not_there_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(RefusedError, match=r"^model.registry: there is no registry azurml; "):
+        registry.base_model(workspace, "azurml", "Phi-3-mini-4k-instruct", "latest")
+
+
+def test_a_cluster_that_failed_to_provision_is_refused(
+    workspace: Workspace, faults: Faults
+) -> None:
+    code = "ClusterMinNodesExceedCoreQuota"
+    faults.ask("compute", "fail", "broken", status=400, code=code, message="24 cores of 0")
+    broken = release("compute: {name: broken, cluster: {size: Standard_NC24ads_A100_v4}}\n")
+    compute.begin_create(workspace, broken)
+    until(lambda: workspace.ml.compute.get("broken").provisioning_state == "Failed")
+    with pytest.raises(RefusedError) as caught:
+        planning.plan(workspace, broken)
+    assert str(caught.value) == (
+        f"compute.name: compute broken failed to provision: {code} (ask for more quota of its"
+        " size, or choose a smaller one); repair or delete it, or name another one"
+    )
 
 
 def test_quota_in_use_is_waited_for_and_a_deployment_beyond_it_says_so(

@@ -36,7 +36,10 @@ def fit(
         if spec is None:
             if parameter.origin in (Origin.DEFAULT, Origin.MODEL):
                 continue
-            raise UnfitInputError(f"{_field(name, parameter)}: {component} has no such input")
+            raise UnfitInputError(
+                f"{_field(name, parameter)}: {component} has no such input; leave it out, or set "
+                "training.component_version to a version that has it"
+            )
         problem = _problem(parameter.value, spec)
         if problem:
             raise UnfitInputError(f"{_field(name, parameter)}: {component} {problem}")

@@ -173,6 +173,9 @@ class HubData(Rows):
     sample_percent: Annotated[
         SamplePercent, Field(description="Share of each split that is used: its first rows")
     ] = 100.0
+    max_rows: Annotated[
+        int | None, Field(ge=1, description="So many rows of each split are read: its first rows")
+    ] = None
 
 
 def _data_source(data: Any) -> str:

@@ -101,21 +101,33 @@ def find_size(name: str, sizes: Iterable[Size], field: str) -> Size:
     if name.lower() in by_name:
         return by_name[name.lower()]
     near = get_close_matches(name.lower(), by_name, n=MAX_NAMED, cutoff=0.6)
-    with_gpus = sorted(size.name for size in by_name.values() if size.gpus)
-    shown = [by_name[key].name for key in near] or with_gpus
+    shown = [by_name[key].name for key in near] or _with_gpus(by_name.values())
     raise InfeasibleError(f"{field}: the region has no size {name}; available are {_listed(shown)}")
 
 
+def _with_gpus(sizes: Iterable[Size]) -> list[str]:
+    """The sizes to choose from for training."""
+    return sorted(size.name for size in sizes if size.gpus and not _retired(size.name))
+
+
 def gpus_per_node(
-    size: Size, asked: int | None, field: str, asked_in: str = "compute.gpus_per_node"
+    size: Size,
+    asked: int | None,
+    sizes: Iterable[Size],
+    field: str,
+    asked_in: str = "compute.gpus_per_node",
 ) -> int:
     """How many GPUs of a machine are used: all, unless fewer were asked for, in that field.
+
+    `sizes` are those of the region.
 
     Raises:
         InfeasibleError: it has none, or fewer than asked for.
     """
     if not size.gpus:
-        raise InfeasibleError(f"{field}: {size.name} has no GPU; choose a size with GPUs")
+        raise InfeasibleError(
+            f"{field}: {size.name} has no GPU; choose one of {_listed(_with_gpus(sizes))}"
+        )
     if asked and asked > size.gpus:
         raise InfeasibleError(
             f"{asked_in} is {asked}, {size.name} has {size.gpus}; leave it out to use all of them"
@@ -211,7 +223,8 @@ def _check_allow_list(size: str, text: str, done: str, field: str) -> None:
     allowed = _names(text)
     if size.lower() not in (name.lower() for name in allowed):
         raise InfeasibleError(
-            f"{field}: the model can't be {done} on {size}; choose one of {_listed(allowed)}"
+            f"{field}: the model can't be {done} on {size}; choose one of "
+            f"{_listed([name for name in allowed if not _retired(name)])}"
         )
 
 

@@ -108,7 +108,7 @@ def trains_on(
     if is_new:
         tier = wanted.cluster.tier if wanted.cluster and not place.serverless else "dedicated"
         note = feasibility.check_quota(int(nodes) * size.cores, size, quotas, field, tier=tier)
-    used = feasibility.gpus_per_node(size, int(gpus) or None, field, gpus_field)
+    used = feasibility.gpus_per_node(size, int(gpus) or None, sizes, field, gpus_field)
     return Machines(size.name, int(nodes), used, note)
 
 
@@ -127,10 +127,9 @@ def _cluster(
         _check_nodes(place.compute, described.max_instances, nodes, nodes_field)
         return "compute.cluster.size", described.size, True
     if found.state in (FAILED, CANCELED):
-        why = f" ({found.error})" if found.error else ""
         raise RefusedError(
-            f"{field}: compute {found.name} failed to provision{why}; repair or delete it, or "
-            "name another one"
+            f"{field}: compute {found.name} failed to provision: "
+            f"{found.error or 'no reason given'}; repair or delete it, or name another one"
         )
     if not found.size:
         raise RefusedError(f"{field}: {found.name} is no AmlCompute cluster; name one")

@@ -183,7 +183,9 @@ class _Pass:
         before = holder.trouble or Trouble(message=message, since=self.clock(), count=0)
         count = before.count + 1
         trouble = before.replace(message=message, count=count)
-        pause = min(LONGEST_PAUSE_SECONDS, self._usual_pause() * 2.0 ** min(count - 1, 10))
+        asked = error.seconds if isinstance(error, UnavailableError) else 0
+        pause = max(asked, self._usual_pause() * 2.0 ** min(count - 1, 10))
+        pause = min(LONGEST_PAUSE_SECONDS, pause)
         if self.release is None:
             self._save_project(self.project.value.replace(trouble=trouble))
             return pause

@@ -6,6 +6,7 @@ from typing import Any
 from azure.core.exceptions import ResourceNotFoundError
 
 from tuneops import names, observed
+from tuneops.azureml import reasons
 from tuneops.azureml.errors import MissingRoleError, azure_errors
 from tuneops.azureml.identity import identity_of
 from tuneops.azureml.workspace import Workspace, plain
@@ -25,11 +26,11 @@ def observe(workspace: Workspace, name: str, project: str = "") -> observed.Clus
             found = workspace.ml.compute.get(name)
         except ResourceNotFoundError:
             return None
-    errors = getattr(found, "provisioning_errors", None)
+    errors = getattr(found, "provisioning_errors", None)  # the SDK gives the code alone
     return observed.Cluster(
         name=name,
         state=plain(found.provisioning_state),
-        error=str(errors or ""),
+        error=reasons.advised(str(errors or "")),
         size=str(getattr(found, "size", None) or ""),
         min_nodes=getattr(found, "min_instances", None) or 0,
         max_nodes=getattr(found, "max_instances", None),

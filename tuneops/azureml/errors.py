@@ -1,6 +1,6 @@
 """Azure's errors, sorted by what can be done about them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from azure.core.exceptions import AzureError, HttpResponseError
@@ -17,7 +17,11 @@ class RefusedError(Exception):
 
 
 class UnavailableError(Exception):
-    """It could not be done now; it is worth trying again."""
+    """It could not be done now; it is worth trying again, not before so many seconds."""
+
+    def __init__(self, message: str, seconds: float = 0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class MissingRoleError(UnavailableError):
@@ -46,8 +50,14 @@ def _from_response(doing: str, error: HttpResponseError) -> Exception:
     if status in (401, 403):
         return MissingRoleError(f"{message} ({roles.advice(said or '')})")
     if status in _TRANSIENT_STATUS or not 400 <= status < 500:
-        return UnavailableError(message)
+        return UnavailableError(message, asked_pause(getattr(error.response, "headers", {})))
     return RefusedError(message)
+
+
+def asked_pause(headers: Mapping[str, str]) -> float:
+    """The seconds that an answer's Retry-After asks to wait; 0 without one."""
+    given = headers.get("Retry-After") or ""
+    return float(given) if given.isdecimal() else 0
 
 
 def _short(text: str) -> str:

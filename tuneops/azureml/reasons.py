@@ -15,13 +15,15 @@ _TRANSIENT = ("OperationCanceled", "InternalServerError")
 """Codes after which Azure's own troubleshooting guide says to try again."""
 LOG_LINES = 20
 MAX_DEPTH = 5
+NOT_READY = "ResourceNotReady"
 OPERATION = "AzureAsyncOperationUri"
 """The property of a deployment that holds the address of its last operation."""
 
 _ADVICE = {
     "OutOfQuota": "ask for more quota, or choose a smaller deployment.instance_type",
-    "ResourceNotReady": "the container did not become ready: see its log in the studio; give it "
-    "more time with deployment.liveness_probe.initial_delay, or more memory with "
+    "CoreQuota": "ask for more quota of its size, or choose a smaller one",
+    NOT_READY: "the container did not become ready: see its log in the studio; give it more "
+    "time with deployment.liveness_probe.initial_delay, or more memory with "
     "deployment.instance_type",
     "ImageBuildFailure": "see the image's build log in the studio: the model's conda.yaml can't be "
     "installed, or the workspace's container registry can't be reached",
@@ -31,7 +33,8 @@ _ADVICE = {
     "CUDA out of memory": "lower per_device_train_batch_size or max_seq_length, or train on a "
     "larger size",
 }
-"""By code, from learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints."""
+"""By code, from learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints;
+clusters have ClusterCoreQuotaReached and ClusterMinNodesExceedCoreQuota."""
 
 
 def of_job(workspace: Workspace, name: str) -> str:
@@ -59,21 +62,24 @@ def _failed_steps(workspace: Workspace, name: str, depth: int = 1) -> list[Any]:
 
 
 def of_deployment(workspace: Workspace, endpoint: str, deployment: Any) -> str:
-    """What the deployment's last operation says, or the end of its container's log.
+    """What the deployment's last operation says, and the end of its container's log if that ended.
 
     Failing to find out is no reason to fail: then the reason is empty.
     """
     address = str((deployment.properties or {}).get(OPERATION, ""))
-    reason = ""
+    reason = log = ""
     with suppress(AzureError, httpx2.HTTPError, ValueError):
         reason = _operation_error(workspace, address)
-    if not reason:
+    if not reason or NOT_READY in reason:
         with suppress(AzureError):
             log = workspace.ml.online_deployments.get_logs(
                 str(deployment.name), endpoint, lines=LOG_LINES
             )
-            reason = str(log or "").strip()[-MAX_REASON:]
-    return advised(_short(reason))
+    end = " ".join(scrub(log or "").split())[-MAX_REASON:]
+    if not reason or not end:
+        return advised(_short(reason or end))
+    said = _short(reason.splitlines()[0])
+    return advised(f"{said.removesuffix('.')}; its log ends with: {end}")
 
 
 def advised(reason: str) -> str:

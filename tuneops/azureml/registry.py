@@ -6,12 +6,19 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
+from azure.core.exceptions import ResourceNotFoundError
+
 from tuneops.azureml.errors import RefusedError, UnavailableError, azure_errors
 from tuneops.azureml.workspace import Workspace
 from tuneops.component import InputSpec
 
 MAX_LOOKED_AT = 5000
 MAX_NAMED = 5
+_FIELDS = {
+    "model": ("model.name", "model.version"),
+    "component": ("training.component", "training.component_version"),
+}
+"""Where a config has the name and the version."""
 
 
 @dataclass(frozen=True)
@@ -38,45 +45,18 @@ def base_model(workspace: Workspace, registry: str, name: str, version: str) -> 
         RefusedError: the registry has no such model; the message names what is near.
         UnavailableError: the registry can't be asked now.
     """
-    asked = f"model {name} in registry {registry}"
-    try:
-        with azure_errors(asked):
-            found = workspace.registry(registry).models.get(name, **_at(version))
-    except RefusedError as error:
-        raise RefusedError(f"{error}; {_near(workspace, registry, name)}") from error
+    found = _look_up(workspace, "model", registry, name, version)
     return BaseModel(id=str(found.id), tags=dict(found.tags or {}))
-
-
-def _near(workspace: Workspace, registry: str, name: str) -> str:
-    """What to name instead of a model, or of a version of it, that is not there."""
-    models = workspace.registry(registry).models
-    try:
-        with azure_errors(f"models of registry {registry}"):
-            names = {str(model.name) for model in islice(models.list(), MAX_LOOKED_AT)}
-            if name in names:
-                versions = islice(models.list(name=name), MAX_NAMED)
-                return f"model.version: there is {_listed(model.version for model in versions)}"
-    except (RefusedError, UnavailableError):
-        names = set()
-    by_lower = {each.lower(): each for each in sorted(names)}
-    if near := get_close_matches(name.lower(), by_lower, n=MAX_NAMED):
-        return f"model.name: did you mean {_listed(by_lower[each] for each in near)}"
-    return f"model.name: az ml model list --registry-name {registry} shows them"
-
-
-def _listed(names: Iterable[object]) -> str:
-    return ", ".join(map(str, names))
 
 
 def component(workspace: Workspace, registry: str, name: str, version: str) -> Component:
     """The pipeline component; `version` may be ``latest``.
 
     Raises:
-        RefusedError: the registry has no such component.
+        RefusedError: the registry has no such component; the message names what is near.
         UnavailableError: the registry can't be asked now.
     """
-    with azure_errors(f"component {name} in registry {registry}"):
-        found = workspace.registry(registry).components.get(name, **_at(version))
+    found = _look_up(workspace, "component", registry, name, version)
     specs = {key: _spec(value) for key, value in found.inputs.items()}
     return Component(id=str(found.id), inputs=specs, call=found)
 
@@ -90,6 +70,44 @@ def component_of(workspace: Workspace, component_id: str) -> Component:
     """
     _, _, _, registry, _, name, _, version = component_id.split("/")
     return component(workspace, registry, name, version)
+
+
+def _look_up(workspace: Workspace, kind: str, registry: str, name: str, version: str) -> Any:
+    asked = f"{kind} {name} in registry {registry}"
+    with azure_errors(asked):
+        try:
+            assets = getattr(workspace.registry(registry), f"{kind}s")
+        except ResourceNotFoundError as error:
+            raise RefusedError(
+                f"model.registry: there is no registry {registry}; Microsoft's own is azureml"
+            ) from error
+    try:
+        with azure_errors(asked):
+            return assets.get(name, **_at(version))
+    except RefusedError as error:
+        near = _near(assets, kind, registry, name)
+        raise RefusedError(f"{str(error).rstrip('.')}; {near}") from error
+
+
+def _near(assets: Any, kind: str, registry: str, name: str) -> str:
+    """What to name instead of a model or component, or of a version, that is not there."""
+    name_field, version_field = _FIELDS[kind]
+    try:
+        with azure_errors(f"{kind}s of registry {registry}"):
+            names = {str(each.name) for each in islice(assets.list(), MAX_LOOKED_AT)}
+            if name in names:
+                versions = islice(assets.list(name=name), MAX_NAMED)
+                return f"{version_field}: there is {_listed(each.version for each in versions)}"
+    except (RefusedError, UnavailableError):
+        names = set()
+    by_lower = {each.lower(): each for each in sorted(names)}
+    if near := get_close_matches(name.lower(), by_lower, n=MAX_NAMED):
+        return f"{name_field}: did you mean {_listed(by_lower[each] for each in near)}"
+    return f"{name_field}: az ml {kind} list --registry-name {registry} shows them"
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(map(str, names))
 
 
 def _spec(value: Any) -> InputSpec:

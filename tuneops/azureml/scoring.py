@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import requests
-from urllib3.exceptions import ProtocolError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from tuneops import smoke
-from tuneops.azureml.errors import MissingRoleError, UnavailableError, azure_errors
+from tuneops.azureml.errors import MissingRoleError, UnavailableError, asked_pause, azure_errors
 from tuneops.azureml.workspace import Workspace
 from tuneops.release import Release, SampleAnswer
 from tuneops.scrub import scrub
@@ -64,11 +64,11 @@ def _post(uri: str, secret: str, release: Release, body: Any) -> tuple[int, str]
             raw = _read(got, time.monotonic() + timeout)
     except (requests.Timeout, ReadTimeoutError):
         return requests.codes.request_timeout, f"no answer in {timeout:g} s"
-    except ProtocolError:
+    except HTTPError:
         return requests.codes.bad_gateway, "the answer broke off"
     except requests.RequestException as error:
         raise UnavailableError(f"scoring {release.endpoint}: {type(error).__name__}") from error
-    _check_admitted(got.status_code, release)
+    _check_admitted(got, release)
     return got.status_code, _text(raw)
 
 
@@ -84,11 +84,13 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
     return bytes(raw[:MAX_ANSWER_BYTES])
 
 
-def _check_admitted(status: int, release: Release) -> None:
-    """What says nothing about the model: too many requests, or an identity without the role."""
-    where = f"endpoint {release.endpoint}"
+def _check_admitted(answer: requests.Response, release: Release) -> None:
+    """What says nothing about the model: too many requests, or who asks may not."""
+    where, status = f"endpoint {release.endpoint}", answer.status_code
     if status == requests.codes.too_many_requests:
-        raise UnavailableError(f"{where} has too many requests now")
+        raise UnavailableError(f"{where} has too many requests now", asked_pause(answer.headers))
+    if status == requests.codes.unauthorized and release.config.endpoint.auth_mode == "key":
+        raise UnavailableError(f"{where} refuses its key with {status}: it was changed just now")
     if status in (requests.codes.unauthorized, requests.codes.forbidden):
         raise MissingRoleError(
             f"{where} refuses TuneOps's identity with {status}: grant it the role AzureML Data "

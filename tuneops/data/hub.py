@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datasets import IterableDataset
 
 REQUEST_SECONDS = 20
+READ_RETRIES = 2
 SMOKE_ROWS = 100
 
 
@@ -36,26 +37,10 @@ def resolve_revision(data: HubData) -> str:
         DataError: the hub has no such dataset or revision, or it may not be read.
         DataUnavailableError: the hub can't be asked now.
     """
-    _settle_in()
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    with _hub_errors(data):
+        from huggingface_hub import HfApi
 
-    where = f"dataset {data.dataset}"
-    try:
         info = HfApi().dataset_info(data.dataset, revision=data.revision, timeout=REQUEST_SECONDS)
-    except RevisionNotFoundError as error:
-        raise DataError(f"{where} has no revision {data.revision} (data.revision)") from error
-    except GatedRepoError as error:
-        raise DataError(f"{where} is gated: accept its terms and set HF_TOKEN") from error
-    except RepositoryNotFoundError as error:
-        raise DataError(f"{where} is not on the hub, or is private: set HF_TOKEN") from error
-    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
-        raise DataUnavailableError(f"{where}: the hub does not answer") from error
     return str(info.sha)
 
 
@@ -95,41 +80,67 @@ def _open(data: HubData, revision: str, split: str, max_bytes: int) -> Iterator[
 def _lines(
     data: HubData, revision: str, split: str, max_bytes: float = math.inf
 ) -> Iterator[bytes]:
-    """The sample of a split's rows as lines of JSON.
+    """The rows of a split that are used, as lines of JSON; those behind them are not read.
 
-    Where the dataset says how many rows there are, the first of them, so that the rest need not be
-    read; else those that a hash of the row picks.
+    Where the dataset says how many rows there are, the sample is the first of them; else those that
+    a hash of the row picks.
     """
-    share = data.sample_percent / 100
-    try:
+    share, most = data.sample_percent / 100, data.max_rows
+    with _hub_errors(data):
         rows = _open_split(data, revision, split)
-        counts = rows.info.splits or {}
-        total, size = (
-            (counts[split].num_examples, counts[split].num_bytes) if split in counts else (0, 0)
-        )
-        if size * share > max_bytes:
-            raise TooLargeError(f"split {split} of {data.dataset} holds {size:,} bytes")
-        end = max(1, round(total * share)) if total else None
-        for row in islice(rows, end):
-            line = orjson.dumps(row, default=str)
-            if end or xxh3_64_intdigest(line) < 2**64 * share:
-                yield line
-    except (OSError, httpx2.HTTPError) as error:
-        raise DataUnavailableError(f"dataset {data.dataset}: the hub does not answer") from error
+        known = (rows.info.splits or {}).get(split)
+        if known and known.num_examples:
+            sample = max(1, round(known.num_examples * share))
+            most = min(sample, most or sample)
+            share = 1
+            if known.num_bytes * most / known.num_examples > max_bytes:
+                raise TooLargeError(
+                    f"split {split} of {data.dataset} holds {known.num_bytes:,} bytes"
+                )
+        lines = (orjson.dumps(row, default=str) for row in rows)
+        picked = (line for line in lines if xxh3_64_intdigest(line) < 2**64 * share)
+        yield from islice(picked, most)
 
 
 def _open_split(data: HubData, revision: str, split: str) -> "IterableDataset":
-    _settle_in()
-    from datasets import load_dataset
-    from datasets.exceptions import DatasetNotFoundError
+    from datasets import config, load_dataset
 
+    # Each of these is five tries of the hub's client, which take half a minute.
+    config.STREAMING_READ_MAX_RETRIES = READ_RETRIES
     try:
         return load_dataset(data.dataset, revision=revision, split=split, streaming=True)
-    except DatasetNotFoundError as error:
-        raise DataError(f"dataset {data.dataset} is not on the hub") from error
-    except ValueError as error:
-        # Names the splits that there are.
+    except (ValueError, RuntimeError) as error:
+        # Names the splits that there are, or the script that the dataset would need.
         raise DataError(f"dataset {data.dataset}: {error}") from error
+
+
+@contextmanager
+def _hub_errors(data: HubData) -> Iterator[None]:
+    """Turn what the hub's libraries raise into our errors."""
+    _settle_in()
+    from datasets.exceptions import DatasetNotFoundError, DatasetsError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    where = f"dataset {data.dataset}"
+    try:
+        yield
+    except RevisionNotFoundError as error:
+        raise DataError(f"{where} has no revision {data.revision} (data.revision)") from error
+    except GatedRepoError as error:
+        raise DataError(f"{where} is gated: accept its terms and set HF_TOKEN") from error
+    except RepositoryNotFoundError as error:
+        raise DataError(f"{where} is not on the hub, or is private: set HF_TOKEN") from error
+    except DatasetNotFoundError as error:
+        # Says whether it is gated.
+        raise DataError(f"{where}: {error} Accept its terms and set HF_TOKEN") from error
+    except DatasetsError as error:
+        raise DataError(f"{where}: {error}") from error
+    except (OSError, httpx2.HTTPError) as error:
+        raise DataUnavailableError(f"{where}: the hub does not answer") from error
 
 
 def _settle_in() -> None:

@@ -133,7 +133,6 @@ def wanted(config: ProjectConfig) -> Wanted:
     data = config.data
     common: dict[str, Any] = {
         "shape": data.shape,
-        "max_rows": data.max_rows,
         "max_invalid_percent": data.max_invalid_percent,
         "on_duplicate": data.on_duplicate,
         "max_seq_length": config.training.parameters.max_seq_length or -1,
@@ -142,6 +141,7 @@ def wanted(config: ProjectConfig) -> Wanted:
         return Wanted(**common)
     return Wanted(
         **common,
+        max_rows=data.max_rows,
         test_percent=data.test_percent,
         validation_percent=data.validation_percent,
         sample_percent=data.sample_percent,

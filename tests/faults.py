@@ -1,0 +1,34 @@
+"""Faults of the local workspace, asked for through its admin API."""
+
+import ssl
+from typing import Any
+
+import httpx2
+
+
+class Faults:
+    """What goes wrong next, until it is forgotten."""
+
+    def __init__(self, connection: dict[str, Any]) -> None:
+        self._http = httpx2.Client(
+            base_url=f"{connection['azureml_url']}/_admin",
+            headers={"x-compute-key": connection["compute_key"]},
+            verify=ssl.create_default_context(cafile=connection["ca_file"]),
+            trust_env=False,
+        )
+
+    def ask(self, work: str, outcome: str, target: str = "**", **more: object) -> None:
+        """One more fault; see `localcloud.azureml.faults`."""
+        fault = {"work": work, "outcome": outcome, "target": target, **more}
+        answer = self._http.post("/faults", json=fault)
+        assert answer.status_code == 201, answer.text
+
+    @property
+    def struck(self) -> int:
+        """How often they have struck."""
+        return sum(fault["struck"] for fault in self._http.get("/faults").json()["value"])
+
+    def close(self) -> None:
+        """Forget them."""
+        self._http.delete("/faults")
+        self._http.close()

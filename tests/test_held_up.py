@@ -1,0 +1,201 @@
+"""What Azure refuses or fails at, from the SDK's answer to the status that a person reads."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from azure.ai.ml.constants import AssetTypes
+from azure.ai.ml.entities import Model
+
+from tests.faults import Faults
+from tests.planned import NOW, desired, release, until
+from tuneops import documents, planning
+from tuneops.queue import ProjectRequest
+from tuneops.reconcile import reconcile_project, utc_now
+from tuneops.release import Phase, Project, Release
+from tuneops.services import Services
+from tuneops.status import ProjectStatus, read_status
+
+pytestmark = pytest.mark.slow
+ML = "Microsoft.MachineLearningServices"
+SERVERLESS = "compute: {name: serverless}\n"
+CLUSTER = "compute: {name: created, cluster: {size: Standard_NC24ads_A100_v4}}\n"
+
+
+def begin(services: Services, made: Release, extra: str) -> Callable[[], ProjectStatus]:
+    """Begin with this release; each call reconciles its project and gives the status."""
+    name = made.project
+    endpoints = (made.endpoint,)
+    project = Project(name=name, current=made.number, endpoints=endpoints)
+    services.store.write(documents.desired(name), desired(extra, name), etag=None)
+    services.store.write(documents.release(name, made.number), made, etag=None)
+    services.store.write(documents.project(name), project, etag=None)
+
+    def reconcile() -> ProjectStatus:
+        reconcile_project(ProjectRequest(project=name), services)
+        (found,) = read_status(services).projects
+        return found
+
+    return reconcile
+
+
+def deploying(services: Services, folder: Path, name: str, extra: str) -> Release:
+    """A release whose model is registered: an MLflow model without a flavour."""
+    made = release(f"endpoint: {{name: {name}}}\n{SERVERLESS}{extra}", name)
+    made = made.replace(training=planning.plan(services.workspace, made))
+    (folder / "MLmodel").write_text("flavors: {}\n")
+    model = Model(
+        name=name, version=made.model_version, type=AssetTypes.MLFLOW_MODEL, path=str(folder)
+    )
+    services.workspace.ml.models.create_or_update(model)
+    return made.advance(Phase.DEPLOYING, NOW, "registered")
+
+
+@pytest.mark.parametrize(
+    ("extra", "call", "action", "role"),
+    [
+        pytest.param(
+            SERVERLESS,
+            "GET /registry/**",
+            f"{ML}/registries/models/versions/read",
+            "AzureML Registry User",
+            id="registry",
+        ),
+        pytest.param(
+            "",
+            "GET /computes/gpu-cluster",
+            f"{ML}/workspaces/computes/read",
+            "AzureML Data Scientist",
+            id="cluster-read",
+        ),
+        pytest.param(
+            CLUSTER,
+            "PUT /computes/*",
+            f"{ML}/workspaces/computes/write",
+            "AzureML Compute Operator",
+            id="cluster-create",
+        ),
+        pytest.param(
+            f"{SERVERLESS}training: {{parameters: {{seed: 4}}}}\n",
+            "PUT /jobs/*",
+            f"{ML}/workspaces/jobs/write",
+            "AzureML Data Scientist",
+            id="job",
+        ),
+    ],
+)
+def test_a_missing_role_is_named_with_where_to_grant_it(
+    working: Services, faults: Faults, extra: str, call: str, action: str, role: str
+) -> None:
+    scope = f"{working.workspace.id}/its/resource"
+    said = (
+        f"The client 'c' with object id 'o' does not have authorization to perform action "
+        f"'{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, "
+        "please refresh your credentials."
+    )
+    faults.ask("call", "fail", call, status=403, code="AuthorizationFailed", message=said)
+    reconcile = begin(working, release(extra), extra)
+    held = reconcile()
+    assert held.reason.endswith(f"(grant TuneOps's identity the role {role} on {scope})")
+    assert held.phase in (Phase.PREPARING, Phase.TRAINING)
+    granted = reconcile()
+    assert "role" not in granted.reason
+    assert granted.phase in (Phase.PREPARING, Phase.TRAINING)
+
+
+def test_quota_that_may_not_be_seen_is_not_checked(working: Services, faults: Faults) -> None:
+    faults.ask("call", "fail", "GET /locations/*/usages", status=403, code="AuthorizationFailed")
+    plan = planning.plan(working.workspace, release(SERVERLESS))
+    assert len(plan.notes) == 2
+    assert all("is not known and was not checked" in note for note in plan.notes)
+
+
+def test_throttling_is_waited_out_without_holding_the_worker(
+    working: Services, faults: Faults
+) -> None:
+    more = {"status": 429, "code": "TooManyRequests", "retry_after": 300}
+    faults.ask("call", "fail", "GET /registry/**", **more)
+    begun = utc_now()
+    begin(working, release(SERVERLESS), SERVERLESS)()
+    assert utc_now() - begun < timedelta(seconds=5)
+    project = working.store.read(documents.project("bot"), Project)
+    assert project is not None
+    assert project.value.wake is not None
+    assert project.value.wake.at >= begun + timedelta(seconds=300)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said", "advice", "times"),
+    [
+        pytest.param(
+            "no-quota",
+            "OutOfQuota",
+            "Not enough quota available for Standard_NC24ads_A100_v4.",
+            "ask for more quota, or choose a smaller deployment.instance_type",
+            1,
+            id="quota",
+        ),
+        pytest.param(
+            "no-image",
+            "ImageBuildFailure",
+            "Image build failed, see the build log.",
+            "the model's conda.yaml can't be installed",
+            1,
+            id="image",
+        ),
+        pytest.param(
+            "not-ready",
+            "ResourceNotReady",
+            "User container has crashed or terminated.",
+            "more time with deployment.liveness_probe.initial_delay",
+            1,
+            id="container-without-log",
+        ),
+        pytest.param("odd", "BadArgument", "The subscription is odd.", "", 1, id="unknown-code"),
+        pytest.param("canceled", "OperationCanceled", "Try again.", "", 3, id="tried-again"),
+    ],
+)
+def test_a_deployment_that_fails_says_why(
+    working: Services,
+    faults: Faults,
+    tmp_path: Path,
+    name: str,
+    code: str,
+    said: str,
+    advice: str,
+    times: int,
+) -> None:
+    made = deploying(working, tmp_path, name, "")
+    faults.ask("deployment", "fail", f"{name}/*", times=times, status=400, code=code, message=said)
+    failed = ended(begin(working, made, f"endpoint: {{name: {name}}}\n{SERVERLESS}"))
+    assert failed.startswith(f"deployment {made.deployment_name} failed: {code}: {said}")
+    assert advice in failed
+    assert faults.struck == times
+
+
+def test_a_container_that_crashes_shows_the_end_of_its_log(
+    working: Services, tmp_path: Path
+) -> None:
+    crashing = "deployment: {environment_variables: {PYTHONHOME: /nowhere}}\n"
+    made = deploying(working, tmp_path, "crashing", crashing)
+    failed = ended(begin(working, made, f"endpoint: {{name: crashing}}\n{SERVERLESS}{crashing}"))
+    assert failed.startswith(
+        f"deployment {made.deployment_name} failed: ResourceNotReady: The container crashed; its"
+        " log ends with: "
+    )
+    assert "No module named 'encodings'" in failed
+    assert "more time with deployment.liveness_probe.initial_delay" in failed
+
+
+def ended(reconcile: Callable[[], ProjectStatus]) -> str:
+    """Reconcile until the release has failed; why it has."""
+    seen: list[ProjectStatus] = []
+
+    def failed() -> bool:
+        seen.append(reconcile())
+        return seen[-1].phase == Phase.FAILED
+
+    until(failed)
+    assert seen[-1].release is not None
+    return seen[-1].release.reason
