@@ -1,10 +1,11 @@
-"""The same work in different ways: read chats, check them, hold out a tenth, write both parts.
+"""The same work in different ways: what `tuneops data prepare` does with chats, or the core of it.
 
     python bench/ways.py polars chats.jsonl OUT
 
 Each way checks that user and assistant take turns, that the assistant has the last word and that no
-turn is empty, picks the rows to hold out by a hash, and writes train.jsonl and test.jsonl. `copy`
-does nothing but read and write lines: no way can be faster that looks at rows one by one.
+turn is empty, drops conversations that were there before, holds out a tenth by a hash of the
+conversation, estimates the tokens of both parts, and writes train.jsonl and test.jsonl. `copy` does
+nothing but read and write lines: no way can be faster that looks at rows one by one.
 """
 
 import json
@@ -13,6 +14,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from xxhash import xxh3_64_intdigest
 
 TEST_SHARE = 0.1
 
@@ -57,10 +60,14 @@ def by_pandas() -> Callable[[Path, Path], int]:
     def work(source: Path, out: Path) -> int:
         frame = pandas.read_json(source, lines=True)
         valid = frame[frame["messages"].map(_is_valid)]
-        place = pandas.util.hash_pandas_object(valid["prompt_id"], index=False)
-        held_out = place < int(2**64 * TEST_SHARE)
-        for name, part in (("train", valid[~held_out]), ("test", valid[held_out])):
+        keys = valid["messages"].map(_key)
+        valid, keys = valid[~keys.duplicated()], keys[~keys.duplicated()]
+        held_out = keys < int(2**64 * TEST_SHARE)
+        tokens = valid["messages"].map(_tokens)
+        for name, chosen in (("train", ~held_out), ("test", held_out)):
+            part = valid[chosen]
             part.to_json(out / f"{name}.jsonl", orient="records", lines=True)
+            _report(out, name, len(part), int(tokens[chosen].sum()))
         return len(frame)
 
     return work
@@ -76,11 +83,22 @@ def by_datasets() -> Callable[[Path, Path], int]:
         cache = out / "cache"
         loaded = datasets.load_dataset("json", data_files=str(source), cache_dir=str(cache))
         rows = loaded["train"]
-        valid = rows.filter(lambda row: _is_valid(row["messages"]))
-        train = valid.filter(lambda row: not _is_held_out(row["prompt_id"]))
-        test = valid.filter(lambda row: _is_held_out(row["prompt_id"]))
-        train.to_json(out / "train.jsonl")
-        test.to_json(out / "test.jsonl")
+        seen: set[int] = set()
+        tokens = {"train": 0, "test": 0}
+        places: dict[str, list[int]] = {"train": [], "test": []}
+        for place, messages in enumerate(rows["messages"]):
+            if not _is_valid(messages):
+                continue
+            key = _key(messages)
+            if key in seen:
+                continue
+            seen.add(key)
+            part = "test" if key < int(2**64 * TEST_SHARE) else "train"
+            places[part].append(place)
+            tokens[part] += _tokens(messages)
+        for name, chosen in places.items():
+            rows.select(chosen).to_json(out / f"{name}.jsonl")
+            _report(out, name, len(chosen), tokens[name])
         count = len(rows)
         shutil.rmtree(cache)
         return count
@@ -101,10 +119,19 @@ def by_polars() -> Callable[[Path, Path], int]:
         asked = roles.list.gather_every(2).list.eval(element() == "user").list.all()
         answered = roles.list.gather_every(2, 1).list.eval(element() == "assistant").list.all()
         said = texts.list.eval(element().str.strip_chars().str.len_bytes() > 0).list.all()
-        valid = frame.filter(asked & answered & said & (turns.len() % 2 == 0) & (turns.len() > 0))
-        held_out = col("prompt_id").hash() < int(2**64 * TEST_SHARE)
-        valid.filter(~held_out).write_ndjson(out / "train.jsonl")
-        valid.filter(held_out).write_ndjson(out / "test.jsonl")
+        characters = texts.list.eval(element().str.len_chars()).list.sum()
+        valid = (
+            frame.filter(asked & answered & said & (turns.len() % 2 == 0) & (turns.len() > 0))
+            .with_columns(
+                key=texts.list.join("\x1f").hash(), tokens=characters // 4 + 4 * turns.len()
+            )
+            .unique("key", keep="first", maintain_order=True)
+        )
+        held_out = col("key") < int(2**64 * TEST_SHARE)
+        for name, chosen in (("train", ~held_out), ("test", held_out)):
+            part = valid.filter(chosen)
+            _report(out, name, part.height, part["tokens"].sum())
+            part.drop("key", "tokens").write_ndjson(out / f"{name}.jsonl")
         return frame.height
 
     return work
@@ -117,20 +144,29 @@ def by_duckdb() -> Callable[[Path, Path], int]:
     def work(source: Path, out: Path) -> int:
         with duckdb.connect() as database:
             database.execute(
-                "CREATE TABLE chats AS SELECT *, hash(prompt_id) < 2::UBIGINT ** 64 * ? AS held_out"
+                "CREATE TABLE chats AS SELECT *, hash(messages) AS key"
                 " FROM read_json(?, format = 'newline_delimited')",
-                [TEST_SHARE, str(source)],
+                [str(source)],
             )
-            valid = (
-                "len(messages) > 0 AND len(messages) % 2 = 0 AND len(list_filter(messages,"
+            database.execute(
+                "CREATE TABLE valid AS SELECT *, key < 2::UBIGINT ** 64 * ? AS held_out,"
+                " list_sum(list_transform(messages, lambda m: length(m.content))) // 4"
+                " + 4 * len(messages) AS tokens FROM chats"
+                " WHERE len(messages) > 0 AND len(messages) % 2 = 0 AND len(list_filter(messages,"
                 " lambda m, i: m.role <> CASE i % 2 WHEN 1 THEN 'user' ELSE 'assistant' END"
                 " OR trim(m.content) = '')) = 0"
+                " QUALIFY row_number() OVER (PARTITION BY key) = 1",
+                [TEST_SHARE],
             )
             for name, condition in (("train", "NOT held_out"), ("test", "held_out")):
                 database.execute(
-                    f"COPY (SELECT prompt, prompt_id, messages FROM chats WHERE {valid}"
-                    f" AND {condition}) TO '{out / name}.jsonl' (FORMAT json)"
+                    f"COPY (SELECT prompt, prompt_id, messages FROM valid WHERE {condition})"
+                    f" TO '{out / name}.jsonl' (FORMAT json)"
                 )
+                found = database.execute(
+                    f"SELECT count(*), sum(tokens) FROM valid WHERE {condition}"
+                ).fetchall()
+                _report(out, name, *map(int, found[0]))
             row = database.execute("SELECT count(*) FROM chats").fetchone()
         return int(row[0]) if row else 0
 
@@ -156,8 +192,16 @@ def _is_valid(messages: list[dict[str, str]]) -> bool:
     )
 
 
-def _is_held_out(identity: str) -> bool:
-    return int(identity[:8], 16) < 2**32 * TEST_SHARE
+def _key(messages: list[dict[str, str]]) -> int:
+    return xxh3_64_intdigest("\x1f".join(message["content"] for message in messages).encode())
+
+
+def _tokens(messages: list[dict[str, str]]) -> int:
+    return sum(len(message["content"]) for message in messages) // 4 + 4 * len(messages)
+
+
+def _report(out: Path, part: str, rows: int, tokens: int) -> None:
+    (out / f"{part}.json").write_text(json.dumps({"rows": rows, "tokens": tokens}))
 
 
 def _lines(file: Path) -> int:

@@ -30,7 +30,7 @@ class Selection:
         self._max_rows = max_rows
         self._seen = Seen()
         self._train_prompts = array("Q")
-        self._held_out_prompts: set[int] = set()
+        self._held_out_prompts = array("Q")
         self._identities, self._parts = hashlib.sha256(), hashlib.sha256()
 
     @property
@@ -41,7 +41,7 @@ class Selection:
     @property
     def shared_prompts(self) -> int:
         """How many training rows have a prompt that a row which is held out has as well."""
-        return sum(map(self._held_out_prompts.__contains__, self._train_prompts))
+        return sum(map(set(self._held_out_prompts).__contains__, self._train_prompts))
 
     def choose(self, block: CheckedBlock) -> tuple[bytes, list[int]]:
         """The part of each row of the block, `DROPPED` for one that is not used; and the places of
@@ -80,4 +80,4 @@ class Selection:
         self._identities.update(identities)
         self._parts.update(parts.replace(bytes([DROPPED]), b""))
         self._train_prompts.extend(compress(block.prompts, parts.translate(_TO_TRAIN)))
-        self._held_out_prompts.update(compress(block.prompts, parts.translate(_HELD_OUT)))
+        self._held_out_prompts.extend(compress(block.prompts, parts.translate(_HELD_OUT)))
