@@ -78,6 +78,12 @@ def test_data_is_checked_split_and_stored_under_its_digest(services: Services) -
     assert "bot/a.jsonl:52: is no JSON" in page
 
 
+def test_rows_that_are_longer_than_the_config_allows_are_counted(services: Services) -> None:
+    source = uploaded(services, jsonl(some_rows(20)))
+    config = config_of("bot", "training: {parameters: {max_seq_length: 4}}\n")
+    assert prepare(storage_of(services), source, config).cut_rows == 20
+
+
 def test_what_is_prepared_already_is_not_prepared_again(services: Services) -> None:
     source = uploaded(services, jsonl(some_rows(20)))
     first = prepared(services, source)

@@ -124,6 +124,16 @@ def test_a_config_without_fault_is_planned(workspace: Workspace) -> None:
     assert plan.parameters["max_seq_length"].origin == "model"
 
 
+def test_rows_that_are_cut_are_noted(workspace: Workspace) -> None:
+    made = release("training: {parameters: {max_seq_length: 512}}\n")
+    assert made.data is not None
+    plan = planning.plan(workspace, made.replace(data=made.data.replace(cut_rows=1234)))
+    (note,) = plan.notes
+    assert note.startswith(
+        "training.parameters.max_seq_length: about 1,234 rows are longer than 512 tokens"
+    )
+
+
 @pytest.mark.parametrize(
     ("extra", "advice"),
     [

@@ -61,7 +61,18 @@ def plan(workspace: Workspace, release: Release) -> TrainingPlan:
         note = _check_serving(
             release.replace(training=training), base.tags, sizes, quotas, endpoint
         )
-    return training.replace(notes=tuple(filter(None, (found.note, note))))
+    return training.replace(notes=tuple(filter(None, (_cut(release), found.note, note))))
+
+
+def _cut(release: Release) -> str:
+    """What is lost of rows that are longer than the config lets them be."""
+    if release.data is None or not release.data.cut_rows:
+        return ""
+    limit = release.config.training.parameters.max_seq_length
+    return (
+        f"training.parameters.max_seq_length: about {release.data.cut_rows:,} rows are longer than "
+        f"{limit:,} tokens and are cut there; see the data's report"
+    )
 
 
 @contextmanager

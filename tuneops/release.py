@@ -71,8 +71,9 @@ class PreparedData(Document):
 
     `digest` names the rows, whatever file they came in. `files` are the parts (train, validation,
     test) by their paths in the container for prepared data; `folder` has the report, the rejected
-    rows and the questions. `tokens` is an estimate of those in the training rows. `assets` are the
-    ids of the Data assets by part, once registered.
+    rows and the questions. `tokens` is an estimate of those in the training rows, `cut_rows` one of
+    the rows that are longer than the config lets them be. `assets` are the ids of the Data
+    assets by part, once registered.
     """
 
     digest: str
@@ -83,6 +84,7 @@ class PreparedData(Document):
     validation_rows: int = 0
     questions: int = 1
     tokens: int = 0
+    cut_rows: int = 0
     rejected_rows: int = 0
     duplicate_rows: int = 0
     rejections: tuple[str, ...] = ()
