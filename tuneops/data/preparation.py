@@ -21,7 +21,7 @@ from tuneops.data.report import DataReport, PartCount, SampleRow, Tally
 from tuneops.data.rows import Message, question
 from tuneops.data.selection import DROPPED, Selection
 from tuneops.data.shapes import Shape
-from tuneops.data.split import PARTS, TEST, TRAIN, Split, by_percent, only
+from tuneops.data.split import PARTS, SPACE, TEST, TRAIN, Split, by_percent, only
 
 REJECTED, REPORT_JSON, REPORT_HTML = "rejected.jsonl", "report.json", "report.html"
 MAX_LISTED = 100_000
@@ -140,6 +140,11 @@ class _Pass:
         self._samples: list[tuple[int, str, bytes]] = []
 
     @property
+    def _bound(self) -> int:
+        """The fingerprint from which on a row is no sample any more, once there are enough."""
+        return self._samples[-1][0]
+
+    @property
     def lacks_a_side(self) -> bool:
         """Whether there is no row to train on, or none to test with."""
         return not (self._parts[TRAIN].rows and self._parts[TEST].rows)
@@ -244,10 +249,10 @@ class _Pass:
 
     def _pick_samples(self, rows: "_Rows", parts: bytes, block: CheckedBlock) -> None:
         """Keep the rows with the smallest fingerprints: any rows, but always the same."""
+        if len(self._samples) == SAMPLES and min(block.prompts, default=SPACE) >= self._bound:
+            return
         for place, key in enumerate(block.prompts):
-            if parts[place] == DROPPED:
-                continue
-            if len(self._samples) == SAMPLES and key >= self._samples[-1][0]:
+            if parts[place] == DROPPED or (len(self._samples) == SAMPLES and key >= self._bound):
                 continue
             self._samples.append((key, PARTS[parts[place]], rows.line(place)))
             self._samples = heapq.nsmallest(SAMPLES, self._samples)

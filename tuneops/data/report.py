@@ -1,5 +1,6 @@
 """What was found in training data: the counts, and the page that explains them."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -130,8 +131,8 @@ class Tally:
         """Count the rows of a block."""
         self.read += len(block.numbers) + block.left_out
         self.left_out += block.left_out
-        self._tokens.update(map(_doubled, block.tokens))
-        self._turns.update(map(_doubled, block.turns))
+        _count(self._tokens, block.tokens)
+        _count(self._turns, block.turns)
         for role in ROLES:
             self._role_turns[role] += block.role_turns[role]
             self._role_characters[role] += block.characters[role]
@@ -202,9 +203,14 @@ def _largest(buckets: Iterable[Bucket]) -> int:
     return max((bucket.rows for bucket in buckets), default=1)
 
 
-def _doubled(number: int) -> int:
-    """The power of two that a number fits in."""
-    return 1 << (number - 1).bit_length() if number > 1 else 1
+def _count(counts: Counter[int], numbers: Iterable[int]) -> None:
+    """Count how many of the numbers fit in which power of two."""
+    ordered, start, up_to = sorted(numbers), 0, 1
+    while start < len(ordered):
+        end = bisect_right(ordered, up_to, start)
+        if end > start:
+            counts[up_to] += end - start
+        start, up_to = end, 2 * up_to
 
 
 def _histogram(counts: Mapping[int, int]) -> tuple[Bucket, ...]:
