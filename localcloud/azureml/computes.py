@@ -17,6 +17,7 @@ from localcloud.azureml.arm import (
     user_error,
 )
 from localcloud.azureml.bodies import read_json, section, text, whole_number
+from localcloud.azureml.busy_nodes import nodes_on
 from localcloud.azureml.faults import HANG_SECONDS, Faults
 from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.operations import Operations, Work
@@ -120,7 +121,8 @@ class Computes:
         """The cluster with as many nodes as run jobs, between its least and its most."""
         cluster = resource["properties"]["properties"]
         scale = cluster["scaleSettings"]
-        wanted = sum(_runs_on(record, resource["name"]) for record in self._lifecycle.jobs())
+        jobs = self._lifecycle.jobs()
+        wanted = sum(nodes_on(resource["name"], job, self._lifecycle) for job in jobs)
         running = min(wanted, scale["maxNodeCount"])
         nodes = max(running, scale["minNodeCount"])
         counts = {"runningNodeCount": running, "idleNodeCount": nodes - running}
@@ -242,10 +244,3 @@ def _with_state(resource: Json, state: str) -> Json:
 
 def _version(request: Request) -> str:
     return request.query_params.get("api-version", API_VERSION)
-
-
-def _runs_on(record: Json, cluster: str) -> bool:
-    """Whether a job is being trained on the cluster now."""
-    if record["resource"]["properties"]["status"] != "Running":
-        return False
-    return bool(record["work"]["literals"].get("compute_finetune") == cluster)

@@ -189,15 +189,22 @@ class Nodes:
     def _fail(self, record: Json, fault: Fault) -> None:
         """End a job, as if the step that the fault names had failed, if it has steps."""
         problem = {"code": fault.code, "message": fault.message}
-        has_step = fault.step and record["resource"]["properties"]["jobType"] == "Pipeline"
-        steps = STEPS[: STEPS.index(fault.step)] if has_step else ()
-        for step in steps:
+        names = _step_names(record)
+        has_step = fault.step in names
+        for step in names[: names.index(fault.step)] if has_step else ():
             self._lifecycle.set_step(record, step, "Running")
             self._lifecycle.set_step(record, step, "Completed")
         if has_step:
             self._lifecycle.set_step(record, fault.step, "Running")
             self._lifecycle.set_step(record, fault.step, "Failed", problem)
         self._lifecycle.set_status(record, "Failed", problem)
+
+
+def _step_names(record: Json) -> tuple[str, ...]:
+    """The steps of a job in their order."""
+    if "steps" in record["work"]:
+        return tuple(step["name"] for step in record["work"]["steps"])
+    return STEPS if record["resource"]["properties"]["jobType"] == "Pipeline" else ()
 
 
 def _is_held(record: Json) -> bool:
