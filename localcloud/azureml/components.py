@@ -23,7 +23,8 @@ class Components(VersionedAssets):
         Raises:
             ArmError: 409 when `properties` have another specification.
         """
-        if self.own_properties(properties)["componentSpec"] != _spec(resource):
+        given = self.own_properties(properties)["componentSpec"]
+        if given | _identity(name, resource["name"]) != _spec(resource):
             raise ArmError(
                 409,
                 "Conflict",
@@ -50,6 +51,16 @@ class Components(VersionedAssets):
             ArmError: 404 when there is none.
         """
         return _spec(self.find(identifier))
+
+    def _resource(self, name: str, version: str, properties: Json, caller: str) -> Json:
+        resource = super()._resource(name, version, properties, caller)
+        _spec(resource).update(_identity(name, version))
+        return resource
+
+
+def _identity(name: str, version: str) -> Json:
+    """What the service itself puts into a specification."""
+    return {"name": name, "version": version}
 
 
 def _spec(resource: Json) -> Json:

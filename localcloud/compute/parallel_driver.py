@@ -170,7 +170,8 @@ class Tally:
             )
         if 0 <= self._most_files < self.failed_files:
             raise StepFailedError(
-                f"{self.failed_files} files failed, and at most {self._most_files} may. {last}"
+                f"Of the files {self.failed_files} failed, and at most {self._most_files} may. "
+                f"{last}"
             )
 
 

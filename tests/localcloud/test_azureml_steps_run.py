@@ -13,6 +13,7 @@ from azure.ai.ml import Input, MLClient, Output, command, dsl
 from azure.ai.ml.entities import AzureBlobDatastore, Environment, ManagedIdentityConfiguration
 from azure.ai.ml.exceptions import JobException
 from azure.ai.ml.parallel import RunFunction, parallel_run_function
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azureml_server import (
     ROOT,
@@ -296,6 +297,51 @@ def test_failures_that_may_be_are_ignored(
     log = log_of(cloud, steps_of(cloud, "some-bad")["check"])
     assert "run() took longer than 1 s" in log
     assert "3 mini batches and 5 files failed" in log
+
+
+def test_unknown_binding_is_refused(cloud: Connection, ml: MLClient, code: Path) -> None:
+    data = put_files(cloud, "good", a="1")
+    job = pipeline("unbound", check_step(code), merge_step(code), data)
+    job.jobs["merged"].inputs.checked = "${{parent.jobs.check.outputs.none}}"
+    with pytest.raises(HttpResponseError, match=r"bound to .*outputs.none.*does not have"):
+        ml.jobs.create_or_update(job)
+    with pytest.raises(ResourceNotFoundError):
+        ml.jobs.get("unbound")
+
+
+def test_serverless_steps_with_a_value_for_the_job(
+    cloud: Connection, ml: MLClient, code: Path, tmp_path: Path
+) -> None:
+    make = command(
+        code=str(code),
+        command="echo ${{inputs.text}} > ${{outputs.made}}/a.txt",
+        environment="tuneops-data:1",
+        inputs={"text": "unset"},
+        outputs={"made": Output(type="uri_folder")},
+        instance_type="Standard_DS3_v2",
+    )
+    show = command(
+        command="cp ${{inputs.made}}/a.txt ${{outputs.shown}}",
+        environment="tuneops-data@latest",
+        inputs={"made": Input(type="uri_folder")},
+        outputs={"shown": Output(type="uri_file")},
+        compute="gpu-cluster",
+    )
+
+    @dsl.pipeline(default_compute="serverless")
+    def both(text: str) -> dict[str, Any]:
+        made = make(text=text)
+        shown = show(made=made.outputs.made)
+        return {"shown": shown.outputs.shown}
+
+    ml.environments.create_or_update(ENVIRONMENT)
+    job = both(text="a b")
+    job.name = "serverless"
+    ml.jobs.create_or_update(job)
+    assert ended(ml, "serverless") == "Completed"
+    ml.jobs.download("serverless", download_path=tmp_path, output_name="shown")
+    (shown,) = [path for path in (tmp_path / "named-outputs").rglob("*") if path.is_file()]
+    assert shown.read_text() == "a b\n"
 
 
 def test_command_that_fails(cloud: Connection, ml: MLClient, code: Path) -> None:
