@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ from azure.ai.ml.entities import AzureBlobDatastore, Environment, ManagedIdentit
 from azure.ai.ml.exceptions import JobException
 from azure.ai.ml.parallel import RunFunction, parallel_run_function
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient, ContainerClient
 from azureml_server import (
-    ROOT,
+    container,
+    ended,
     eventually,
-    make_connection,
     ml_client,
     rest_client,
     running,
@@ -68,32 +66,6 @@ MERGE = """
 """
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    """A workspace with a storage account."""
-    connection = make_connection(tmp_path_factory.mktemp("cloud"), ROOT / ".localcloud" / "cache")
-    with (
-        running(connection, "storage", connection.ports.azurite_blob),
-        running(connection, "azureml", connection.ports.azureml),
-    ):
-        eventually(lambda: (connection.state_dir / "storage.ready").exists(), 60)
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def node(workspace: Connection) -> Iterator["subprocess.Popen[bytes]"]:
-    """Its compute node."""
-    with running(workspace, "compute") as process:
-        eventually(lambda: (workspace.state_dir / "compute.ready").exists(), 180)
-        yield process
-
-
-@pytest.fixture
-def cloud(workspace: Connection, node: "subprocess.Popen[bytes]") -> Connection:
-    """All of it."""
-    return workspace
-
-
 @pytest.fixture
 def ml(cloud: Connection, monkeypatch: pytest.MonkeyPatch) -> MLClient:
     """The SDK; its storage clients find the certificate by the environment."""
@@ -109,11 +81,6 @@ def code(tmp_path: Path) -> Path:
     (folder / "entry.py").write_text(textwrap.dedent(ENTRY))
     (folder / "merge.py").write_text(textwrap.dedent(MERGE))
     return folder
-
-
-def container(connection: Connection, name: str) -> ContainerClient:
-    service = BlobServiceClient.from_connection_string(connection.storage.connection_string)
-    return service.get_container_client(name)
 
 
 def put_files(connection: Connection, folder: str, **files: str) -> Input:
@@ -177,19 +144,6 @@ def pipeline(name: str, check: Any, merge: Any, data: Input, **more: Any) -> Any
     for key, value in more.items():
         setattr(job, key, value)
     return job
-
-
-def ended(ml: MLClient, name: str, seconds: float = 60) -> str:
-    """The status that the job ends with."""
-    status = ""
-
-    def is_over() -> bool:
-        nonlocal status
-        status = str(ml.jobs.get(name).status.value)
-        return status in ("Completed", "Failed", "Canceled")
-
-    eventually(is_over, seconds)
-    return status
 
 
 def steps_of(connection: Connection, name: str) -> dict[str, dict[str, Any]]:
