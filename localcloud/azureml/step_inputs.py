@@ -61,6 +61,8 @@ class InputReader:
                 continue
             target = f"jobs.{step}.inputs.{key}"
             value, source = self._source(given[key], target)
+            for bearer in (given[key], value):
+                _check_mode(bearer, target)
             if spec.type not in ASSET_TYPES:
                 literals[key] = _text(spec, value, target)
             elif source is not None:
@@ -83,14 +85,17 @@ class InputReader:
         raise user_error(message, target=target)
 
     def _uri(self, spec: InputSpec, value: Json, target: str) -> str:
-        uri, mode = value.get("uri"), value.get("mode")
+        uri = value.get("uri")
         if not isinstance(uri, str) or not uri:
             raise user_error(f"'{target}' needs the URI of a {spec.type}.", target=target)
-        if mode is not None and mode not in MODES:
-            message = f"'{target}': the local cloud has the modes {' and '.join(MODES)} only."
-            raise user_error(message, target=target)
         self._assets.check(uri)
         return uri
+
+
+def _check_mode(value: Json, target: str) -> None:
+    if value.get("mode") not in (None, *MODES):
+        message = f"'{target}': the local cloud has the modes {' and '.join(MODES)} only."
+        raise user_error(message, target=target)
 
 
 def _specs(component: Json) -> dict[str, InputSpec]:

@@ -62,6 +62,7 @@ class _Reader:
         self._places = places
 
     def read(self, port: str, given: Json, run: str, target: str) -> Json:
+        """One output of a step, whose run has this id."""
         reference = given.get("value")
         if reference is not None:
             return self._bound(str(reference), target)

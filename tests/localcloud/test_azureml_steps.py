@@ -214,6 +214,7 @@ class TestSubmission:
                 bound("${{parent.jobs.merge.outputs.prepared}}"),
                 "wait for each other",
             ),
+            ("jobs.check.inputs.data.mode", "EvalMount", "the modes ReadOnlyMount and Download"),
             ("inputs.data.mode", "Direct", "the modes ReadOnlyMount and Download only"),
             ("inputs.data.uri", "x.txt", "not a reference"),
             (
