@@ -3,20 +3,19 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from localcloud.azureml.arm import Json
+from localcloud.azureml.busy_nodes import Use
 from localcloud.azureml.cores import node_cores
-from localcloud.azureml.pipeline import compute_name
-
-_ON_A_NODE = ("Running", "CancelRequested", "Finalizing")
 
 
 @dataclass(frozen=True)
 class Allocation:
     """The nodes of a cluster.
 
-    There is one for each of `jobs`, and `idle` ones; for `lacking` ones there is no quota left.
-    The last change was at `since`.
+    Each of `jobs` has one or several, and there are `idle` ones; for `lacking` ones there is no
+    quota left. The last change was at `since`.
     """
 
     since: str
@@ -31,15 +30,15 @@ class Allocation:
 
 
 def allocate(
-    clusters: Sequence[Json], jobs: Sequence[Json], free: Mapping[str, int]
+    clusters: Sequence[Json], uses: Sequence[Use], free: Mapping[str, int]
 ) -> dict[str, Allocation]:
-    """The nodes of all clusters, by the records of all jobs and the free cores of each pool.
+    """The nodes of all clusters, by what all jobs use and the free cores of each pool.
 
     Jobs have their nodes; cores that are left go to the clusters in the order of their scaling.
     """
     found = {cluster["name"]: Allocation(_scaled(cluster)) for cluster in clusters}
     ready = sorted(filter(_is_ready, clusters), key=_scaled)
-    running = {cluster["name"]: _running_on(cluster, jobs) for cluster in ready}
+    running = {cluster["name"]: _running_on(cluster, uses) for cluster in ready}
     left = Counter(free)
     for cluster in ready:
         left.subtract(node_cores(cluster, len(running[cluster["name"]])))
@@ -47,15 +46,15 @@ def allocate(
         name = cluster["name"]
         idle, lacking = _kept(cluster, len(running[name]), left)
         left.subtract(node_cores(cluster, idle))
-        found[name] = Allocation(_since(cluster, jobs), running[name], idle, lacking)
+        found[name] = Allocation(_since(cluster, uses), running[name], idle, lacking)
     return found
 
 
-def _running_on(cluster: Json, jobs: Sequence[Json]) -> tuple[str, ...]:
-    """The jobs that are on a node of the cluster."""
+def _running_on(cluster: Json, uses: Sequence[Use]) -> tuple[str, ...]:
+    """The jobs that are on nodes of the cluster, as often as they have one."""
     most = cluster["properties"]["properties"]["scaleSettings"]["maxNodeCount"]
-    own = (job for job in jobs if _cluster_of(job) == cluster["name"] and _is_on_a_node(job))
-    return tuple(job["resource"]["name"] for job in own)[:most]
+    own = (name for name, _, nodes in uses for _ in range(nodes.get(cluster["name"], 0)))
+    return tuple(islice(own, most))
 
 
 def _kept(cluster: Json, running: int, left: Mapping[str, int]) -> tuple[int, int]:
@@ -67,12 +66,8 @@ def _kept(cluster: Json, running: int, left: Mapping[str, int]) -> tuple[int, in
     return idle, wanted - idle
 
 
-def _since(cluster: Json, jobs: Sequence[Json]) -> str:
-    moved = (
-        str(job["moved"])
-        for job in jobs
-        if _cluster_of(job) == cluster["name"] and (job["node"] or _is_on_a_node(job))
-    )
+def _since(cluster: Json, uses: Sequence[Use]) -> str:
+    moved = (use.moved for use in uses if cluster["name"] in use.nodes)
     return max([_scaled(cluster), *moved])
 
 
@@ -83,15 +78,3 @@ def _scaled(cluster: Json) -> str:
 
 def _is_ready(cluster: Json) -> bool:
     return bool(cluster["properties"]["provisioningState"] == "Succeeded")
-
-
-def _is_on_a_node(job: Json) -> bool:
-    return job["resource"]["properties"]["status"] in _ON_A_NODE
-
-
-def _cluster_of(job: Json) -> object:
-    """The cluster that a job trains or runs its command on; None for serverless compute."""
-    properties = job["resource"]["properties"]
-    if properties["jobType"] == "Command":
-        return compute_name(properties["computeId"])
-    return compute_name(job["work"]["literals"].get("compute_finetune"))

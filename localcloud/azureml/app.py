@@ -17,6 +17,7 @@ from localcloud.azureml.assets import Assets
 from localcloud.azureml.auth import Authenticator
 from localcloud.azureml.codes import Codes
 from localcloud.azureml.command_jobs import CommandJobs
+from localcloud.azureml.components import Components
 from localcloud.azureml.computes import Computes
 from localcloud.azureml.containers import Containers
 from localcloud.azureml.data_assets import DataAssets
@@ -51,6 +52,7 @@ from localcloud.azureml.runs import Runs
 from localcloud.azureml.scoring import Scoring
 from localcloud.azureml.site import Site
 from localcloud.azureml.spelling import Spelling
+from localcloud.azureml.step_pipelines import StepPipelines
 from localcloud.azureml.store import Store
 from localcloud.azureml.submission import JobKind
 from localcloud.azureml.work_orders import WorkOrders
@@ -83,8 +85,10 @@ class AzureMl:
         self._computes = Computes(site, store, self._operations, self._quota, self._faults)
         self._codes = codes = Codes(site, store, containers)
         self._environments = environments = Environments(site, store)
+        self._components = components = Components(site, store)
+        steps = StepPipelines(site, components, codes, environments, assets, places)
         kinds: dict[str, JobKind] = {
-            "Pipeline": PipelineJobs(self._computes, self._registry),
+            "Pipeline": PipelineJobs(self._computes, self._registry, steps),
             "Command": CommandJobs(self._computes, codes, environments, assets, places),
         }
         self._jobs = Jobs(site, lifecycle, self._operations, kinds)
@@ -152,6 +156,7 @@ class AzureMl:
             *self._data.routes(),
             *self._codes.routes(),
             *self._environments.routes(),
+            *self._components.routes(),
             *self._datastores.routes(),
             *self._endpoints.routes(),
             *self._deployments.routes(),

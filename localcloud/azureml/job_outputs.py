@@ -9,11 +9,11 @@ from starlette.routing import Route
 from localcloud.azureml.arm import Json, user_error
 from localcloud.azureml.bodies import read_json
 from localcloud.azureml.lifecycle import Lifecycle
-from localcloud.azureml.places import Places, output_place
+from localcloud.azureml.places import Place, Places, output_place, step_output_place
 from localcloud.azureml.site import Site
 
 MAX_ASSETS = 1000
-_ASSET = re.compile(r".*/data/azureml_(?P<job>.+)_output_(?P<output>\w+)/versions/1")
+_ASSET = re.compile(r".*/data/azureml_(?P<run>.+)_output_(?P<output>\w+)/versions/1")
 
 
 class JobOutputs:
@@ -32,19 +32,16 @@ class JobOutputs:
         """Routes below `/data/v1.0/WORKSPACE`."""
         return [Route("/dataversion/batchGetResolvedUris", self.resolve, methods=["POST"])]
 
-    def of(self, job: str) -> Json:
-        """The assets of a completed job by the names of its outputs; none of any other run."""
-        record = self._lifecycle.job(job)
-        if record is None or record["resource"]["properties"]["status"] != "Completed":
-            return {}
+    def of(self, run: str) -> Json:
+        """The assets of a completed job or step by the names of its outputs."""
         location, workspace = self._site.connection.location, self._site.workspace_id
         place = f"azureml://locations/{location}/workspaces/{workspace}/data"
         return {
             output: {
-                "assetId": f"{place}/azureml_{job}_output_{output}/versions/1",
+                "assetId": f"{place}/azureml_{run}_output_{output}/versions/1",
                 "type": "uri_folder",
             }
-            for output in record["work"]["outputs"]
+            for output in self._outputs(run)
         }
 
     async def resolve(self, request: Request) -> Response:
@@ -57,10 +54,36 @@ class JobOutputs:
 
     def _place(self, asset: str) -> Json | None:
         match = _ASSET.fullmatch(asset)
-        record = self._lifecycle.job(match["job"]) if match else None
-        place = output_place(record, match["output"]) if match and record else None
-        if match is None or record is None or place is None:
+        found = self._outputs(match["run"]).get(match["output"]) if match else None
+        if found is None:
             return None
-        if record["work"].get("types", {}).get(match["output"]) == "uri_file":
+        place, kind = found
+        if kind == "uri_file":
             return {"uri": self._places.uri(place), "type": "uri_file"}
         return {"uri": f"{self._places.uri(place)}/", "type": "uri_folder"}
+
+    def _outputs(self, run: str) -> dict[str, tuple[Place, str | None]]:
+        """The place and the type of each output of a job or a step that has completed."""
+        record = self._lifecycle.job(run)
+        if record is not None:
+            completed = record["resource"]["properties"]["status"] == "Completed"
+            return _of_job(record) if completed else {}
+        begun = self._lifecycle.step(run)
+        job = self._lifecycle.job(begun["job"]) if begun else None
+        return _of_step(begun, job) if begun and job and begun["status"] == "Completed" else {}
+
+
+def _of_job(record: Json) -> dict[str, tuple[Place, str | None]]:
+    types = record["work"].get("types", {})
+    places = {key: output_place(record, key) for key in record["work"]["outputs"]}
+    return {key: (place, types.get(key)) for key, place in places.items() if place}
+
+
+def _of_step(begun: Json, job: Json) -> dict[str, tuple[Place, str | None]]:
+    """The steps of a registry's component keep nothing of their own."""
+    found = [step for step in job["work"].get("steps", ()) if step["name"] == begun["step"]]
+    return {
+        key: (step_output_place(job, step, key, begun["name"]), output["type"])
+        for step in found
+        for key, output in step["outputs"].items()
+    }

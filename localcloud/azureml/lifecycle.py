@@ -32,9 +32,9 @@ class Lifecycle:
     A step's record is `{"name", "job", "parent", "step", "status", "error", "created", "ended"}`;
     it is found by the id of its run and reached from the job by its place.
 
-    A pipeline job's one step is a pipeline of its own, as the registry's component is: its run
-    stands between the job and the component's steps, and goes as the job goes.
-    A command job has no steps.
+    The step of a pipeline job with the registry's component is a pipeline of its own: its run
+    stands between the job and the component's steps, and goes as the job goes. The steps of other
+    pipeline jobs are right below the job. A command job has no steps.
     """
 
     def __init__(self, site: Site, store: Store, runs: Runs, outbox: Outbox) -> None:
@@ -115,13 +115,12 @@ class Lifecycle:
         """The steps right below a run that have begun, in order."""
         if self.job(run):
             wrapper = self.step(self._wrapper(run))
-            return [wrapper] if wrapper else []
+            return [wrapper] if wrapper else self.steps(run)
         step = self.step(run)
-        is_wrapper = step is not None and step["parent"] == step["job"]
-        return self.steps(step["job"]) if step and is_wrapper else []
+        return self.steps(step["job"]) if step and run == self._wrapper(step["job"]) else []
 
     def steps(self, job: str) -> list[Json]:
-        """The component's steps that a job has begun, in order."""
+        """The steps that a job has begun, in order, but for a registry's component itself."""
         places = self._store.list("step-places", f"{job}/")
         found = (self._store.get(STEPS, place["run"]) for place in places)
         return [step for step in found if step is not None]
@@ -133,12 +132,14 @@ class Lifecycle:
     def set_step(self, record: Json, name: str, status: str, error: Json | None = None) -> str:
         """Begin a step or move it on; returns the id of its run."""
         job = record["resource"]["name"]
-        run = self._site.guid("jobs", job, "steps", name)
-        step = self.step(run) or self._new_step(run, job, self._wrapper(job), name)
+        run = self._site.step_run(job, name)
+        has_wrapper = "steps" not in record["work"]
+        parent = self._wrapper(job) if has_wrapper else job
+        step = self.step(run) or self._new_step(run, job, parent, name)
         if step.get("status") == status:
             return run
         with self._store.transaction():
-            if self.step(self._wrapper(job)) is None:
+            if has_wrapper and self.step(parent) is None:
                 self._set_wrapper(record, "Running", None)
             self._store.put("step-places", f"{job}/{name}", {"run": run})
             self._move(record, step, status, error)

@@ -67,14 +67,17 @@ class Nodes:
         return Response(status_code=204)
 
     async def next_job(self, request: Request) -> Response:
-        """The oldest job that waits; 204 when none came within 20 seconds."""
+        """The oldest job that waits; 204 when none came within 20 seconds.
+
+        A node that does not listen any more gets none.
+        """
         node = text(await read_json(request), "node")
         self._newest = node
         self._submitted.set()
         deadline = asyncio.get_running_loop().time() + LONG_POLL_SECONDS
         while node == self._newest:
             self._submitted.clear()
-            job = self._take(node)
+            job = None if await request.is_disconnected() else self._take(node)
             if job is not None:
                 return JSONResponse(job)
             pause = deadline - asyncio.get_running_loop().time()
@@ -189,15 +192,22 @@ class Nodes:
     def _fail(self, record: Json, fault: Fault) -> None:
         """End a job, as if the step that the fault names had failed, if it has steps."""
         problem = {"code": fault.code, "message": fault.message}
-        has_step = fault.step and record["resource"]["properties"]["jobType"] == "Pipeline"
-        steps = STEPS[: STEPS.index(fault.step)] if has_step else ()
-        for step in steps:
+        names = _step_names(record)
+        has_step = fault.step in names
+        for step in names[: names.index(fault.step)] if has_step else ():
             self._lifecycle.set_step(record, step, "Running")
             self._lifecycle.set_step(record, step, "Completed")
         if has_step:
             self._lifecycle.set_step(record, fault.step, "Running")
             self._lifecycle.set_step(record, fault.step, "Failed", problem)
         self._lifecycle.set_status(record, "Failed", problem)
+
+
+def _step_names(record: Json) -> tuple[str, ...]:
+    """The steps of a job in their order."""
+    if "steps" in record["work"]:
+        return tuple(step["name"] for step in record["work"]["steps"])
+    return STEPS if record["resource"]["properties"]["jobType"] == "Pipeline" else ()
 
 
 def _is_held(record: Json) -> bool:

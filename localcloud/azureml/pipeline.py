@@ -10,6 +10,7 @@ from localcloud.azureml.bodies import section, text
 
 ASSET_TYPES = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model")
 SERVERLESS = "serverless"
+REGISTRIES = "azureml://registries/"
 
 _BINDING = re.compile(r"\s*\$\{\{\s*parent\.(?P<kind>inputs|outputs)\.(?P<name>\w+)\s*\}\}\s*")
 _COMPONENT = re.compile(
@@ -55,6 +56,12 @@ class Step:
     outputs: Mapping[str, str]
 
 
+def is_registry_pipeline(properties: Json) -> bool:
+    """Whether a step of the pipeline has the component of a registry."""
+    jobs = section(properties, "jobs")
+    return any(str(section(jobs, name).get("componentId")).startswith(REGISTRIES) for name in jobs)
+
+
 def component_reference(properties: Json) -> tuple[str, Json, str, str]:
     """The step's name and body, and its component's name and version.
 
@@ -63,7 +70,8 @@ def component_reference(properties: Json) -> tuple[str, Json, str, str]:
     """
     jobs = section(properties, "jobs")
     if len(jobs) != 1:
-        raise user_error("The local cloud runs pipelines of one step.", target="jobs")
+        message = "The local cloud runs the component of a registry as a pipeline's only step."
+        raise user_error(message, target="jobs")
     name = next(iter(jobs))
     step = section(jobs, name)
     identifier = text(step, "componentId")
@@ -96,7 +104,7 @@ def read_step(name: str, step: Json, properties: Json, component: ComponentSpec)
         if spec.type in ASSET_TYPES:
             assets[key] = _asset(spec, value)
         else:
-            literals[key] = _literal(spec, value)
+            literals[key] = literal(spec, value)
     missing = [
         key for key, spec in component.inputs.items() if not spec.optional and key not in given
     ]
@@ -145,7 +153,12 @@ def _asset(spec: InputSpec, value: Json) -> str:
     return uri
 
 
-def _literal(spec: InputSpec, value: Json) -> Value:
+def literal(spec: InputSpec, value: Json) -> Value:
+    """The value of a literal input, converted to the input's type.
+
+    Raises:
+        ArmError: 400 when it is missing, of another type or out of bounds.
+    """
     raw = value.get("value")
     if raw is None:
         raise user_error(f"Input '{spec.name}' of type {spec.type} has no value.", target=spec.name)

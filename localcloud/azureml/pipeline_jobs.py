@@ -1,4 +1,4 @@
-"""Pipeline jobs: one step with the registry's component."""
+"""Pipeline jobs: one step with the registry's component, or steps with the workspace's own."""
 
 import json
 from collections.abc import Sequence
@@ -11,10 +11,12 @@ from localcloud.azureml.pipeline import (
     Step,
     component_reference,
     compute_name,
+    is_registry_pipeline,
     read_step,
 )
 from localcloud.azureml.registry import Registry
 from localcloud.azureml.site import DATASTORE
+from localcloud.azureml.step_pipelines import StepPipelines, computes, default_compute
 from localcloud.azureml.submission import Submission, check_computes
 from localcloud.azureml.vm_sizes import find_size
 
@@ -24,9 +26,10 @@ class PipelineJobs:
 
     fixed = ("settings", "inputs", "outputs", "jobs")
 
-    def __init__(self, computes: Computes, registry: Registry) -> None:
+    def __init__(self, computes: Computes, registry: Registry, steps: StepPipelines) -> None:
         self._computes = computes
         self._registry = registry
+        self._steps = steps
 
     def read(self, name: str, properties: Json) -> Submission:
         """The job as it was submitted.
@@ -34,12 +37,12 @@ class PipelineJobs:
         Raises:
             ArmError: 400 or 404 when something about it is wrong.
         """
-        step_name, body, component, version = component_reference(properties)
-        spec = self._registry.component(component, version, text(body, "componentId"))
-        step = read_step(step_name, body, properties, spec)
-        wanted = [properties.get("computeId"), body.get("computeId"), *_computes(step)]
-        check_computes(self._computes, map(compute_name, wanted))
-        _check_instance_types(step)
+        if is_registry_pipeline(properties):
+            work, compute = self._read_component(properties), properties.get("computeId")
+        else:
+            work = self._steps.read(name, properties)
+            compute = default_compute(properties)
+            check_computes(self._computes, computes(properties, work))
         return Submission(
             properties={
                 "settings": properties.get("settings"),
@@ -48,23 +51,34 @@ class PipelineJobs:
                 "outputs": _with(properties, "outputs", ("description", "mode", "uri")),
                 "sourceJobId": None,
             },
-            work={
-                "literals": dict(step.literals),
-                "assets": dict(step.assets),
-                "outputs": dict(step.outputs),
-            },
+            work=work,
             known={
                 "azureml.DevPlatv2": "true",
                 "azureml.runsource": "azureml.PipelineRun",
                 "runSource": "MFE",
                 "runType": "HTTP",
-                "azureml.parameters": json.dumps({key: str(v) for key, v in step.literals.items()}),
-                "azureml.defaultComputeName": compute_name(properties.get("computeId"))
-                or SERVERLESS,
+                "azureml.parameters": json.dumps(
+                    {key: str(value) for key, value in work["literals"].items()}
+                ),
+                "azureml.defaultComputeName": compute_name(compute) or SERVERLESS,
                 "azureml.defaultDataStoreName": DATASTORE,
                 "azureml.pipelineComponent": "pipelinerun",
             },
         )
+
+    def _read_component(self, properties: Json) -> Json:
+        """What the compute node needs for a pipeline of the registry's component."""
+        step_name, body, component, version = component_reference(properties)
+        spec = self._registry.component(component, version, text(body, "componentId"))
+        step = read_step(step_name, body, properties, spec)
+        wanted = [properties.get("computeId"), body.get("computeId"), *_computes(step)]
+        check_computes(self._computes, map(compute_name, wanted))
+        _check_instance_types(step)
+        return {
+            "literals": dict(step.literals),
+            "assets": dict(step.assets),
+            "outputs": dict(step.outputs),
+        }
 
 
 def _computes(step: Step) -> list[object]:

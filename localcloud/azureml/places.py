@@ -73,6 +73,19 @@ def job_output_path(job: str) -> str:
     return f"azureml/{job}"
 
 
+def step_output_place(record: Json, step: Json, output: str, run: str) -> Place:
+    """Where a step of a job, whose run has this id, puts one of its outputs."""
+    kept = step["outputs"][output]
+    if kept["job_output"]:
+        place = output_place(record, kept["job_output"])
+        assert place is not None
+        return place
+    given = kept["place"]
+    if given:
+        return Place(given["datastore"], given["path"])
+    return Place(DATASTORE, f"{job_output_path(run)}/{output}")
+
+
 def output_place(record: Json, output: str) -> Place | None:
     """Where a job puts one of its outputs; None when it has no such output."""
     work = record["work"]

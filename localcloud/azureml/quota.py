@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from localcloud.azureml.allocation import Allocation, allocate
 from localcloud.azureml.arm import PROVIDER, ArmError, Json
+from localcloud.azureml.busy_nodes import use_of
 from localcloud.azureml.cores import (
     ALL_DEDICATED,
     ALL_LOW_PRIORITY,
@@ -106,7 +107,9 @@ class Quota:
 
     def _allocations(self, deployed: Counter[str]) -> dict[str, Allocation]:
         free = {pool: limit - deployed[pool] for pool, limit in self._limits.items()}
-        return allocate(self._store.list("computes"), self._lifecycle.jobs(), free)
+        jobs = self._lifecycle.jobs()
+        uses = [use_of(job, self._lifecycle.steps(job["resource"]["name"])) for job in jobs]
+        return allocate(self._store.list("computes"), uses, free)
 
     def _deployed(self, pending: Json | None = None) -> Counter[str]:
         used: Counter[str] = Counter()

@@ -172,7 +172,7 @@ class Registry:
             "properties": {},
             "isArchived": False,
             "isAnonymous": False,
-            "componentSpec": _on_the_wire(CHAT_COMPLETION_PIPELINE),
+            "componentSpec": on_the_wire(CHAT_COMPLETION_PIPELINE),
             "provisioningState": "Succeeded",
         }
         return self._version(uri, "components", self.spec.version, properties)
@@ -205,12 +205,12 @@ def component_spec(component: Mapping[str, Any]) -> ComponentSpec:
     )
 
 
-def _on_the_wire(value: Any) -> Any:
+def on_the_wire(value: Any) -> Any:
     """The service sends every scalar of a component's specification as a string."""
     if isinstance(value, Mapping):
-        return {key: _on_the_wire(item) for key, item in value.items() if item is not None}
+        return {key: on_the_wire(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
-        return [_on_the_wire(item) for item in value]
+        return [on_the_wire(item) for item in value]
     return str(value)
 
 

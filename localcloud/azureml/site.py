@@ -83,6 +83,10 @@ class Site:
         """A GUID that depends on nothing but the workspace and the names."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join([self.workspace_path, *names])))
 
+    def step_run(self, job: str, step: str) -> str:
+        """The id of the run of a job's step."""
+        return self.guid("jobs", job, "steps", step)
+
     def experiment_id(self, experiment: str) -> str:
         """The id of an experiment."""
         return self.guid("experiments", experiment)

@@ -2,7 +2,7 @@
 
 from localcloud.azureml.arm import Json
 from localcloud.azureml.assets import Assets
-from localcloud.azureml.places import Places, job_output_path, output_place
+from localcloud.azureml.places import Places, job_output_path, output_place, step_output_place
 from localcloud.azureml.site import ARTIFACT_CONTAINER, Site
 
 
@@ -29,7 +29,9 @@ class WorkOrders:
             "assets": {key: self._assets.local_path(uri) for key, uri in work["assets"].items()},
             "log_container": ARTIFACT_CONTAINER,
         }
-        return common | (self._command(record) if kind == "Command" else self._pipeline(record))
+        if kind == "Command":
+            return common | self._command(record)
+        return common | (self._steps(record) if "steps" in work else self._pipeline(record))
 
     def _pipeline(self, record: Json) -> Json:
         path = job_output_path(record["resource"]["name"])
@@ -41,6 +43,28 @@ class WorkOrders:
                 "folders": sorted(set(record["work"]["outputs"].values())),
             },
         }
+
+    def _steps(self, record: Json) -> Json:
+        return {
+            "kind": "Steps",
+            "steps": [self._step(record, step) for step in record["work"]["steps"]],
+            "work_dir": str(self._site.folder / "work"),
+        }
+
+    def _step(self, record: Json, step: Json) -> Json:
+        run = self._site.step_run(record["resource"]["name"], step["name"])
+        return step | {
+            "assets": {key: self._assets.local_path(uri) for key, uri in step["assets"].items()},
+            "outputs": {key: self._step_output(record, step, key, run) for key in step["outputs"]},
+        }
+
+    def _step_output(self, record: Json, step: Json, output: str, run: str) -> Json:
+        kept = step["outputs"][output]
+        if kept["job_output"]:
+            return self._output(record, kept["job_output"])
+        place = step_output_place(record, step, output, run)
+        container = self._places.container(place.datastore)
+        return {"type": kept["type"], "container": container, "path": place.path, "folder": None}
 
     def _command(self, record: Json) -> Json:
         work = record["work"]

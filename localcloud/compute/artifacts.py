@@ -1,10 +1,12 @@
 """What a job leaves in the storage account: the logs of its steps, and its outputs."""
 
 import logging
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.blob import BlobServiceClient, ContainerClient
@@ -43,6 +45,30 @@ def upload_folder(container: ContainerClient, folder: Path, path: str) -> None:
                 container.upload_blob(name, content, overwrite=True)
 
 
+def keep_output(container: ContainerClient | None, made: Path, path: str) -> None:
+    """Put a file or a folder that a command made at a path.
+
+    Raises:
+        AzureError: the storage account does not take it.
+    """
+    if container is None:
+        return
+    if made.is_file():
+        with made.open("rb") as content:
+            container.upload_blob(path, content, overwrite=True)
+    else:
+        upload_folder(container, made, path)
+
+
+def serve_output(made: Path, output: Mapping[str, Any]) -> None:
+    """Move what a command made to the folder that serves the workspace, if it has one."""
+    if output["folder"] and made.exists():
+        final = Path(output["folder"])
+        shutil.rmtree(final, ignore_errors=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(final)
+
+
 class CommandLog:
     """What a command prints, as Azure ML keeps it. A log that can't be written stops no job."""
 
@@ -71,6 +97,12 @@ class JobLogs:
         """A step begins, with the id of its run."""
         self._write(self._pipeline, f"Running step {name}, run id {run}")
         self._step = self._begin(run, STEP_LOG)
+
+    def step_output(self, text: bytes) -> None:
+        """What the current step prints."""
+        if self._step is not None:
+            path = self._step
+            _keep(self._container, lambda blobs: blobs.get_blob_client(path).append_block(text))
 
     def step(self, line: str) -> None:
         """A line of the current step's log."""

@@ -13,9 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from azure.storage.blob import ContainerClient
-
-from localcloud.compute.artifacts import CommandLog, open_container, upload_folder
+from localcloud.compute.artifacts import CommandLog, keep_output, open_container, serve_output
 from localcloud.compute.control import Control, Json
 from localcloud.compute.inputs import fetch_inputs
 from localcloud.compute.shell import Ended, run_shell
@@ -59,30 +57,23 @@ class CommandRunner:
             shutil.rmtree(left_behind, ignore_errors=True)
         work = folder / f"{job['name']}.{self._control.node}"
         try:
-            code, assets = self._fetch(job, work)
-            outputs = _make_outputs(job["outputs"], work / "outputs")
+            code = fetch_code(job["code"], self._storage, work)
+            assets = fetch_inputs(job["assets"], self._storage, self._base_model, work / "inputs")
+            outputs = make_outputs(job["outputs"], work / "outputs")
             command = fill_in(job["command"], {**job["literals"], **assets}, outputs)
             container = open_container(self._storage, job["log_container"])
             log = CommandLog(container, job["name"])
             check = self._watch(job["name"], job["seconds"])
             ended = run_shell(command, code, environment(job, work), log.write, check)
             if ended.code:
-                raise CommandError(_describe(ended))
+                raise CommandError(describe_end(ended))
             self._control.report_job(job["name"], "Finalizing")
             for name, output in job["outputs"].items():
-                self._keep(outputs[name], output)
+                container = open_container(self._storage, output["container"])
+                keep_output(container, outputs[name], output["path"])
+                serve_output(outputs[name], output)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-
-    def _fetch(self, job: Json, work: Path) -> tuple[Path, dict[str, Path]]:
-        """The folder to run in, and the inputs."""
-        for name in ("code", "home", "tmp"):
-            (work / name).mkdir(parents=True)
-        assets = fetch_inputs(job["assets"], self._storage, self._base_model, work / "inputs")
-        if job["code"] is None:
-            return work / "code", assets
-        found = fetch_inputs({"code": job["code"]}, self._storage, self._base_model, work)
-        return found["code"], assets
 
     def _watch(self, job: str, seconds: float | None) -> Callable[[], None]:
         """What raises as soon as the job is to end."""
@@ -100,16 +91,18 @@ class CommandRunner:
 
         return check
 
-    def _keep(self, made: Path, output: Json) -> None:
-        """Put an output where it belongs, and in the folder that serves the workspace, if any."""
-        container = open_container(self._storage, output["container"])
-        if container is not None:
-            _upload(container, made, output["path"])
-        if output["folder"] and made.exists():
-            final = Path(output["folder"])
-            shutil.rmtree(final, ignore_errors=True)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            made.rename(final)
+
+def fetch_code(code: str | None, storage: Storage, work: Path) -> Path:
+    """The folder to run in; the command gets a home and a place for temporary files as well.
+
+    Raises:
+        InputError: the code is not there.
+    """
+    for name in ("code", "home", "tmp"):
+        (work / name).mkdir(parents=True)
+    if code is None:
+        return work / "code"
+    return fetch_inputs({"code": code}, storage, work, work)["code"]
 
 
 def fill_in(command: str, inputs: Mapping[str, object], outputs: Mapping[str, object]) -> str:
@@ -131,7 +124,7 @@ def environment(job: Json, work: Path) -> dict[str, str]:
     }
 
 
-def _make_outputs(outputs: Json, folder: Path) -> dict[str, Path]:
+def make_outputs(outputs: Mapping[str, Json], folder: Path) -> dict[str, Path]:
     """Where the command is to put its outputs: a folder for each that is one."""
     folder.mkdir()
     places = {name: folder / name for name in outputs}
@@ -141,15 +134,8 @@ def _make_outputs(outputs: Json, folder: Path) -> dict[str, Path]:
     return places
 
 
-def _upload(container: ContainerClient, made: Path, path: str) -> None:
-    if made.is_file():
-        with made.open("rb") as content:
-            container.upload_blob(path, content, overwrite=True)
-    else:
-        upload_folder(container, made, path)
-
-
-def _describe(ended: Ended) -> str:
+def describe_end(ended: Ended) -> str:
+    """How a command failed, with the last that it said."""
     lines = "\n".join(ended.last_lines)
     head = f"The command ended with exit code {ended.code}."
     return f"{head} Its last lines:\n{lines[-MAX_MESSAGE:]}" if lines else head

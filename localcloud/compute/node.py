@@ -8,6 +8,7 @@ from localcloud.compute.artifacts import JobLogs, open_container, upload_folder
 from localcloud.compute.command import CommandError, CommandRunner, OutOfTime
 from localcloud.compute.control import Control, Json, Superseded
 from localcloud.compute.inputs import InputError, fetch_inputs
+from localcloud.compute.steps import StepRunner
 from localcloud.compute.tracker import JobTracker, describe
 from localcloud.connection import Connection
 from localcloud.training.pipeline import Cancelled, PipelineError, run_chat_completion
@@ -23,6 +24,7 @@ class Node:
         self._control = control
         self._base_model = base_model
         self._commands = CommandRunner(connection.storage, control, base_model)
+        self._steps = StepRunner(connection.storage, control, base_model)
 
     def run_forever(self) -> None:
         """Take and run jobs until a newer node takes this one's place."""
@@ -41,6 +43,8 @@ class Node:
         try:
             if job["kind"] == "Command":
                 self._commands.run(job)
+            elif job["kind"] == "Steps":
+                self._steps.run(job)
             else:
                 self._run_pipeline(job)
         except Superseded as reason:

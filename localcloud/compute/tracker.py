@@ -13,13 +13,17 @@ CANCEL_CHECK_SECONDS = 0.5
 
 
 class JobTracker:
-    """Reports the steps, metrics and parameters of one job to the workspace."""
+    """Reports the steps, metrics and parameters of one job to the workspace.
+
+    `run` is the id of the run of the step that began last.
+    """
 
     def __init__(self, control: Control, job: str, logs: JobLogs) -> None:
         self._control = control
         self._logs = logs
         self._job = job
         self._step: str | None = None
+        self.run = ""
         self._checked = 0.0
 
     @contextmanager
@@ -27,7 +31,8 @@ class JobTracker:
         """A child run: running inside the block, then completed, failed or cancelled."""
         self.check_cancelled()
         self._step = name
-        self._logs.begin_step(name, self._control.report_step(self._job, name, "Running"))
+        self.run = self._control.report_step(self._job, name, "Running")
+        self._logs.begin_step(name, self.run)
         try:
             yield
         except Cancelled:

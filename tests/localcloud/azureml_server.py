@@ -20,6 +20,7 @@ import jwt
 import yaml
 from azure.ai.ml import MLClient
 from azure.core.credentials import AccessToken
+from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from localcloud.connection import Connection
 from localcloud.process import start_child
@@ -323,6 +324,25 @@ def workspace_path(connection: Connection) -> str:
         f"/subscriptions/{connection.subscription_id}/resourceGroups/{connection.resource_group}"
         f"/providers/Microsoft.MachineLearningServices/workspaces/{connection.workspace}"
     )
+
+
+def container(connection: Connection, name: str) -> ContainerClient:
+    """A container of the storage account."""
+    service = BlobServiceClient.from_connection_string(connection.storage.connection_string)
+    return service.get_container_client(name)
+
+
+def ended(ml: MLClient, name: str, seconds: float = 60) -> str:
+    """The status that the job ends with."""
+    status = ""
+
+    def is_over() -> bool:
+        nonlocal status
+        status = str(ml.jobs.get(name).status.value)
+        return status in ("Completed", "Failed", "Canceled")
+
+    eventually(is_over, seconds)
+    return status
 
 
 def eventually(check: Callable[[], object], seconds: float = 20) -> None:

@@ -1,12 +1,22 @@
 """Fixtures for the local cloud's own tests."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 from azure.ai.ml import MLClient
-from azureml_server import IdentityEndpoint, Topic, make_connection, ml_client, rest_client, running
+from azureml_server import (
+    ROOT,
+    IdentityEndpoint,
+    Topic,
+    eventually,
+    make_connection,
+    ml_client,
+    rest_client,
+    running,
+)
 
 from localcloud.connection import Connection
 from localcloud.training import base_model
@@ -39,6 +49,32 @@ def rest(azureml: Connection) -> Iterator[httpx2.Client]:
     """Plain HTTP with a valid token."""
     with rest_client(azureml) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """A running workspace with a storage account."""
+    connection = make_connection(tmp_path_factory.mktemp("cloud"), ROOT / ".localcloud" / "cache")
+    with (
+        running(connection, "storage", connection.ports.azurite_blob),
+        running(connection, "azureml", connection.ports.azureml),
+    ):
+        eventually(lambda: (connection.state_dir / "storage.ready").exists(), 60)
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def node(workspace: Connection) -> Iterator["subprocess.Popen[bytes]"]:
+    """Its compute node."""
+    with running(workspace, "compute") as process:
+        eventually(lambda: (workspace.state_dir / "compute.ready").exists(), 180)
+        yield process
+
+
+@pytest.fixture
+def cloud(workspace: Connection, node: "subprocess.Popen[bytes]") -> Connection:
+    """All of it."""
+    return workspace
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,10 @@ import pytest
 from azure.ai.ml import Input, MLClient, Output, command
 from azure.ai.ml.entities import AzureBlobDatastore, Environment, ManagedIdentityConfiguration
 from azure.ai.ml.exceptions import JobException
-from azure.storage.blob import BlobServiceClient, ContainerClient
 from azureml_server import (
-    ROOT,
+    container,
+    ended,
     eventually,
-    make_connection,
     ml_client,
     rest_client,
     running,
@@ -50,32 +48,6 @@ PREPARE = """
 """
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    """A workspace with a storage account."""
-    connection = make_connection(tmp_path_factory.mktemp("cloud"), ROOT / ".localcloud" / "cache")
-    with (
-        running(connection, "storage", connection.ports.azurite_blob),
-        running(connection, "azureml", connection.ports.azureml),
-    ):
-        eventually(lambda: (connection.state_dir / "storage.ready").exists(), 60)
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def node(workspace: Connection) -> Iterator["subprocess.Popen[bytes]"]:
-    """Its compute node."""
-    with running(workspace, "compute") as process:
-        eventually(lambda: (workspace.state_dir / "compute.ready").exists(), 180)
-        yield process
-
-
-@pytest.fixture
-def cloud(workspace: Connection, node: "subprocess.Popen[bytes]") -> Connection:
-    """All of it."""
-    return workspace
-
-
 @pytest.fixture
 def ml(cloud: Connection, monkeypatch: pytest.MonkeyPatch) -> MLClient:
     """The SDK; its storage clients find the certificate by the environment."""
@@ -93,11 +65,6 @@ def code(tmp_path: Path) -> Path:
     return package.parent
 
 
-def container(connection: Connection, name: str) -> ContainerClient:
-    service = BlobServiceClient.from_connection_string(connection.storage.connection_string)
-    return service.get_container_client(name)
-
-
 def put_data(connection: Connection) -> str:
     """Data in a container of the account; gives the container's address."""
     blobs = container(connection, "datasets")
@@ -112,19 +79,6 @@ def submit(ml: MLClient, name: str, line: str, **more: Any) -> str:
         name=name, command=line, environment=ENVIRONMENT, experiment_name="commands", **more
     )
     return str(ml.jobs.create_or_update(job).name)
-
-
-def ended(ml: MLClient, name: str, seconds: float = 30) -> str:
-    """The status that the job ends with."""
-    status = ""
-
-    def is_over() -> bool:
-        nonlocal status
-        status = str(ml.jobs.get(name).status.value)
-        return status in ("Completed", "Failed", "Canceled")
-
-    eventually(is_over, seconds)
-    return status
 
 
 def error_of(connection: Connection, name: str) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Rules that need no server: traffic, and reading submitted pipelines."""
 
 import random
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from localcloud.azureml import command_steps, parallel_steps
 from localcloud.azureml.arm import ASSET_NAME, ENDPOINT_NAME, ArmError
 from localcloud.azureml.faults import Fault
 from localcloud.azureml.pipeline import (
@@ -16,6 +18,10 @@ from localcloud.azureml.pipeline import (
     compute_name,
     read_step,
 )
+from localcloud.azureml.registry import on_the_wire
+from localcloud.azureml.step_inputs import InputReader
+from localcloud.azureml.step_outputs import read_outputs
+from localcloud.azureml.step_settings import merged
 from localcloud.azureml.traffic import check_mirror_traffic, check_traffic, choose
 
 JSON = st.recursive(
@@ -39,6 +45,16 @@ COMPONENT = ComponentSpec(
 INPUT_NAMES = st.sampled_from(["epochs", "rate", "kind", "file", "unknown"])
 
 
+class _NoAssets:
+    def check(self, uri: str) -> None:
+        """Anything may be there."""
+
+
+class _NoPlaces:
+    def find(self, uri: str) -> None:
+        """There is no place."""
+
+
 def deployments(**states: str) -> list[dict[str, Any]]:
     return [
         {
@@ -47,6 +63,13 @@ def deployments(**states: str) -> list[dict[str, Any]]:
         }
         for name, state in states.items()
     ]
+
+
+STEP_KEYS = st.sampled_from(
+    [*parallel_steps.SETTINGS, *command_steps.SETTINGS, "resources", "environment_variables"]
+)
+TASK_KEYS = st.sampled_from(["type", "entry_script", "program_arguments", "append_row_to"])
+TASK = {"type": "run_function", "entry_script": "entry.py"}
 
 
 class TestTraffic:
@@ -178,6 +201,38 @@ class TestPipelines:
     def test_any_job_is_read_or_refused(self, properties: dict[str, Any]) -> None:
         with pytest.raises(ArmError):
             component_reference(properties)
+
+    @given(
+        st.dictionaries(STEP_KEYS, JSON, max_size=3), st.dictionaries(TASK_KEYS, JSON, max_size=2)
+    )
+    def test_any_steps_of_ones_own_are_read_or_refused(
+        self, settings: dict[str, Any], task: dict[str, Any]
+    ) -> None:
+        ports = {"data": {"type": "uri_folder"}}
+        for read, supported in (
+            (parallel_steps.read_parallel, parallel_steps.SETTINGS),
+            (command_steps.read_command, command_steps.SETTINGS),
+        ):
+            base = {"task": TASK | task, "input_data": "${{inputs.data}}", "command": "run"}
+            given = {key: base[key] for key in supported if key in base} | settings
+            with suppress(ArmError):
+                read("s", merged("s", {}, given, supported), ports, ports)
+
+    @given(
+        st.dictionaries(st.sampled_from(["data", "b"]), JSON, max_size=2),
+        st.dictionaries(st.sampled_from(["value", "type", "uri", "mode"]), JSON, max_size=4),
+        st.dictionaries(st.sampled_from(["type", "optional", "default", "min", "enum"]), JSON),
+    )
+    def test_any_ports_are_read_or_refused(
+        self, inputs: dict[str, Any], port: dict[str, Any], spec: dict[str, Any]
+    ) -> None:
+        with suppress(ArmError):
+            reader = InputReader(_NoAssets(), inputs, {})  # type: ignore[arg-type]
+            component = {"inputs": {"data": on_the_wire(spec)}}
+            reader.read("s", {"inputs": {"data": port}}, component)
+        with suppress(ArmError):
+            bodies = {"s": {"outputs": {"data": port}}}
+            read_outputs(bodies, {"s": {"data": {}}}, inputs, {"s": "run"}, _NoPlaces())  # type: ignore[arg-type]
 
     @given(
         st.dictionaries(INPUT_NAMES, JSON, max_size=4),
