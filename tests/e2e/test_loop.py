@@ -152,25 +152,31 @@ def test_a_broken_config_is_reported_on_its_commit_and_changes_nothing(cloud: Cl
     assert project.phase == "Waiting for data"
 
 
-def test_large_data_is_prepared_by_a_job(cloud: Cloud) -> None:
-    cloud.merge({"large.yaml": config("large")})
+@pytest.mark.parametrize(
+    ("name", "nodes", "kind", "steps"), [("large", 1, "command", 0), ("larger", 2, "pipeline", 3)]
+)
+def test_large_data_is_prepared_by_a_job(
+    cloud: Cloud, name: str, nodes: int, kind: str, steps: int
+) -> None:
+    compute = {"name": "serverless", "nodes": nodes}
+    cloud.merge({f"{name}.yaml": config(name, compute=compute)})
     rows = some_rows(400)
-    cloud.upload("large/week/1.jsonl", rows[:250])
-    cloud.upload("large/week/2.jsonl.gz", gzip.compress(jsonl(rows[250:])))
-    cloud.upload("large/week/_SUCCESS", b"")
-    release = cloud.until_phase("large", 1, "Live").release
+    cloud.upload(f"{name}/week/1.jsonl", rows[:250])
+    cloud.upload(f"{name}/week/2.jsonl.gz", gzip.compress(jsonl(rows[250:])))
+    cloud.upload(f"{name}/week/_SUCCESS", b"")
+    release = cloud.until_phase(name, 1, "Live").release
     assert release is not None
     assert release.data is not None
     assert release.data.train_rows + release.data.test_rows == 400
 
-    names = cloud.jobs("large")
+    names = cloud.jobs(name)
     assert len(names) == 2
-    (job,) = (cloud.ml.jobs.get(name) for name in names if name != release.job)
-    assert job.type == "command"
-    assert release.data.folder.endswith(job.name.removeprefix("large-"))
+    (job,) = (cloud.ml.jobs.get(each) for each in names if each != release.job)
+    assert job.type == kind
+    assert len(list(cloud.ml.jobs.list(parent_job_name=job.name))) == steps
+    assert release.data.folder.endswith(job.name.removeprefix(f"{name}-"))
     assert cloud.inputs(str(release.job))["train_file_path"] == release.data.assets["train"]
 
-    cloud.upload("large/week/3.jsonl", b"nonsense\n" * 3)
-    project = cloud.until("large", lambda seen: seen.phase == "Failed")
-    assert "large/week/3.jsonl" in project.reason
-    assert project.live is not None
+    cloud.upload(f"{name}/week/3.jsonl", b"nonsense\n" * 3)
+    project = cloud.until(name, lambda seen: seen.phase == "Failed")
+    assert f"{name}/week/3.jsonl:1: is no JSON" in project.reason
