@@ -33,8 +33,8 @@ class Kept:
     def __init__(self) -> None:
         self.files: dict[str, bytearray] = {}
 
-    def write(self, name: str, content: bytes | memoryview) -> None:
-        self.files.setdefault(name, bytearray()).extend(content)
+    def write(self, name: str, *content: bytes | memoryview) -> None:
+        self.files.setdefault(name, bytearray()).extend(b"".join(content))
 
     def commit(self, names: set[str]) -> None:
         """There is no need."""

@@ -112,11 +112,14 @@ def _note(found: CheckedBlock, row: Row) -> None:
     found.lengths.append(len(row.line))
     found.tokens.append(_estimated_tokens(row.line, characters, turns))
     found.turns.append(turns)
-    instructed = sizes[0] if turns % 2 else 0
-    asked = sum(sizes[turns % 2 :: 2])
-    found.characters["system"] += instructed
-    found.characters["user"] += asked
-    found.characters["assistant"] += characters - instructed - asked
+    first = turns % 2
+    asked = sum(sizes[first::2])
+    said = found.characters
+    if first:
+        said["system"] += sizes[0]
+        characters -= sizes[0]
+    said["user"] += asked
+    said["assistant"] += characters - asked
 
 
 def _count_turns(found: CheckedBlock) -> None:

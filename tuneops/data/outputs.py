@@ -3,7 +3,7 @@
 import os
 from base64 import b64encode
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +15,16 @@ from azure.storage.blob import BlobBlock, BlobClient, ContainerClient
 STAGED_BYTES = 4 * 1024 * 1024
 STAGERS = 2
 MAX_UNSENT = 3
+MAX_PIECES = 1024
+"""As many as Linux and macOS write at once."""
 TRANSFER_SECONDS = 600
 
 
 class Sink(Protocol):
     """A place for files that are written together and appear together."""
 
-    def write(self, name: str, content: bytes | memoryview) -> None:
-        """Add to the end of a file."""
+    def write(self, name: str, *content: bytes | memoryview) -> None:
+        """Add pieces to the end of a file."""
 
     def commit(self, names: set[str]) -> None:
         """Let the files of these names be seen; the others are dropped."""
@@ -34,7 +36,7 @@ class Sink(Protocol):
 class Nowhere:
     """Drops what is written: for those who want the report alone."""
 
-    def write(self, name: str, content: bytes | memoryview) -> None:
+    def write(self, name: str, *content: bytes | memoryview) -> None:
         """Drop it."""
 
     def commit(self, names: set[str]) -> None:
@@ -63,16 +65,15 @@ class Folder:
     ) -> None:
         self.discard()
 
-    def write(self, name: str, content: bytes | memoryview) -> None:
-        """Add to the end of a file."""
+    def write(self, name: str, *content: bytes | memoryview) -> None:
+        """Add pieces to the end of a file."""
         if name not in self._open:
             self._path.mkdir(parents=True, exist_ok=True)
             draft = self._path / f".{name}.{os.getpid()}"
             self._open[name] = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             self._drafts[name] = draft
-        view = memoryview(content)
-        while view:
-            view = view[os.write(self._open[name], view) :]
+        for first in range(0, len(content), MAX_PIECES):
+            _write_all(self._open[name], content[first : first + MAX_PIECES])
 
     def commit(self, names: set[str]) -> None:
         """Rename the drafts to what they are."""
@@ -87,6 +88,13 @@ class Folder:
         for draft in self._drafts.values():
             draft.unlink(missing_ok=True)
         self._open, self._drafts = {}, {}
+
+
+def _write_all(descriptor: int, pieces: Sequence[bytes | memoryview]) -> None:
+    left = sum(map(len, pieces)) - os.writev(descriptor, pieces)
+    rest = b"".join(pieces)[-left:] if left else b""
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 class BlobFolder:
@@ -105,12 +113,13 @@ class BlobFolder:
         with ThreadPoolExecutor(STAGERS) as sender:
             yield cls(container, path, sender)
 
-    def write(self, name: str, content: bytes | memoryview) -> None:
-        """Add to the end of a blob; sent once there is enough of it."""
+    def write(self, name: str, *content: bytes | memoryview) -> None:
+        """Add pieces to the end of a blob; sent once there is enough of it."""
         if name not in self._blobs:
             blob = self._container.get_blob_client(f"{self._path}/{name}")
             self._blobs[name] = _StagedBlob(blob, self._sender)
-        self._blobs[name].write(content)
+        for piece in content:
+            self._blobs[name].write(piece)
 
     def commit(self, names: set[str]) -> None:
         """Let the blobs be seen, in the order in which they were begun."""

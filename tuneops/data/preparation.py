@@ -224,16 +224,19 @@ class _Pass:
         )
         self._list(name, [*rejected, *repeated])
         rows = _Rows(batch)
+        pieces: dict[str, list[memoryview]] = {}
         for run in _RUNS.finditer(parts):
-            self._write(PARTS[run[0][0]], rows, run.start(), run.end(), block)
+            part, (first, end) = PARTS[run[0][0]], run.span()
+            pieces.setdefault(part, []).extend(rows.pieces(first, end))
+            self._count(part, rows, first, end, block)
+        for part, written in pieces.items():
+            self._sink.write(f"{part}.jsonl", *written)
+            self._parts[part].bytes += sum(map(len, written))
         self._pick_samples(rows, parts, block)
 
-    def _write(self, part: str, rows: "_Rows", first: int, end: int, block: CheckedBlock) -> None:
-        """Write the rows from `first` to before `end`."""
+    def _count(self, part: str, rows: "_Rows", first: int, end: int, block: CheckedBlock) -> None:
+        """Count the rows from `first` to before `end`, and keep some of their questions."""
         count = self._parts[part]
-        for piece in rows.pieces(first, end):
-            self._sink.write(f"{part}.jsonl", piece)
-            count.bytes += len(piece)
         count.rows += end - first
         count.tokens += sum(block.tokens[first:end])
         if part == TEST and len(self._questions) < MAX_QUESTIONS:

@@ -19,6 +19,7 @@ Message = dict[str, str]
 _ROW_KEYS = frozenset({"prompt", "prompt_id", "messages"})
 _MESSAGE_KEYS = ["content", "role"]
 _ROLES = ["user", "assistant"]
+_MESSAGE = b'{"content":'
 
 
 class Row(NamedTuple):
@@ -76,8 +77,10 @@ def _digests(line: bytes) -> tuple[int, int]:
     is not followed by a word, so what is searched for here is found in no message.
     """
     messages = memoryview(line)[line.index(b',"messages":') :]
-    last = line.rindex(b'{"content":') - len(line)
-    return xxh3_128_intdigest(messages), xxh3_64_intdigest(messages[:last])
+    last = line.rindex(b"{")
+    if not line.startswith(_MESSAGE, last):
+        last = line.rindex(_MESSAGE)
+    return xxh3_128_intdigest(messages), xxh3_64_intdigest(messages[: last - len(line)])
 
 
 def question(line: bytes, shape: Shape = "auto") -> list[Message]:
