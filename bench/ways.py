@@ -83,22 +83,24 @@ def by_datasets() -> Callable[[Path, Path], int]:
         cache = out / "cache"
         loaded = datasets.load_dataset("json", data_files=str(source), cache_dir=str(cache))
         rows = loaded["train"]
-        seen: set[int] = set()
-        tokens = {"train": 0, "test": 0}
-        places: dict[str, list[int]] = {"train": [], "test": []}
-        for place, messages in enumerate(rows["messages"]):
-            if not _is_valid(messages):
-                continue
-            key = _key(messages)
-            if key in seen:
-                continue
-            seen.add(key)
-            part = "test" if key < int(2**64 * TEST_SHARE) else "train"
-            places[part].append(place)
-            tokens[part] += _tokens(messages)
-        for name, chosen in places.items():
-            rows.select(chosen).to_json(out / f"{name}.jsonl")
-            _report(out, name, len(chosen), tokens[name])
+        seen: set[str] = set()
+
+        def is_new(row: dict[str, str]) -> bool:
+            known = row["key"] in seen
+            seen.add(row["key"])
+            return not known
+
+        def described(row: dict[str, list[dict[str, str]]]) -> dict[str, object]:
+            messages = row["messages"]
+            return {"key": f"{_key(messages):016x}", "tokens": _tokens(messages)}
+
+        valid = rows.filter(lambda row: _is_valid(row["messages"]))
+        fresh = valid.map(described).filter(is_new)
+        limit = f"{int(2**64 * TEST_SHARE):016x}"
+        for name, held_out in (("train", False), ("test", True)):
+            part = fresh.filter(lambda row, held_out=held_out: (row["key"] < limit) == held_out)
+            part.remove_columns(["key", "tokens"]).to_json(out / f"{name}.jsonl")
+            _report(out, name, len(part), sum(part["tokens"]))
         count = len(rows)
         shutil.rmtree(cache)
         return count
