@@ -35,12 +35,15 @@ SAMPLE_SECONDS = 0.05
 Figures = dict[str, float]
 
 
-def measured(line: list[str]) -> Figures:
-    """What a program prints, and the most memory that it and its children had, in MB."""
+def measured(line: list[str], *, watched: bool) -> Figures:
+    """What a program prints; if `watched`, the most memory that it and its children had, in MB.
+
+    Looking at memory takes time of the processes that are looked at, so runs are one or the other.
+    """
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment) as process:
         peak = 0.0
-        while process.poll() is None:
+        while watched and process.poll() is None:
             peak = max(peak, memory(psutil.Process(process.pid)))
             time.sleep(SAMPLE_SECONDS)
         printed = process.stdout.read() if process.stdout else ""
@@ -63,16 +66,16 @@ def memory(root: psutil.Process) -> float:
 
 
 def compare(rows: int, runs: int) -> dict[str, list[Figures]]:
-    """All ways in turn, several times."""
+    """All ways in turn, several times, and once more to look at their memory."""
     source = WORK / f"chats-{rows}.jsonl"
     write(rows, source)
     found: dict[str, list[Figures]] = {way: [] for way in WAYS}
-    for turn in range(runs):
+    for turn in range(runs + 1):
         for way in WAYS:
             out = WORK / "out"
             shutil.rmtree(out, ignore_errors=True)
             line = [sys.executable, str(HERE / "ways.py"), way, str(source), str(out)]
-            found[way].append(measured(line))
+            found[way].append(measured(line, watched=turn == runs))
             print(f"run {turn + 1}: {way}: {found[way][-1]['rate']:,.0f} rows/s", file=sys.stderr)
     shutil.rmtree(WORK / "out", ignore_errors=True)
     return found
@@ -84,22 +87,22 @@ def compare_blobs(rows: int, runs: int) -> dict[str, list[Figures]]:
     write(rows, source)
     found: dict[str, list[Figures]] = {way: [] for way in BLOB_WAYS}
     with storage(WORK / "cloud", source) as connection:
-        for _ in range(runs):
+        for turn in range(runs + 1):
             for way in BLOB_WAYS:
                 line = [sys.executable, str(HERE / "blobs.py"), way, connection, str(rows)]
-                found[way].append(measured(line))
+                found[way].append(measured(line, watched=turn == runs))
     return found
 
 
 def summary(found: dict[str, list[Figures]], own: str) -> dict[str, Any]:
-    """Medians of each way, and how many times as fast ours is."""
-    ours = [run["rate"] for run in found[own]]
+    """Medians of each way, and how many times as fast ours is; the last run is for memory alone."""
+    rates = {way: [run["rate"] for run in runs[:-1]] for way, runs in found.items()}
     return {
         way: {
-            "rows_per_second": round(median(run["rate"] for run in runs)),
-            "memory_mb": round(median(run["memory"] for run in runs)),
+            "rows_per_second": round(median(rates[way])),
+            "memory_mb": round(runs[-1]["memory"]),
             "ours_is_times_as_fast": round(
-                median(a / run["rate"] for a, run in zip(ours, runs, strict=True)), 2
+                median(a / b for a, b in zip(rates[own], rates[way], strict=True)), 2
             ),
         }
         for way, runs in found.items()

@@ -411,6 +411,10 @@ RETRAIN = DESIRED.replace(
 )
 RESIZE = DESIRED.replace(config=config_of("bot", "deployment: {instance_count: 3}\n"))
 GONE = DESIRED.replace(config=None, source=None)
+PROTECTED = config_of("bot", "deletion_protection: true\n")
+RETAINED = config_of("bot", "on_removal: retain\n")
+SUSPENDED = DESIRED.replace(config=config_of("bot", "suspend: true\n"))
+FINISHES = config_of("bot", "in_flight: finish\ntraining: {parameters: {num_train_epochs: 9}}\n")
 
 
 @pytest.mark.parametrize(
@@ -467,6 +471,43 @@ GONE = DESIRED.replace(config=None, source=None)
             id="nodes-are-let-go",
         ),
         pytest.param(GONE, at(Phase.RETIRED), sees(), actions.Idle, id="stays-retired"),
+        pytest.param(
+            GONE.replace(removed=PROTECTED),
+            at(Phase.LIVE),
+            sees(endpoint=endpoint(NAME, traffic=NAME)),
+            actions.Wait,
+            id="protected",
+        ),
+        pytest.param(
+            GONE.replace(removed=RETAINED),
+            at(Phase.LIVE),
+            sees(endpoint=endpoint(NAME, traffic=NAME)),
+            Phase.RETIRED,
+            id="retained",
+        ),
+        pytest.param(
+            GONE.replace(removed=RETAINED),
+            at(Phase.TRAINING),
+            RUNNING,
+            actions.CancelJob(),
+            id="retained-but-no-job",
+        ),
+        pytest.param(SUSPENDED, None, Observed(), actions.Idle, id="suspended-before-the-first"),
+        pytest.param(SUSPENDED, at(Phase.TRAINING), RUNNING, actions.Idle, id="suspended"),
+        pytest.param(
+            RETRAIN.replace(config=FINISHES),
+            at(Phase.TRAINING),
+            RUNNING,
+            actions.Wait,
+            id="training-is-finished-first",
+        ),
+        pytest.param(
+            RETRAIN.replace(config=FINISHES),
+            at(Phase.LIVE),
+            sees(),
+            actions.StartRelease(),
+            id="live-is-finished",
+        ),
         pytest.param(DESIRED, at(Phase.RETIRED), sees(), actions.StartRelease(), id="comes-back"),
     ],
 )

@@ -400,18 +400,20 @@ def test_plan_shows_every_input_with_who_decided_it(azure: Cloud, tmp_path: Path
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    shown = json.loads(done.stdout)
+    assert done.returncode == 2, done.stderr
+    ((shown, outcome),) = ((each["plan"], each["outcome"]) for each in json.loads(done.stdout))
+    assert outcome == {"kind": "train", "changes": []}
     assert shown["base_model"].endswith("/Phi-3-mini-4k-instruct/versions/1")
     (note,) = shown["notes"]
-    assert note.startswith("latest means the newest version here")
+    assert note.startswith("what runs is not known")
     assert note.endswith("does not answer (ConnectError)")
     assert shown["parameters"]["seed"] == {"value": 7, "origin": "config"}
     assert shown["parameters"]["max_seq_length"] == {"value": 256, "origin": "model"}
     assert shown["parameters"]["lr_scheduler_type"] == {"value": "cosine", "origin": "default"}
     assert shown["parameters"]["compute_finetune"] == {"value": "gpu-cluster", "origin": "tuneops"}
 
-    table = CliRunner().invoke(app, ["plan", str(file), "--state", str(azure.state)])
+    table = CliRunner().invoke(app, ["plan", str(tmp_path), "--state", str(azure.state)])
+    assert table.exit_code == 2
     assert "model_specific_defaults" in table.output
     assert "1 x Standard_NC24ads_A100_v4" in table.output
 

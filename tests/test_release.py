@@ -32,6 +32,9 @@ def release(extra: str = "") -> Release:
     [
         pytest.param("notifications: {events: [live]}\n", False, id="notifications"),
         pytest.param("compute: {nodes: 1}\n", False, id="a-default-said-aloud"),
+        pytest.param("suspend: true\n", False, id="suspend"),
+        pytest.param("in_flight: finish\n", False, id="in-flight"),
+        pytest.param("on_removal: retain\ndeletion_protection: true\n", False, id="removal"),
         pytest.param("deployment: {instance_count: 2}\n", True, id="deployment"),
         pytest.param("training: {parameters: {seed: 7}}\n", True, id="parameters"),
         pytest.param("evaluation: {thresholds: {loss: {max: 1}}}\n", True, id="evaluation"),

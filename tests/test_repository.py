@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from tuneops.gitops.github import File, Snapshot
-from tuneops.gitops.repository import Repository, changed_files, read_commit
+from tuneops.gitops.repository import Repository, changed_files, is_skipped, read_commit
 from tuneops.release import Desired
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,6 +25,21 @@ def commit(
     contents = {path: content.encode() for path, content in files.items() if path in changed}
     after, desired = read_commit(before, snapshot, contents, NOW)
     return after, {wanted.project: wanted for wanted in desired}
+
+
+@pytest.mark.parametrize(
+    ("message", "skipped"),
+    [
+        ("Change", False),
+        ("tuneops: skip", True),
+        ("Change\n\nTuneOps:skip \nSigned-off-by: Ada", True),
+        ("Change\r\n\r\ntuneops: skip\r\n", True),
+        ("Say tuneops: skip where it helps", False),
+        ("tuneops: skipped", False),
+    ],
+)
+def test_a_line_of_the_message_skips_a_commit(message: str, skipped: bool) -> None:
+    assert is_skipped(message) is skipped
 
 
 def test_added_changed_and_deleted_files() -> None:

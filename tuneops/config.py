@@ -469,3 +469,17 @@ class ProjectConfig(Section):
     rollout: Rollout = Rollout()
     smoke_test: SmokeTest = SmokeTest()
     notifications: Notifications = Notifications()
+    suspend: Annotated[
+        bool, Field(description="Nothing is begun, changed or taken down while it is true")
+    ] = False
+    in_flight: Annotated[
+        Literal["cancel", "finish"],
+        Field(description="What becomes of a release under way when a newer one is wanted"),
+    ] = "cancel"
+    on_removal: Annotated[
+        Literal["delete", "retain"],
+        Field(description="What becomes of the endpoint when this file is removed from git"),
+    ] = "delete"
+    deletion_protection: Annotated[
+        bool, Field(description="Set it to false first, then remove this file")
+    ] = False

@@ -57,6 +57,7 @@ QUEUED = timedelta(hours=1)
 """How long a job may wait for compute before people are told; what else takes long, below."""
 SLOW = timedelta(minutes=30)
 ODD = timedelta(minutes=15)
+LOOKS_AGAIN = timedelta(hours=1)
 METRICS_PATIENCE = timedelta(seconds=60)
 METRICS_PAUSE = timedelta(seconds=15)
 
@@ -67,7 +68,9 @@ def decide(desired: Desired, release: Release | None, observed: Observed, now: d
     `release` is the project's newest, None before the first. `now` is an aware time.
     """
     if desired.config is None:
-        return _retire(release, observed)
+        return _retire(desired, release, observed)
+    if desired.config.suspend:
+        return Idle(f"suspended by {desired.path}")
     if release is None or release.phase in (Phase.RETIRED, Phase.SUPERSEDED):
         return StartRelease() if desired.source else Idle("waiting for data")
     if desired.source and _is_outdated(release, desired, observed):
@@ -90,28 +93,37 @@ def _has_newer_base(release: Release, observed: Observed) -> bool:
     return bool(newest) and training is not None and newest != training.base_model
 
 
-def _retire(release: Release | None, observed: Observed) -> Action:
+def _retire(desired: Desired, release: Release | None, observed: Observed) -> Action:
     """The config file is gone from git: take down what serves, keep models and data."""
     if release is None or release.phase == Phase.RETIRED:
         return Idle("the config is not in git")
+    last = desired.removed or release.config
+    if last.deletion_protection:
+        return Wait(
+            f"{desired.path} was removed from git, but has deletion_protection: put it back and "
+            "set that to false first",
+            LOOKS_AGAIN.total_seconds(),
+            patience=timedelta(0),
+        )
     if _job_to_cancel(release, observed):
         return CancelJob()
     endpoints = [e for e in (observed.endpoint, *observed.stale_endpoints) if e and e.ours]
-    if endpoints:
+    if endpoints and last.on_removal == "delete":
         return _delete_endpoint(endpoints[0])
     cluster = observed.cluster
     if cluster and cluster.ours and cluster.min_nodes and cluster.state == SUCCEEDED:
         return ReleaseNodes()
-    return Advance(Phase.RETIRED, "the config was removed from git")
+    kept = f"; endpoint {endpoints[0].name} is retained" if endpoints else ""
+    return Advance(Phase.RETIRED, f"the config was removed from git{kept}")
 
 
 def _supersede(desired: Desired, release: Release, observed: Observed) -> Action | None:
-    """Make way for what is desired now; None to let a shift of traffic finish first."""
+    """Make way for what is desired now; None to let a release under way finish first."""
     if release.phase == Phase.LIVE and observed.live_release != release.number:
         return None
     if release.phase.ended:
         return StartRelease()
-    if release.phase == Phase.SHIFTING:
+    if release.phase == Phase.SHIFTING or (desired.config and desired.config.in_flight == "finish"):
         return None
     if _job_to_cancel(release, observed) and not release.trains_like(desired):
         return CancelJob()

@@ -56,6 +56,23 @@ DEFAULTS: Mapping[str, Value] = {
 """What Microsoft's Phi-3 fine-tuning tutorial starts from."""
 
 
+_HOW_MANY = frozenset({"num_nodes_finetune", "number_of_gpu_to_use_finetuning"})
+_WHERE = ("compute_", "instance_type_", "shm_size_")
+
+
+def deciding(inputs: Mapping[str, Parameter]) -> dict[str, Value]:
+    """The inputs that decide what the model becomes, besides base model, component and data.
+
+    TuneOps's own inputs are said by these; which machines it is made on changes nothing, but how
+    many at a time does.
+    """
+    return {
+        name: parameter.value
+        for name, parameter in inputs.items()
+        if name in _HOW_MANY or (parameter.origin != Origin.TUNEOPS and not name.startswith(_WHERE))
+    }
+
+
 def _flag(value: Any) -> Any:
     """YAML's and Python's ``true`` and ``false`` as the component's strings."""
     return str(value).lower() if str(value) in ("True", "False") else value

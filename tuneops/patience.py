@@ -12,7 +12,8 @@ def wait(release: Release, action: Wait, now: datetime) -> Release:
     waiting = release.waiting
     if waiting is None or waiting.reason != action.reason:
         waiting = Waiting(reason=action.reason, since=now)
-    if action.patience and not waiting.told and now - waiting.since > action.patience:
+    patience = action.patience
+    if patience is not None and not waiting.told and now - waiting.since >= patience:
         waiting = waiting.replace(told=True)
         text = f"{waiting.reason} since {waiting.since:%Y-%m-%d %H:%M} UTC"
         release = tell(release, "held", text, now, occasion=waiting.since.isoformat())

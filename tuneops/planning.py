@@ -13,13 +13,7 @@ from tuneops.azureml.workspace import Workspace
 from tuneops.config import Identity
 from tuneops.feasibility import Quota, Size
 from tuneops.observed import Deployment, Endpoint
-from tuneops.parameters import Origin, Parameter
 from tuneops.release import Release, TrainingPlan
-
-_WITHOUT_EFFECT_ON_THE_MODEL = frozenset(
-    {f"{kind}_{step}" for kind in ("compute", "instance_type") for step in machines.STEPS}
-    | {"shm_size_finetune"}
-)
 
 
 def plan(workspace: Workspace, release: Release) -> TrainingPlan:
@@ -51,8 +45,11 @@ def plan(workspace: Workspace, release: Release) -> TrainingPlan:
             base_model=base.id,
             component=fine_tune.id,
             parameters=inputs,
-            digest=_digest(base.id, fine_tune.id, release.data.digest, inputs),
+            digest=names.digest(
+                base.id, fine_tune.id, release.data.digest, parameters.deciding(inputs)
+            ),
             compute_size=found.size,
+            nodes=found.nodes,
             gpus_per_node=found.gpus,
         )
         endpoint = endpoints.observe(workspace, release.endpoint, release.project)
@@ -105,18 +102,6 @@ def _component(workspace: Workspace, release: Release) -> registry.Component:
     if version == "latest" and release.pins.component:
         version = release.pins.component.rpartition("/")[2]
     return registry.component(workspace, release.config.model.registry, training.component, version)
-
-
-def _digest(base: str, component_id: str, data: str, inputs: Mapping[str, Parameter]) -> str:
-    """Of the inputs, TuneOps's own are said by the model and the data; machines change nothing."""
-    machines = {"num_nodes_finetune", "number_of_gpu_to_use_finetuning"}
-    deciding = {
-        name: parameter.value
-        for name, parameter in inputs.items()
-        if name in machines
-        or (parameter.origin != Origin.TUNEOPS and name not in _WITHOUT_EFFECT_ON_THE_MODEL)
-    }
-    return names.digest(base, component_id, data, deciding)
 
 
 def _check_endpoint(endpoint: Endpoint, wanted: Identity) -> None:

@@ -39,6 +39,10 @@ class Phase(StrEnum):
         return self in (Phase.LIVE, Phase.FAILED)
 
 
+ABOUT_RELEASES = {"notifications", "suspend", "in_flight", "on_removal", "deletion_protection"}
+"""What a config says of all releases, not of what one is made of."""
+
+
 class Source(Document):
     """Where training data comes from: a blob at its ETag, or a hub dataset at its revision.
 
@@ -51,18 +55,22 @@ class Source(Document):
 
 
 class Desired(Document):
-    """What should be: the config at a commit and the newest data. No config: the file is gone."""
+    """What should be: the config at a commit and the newest data.
+
+    No config: the file is gone, and `removed` is what stood in it last.
+    """
 
     project: str
     commit: str
     path: str
     config: ProjectConfig | None
     source: Source | None = None
+    removed: ProjectConfig | None = None
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever a new release is due; whom to notify is no reason for one."""
-        config = self.config.model_dump(exclude={"notifications"}) if self.config else None
+        """Changes whenever a new release is due; `ABOUT_RELEASES` is no reason for one."""
+        config = self.config.model_dump(exclude=ABOUT_RELEASES) if self.config else None
         return names.digest(config, self.source.model_dump() if self.source else None)
 
 
@@ -133,6 +141,7 @@ class TrainingPlan(Document):
     parameters: dict[str, Parameter]
     digest: str
     compute_size: str = ""
+    nodes: int = 1
     gpus_per_node: int = 1
     notes: tuple[str, ...] = ()
     attempt: int = 1

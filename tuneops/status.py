@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from tuneops import documents
-from tuneops.config import UploadedData
+from tuneops.config import ProjectConfig, UploadedData
 from tuneops.gitops.repository import Repository
 from tuneops.release import (
     Desired,
@@ -34,6 +34,7 @@ class ReleaseStatus(BaseModel):
     reason: str
     commit: str
     source: str
+    config: ProjectConfig
     endpoint: str
     job: str | None
     deployment: str | None
@@ -99,17 +100,18 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
     wanted = services.store.read(documents.desired(name), Desired)
     config = wanted.value.config if wanted else None
     path = config.data.path if config and isinstance(config.data, UploadedData) else ""
+    suspended = f"suspended by {wanted.value.path}" if wanted and config and config.suspend else ""
     newest = _read_release(services, name, project.current)
     if newest is None:
         phase, reason = ("Waiting for data", f"no data in {path} yet") if config else _GONE
-        reason = project.trouble.message if project.trouble else reason
+        reason = suspended or (project.trouble.message if project.trouble else reason)
         return ProjectStatus(name=name, phase=phase, reason=reason, data_path=path)
     is_live = project.live == newest.number
     live = newest if is_live else _read_release(services, name, project.live)
     return ProjectStatus(
         name=name,
         phase=newest.phase,
-        reason=_why(newest),
+        reason=suspended or _why(newest),
         data_path=path,
         pins=project.remember(newest).pins,
         release=_summary(newest),
@@ -138,6 +140,7 @@ def _summary(release: Release) -> ReleaseStatus:
         reason=release.reason,
         commit=release.commit,
         source=release.source.name,
+        config=release.config,
         endpoint=release.endpoint,
         job=release.job_name if planned else None,
         deployment=release.deployment_name if planned else None,

@@ -4,7 +4,7 @@ import logging
 from datetime import UTC, datetime
 
 from tuneops import documents
-from tuneops.gitops.repository import Repository, changed_files, read_commit
+from tuneops.gitops.repository import Repository, changed_files, is_skipped, read_commit
 from tuneops.notify import outbox
 from tuneops.queue import ProjectRequest, RepositoryRequest
 from tuneops.release import Desired
@@ -47,6 +47,9 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
 
 def _read(before: Repository, services: Services) -> tuple[Repository, list[Desired]]:
     snapshot = services.github.snapshot()
+    if is_skipped(snapshot.message):
+        log.info("commit %s says tuneops: skip", snapshot.commit)
+        return before.replace(commit=snapshot.commit), []
     changed = changed_files(before, snapshot)
     contents = services.github.contents(f for f in snapshot.files if f.path in changed)
     log.info(
@@ -59,8 +62,10 @@ def _remember(wanted: Desired, services: Services) -> None:
     """Store what git says of a project; the commit changes only when the config does."""
 
     def change(known: Desired | None) -> Desired:
-        same = known and (known.config, known.path) == (wanted.config, wanted.path)
-        return known if known and same else wanted
+        if known and (known.config, known.path) == (wanted.config, wanted.path):
+            return known
+        removed = known and wanted.config is None and (known.config or known.removed)
+        return wanted.replace(removed=removed or None)
 
     services.store.update(documents.desired(wanted.project), Desired, change)
 

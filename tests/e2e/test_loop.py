@@ -62,11 +62,22 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> Non
 
     file = tmp_path / "first.yaml"
     file.write_text(yaml.safe_dump(config("first")))
-    shown = CliRunner().invoke(app, ["plan", str(file), "--json", "--state", str(cloud.state)])
+    command = ["plan", str(tmp_path), "--json", "--state", str(cloud.state)]
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 0
+    (planned,) = json.loads(shown.stdout)
+    assert planned["outcome"] == {"kind": "nothing", "changes": []}
     pinned = cloud.status("first")
     assert pinned is not None
-    assert json.loads(shown.stdout)["base_model"] in pinned.pins.values()
-    assert json.loads(shown.stdout)["notes"] == []
+    assert planned["plan"]["base_model"] in pinned.pins.values()
+    assert planned["plan"]["notes"] == []
+
+    file.write_text(yaml.safe_dump(config("first", deployment={"instance_count": 2})))
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 2
+    (planned,) = json.loads(shown.stdout)
+    changed = {"field": "deployment.instance_count", "before": "1", "after": "2"}
+    assert planned["outcome"] == {"kind": "redeploy", "changes": [changed]}
 
 
 def test_a_deployment_change_trains_nothing_and_a_revert_neither(cloud: Cloud) -> None:
@@ -136,6 +147,31 @@ def test_removing_the_config_removes_the_endpoint_and_keeps_the_model(cloud: Clo
     cloud.until("brief", lambda seen: seen.phase == "Retired")
     assert cloud.traffic(release.endpoint) is None
     assert len(cloud.models("brief")) == 1
+
+
+def test_git_holds_a_project_back_and_protects_it(cloud: Cloud) -> None:
+    cloud.merge({"held.yaml": config("held", suspend=True)})
+    cloud.upload("held/chats.jsonl", some_rows())
+    cloud.until("held", lambda seen: seen.reason == "suspended by finetune/held.yaml")
+    cloud.merge({"held.yaml": config("held", deletion_protection=True)}, "Go\n\ntuneops: skip")
+    cloud.until_idle()
+    assert cloud.jobs("held") == []
+    cloud.merge({"note.txt": "Nothing of ours."})
+    release = cloud.until_phase("held", 1, "Live").release
+    assert release is not None
+    serving = {release.deployment: 100}
+
+    cloud.merge({"held.yaml": None})
+    cloud.until("held", lambda seen: "has deletion_protection: put it back" in seen.reason)
+    assert cloud.traffic(release.endpoint) == serving
+    assert "held: release 1 is held up" in cloud.messages("held")
+
+    cloud.merge({"held.yaml": config("held", on_removal="retain")})
+    cloud.until("held", lambda seen: seen.reason == release.reason)
+    cloud.merge({"held.yaml": None})
+    retired = cloud.until("held", lambda seen: seen.phase == "Retired")
+    assert retired.reason.endswith(f"endpoint {release.endpoint} is retained")
+    assert cloud.traffic(release.endpoint) == serving
 
 
 def test_a_broken_config_is_reported_on_its_commit_and_changes_nothing(cloud: Cloud) -> None:

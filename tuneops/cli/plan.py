@@ -1,5 +1,6 @@
 """``tuneops plan``."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,8 @@ from tuneops.cli.target import (
 )
 from tuneops.config import HubData, ProjectConfig
 from tuneops.config_file import InvalidConfigError, parse_config
+from tuneops.document import Document
+from tuneops.outcome import Change, Kind, Outcome, outcome
 from tuneops.parameters import Origin
 from tuneops.release import (
     Desired,
@@ -37,8 +40,20 @@ from tuneops.release import (
     start_release,
 )
 from tuneops.settings import WorkspaceSettings
+from tuneops.status import ProjectStatus
 
-NOT_ASKED = "latest means the newest version here; to the running project it may mean another"
+FOLDER = Path("finetune")
+CHANGES = 2
+NOT_ASKED = "what runs is not known: everything is taken as new, latest as the newest version"
+_INTERNAL = {"plan": {"digest", "attempt"}}
+_AT_REST = (Kind.NOTHING, Kind.SUSPENDED)
+_SAID = {
+    Kind.NOTHING: "nothing changes",
+    Kind.SUSPENDED: "is suspended",
+    Kind.SETTINGS: "a release with the same model and deployment",
+    Kind.REDEPLOY: "the same model is deployed anew",
+    Kind.TRAIN: "a model is trained",
+}
 _WHO = {
     Origin.TUNEOPS: "TuneOps",
     Origin.DEFAULT: "default of the tutorial",
@@ -47,8 +62,19 @@ _WHO = {
 }
 
 
+class PlannedProject(Document):
+    """What a config file would do."""
+
+    file: str
+    project: str
+    outcome: Outcome
+    plan: TrainingPlan
+    endpoint: str
+    deployment: str
+
+
 def plan(
-    file: Annotated[Path, typer.Argument(help="A config file.")],
+    path: Annotated[Path, typer.Argument(help="A config file, or a folder of them.")] = FOLDER,
     azure: Annotated[
         bool,
         typer.Option(
@@ -60,47 +86,80 @@ def plan(
     key: KeyOption = "",
     state: StateOption = STATE,
 ) -> None:
-    """Show what a config would train with, and whether it can be served; nothing is submitted.
+    """Show what configs would change, what they would train with, and whether it can be served.
 
-    Model and component are looked up, machines and quota checked. Every input of the pipeline is
-    shown with who decided its value. What ``latest`` meant to the project's releases is asked of
-    the running TuneOps, if there is one. Exits with 1 when the config can't be carried out.
+    Nothing is submitted. Model and component are looked up, machines and quota checked, and each
+    project is set beside its newest release, if the running TuneOps can be asked. Every input of
+    the pipeline is shown with who decided its value.
+
+    Exits with 0 when there is nothing to do, 2 when something would change, 1 when a config can't
+    be carried out.
 
     Example: tuneops plan finetune/support-bot.yaml
     """
-    config = _config(file)
+    configs = {file: _config(file) for file in _files(path)}
     workspace = Workspace(_settings(azure=azure, state=state))
-    pins, note = _pins(config.name, url, key, state, azure=azure)
-    release = _release(file, config, workspace.id, pins)
-    try:
-        found = planning.plan(workspace, release)
-        found = found.replace(notes=(*found.notes, *note))
-    except (RefusedError, UnavailableError) as error:
-        raise fail(f"{file}: {error}") from error
+    target = None if azure and not url else Target.find(url, key, state)
+    planned = [_planned(file, config, workspace, target) for file, config in configs.items()]
     if as_json:
-        typer.echo(found.model_dump_json(indent=2, exclude={"digest", "attempt"}))
+        shown = [each.model_dump(mode="json", exclude=_INTERNAL) for each in planned]
+        typer.echo(json.dumps(shown, indent=2))
     else:
-        Console().print(render(release, found))
+        Console().print(*map(render, planned), sep="\n\n")
+    if any(each.outcome.kind not in _AT_REST for each in planned):
+        raise typer.Exit(CHANGES)
 
 
-def render(release: Release, found: TrainingPlan) -> Group:
-    """The plan as two tables: what it runs on, and the pipeline's inputs."""
+def render(planned: PlannedProject) -> Group:
+    """The plan as tables: what changes, what it runs on, and the pipeline's inputs."""
+    found = planned.plan
     facts = Table(box=None, show_header=False, pad_edge=False)
-    serving = release.config.deployment
-    compute = release.config.compute
     for name, value in (
+        ("project", f"{planned.project}: {_SAID[planned.outcome.kind]}"),
+        *((change.field, _shown(change)) for change in planned.outcome.changes),
         ("model", found.base_model),
         ("component", found.component),
-        ("compute", f"{compute.name}: {compute.nodes} x {found.compute_size}"),
-        ("endpoint", release.endpoint),
-        ("deployment", f"{serving.instance_count} x {serving.instance_type}"),
+        ("trains on", f"{found.nodes} x {found.compute_size}"),
+        ("endpoint", planned.endpoint),
+        ("deployment", planned.deployment),
         *(("note", note) for note in found.notes),
     ):
         facts.add_row(name, value)
+    if planned.outcome.kind != Kind.TRAIN:
+        return Group(facts)
     inputs = Table("Input", "Value", "Decided by", box=None, pad_edge=False)
     for name, parameter in sorted(found.parameters.items()):
         inputs.add_row(name, str(parameter.value), _WHO[parameter.origin])
     return Group(facts, "", inputs)
+
+
+def _shown(change: Change) -> str:
+    return f"{change.before or '(not set)'} -> {change.after or '(not set)'}"
+
+
+def _planned(
+    file: Path, config: ProjectConfig, workspace: Workspace, target: Target | None
+) -> PlannedProject:
+    known, note = _known(config.name, target)
+    release = _release(file, config, workspace.id, known.pins if known else {})
+    try:
+        found = planning.plan(workspace, release)
+    except (RefusedError, UnavailableError) as error:
+        raise fail(f"{file}: {error}") from error
+    newest = known.release if known else None
+    return PlannedProject(
+        file=str(file),
+        project=config.name,
+        outcome=outcome(
+            config,
+            found,
+            newest.config if newest else None,
+            newest.training if newest else None,
+        ),
+        plan=found.replace(notes=(*found.notes, *note)),
+        endpoint=release.endpoint,
+        deployment=f"{config.deployment.instance_count} x {config.deployment.instance_type}",
+    )
 
 
 def _settings(*, azure: bool, state: Path) -> WorkspaceSettings:
@@ -131,17 +190,23 @@ def _config(file: Path) -> ProjectConfig:
         raise fail(f"{file}: {error.strerror}") from error
 
 
-def _pins(
-    project: str, url: str, key: str, state: Path, *, azure: bool
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """What the project's releases have resolved; a note if no running TuneOps says."""
-    if azure and not url:
-        return {}, (f"{NOT_ASKED}: give --url and --key to have it asked",)
+def _known(project: str, target: Target | None) -> tuple[ProjectStatus | None, tuple[str, ...]]:
+    """The running project; a note if nobody could be asked for it."""
+    if target is None:
+        return None, (f"{NOT_ASKED}: give --url and --key to have it asked",)
     try:
-        known = Target.find(url, key, state).project(project)
+        return target.project(project), ()
     except NoAnswerError as error:
-        return {}, (f"{NOT_ASKED}: {error}",)
-    return known.pins if known else {}, ()
+        return None, (f"{NOT_ASKED}: {error}",)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for kind in ("*.yaml", "*.yml") for file in path.rglob(kind))
+    if not files:
+        raise fail(f"{path} has no config file: none ends in .yaml or .yml")
+    return files
 
 
 def _release(file: Path, config: ProjectConfig, workspace_id: str, pins: dict[str, str]) -> Release:

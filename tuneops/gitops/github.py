@@ -49,10 +49,11 @@ class File:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The config files of the repository at one commit."""
+    """The config files of the repository at one commit, and the commit's message."""
 
     commit: str
     files: tuple[File, ...]
+    message: str = ""
 
 
 class GitHub:
@@ -111,7 +112,8 @@ class GitHub:
         files = [_file(entry) for entry in tree.tree if _is_config(entry, folder)]
         if len(files) > MAX_FILES:
             raise GitHubError(f"{folder} has {len(files)} files, at most {MAX_FILES} are read")
-        return Snapshot(commit, tuple(sorted(files, key=lambda file: file.path)))
+        message = str(branch["commit"]["commit"]["message"])
+        return Snapshot(commit, tuple(sorted(files, key=lambda file: file.path)), message)
 
     async def _content(self, api: GitHubAPI, sha: str) -> bytes:
         blob = await api.getitem(f"{self._repository}/git/blobs/{sha}")

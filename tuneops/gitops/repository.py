@@ -1,5 +1,6 @@
 """From a commit to what is desired of each project. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
@@ -8,6 +9,8 @@ from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.document import Document
 from tuneops.gitops.github import Snapshot
 from tuneops.release import Desired, Message
+
+_SKIP = re.compile(r"^\s*tuneops:\s*skip\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 class FileState(Document):
@@ -42,6 +45,14 @@ class Repository(Document):
             for state in self.files.values()
             if state.project and state.data_path and blob.startswith(state.data_path)
         }
+
+
+def is_skipped(message: str) -> bool:
+    """Whether a commit's message has the line ``tuneops: skip``.
+
+    What the commit changes is not acted on before a later commit, which need not change it again.
+    """
+    return _SKIP.search(message) is not None
 
 
 def changed_files(repository: Repository, snapshot: Snapshot) -> set[str]:
