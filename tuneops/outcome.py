@@ -78,7 +78,12 @@ def _changes(
 
 
 def _effective(plan: TrainingPlan) -> dict[str, object]:
-    inputs = {f"input {name}": found.value for name, found in plan.parameters.items()}
+    """What comes of the config; where model and data are is said by what they are."""
+    inputs = {
+        f"input {name}": found.value
+        for name, found in plan.parameters.items()
+        if name not in parameters.ASSET_INPUTS
+    }
     return {"base model": plan.base_model, "component": plan.component, **inputs}
 
 
