@@ -1,4 +1,7 @@
-"""A webhook from GitHub: a push to the tracked branch has the repository read anew."""
+"""A webhook from GitHub.
+
+A push to the tracked branch has the repository read anew, a pull request to it is looked at.
+"""
 
 import json
 import logging
@@ -7,12 +10,13 @@ from http import HTTPStatus
 
 import gidgethub
 from gidgethub.sansio import Event
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from tuneops.queue import RepositoryRequest
+from tuneops.queue import PullRequestRequest, RepositoryRequest
 from tuneops.services import Services
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
+LOOKED_AT = ("opened", "reopened", "synchronize", "edited", "ready_for_review")
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +27,12 @@ class _Repository(BaseModel):
 
 class _Push(BaseModel):
     ref: str
+    repository: _Repository
+
+
+class _PullRequest(BaseModel):
+    action: str
+    number: int = Field(ge=1, lt=2**53)
     repository: _Repository
 
 
@@ -46,17 +56,28 @@ def handle(headers: Mapping[str, str], body: bytes, services: Services) -> tuple
         return HTTPStatus.BAD_REQUEST, "this is no delivery of GitHub's"
     if event.event == "ping":
         return HTTPStatus.OK, "pong"
-    if event.event != "push":
+    take = {"push": _push, "pull_request": _pull_request}.get(event.event)
+    if take is None:
         return HTTPStatus.ACCEPTED, "nothing to do for this event"
-    return _push(event, services)
+    try:
+        return take(event, services)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
+        return HTTPStatus.BAD_REQUEST, f"the {event.event} lacks {fields}"
+
+
+def _pull_request(event: Event, services: Services) -> tuple[HTTPStatus, str]:
+    pull = _PullRequest.model_validate(event.data)
+    if pull.repository.full_name.lower() != services.settings.github_repository.lower():
+        return HTTPStatus.ACCEPTED, "not the tracked repository"
+    if pull.action not in LOOKED_AT:
+        return HTTPStatus.ACCEPTED, "nothing changes by this"
+    services.queue.send(PullRequestRequest(number=pull.number))
+    return HTTPStatus.ACCEPTED, "the pull request is being looked at"
 
 
 def _push(event: Event, services: Services) -> tuple[HTTPStatus, str]:
-    try:
-        push = _Push.model_validate(event.data)
-    except ValidationError as error:
-        fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
-        return HTTPStatus.BAD_REQUEST, f"the push lacks {fields}"
+    push = _Push.model_validate(event.data)
     settings = services.settings
     tracked = (settings.github_repository.lower(), f"refs/heads/{settings.github_branch}")
     if (push.repository.full_name.lower(), push.ref) != tracked:

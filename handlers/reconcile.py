@@ -1,12 +1,13 @@
-"""A message on the queue ``reconcile``: look at a project, or read the repository."""
+"""A message on the queue ``reconcile``: look at a project, a pull request or the repository."""
 
 import logging
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from tuneops.queue import ProjectRequest, Request
+from tuneops.queue import ProjectRequest, PullRequestRequest, Request
 from tuneops.reconcile import reconcile_project
+from tuneops.review import review_pull_request
 from tuneops.services import Services
 from tuneops.sync import sync_repository
 
@@ -28,5 +29,7 @@ def handle(body: bytes, services: Services) -> None:
         return
     if isinstance(request, ProjectRequest):
         reconcile_project(request, services)
+    elif isinstance(request, PullRequestRequest):
+        review_pull_request(request, services)
     else:
         sync_repository(request, services)

@@ -61,6 +61,12 @@ class Cloud:
         if not work.exists():
             self._git("clone", "-q", self.connection["github"]["repository_path"], str(work))
         self._git("-C", str(work), "pull", "-q", "--rebase")
+        self._commit(files, subject)
+        self._git("-C", str(work), "push", "-q", "origin", "HEAD:main")
+        return self._git("-C", str(work), "rev-parse", "HEAD").strip()
+
+    def _commit(self, files: dict[str, dict[str, Any] | str | None], subject: str) -> None:
+        work = self.state / "work"
         for name, content in files.items():
             path = work / "finetune" / name
             path.parent.mkdir(exist_ok=True)
@@ -72,8 +78,19 @@ class Cloud:
         who = ("-c", "user.name=Ada", "-c", "user.email=ada@contoso.example")
         self._git("-C", str(work), "add", "-A")
         self._git("-C", str(work), *who, "commit", "-qm", subject)
-        self._git("-C", str(work), "push", "-q", "origin", "HEAD:main")
-        return self._git("-C", str(work), "rev-parse", "HEAD").strip()
+
+    def propose(self, branch: str, files: dict[str, dict[str, Any] | str | None]) -> str:
+        """Commit files to a branch off the tracked one; gives the commit."""
+        work = self.state / "work"
+        self._git("-C", str(work), "fetch", "-q", "origin")
+        known = self._git("-C", str(work), "ls-remote", "origin", f"refs/heads/{branch}")
+        start = f"origin/{branch}" if known else "origin/main"
+        self._git("-C", str(work), "checkout", "-q", "-B", "proposal", start)
+        self._commit(files, "Propose")
+        self._git("-C", str(work), "push", "-q", "origin", f"HEAD:{branch}")
+        commit = self._git("-C", str(work), "rev-parse", "HEAD").strip()
+        self._git("-C", str(work), "checkout", "-q", "main")
+        return commit
 
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True)
@@ -207,14 +224,16 @@ class Cloud:
         titles = [str(item["body"]["title"]) for item in told]
         return [title for title in titles if title.startswith(f"{project}:")]
 
-    def github(self, path: str) -> Any:
-        """An answer of GitHub's API."""
+    def github(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """An answer of GitHub's API, to a POST if there is a body."""
         github = self.connection["github"]
-        answer = httpx2.get(
+        answer = httpx2.request(
+            "GET" if body is None else "POST",
             f"{github['api_url']}/repos/{github['repository']}/{path}",
             headers={"Authorization": f"Bearer {github['token']}"},
+            json=body,
         )
-        assert answer.status_code == 200, answer.text
+        assert answer.is_success, answer.text
         return answer.json()
 
     def kill(self, module: str) -> None:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tuneops.gitops.github import File, Snapshot
 from tuneops.gitops.repository import Repository, changed_files, is_skipped, read_commit
+from tuneops.gitops.snapshot import File, Snapshot
 from tuneops.release import Desired
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

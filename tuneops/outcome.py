@@ -22,6 +22,15 @@ class Kind(StrEnum):
     TRAIN = "train"
 
 
+SAID = {
+    Kind.NOTHING: "nothing changes",
+    Kind.SUSPENDED: "is suspended",
+    Kind.SETTINGS: "a release with the same model and deployment",
+    Kind.REDEPLOY: "the same model is deployed anew",
+    Kind.TRAIN: "a model is trained",
+}
+
+
 class Change(Document):
     """A field of the config, or an input of the pipeline, that becomes another; "" is none."""
 

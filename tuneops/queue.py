@@ -30,7 +30,16 @@ class RepositoryRequest(BaseModel):
     all_projects: bool = False
 
 
-Request = ProjectRequest | RepositoryRequest
+class PullRequestRequest(BaseModel):
+    """Say on a pull request what merging it would do."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["pull_request"] = "pull_request"
+    number: int = Field(ge=1, lt=2**53)
+
+
+Request = ProjectRequest | RepositoryRequest | PullRequestRequest
 
 
 class ReconcileQueue:

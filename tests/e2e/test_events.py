@@ -155,6 +155,19 @@ def test_a_killed_host_loses_nothing(cloud: Cloud, seconds: float) -> None:
         pytest.param(b"{}", {"content_type": "text/plain"}, 400, id="wrong-content-type"),
         pytest.param(b"{}", {"x_github_event": "star"}, 202, id="unknown-event"),
         pytest.param(b"{}", {"x_github_event": "ping"}, 200, id="ping"),
+        pytest.param(b"{}", {"x_github_event": "pull_request"}, 400, id="pull-without-fields"),
+        pytest.param(
+            b'{"action": "labeled", "number": 1, "repository": {"full_name": "contoso/models"}}',
+            {"x_github_event": "pull_request"},
+            202,
+            id="pull-that-changes-nothing",
+        ),
+        pytest.param(
+            b'{"action": "opened", "number": 1, "repository": {"full_name": "another/one"}}',
+            {"x_github_event": "pull_request"},
+            202,
+            id="pull-of-another-repository",
+        ),
     ],
 )
 def test_deliveries_are_answered_rightly(
@@ -164,6 +177,40 @@ def test_deliveries_are_answered_rightly(
     answer = webhook(cloud, body, **encoded)
     assert answer.status_code == status
     assert "Traceback" not in answer.text
+
+
+def test_a_pull_request_is_told_what_merging_it_would_do(cloud: Cloud) -> None:
+    cloud.merge({"base.yaml": config("base")})
+    head = cloud.propose("idea", {"idea.yaml": config("idea")})
+    pull = cloud.github("pulls", {"title": "Idea", "head": "idea", "base": "main"})["number"]
+    (text,) = comments_of(cloud, pull, head, "success")
+    assert "| `idea` | `finetune/idea.yaml` | a model is trained |" in text
+    assert "`base`" not in text
+
+    broken = {"idea.yaml": {**config("idea"), "modle": {}}, "base.yaml": None}
+    head = cloud.propose("idea", broken)
+    (text,) = comments_of(cloud, pull, head, "failure")
+    assert "did you mean 'model'?" in text
+    assert "| `base` | `finetune/base.yaml` | its endpoint is deleted" in text
+
+    small = config("idea", deployment={"instance_type": "Standard_F4s_v2"})
+    head = cloud.propose("idea", {"idea.yaml": small})
+    (text,) = comments_of(cloud, pull, head, "failure")
+    assert "the model can't be served on Standard_F4s_v2; choose one of" in text
+
+
+def comments_of(cloud: Cloud, pull: int, head: str, state: str) -> list[str]:
+    """The comments on a pull request, once its head has the plan's status."""
+
+    def planned() -> bool:
+        statuses = cloud.github(f"commits/{head}/statuses")
+        return [s["state"] for s in statuses if s["context"] == "tuneops/plan"] == [state]
+
+    deadline = time.monotonic() + 60
+    while not planned():
+        assert time.monotonic() < deadline, cloud.github(f"commits/{head}/statuses")
+        time.sleep(0.3)
+    return [str(each["body"]) for each in cloud.github(f"issues/{pull}/comments")]
 
 
 def test_a_message_that_is_no_request_is_dropped(cloud: Cloud) -> None:

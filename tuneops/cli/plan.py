@@ -25,20 +25,13 @@ from tuneops.cli.target import (
     read_connection,
     use_local_identity,
 )
-from tuneops.config import HubData, ProjectConfig
+from tuneops.config import ProjectConfig
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.document import Document
-from tuneops.outcome import Change, Kind, Outcome, outcome
+from tuneops.foresight import foreseen
+from tuneops.outcome import SAID, Change, Kind, Outcome, outcome
 from tuneops.parameters import Origin
-from tuneops.release import (
-    Desired,
-    PreparedData,
-    Project,
-    Release,
-    Source,
-    TrainingPlan,
-    start_release,
-)
+from tuneops.release import Desired, Project, TrainingPlan
 from tuneops.settings import WorkspaceSettings
 from tuneops.status import ProjectStatus
 
@@ -47,13 +40,6 @@ CHANGES = 2
 NOT_ASKED = "what runs is not known: everything is taken as new, latest as the newest version"
 _INTERNAL = {"plan": {"digest", "attempt"}}
 _AT_REST = (Kind.NOTHING, Kind.SUSPENDED)
-_SAID = {
-    Kind.NOTHING: "nothing changes",
-    Kind.SUSPENDED: "is suspended",
-    Kind.SETTINGS: "a release with the same model and deployment",
-    Kind.REDEPLOY: "the same model is deployed anew",
-    Kind.TRAIN: "a model is trained",
-}
 _WHO = {
     Origin.TUNEOPS: "TuneOps",
     Origin.DEFAULT: "default of the tutorial",
@@ -115,7 +101,7 @@ def render(planned: PlannedProject) -> Group:
     found = planned.plan
     facts = Table(box=None, show_header=False, pad_edge=False)
     for name, value in (
-        ("project", f"{planned.project}: {_SAID[planned.outcome.kind]}"),
+        ("project", f"{planned.project}: {SAID[planned.outcome.kind]}"),
         *((change.field, _shown(change)) for change in planned.outcome.changes),
         ("model", found.base_model),
         ("component", found.component),
@@ -141,12 +127,15 @@ def _planned(
     file: Path, config: ProjectConfig, workspace: Workspace, target: Target | None
 ) -> PlannedProject:
     known, note = _known(config.name, target)
-    release = _release(file, config, workspace.id, known.pins if known else {})
+    desired = Desired(project=config.name, commit="", path=str(file), config=config)
+    project = Project(name=config.name, pins=known.pins if known else {})
+    newest = known.release if known else None
+    data = newest.data if newest and newest.config.data == config.data else None
+    release = foreseen(desired, config, project, workspace.id, data, datetime.now(UTC))
     try:
         found = planning.plan(workspace, release)
     except (RefusedError, UnavailableError) as error:
         raise fail(f"{file}: {error}") from error
-    newest = known.release if known else None
     return PlannedProject(
         file=str(file),
         project=config.name,
@@ -207,30 +196,3 @@ def _files(path: Path) -> list[Path]:
     if not files:
         raise fail(f"{path} has no config file: none ends in .yaml or .yml")
     return files
-
-
-def _release(file: Path, config: ProjectConfig, workspace_id: str, pins: dict[str, str]) -> Release:
-    """The release that the config would begin, with files that stand for its data."""
-    desired = Desired(
-        project=config.name,
-        commit="",
-        path=str(file),
-        config=config,
-        source=Source(name="", version="", size=0),
-    )
-    brings = config.data
-    validates = (
-        brings.splits.validation if isinstance(brings, HubData) else brings.validation_percent
-    )
-    parts = ("train", "validation", "test") if validates else ("train", "test")
-    data = PreparedData(
-        digest="",
-        folder="",
-        train_rows=1,
-        validation_rows=1 if validates else 0,
-        test_rows=1,
-        assets={part: f"azureml:{config.name}-{part}:(the prepared data)" for part in parts},
-    )
-    project = Project(name=config.name, pins=pins)
-    release = start_release(desired, project, workspace_id, datetime.now(UTC))
-    return release.replace(data=data)

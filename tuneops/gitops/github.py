@@ -4,7 +4,6 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import gidgethub
@@ -13,6 +12,7 @@ from gidgethub.httpx import GitHubAPI
 from pydantic import BaseModel, ValidationError
 
 from tuneops.config_file import MAX_BYTES
+from tuneops.gitops.snapshot import File, Proposal, Snapshot, merged
 from tuneops.settings import Settings
 
 TIMEOUT_SECONDS = 10
@@ -38,24 +38,6 @@ class _Tree(BaseModel):
     truncated: bool = False
 
 
-@dataclass(frozen=True)
-class File:
-    """A file in a tree. `problem` says why it can't be read as a config, if it can't."""
-
-    path: str
-    sha: str
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The config files of the repository at one commit, and the commit's message."""
-
-    commit: str
-    files: tuple[File, ...]
-    message: str = ""
-
-
 class GitHub:
     """One repository, by its owner/name."""
 
@@ -70,6 +52,48 @@ class GitHub:
             GitHubError: it could not be read whole.
         """
         return _run(self._session(self._snapshot))
+
+    def proposal(self, number: int) -> Proposal | None:
+        """What a pull request would make of the configs; None unless it is open to the branch.
+
+        Raises:
+            GitHubError: it could not be read whole.
+        """
+
+        async def read(api: GitHubAPI) -> Proposal | None:
+            pull = await api.getitem(f"{self._repository}/pulls/{number}")
+            branch, head = self._settings.github_branch, str(pull["head"]["sha"])
+            if pull["state"] != "open" or pull["base"]["ref"] != branch:
+                return None
+            compared = await api.getitem(f"{self._repository}/compare/{branch}...{head}?per_page=1")
+            ancestor = str(compared["merge_base_commit"]["sha"])
+            tracked = await self._snapshot(api)
+            states = [Snapshot(sha, await self._files(api, sha)) for sha in (ancestor, head)]
+            return Proposal(number, head, merged(tracked, *states))
+
+        return _run(self._session(read))
+
+    def comment(self, number: int, mark: str, body: str, *, only_update: bool = False) -> None:
+        """Have one comment on a pull request that begins with `mark`, and let it be `body`.
+
+        Raises:
+            GitHubError: GitHub did not take it.
+        """
+
+        async def put(api: GitHubAPI) -> None:
+            comments = f"{self._repository}/issues/{number}/comments"
+            async for known in api.getiter(f"{comments}?per_page=100"):
+                if str(known["body"] or "").startswith(mark):
+                    if known["body"] != body:
+                        await api.patch(
+                            f"{self._repository}/issues/comments/{known['id']}",
+                            data={"body": body},
+                        )
+                    return
+            if not only_update:
+                await api.post(comments, data={"body": body})
+
+        _run(self._session(put))
 
     def contents(self, files: Iterable[File]) -> dict[str, bytes]:
         """The contents of files, by path.
@@ -104,6 +128,10 @@ class GitHub:
     async def _snapshot(self, api: GitHubAPI) -> Snapshot:
         branch = await api.getitem(f"{self._repository}/branches/{self._settings.github_branch}")
         commit = str(branch["commit"]["sha"])
+        message = str(branch["commit"]["commit"]["message"])
+        return Snapshot(commit, await self._files(api, commit), message)
+
+    async def _files(self, api: GitHubAPI, commit: str) -> tuple[File, ...]:
         answer = await api.getitem(f"{self._repository}/git/trees/{commit}?recursive=1")
         tree = _Tree.model_validate(answer)
         if tree.truncated:
@@ -112,8 +140,7 @@ class GitHub:
         files = [_file(entry) for entry in tree.tree if _is_config(entry, folder)]
         if len(files) > MAX_FILES:
             raise GitHubError(f"{folder} has {len(files)} files, at most {MAX_FILES} are read")
-        message = str(branch["commit"]["commit"]["message"])
-        return Snapshot(commit, tuple(sorted(files, key=lambda file: file.path)), message)
+        return tuple(sorted(files, key=lambda file: file.path))
 
     async def _content(self, api: GitHubAPI, sha: str) -> bytes:
         blob = await api.getitem(f"{self._repository}/git/blobs/{sha}")

@@ -7,7 +7,7 @@ from datetime import datetime
 from tuneops.config import ProjectConfig, UploadedData
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.document import Document
-from tuneops.gitops.github import Snapshot
+from tuneops.gitops.snapshot import Snapshot
 from tuneops.release import Desired, Message
 
 _SKIP = re.compile(r"^\s*tuneops:\s*skip\s*$", re.IGNORECASE | re.MULTILINE)

@@ -1,0 +1,38 @@
+"""The release that a config would begin, before it does: for plans that are only looked at."""
+
+from datetime import datetime
+
+from tuneops.config import HubData, ProjectConfig
+from tuneops.release import Desired, PreparedData, Project, Release, Source, start_release
+
+
+def foreseen(
+    desired: Desired,
+    config: ProjectConfig,
+    project: Project,
+    workspace_id: str,
+    data: PreparedData | None,
+    at: datetime,
+) -> Release:
+    """The project's next release, its data taken as `data`, or as something of the right shape."""
+    source = desired.source or Source(name="", version="", size=0)
+    wanted = desired.replace(config=config, source=source)
+    release = start_release(wanted, project, workspace_id, at)
+    return release.replace(data=data or _stand_in(config))
+
+
+def _stand_in(config: ProjectConfig) -> PreparedData:
+    """Data that nobody has seen yet, with the parts that the config makes."""
+    brings = config.data
+    validates = (
+        brings.splits.validation if isinstance(brings, HubData) else brings.validation_percent
+    )
+    parts = ("train", "validation", "test") if validates else ("train", "test")
+    return PreparedData(
+        digest="",
+        folder="",
+        train_rows=1,
+        validation_rows=1 if validates else 0,
+        test_rows=1,
+        assets={part: f"azureml:{config.name}-{part}:(the prepared data)" for part in parts},
+    )

@@ -1,0 +1,96 @@
+"""Reviewing a pull request: what merging it would do, as a comment and a status on its head."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from tuneops import documents, planning
+from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.foresight import foreseen
+from tuneops.gitops import review_text
+from tuneops.gitops.repository import Repository, changed_files, read_commit
+from tuneops.gitops.review_text import Finding
+from tuneops.outcome import outcome
+from tuneops.queue import PullRequestRequest
+from tuneops.release import Desired, Project, Release
+from tuneops.services import Services
+
+CONTEXT = "tuneops/plan"
+
+log = logging.getLogger(__name__)
+
+
+def review_pull_request(request: PullRequestRequest, services: Services) -> None:
+    """Say on the pull request what merging it would do. Nothing else is changed.
+
+    Doing it again changes the same comment, so the last look is the one that is read.
+
+    Raises:
+        GitHubError: it can't be read or commented on now; the queue delivers the request again.
+    """
+    proposal = services.github.proposal(request.number)
+    if proposal is None:
+        log.info("pull request %d is not open to the tracked branch", request.number)
+        return
+    stored = services.store.read(documents.REPOSITORY, Repository)
+    before = stored.value if stored else Repository()
+    changed = changed_files(before, proposal.snapshot)
+    wanted = [file for file in proposal.snapshot.files if file.path in changed]
+    contents = services.github.contents(wanted)
+    after, desired = read_commit(before, proposal.snapshot, contents, datetime.now(UTC))
+    errors = list(_new_errors(before, after))
+    findings = [_finding(each, services) for each in desired]
+    text = review_text.comment(proposal.head, errors, findings)
+    silent = not errors and not findings
+    services.github.comment(proposal.number, review_text.MARK, text, only_update=silent)
+    state, description = review_text.verdict(errors, findings)
+    services.github.set_status(
+        proposal.head, state=state, context=CONTEXT, description=description, url=""
+    )
+
+
+def _new_errors(before: Repository, after: Repository) -> Iterator[str]:
+    """What is wrong with the files that the pull request changes."""
+    for path, state in after.files.items():
+        if state != before.files.get(path):
+            yield from state.errors
+
+
+def _finding(desired: Desired, services: Services) -> Finding:
+    """What becomes of one project."""
+    stored = services.store.read(documents.project(desired.project), Project)
+    project = stored.value if stored else Project(name=desired.project)
+    newest = _newest(project, services)
+    about = Finding(project=desired.project, path=desired.path)
+    if desired.config is None:
+        return Finding(about.project, about.path, removal=_removal(desired, newest, services))
+    data = newest.data if newest and newest.config.data == desired.config.data else None
+    if newest:
+        project = project.remember(newest)
+    now = datetime.now(UTC)
+    release = foreseen(desired, desired.config, project, services.workspace.id, data, now)
+    try:
+        plan = planning.plan(services.workspace, release)
+    except (RefusedError, UnavailableError) as error:
+        return Finding(about.project, about.path, problem=str(error))
+    before = (newest.config, newest.training) if newest else (None, None)
+    found = outcome(desired.config, plan, *before)
+    return Finding(about.project, about.path, outcome=found, plan=plan, data=data)
+
+
+def _newest(project: Project, services: Services) -> Release | None:
+    if project.current is None:
+        return None
+    stored = services.store.read(documents.release(project.name, project.current), Release)
+    return stored.value if stored else None
+
+
+def _removal(desired: Desired, newest: Release | None, services: Services) -> str:
+    """What becomes of what serves when the config is removed."""
+    known = services.store.read(documents.desired(desired.project), Desired)
+    config = known.value.config if known else newest.config if newest else None
+    if config and config.deletion_protection:
+        return "nothing: it has deletion_protection"
+    if config and config.on_removal == "retain":
+        return "its endpoint is retained, and looked after no more"
+    return "its endpoint is deleted; models and data stay"
