@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tuneops import documents, planning
@@ -63,7 +64,7 @@ def _finding(desired: Desired, services: Services) -> Finding:
     newest = _newest(project, services)
     about = Finding(project=desired.project, path=desired.path)
     if desired.config is None:
-        return Finding(about.project, about.path, removal=_removal(desired, newest, services))
+        return replace(about, removal=_removal(desired, newest, services))
     data = newest.data if newest and newest.config.data == desired.config.data else None
     if newest:
         project = project.remember(newest)
@@ -72,10 +73,9 @@ def _finding(desired: Desired, services: Services) -> Finding:
     try:
         plan = planning.plan(services.workspace, release)
     except (RefusedError, UnavailableError) as error:
-        return Finding(about.project, about.path, problem=str(error))
+        return replace(about, problem=str(error))
     before = (newest.config, newest.training) if newest else (None, None)
-    found = outcome(desired.config, plan, *before)
-    return Finding(about.project, about.path, outcome=found, plan=plan, data=data)
+    return replace(about, outcome=outcome(desired.config, plan, *before), plan=plan, data=data)
 
 
 def _newest(project: Project, services: Services) -> Release | None:

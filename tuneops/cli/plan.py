@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from tuneops import planning
 from tuneops.azureml.errors import RefusedError, UnavailableError
@@ -110,7 +111,7 @@ def render(planned: PlannedProject) -> Group:
         ("deployment", planned.deployment),
         *(("note", note) for note in found.notes),
     ):
-        facts.add_row(name, value)
+        facts.add_row(name, Text(value))
     if planned.outcome.kind != Kind.TRAIN:
         return Group(facts)
     inputs = Table("Input", "Value", "Decided by", box=None, pad_edge=False)
