@@ -44,6 +44,7 @@ def _advance(action: actions.Advance, release: Release, s: Services, now: dateti
     release = release.advance(action.phase, now, action.reason)
     endpoint = f"endpoint {release.endpoint}"
     if action.phase == Phase.LIVE:
+        release = release.link(endpoint=s.workspace.endpoint_page(release.endpoint))
         return tell(release, "live", f"{endpoint} now answers with {release.deployment_name}", now)
     if action.phase == Phase.RETIRED:
         return tell(release, "torn_down", f"{endpoint}: {action.reason}", now, release.endpoint)

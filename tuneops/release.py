@@ -219,10 +219,14 @@ class Delivery(Document):
 
 
 class Message(Document):
-    """Something people are owed; `key` is unique within its document."""
+    """Something people are owed; `key` is unique within its document.
+
+    `phase` is the release's when it was told.
+    """
 
     key: str
     event: str
+    phase: str = ""
     title: str
     text: str
     at: datetime

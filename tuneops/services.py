@@ -9,6 +9,7 @@ from azure.storage.queue import QueueClient
 from tuneops.azureml.workspace import Workspace
 from tuneops.data.prepare import Storage
 from tuneops.gitops.commit_status import CommitStatusChannel
+from tuneops.gitops.deployment_channel import DeploymentChannel
 from tuneops.gitops.github import GitHub
 from tuneops.notify.outbox import Channel
 from tuneops.notify.people import AppriseChannel
@@ -75,7 +76,7 @@ class Services:
     def channels(self) -> tuple[Channel, ...]:
         """Where messages go."""
         people = (AppriseChannel(url) for url in self.settings.notify_urls)
-        return (CommitStatusChannel(self.github), *people)
+        return (CommitStatusChannel(self.github), DeploymentChannel(self.github), *people)
 
 
 @lru_cache(maxsize=1)

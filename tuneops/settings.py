@@ -33,6 +33,13 @@ RESOURCE_MANAGERS = {
 }
 """Where each cloud manages its resources."""
 
+STUDIOS = {
+    "AzureCloud": "https://ml.azure.com",
+    "AzureChinaCloud": "https://studio.ml.azure.cn",
+    "AzureUSGovernment": "https://ml.azure.us",
+}
+"""Where each cloud shows its workspaces."""
+
 CONFIG_JSON = (Path("config.json"), Path(".azureml/config.json"))
 MAX_CONFIG_JSON_BYTES = 64 * 1024
 
@@ -69,6 +76,11 @@ class WorkspaceSettings(BaseSettings):
         """The address of Azure Resource Manager."""
         own = (self.cloud_metadata or {}).get("resource_manager")
         return own or RESOURCE_MANAGERS.get(self.cloud, RESOURCE_MANAGERS["AzureCloud"])
+
+    @property
+    def studio(self) -> str:
+        """The address of the studio."""
+        return STUDIOS.get(self.cloud, STUDIOS["AzureCloud"])
 
     @model_validator(mode="after")
     def _known_cloud(self) -> Self:

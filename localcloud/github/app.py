@@ -10,7 +10,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from localcloud.connection import Connection
-from localcloud.github import hooks_api, pulls_api, reading_api, talking_api, writing_api
+from localcloud.github import (
+    deployments_api,
+    hooks_api,
+    pulls_api,
+    reading_api,
+    talking_api,
+    writing_api,
+)
 from localcloud.github.deliveries import Deliveries, Hook
 from localcloud.github.hub import Hub
 from localcloud.github.notify import REFRESH_PATH
@@ -54,6 +61,10 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("DELETE", "/issues/comments/{id}", talking_api.delete_issue_comment),
     ("GET", "/issues/{number}/comments", talking_api.list_issue_comments),
     ("POST", "/issues/{number}/comments", talking_api.create_issue_comment),
+    ("GET", "/deployments", deployments_api.list_deployments),
+    ("POST", "/deployments", deployments_api.create_deployment),
+    ("GET", "/deployments/{id}/statuses", deployments_api.list_deployment_statuses),
+    ("POST", "/deployments/{id}/statuses", deployments_api.create_deployment_status),
     ("GET", "/hooks", hooks_api.list_hooks),
     ("GET", "/hooks/{id}", hooks_api.get_hook),
     ("POST", "/hooks/{id}/pings", hooks_api.ping_hook),

@@ -63,6 +63,24 @@ class Pull(Record):
     merge_commit_sha: str | None = None
 
 
+class Deployment(Record):
+    """A deployment of a commit to an environment; ``key`` is the commit's SHA."""
+
+    ref: str
+    task: str
+    environment: str
+    description: str | None
+
+
+class DeploymentStatus(Record):
+    """How a deployment goes; ``key`` is the deployment's id."""
+
+    state: str
+    description: str = ""
+    log_url: str = ""
+    environment_url: str = ""
+
+
 class Delivery(Record):
     """A webhook delivery; ``key`` is the hook's id. It is pending until ``delivered_at`` is set."""
 

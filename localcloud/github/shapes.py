@@ -8,7 +8,14 @@ from typing import Any
 from zlib import crc32
 
 from localcloud.github.history import Commit, FileChange, Paths, Person
-from localcloud.github.records import CommitComment, CommitStatus, IssueComment, Pull
+from localcloud.github.records import (
+    CommitComment,
+    CommitStatus,
+    Deployment,
+    DeploymentStatus,
+    IssueComment,
+    Pull,
+)
 
 JSON = dict[str, Any]
 
@@ -154,6 +161,49 @@ class Shapes:
             "created_at": timestamp(status.created_at),
             "updated_at": timestamp(status.created_at),
             "creator": self.user(self.owner),
+        }
+
+    def deployment(self, deployment: Deployment) -> JSON:
+        """A deployment."""
+        url = f"{self.url}/deployments/{deployment.id}"
+        return {
+            "id": deployment.id,
+            "node_id": f"DE_{deployment.id}",
+            "url": url,
+            "sha": deployment.key,
+            "ref": deployment.ref,
+            "task": deployment.task,
+            "payload": {},
+            "original_environment": deployment.environment,
+            "environment": deployment.environment,
+            "description": deployment.description,
+            "creator": self.user(self.owner),
+            "created_at": timestamp(deployment.created_at),
+            "updated_at": timestamp(deployment.created_at),
+            "statuses_url": f"{url}/statuses",
+            "repository_url": self.url,
+            "transient_environment": False,
+            "production_environment": deployment.environment == "production",
+        }
+
+    def deployment_status(self, status: DeploymentStatus, deployment: Deployment) -> JSON:
+        """The status of a deployment."""
+        url = f"{self.url}/deployments/{deployment.id}"
+        return {
+            "id": status.id,
+            "node_id": f"DS_{status.id}",
+            "url": f"{url}/statuses/{status.id}",
+            "state": status.state,
+            "description": status.description,
+            "environment": deployment.environment,
+            "environment_url": status.environment_url,
+            "log_url": status.log_url,
+            "target_url": status.log_url,
+            "deployment_url": url,
+            "repository_url": self.url,
+            "creator": self.user(self.owner),
+            "created_at": timestamp(status.created_at),
+            "updated_at": timestamp(status.created_at),
         }
 
     def commit_comment(self, comment: CommitComment) -> JSON:

@@ -59,6 +59,7 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> Non
     statuses = cloud.github(f"commits/{commit}/statuses")
     assert statuses[0]["context"] == "tuneops/first"
     assert statuses[0]["state"] == "success"
+    assert deployed(cloud, "first") == ["success", "in_progress", "queued"]
 
     file = tmp_path / "first.yaml"
     file.write_text(yaml.safe_dump(config("first")))
@@ -78,6 +79,13 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> Non
     (planned,) = json.loads(shown.stdout)
     changed = {"field": "deployment.instance_count", "before": "1", "after": "2"}
     assert planned["outcome"] == {"kind": "redeploy", "changes": [changed]}
+
+
+def deployed(cloud: Cloud, project: str) -> list[str]:
+    """How GitHub's deployment of the project's newest commit went, without what repeats."""
+    newest = cloud.github(f"deployments?environment={project}")[0]
+    statuses = cloud.github(f"deployments/{newest['id']}/statuses")
+    return list(dict.fromkeys(status["state"] for status in statuses))
 
 
 def test_a_deployment_change_trains_nothing_and_a_revert_neither(cloud: Cloud) -> None:
@@ -145,6 +153,7 @@ def test_removing_the_config_removes_the_endpoint_and_keeps_the_model(cloud: Clo
 
     cloud.merge({"brief.yaml": None})
     cloud.until("brief", lambda seen: seen.phase == "Retired")
+    assert deployed(cloud, "brief")[0] == "inactive"
     assert cloud.traffic(release.endpoint) is None
     assert len(cloud.models("brief")) == 1
 

@@ -34,6 +34,10 @@ class Workspace:
         """Where Azure Resource Manager is, without a slash at the end."""
         return self._settings.resource_manager.rstrip("/")
 
+    def endpoint_page(self, name: str) -> str:
+        """The studio's page of an endpoint."""
+        return f"{self._settings.studio}/endpoints/realtime/{name}/detail?wsid={self.id}"
+
     def authorization(self) -> dict[str, str]:
         """The header that signs a request to Azure Resource Manager.
 

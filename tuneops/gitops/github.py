@@ -5,6 +5,7 @@ import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import gidgethub
 import httpx2
@@ -17,6 +18,7 @@ from tuneops.settings import Settings
 
 TIMEOUT_SECONDS = 10
 MAX_FILES = 2_000
+TASK = "tuneops"
 
 T = TypeVar("T")
 
@@ -125,6 +127,36 @@ class GitHub:
 
         _run(self._session(post))
 
+    def set_deployment(
+        self, commit: str, environment: str, *, state: str, description: str, url: str, log_url: str
+    ) -> None:
+        """Let the deployment of a commit to an environment have a status; it is made if absent.
+
+        `url` is the page of what is deployed. `description` is cut to GitHub's 140 characters.
+
+        Raises:
+            GitHubError: GitHub did not take it.
+        """
+        deployments = f"{self._repository}/deployments"
+        body: dict[str, object] = {
+            "state": state,
+            "description": description[:140],
+            "environment_url": url,
+            "log_url": log_url,
+        }
+
+        async def put(api: GitHubAPI) -> None:
+            where = urlencode({"sha": commit, "environment": environment, "task": TASK})
+            known = await api.getitem(f"{deployments}?{where}")
+            made = (
+                known[0]
+                if known
+                else await api.post(deployments, data=_deployment(commit, environment))
+            )
+            await api.post(f"{deployments}/{made['id']}/statuses", data=body)
+
+        _run(self._session(put))
+
     async def _snapshot(self, api: GitHubAPI) -> Snapshot:
         branch = await api.getitem(f"{self._repository}/branches/{self._settings.github_branch}")
         commit = str(branch["commit"]["sha"])
@@ -168,6 +200,17 @@ class GitHub:
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
+
+
+def _deployment(commit: str, environment: str) -> dict[str, object]:
+    """A deployment that GitHub neither merges for nor waits with for statuses."""
+    return {
+        "ref": commit,
+        "environment": environment,
+        "task": TASK,
+        "auto_merge": False,
+        "required_contexts": [],
+    }
 
 
 def _is_config(entry: _TreeEntry, folder: str) -> bool:

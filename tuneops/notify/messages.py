@@ -34,6 +34,7 @@ def compose(
             filter(None, (release.project, str(release.number), event, subject, occasion))
         ),
         event=event,
+        phase=release.phase,
         title=f"{title}: {subject}" if subject else title,
         text=text,
         at=at,

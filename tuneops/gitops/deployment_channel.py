@@ -1,0 +1,46 @@
+"""Telling GitHub's deployments: each project is an environment, each release deploys to it."""
+
+from collections.abc import Mapping
+
+from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.notify.outbox import ChannelError
+from tuneops.release import Message, Phase
+
+_STATES: Mapping[str, str] = {
+    "queued": "queued",
+    "submitted": "in_progress",
+    "trained": "in_progress",
+    "live": "success",
+    "failed": "failure",
+}
+
+
+class DeploymentChannel:
+    """Deployments of the repository that the configs are in; what is no turn of one is left out."""
+
+    id = "github-deployments"
+
+    def __init__(self, github: GitHub) -> None:
+        self._github = github
+
+    def send(self, message: Message) -> None:
+        """Set the status of the deployment of the message's commit.
+
+        Raises:
+            ChannelError: GitHub did not take it.
+        """
+        state = "inactive" if message.phase == Phase.RETIRED else _STATES.get(message.event)
+        if state is None:
+            return
+        project, _, title = message.title.partition(": ")
+        try:
+            self._github.set_deployment(
+                message.commit,
+                project,
+                state=state,
+                description=f"{title}: {message.text}",
+                url=message.links.get("endpoint", ""),
+                log_url=message.links.get("job", ""),
+            )
+        except GitHubError as error:
+            raise ChannelError(str(error)) from error
