@@ -175,6 +175,8 @@ def away(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executo
         patch.setenv("HF_ENDPOINT", hub.url)
         patch.setenv("HF_HUB_OFFLINE", "0")
         patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("huggingface")))
+        # The SDK leaves the name of the last test's cloud, which a new process can't know.
+        patch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             process.submit(os.getpid).result()
             yield process

@@ -4,7 +4,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
 
 import pytest
@@ -187,6 +187,11 @@ def saying(pieces: Iterable[bytes], pause: float) -> Iterator[str]:
                 except OSError:
                     return
                 time.sleep(pause)
+            # Hanging up before the request is read whole would take back what was said.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    continue
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = Thread(target=serve, daemon=True)
