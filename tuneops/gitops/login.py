@@ -59,7 +59,7 @@ class TokenLogin:
         """See `Login`."""
         raise LoginError(
             "GitHub refuses TUNEOPS_GITHUB_TOKEN: set it to a token that is valid, with the"
-            " permissions Contents: read and Commit statuses: write"
+            " permissions Contents: read, Commit statuses and Pull requests: read and write"
         )
 
 
