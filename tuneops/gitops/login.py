@@ -59,7 +59,7 @@ class TokenLogin:
         """See `Login`."""
         raise LoginError(
             "GitHub refuses TUNEOPS_GITHUB_TOKEN: set it to a token that is valid, with the"
-            " permissions Contents: read, Commit statuses and Pull requests: read and write"
+            " permissions Contents: read; Commit statuses, Deployments, Pull requests: write"
         )
 
 
@@ -89,7 +89,8 @@ class AppLogin:
 
     def refused(self, token: str) -> None:
         """See `Login`; a token that another thread got meanwhile stays."""
-        if self._kept and self._kept.token.get_secret_value() == token:
+        kept = self._kept
+        if kept and kept.token.get_secret_value() == token:
             self._kept = None
 
     async def _new_token(self, api: GitHubAPI) -> _Token:
@@ -130,8 +131,9 @@ class AppLogin:
         app = f"the GitHub App {self._app_id}"
         if error.status_code == HTTPStatus.UNAUTHORIZED:
             return (
-                f"GitHub does not believe to see {app} ({error}): TUNEOPS_GITHUB_APP_PRIVATE_KEY"
-                " must be a key of the App TUNEOPS_GITHUB_APP_ID, and this machine's clock be right"
+                f"GitHub does not take the signature of {app} ({error}): set"
+                " TUNEOPS_GITHUB_APP_PRIVATE_KEY to a key of the App TUNEOPS_GITHUB_APP_ID,"
+                " and see that this machine's clock is right"
             )
         if error.status_code != HTTPStatus.NOT_FOUND:
             return f"GitHub refuses {app}: {error}"
