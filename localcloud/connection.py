@@ -73,13 +73,24 @@ class EventGrid(_Document):
     topics: dict[str, Topic]
 
 
+class GitHubApp(_Document):
+    """The App that is installed on the repository, with its private key as PEM."""
+
+    id: int
+    client_id: str
+    slug: str
+    installation_id: int
+    private_key: str
+
+
 class GitHub(_Document):
-    """The GitHub API and the bare repository behind it."""
+    """The GitHub API and the bare repository behind it; the token is its owner's."""
 
     api_url: str
     repository: str
     branch: str
     token: str
+    app: GitHubApp
     webhook_secret: str
     repository_path: Path
 

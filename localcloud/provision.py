@@ -1,7 +1,11 @@
 """Writes connection.json: decides on addresses, and makes keys at the first start."""
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from localcloud.connection import (
     Cloud,
@@ -11,6 +15,7 @@ from localcloud.connection import (
     EventGrid,
     Functions,
     GitHub,
+    GitHubApp,
     Identity,
     Ports,
     Storage,
@@ -22,6 +27,10 @@ from localcloud.tls import ensure_tls
 
 REGISTRY = "azureml"
 CLOUD = "LocalCloud"
+APP_ID = 1001
+APP_CLIENT_ID = "Iv23localcloud"
+APP_SLUG = "tuneops"
+INSTALLATION_ID = 2002
 
 # Azurite's built-in account; its key is public.
 # https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
@@ -92,6 +101,13 @@ def provision(state_dir: Path, app_dir: Path, cache_dir: Path, manifest_file: Pa
             repository=manifest.github.repository,
             branch=manifest.github.branch,
             token=keys.keep("github.token"),
+            app=GitHubApp(
+                id=APP_ID,
+                client_id=APP_CLIENT_ID,
+                slug=APP_SLUG,
+                installation_id=INSTALLATION_ID,
+                private_key=keys.keep("github.app.private_key", _rsa_key),
+            ),
             webhook_secret=keys.keep("github.webhook_secret"),
             repository_path=state_dir / "github" / f"{manifest.github.repository}.git",
         ),
@@ -118,14 +134,21 @@ class _Keys:
     def __init__(self, previous: Connection | None) -> None:
         self._previous = previous
 
-    def keep(self, path: str) -> str:
+    def keep(self, path: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> str:
         """The key at this dotted path of connection.json."""
         if self._previous is not None:
             try:
                 return str(self._previous.lookup(path))
             except KeyError:
                 pass
-        return secrets.token_urlsafe(32)
+        return make()
+
+
+def _rsa_key() -> str:
+    """A private key in the form that GitHub makes for an App."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    return pem.decode()
 
 
 def _cloud(azureml_url: str, port: int) -> Cloud:

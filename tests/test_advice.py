@@ -62,6 +62,7 @@ def test_codes_that_people_meet_come_with_advice() -> None:
         "the key hf_SECRETSECRETSECRET was used",
         "sk-SECRETSECRETSECRET",
         "ghp_SECRETSECRETSECRET",
+        "ghs_1001_eyJhbGciOiJI.SECRETSECRETSECRET.SECRET",
         "github_pat_SECRETSECRETSECRET",
         "eyJhbGciOiJI.SECRETSECRETSECRET.sig",
     ],

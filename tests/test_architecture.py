@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("azure.ai.ml", "datasets", "pandas", "pyarrow", "mlflow", "torch")
+HEAVY = ("azure.ai.ml", "datasets", "pandas", "pyarrow", "mlflow", "torch", "jwt")
 
 
 def python_files(*folders: str) -> list[Path]:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tuneops.azureml.workspace import Workspace
 from tuneops.cli import app
-from tuneops.settings import WorkspaceSettings
+from tuneops.settings import Settings, WorkspaceSettings
 
 IDS = {"subscription_id": "s", "resource_group": "g", "workspace": "w"}
 DOWNLOADED = {"subscription_id": "s", "resource_group": "g", "workspace_name": "w"}
@@ -78,3 +78,50 @@ def test_plan_says_what_is_wrong_with_the_connection(
     done = CliRunner().invoke(app, ["plan", "bot.yaml", "--azure"])
     assert done.exit_code == 1
     assert said in done.output.replace("\n", " ")
+
+
+APP = {"TUNEOPS_GITHUB_APP_ID": "1", "TUNEOPS_GITHUB_APP_PRIVATE_KEY": "TOPSECRET"}
+TOKEN = {"TUNEOPS_GITHUB_TOKEN": "TOPSECRET"}
+
+
+@pytest.fixture
+def rest_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**IDS, "github_repository": "o/r", "github_webhook_secret": "w"}.items():
+        monkeypatch.setenv(f"TUNEOPS_{name.upper()}", value)
+
+
+@pytest.mark.usefixtures("rest_of_the_settings")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, r"no way into GitHub is set: set TUNEOPS_GITHUB_APP_ID and .*, or TUNEOPS_.*_TOKEN"),
+        (APP | TOKEN, "TUNEOPS_GITHUB_TOKEN is set beside an App: remove the token"),
+        (TOKEN | {"TUNEOPS_GITHUB_INSTALLATION_ID": "1"}, "is set beside an App"),
+        ({"TUNEOPS_GITHUB_APP_ID": "1"}, "by half: set TUNEOPS_GITHUB_APP_PRIVATE_KEY as well"),
+        (
+            {"TUNEOPS_GITHUB_APP_PRIVATE_KEY": "TOPSECRET"},
+            "by half: set TUNEOPS_GITHUB_APP_ID as well",
+        ),
+        (TOKEN | {"TUNEOPS_POLL_SECONDS": "TOPSECRET"}, "poll_seconds"),
+    ],
+)
+def test_one_way_into_github_has_to_be_chosen(
+    given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=said) as caught:
+        Settings()
+    assert "TOPSECRET" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("rest_of_the_settings")
+@pytest.mark.parametrize("given", [APP, TOKEN])
+def test_an_empty_setting_is_none(given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = dict.fromkeys((*APP, *TOKEN, "TUNEOPS_GITHUB_INSTALLATION_ID"), "")
+    for name, value in {**empty, **given}.items():
+        monkeypatch.setenv(name, value)
+    made = Settings()
+    assert bool(made.github_token) == (given is TOKEN)
+    assert bool(made.github_app_private_key) == (given is APP)
+    assert "TOPSECRET" not in repr(made)

@@ -9,8 +9,8 @@ _LOOKS_SECRET = re.compile(
     r"(?i)(?P<keep>\bbearer\s+|\bsig=|\b(?:account|shared)\w*key=|\b(?:api[-_]?key|password|secret"
     r"|token|\w*(?:access|primary|secondary)[-_]?(?:key|token))\b[\"']?\s*[:=]\s*[\"']?)(?P<secret>[A-Za-z0-9+/=_.~%-]{8,})"
 )
-_ISSUED = re.compile(r"\b(?:hf_|sk-|gh[opsu]_|github_pat_)[A-Za-z0-9_-]{16,}")
-"""Keys that their issuers mark by how they begin: Hugging Face, OpenAI, GitHub."""
+_ISSUED = re.compile(r"\b(?:hf_|sk-|gh[opsu]_|github_pat_)[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+)*")
+"""Keys marked by how they begin: of Hugging Face, OpenAI, GitHub (which may append a JWT)."""
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
 
 

@@ -106,6 +106,8 @@ class WorkspaceSettings(BaseSettings):
 class Settings(WorkspaceSettings):
     """What a running TuneOps works with: the storage account and the repository as well."""
 
+    model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True)
+
     storage_connection_string: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("AzureWebJobsStorage", "storage_connection_string"),
@@ -127,7 +129,15 @@ class Settings(WorkspaceSettings):
     github_api_url: str = "https://api.github.com"
     github_repository: str = Field(description="owner/name of the repository that holds finetune/")
     github_branch: str = "main"
-    github_token: SecretStr
+    github_app_id: str = Field("", description="Id or client id of a GitHub App, the preferred way")
+    github_app_private_key: SecretStr = Field(
+        SecretStr(""),
+        description="A private key of the App, as PEM; line breaks may be written \\n",
+    )
+    github_installation_id: int | None = Field(
+        None, description="The App's installation; looked up by the repository when left out"
+    )
+    github_token: SecretStr | None = Field(None, description="A token, where there is no App")
     github_webhook_secret: SecretStr
     config_folder: str = "finetune"
 
@@ -144,6 +154,25 @@ class Settings(WorkspaceSettings):
     data_processes: Annotated[
         int, Field(ge=1, le=64, description="How many processes check rows at the same time")
     ] = Field(default_factory=lambda: min(os.cpu_count() or 1, 4))
+
+    @model_validator(mode="after")
+    def _one_way_into_github(self) -> Self:
+        needed = {
+            "TUNEOPS_GITHUB_APP_ID": self.github_app_id,
+            "TUNEOPS_GITHUB_APP_PRIVATE_KEY": self.github_app_private_key,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        app, token = " and ".join(needed), "TUNEOPS_GITHUB_TOKEN"
+        as_app = len(missing) < len(needed) or self.github_installation_id is not None
+        if as_app and self.github_token:
+            raise ValueError(
+                f"{token} is set beside an App: remove the token (preferred), or {app}"
+            )
+        if as_app and missing:
+            raise ValueError(f"the GitHub App is set by half: set {' and '.join(missing)} as well")
+        if not as_app and not self.github_token:
+            raise ValueError(f"no way into GitHub is set: set {app} (preferred), or {token}")
+        return self
 
 
 def read_config_json() -> dict[str, Any]:

@@ -18,6 +18,8 @@ from localcloud.github import (
     talking_api,
     writing_api,
 )
+from localcloud.github.access import Access
+from localcloud.github.apps_api import AppsApi
 from localcloud.github.deliveries import Deliveries, Hook
 from localcloud.github.hub import Hub
 from localcloud.github.notify import REFRESH_PATH
@@ -25,10 +27,15 @@ from localcloud.github.repository import ensure_repository
 from localcloud.github.rest import Answer, Call, Door, Handler, not_found
 from localcloud.github.shapes import Shapes
 from localcloud.github.store import Store
+from localcloud.github.tokens import InstallationTokens
 from localcloud.manifest import Manifest
 
+Routes = list[tuple[str, str, Handler]]
+
+TOKENS_PATH = "/_installation_tokens"
+
 # Within /repos/{owner}/{repo}. The first route that matches is taken.
-ROUTES: list[tuple[str, str, Handler]] = [
+ROUTES: Routes = [
     ("GET", "", reading_api.get_repository),
     ("GET", "/branches", reading_api.list_branches),
     ("GET", "/branches/{branch:path}", reading_api.get_branch),
@@ -84,8 +91,9 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
         GitError: git is missing or does not work.
     """
     hub = _hub(connection, manifest)
-    door = Door(hub, connection.github.token)
-    prefix = f"/repos/{connection.github.repository}"
+    door = Door(hub)
+    tokens = InstallationTokens()
+    access = Access(connection.github, tokens)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -95,15 +103,17 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
         finally:
             await run_in_threadpool(hub.stop)
 
-    routes = [
-        Route("/user", door.endpoint(reading_api.get_user), methods=["GET"]),
-        Route(REFRESH_PATH, door.endpoint(hooks_api.refresh), methods=["POST"]),
-        *(
-            Route(prefix + path, door.endpoint(handler), methods=[method])
-            for method, path, handler in ROUTES
-        ),
+    apps = AppsApi(connection.github.app, tokens)
+    guarded = [
+        *((access.owner, *route) for route in _owner_routes(apps)),
+        *((access.app, *route) for route in _app_routes(apps)),
+        *((access.repository, *route) for route in _repository_routes(connection)),
     ]
-    unknown = door.endpoint(_unknown)
+    routes = [
+        Route(path, door.endpoint(handler, guard), methods=[method])
+        for guard, method, path, handler in guarded
+    ]
+    unknown = door.endpoint(_unknown, access.anyone)
 
     async def answer_unknown(request: Request, _: Exception) -> Response:
         return await unknown(request)
@@ -111,6 +121,29 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
     # GitHub says 404 to whatever it does not know, a wrong method included.
     handlers = {404: answer_unknown, 405: answer_unknown}
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+
+
+def _repository_routes(connection: Connection) -> Routes:
+    prefix = f"/repos/{connection.github.repository}"
+    return [(method, prefix + path, handler) for method, path, handler in ROUTES]
+
+
+def _app_routes(apps: AppsApi) -> Routes:
+    return [
+        ("GET", "/app", apps.get_app),
+        ("GET", "/repos/{owner}/{repo}/installation", apps.get_installation),
+        ("POST", "/app/installations/{id}/access_tokens", apps.create_token),
+    ]
+
+
+def _owner_routes(apps: AppsApi) -> Routes:
+    return [
+        ("GET", "/user", reading_api.get_user),
+        ("POST", REFRESH_PATH, hooks_api.refresh),
+        ("GET", TOKENS_PATH, apps.list_tokens),
+        ("PUT", TOKENS_PATH, apps.set_lifetime),
+        ("DELETE", TOKENS_PATH, apps.revoke_tokens),
+    ]
 
 
 def _hub(connection: Connection, manifest: Manifest) -> Hub:

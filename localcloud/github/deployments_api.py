@@ -43,6 +43,7 @@ def create_deployment(hub: Hub, call: Call) -> Answer:
     sha = resolve(hub, request.ref)
     made = Deployment(
         key=sha,
+        creator=call.caller,
         ref=request.ref,
         task=request.task,
         environment=request.environment,
@@ -68,7 +69,7 @@ def create_deployment_status(hub: Hub, call: Call) -> Answer:
     deployment = _deployment(hub, call)
     request = call.parse(NewDeploymentStatus)
     fields = request.model_dump(exclude={"auto_inactive"})
-    status = hub.store.add(DeploymentStatus(key=str(deployment.id), **fields))
+    status = hub.store.add(DeploymentStatus(key=str(deployment.id), creator=call.caller, **fields))
     if request.auto_inactive and request.state == "success":
         for other in hub.store.listed(Deployment):
             if other.id != deployment.id and other.environment == deployment.environment:

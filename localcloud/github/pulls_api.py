@@ -53,6 +53,7 @@ def create_pull(hub: Hub, call: Call) -> Answer:
     if any(p.head == head_name and p.base == request.base for p in hub.store.listed(Pull, "open")):
         raise _refused(f"A pull request already exists for {hub.shapes.owner}:{head_name}.")
     pull = Pull(
+        creator=call.caller,
         title=request.title,
         body=request.body,
         head=head_name,

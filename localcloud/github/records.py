@@ -12,12 +12,16 @@ def now() -> datetime:
 
 
 class Record(BaseModel):
-    """A stored document; ``id`` is given by the store, ``key`` is what it is listed by."""
+    """A stored document; ``id`` is given by the store, ``key`` is what it is listed by.
+
+    What nobody is named as the creator of is the owner's.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: int = 0
     key: str
+    creator: str | None = None
     created_at: datetime = Field(default_factory=now)
 
 

@@ -1,7 +1,6 @@
 """The manners of GitHub's REST API: authorisation, errors, ETags, rate limits, pages."""
 
 import hashlib
-import hmac
 import json
 import logging
 import time
@@ -62,12 +61,13 @@ def invalid(resource: str, field_name: str, code: str = "invalid") -> ApiError:
 
 @dataclass(frozen=True)
 class Call:
-    """A request, read."""
+    """A request, read; `caller` is the login it was made with."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     accept: str
     body: bytes
+    caller: str
 
     @property
     def wants_raw(self) -> bool:
@@ -124,6 +124,8 @@ class Answer:
 
 
 Handler = Callable[[Hub, Call], Answer]
+Guard = Callable[[Request], str]
+"""Gives the login of whoever makes the request, or raises ApiError."""
 
 
 class RateLimit:
@@ -158,18 +160,19 @@ class RateLimit:
 class Door:
     """What every request goes through."""
 
-    def __init__(self, hub: Hub, token: str) -> None:
+    def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._token = token.encode()
         self._limit = RateLimit()
 
-    def endpoint(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """The handler as an endpoint; it runs in a thread."""
+    def endpoint(self, handler: Handler, guard: Guard) -> Callable[[Request], Awaitable[Response]]:
+        """The handler as an endpoint for those whom the guard lets in; it runs in a thread."""
 
         async def respond(request: Request) -> Response:
             try:
-                self._authorise(request)
-                call = await _read(request)
+                caller = guard(request)
+                if not self._limit.take():
+                    raise ApiError(403, "API rate limit exceeded")
+                call = await _read(request, caller)
                 answer = await run_in_threadpool(handler, self._hub, call)
             except ApiError as error:
                 answer = Answer(error.document, error.status)
@@ -179,16 +182,6 @@ class Door:
             return self._finish(request, answer)
 
         return respond
-
-    def _authorise(self, request: Request) -> None:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if not given:
-            raise ApiError(401, "Requires authentication")
-        matches = hmac.compare_digest(given.strip().encode(), self._token)
-        if scheme.lower() not in ("bearer", "token") or not matches:
-            raise ApiError(401, "Bad credentials")
-        if not self._limit.take():
-            raise ApiError(403, "API rate limit exceeded")
 
     def _finish(self, request: Request, answer: Answer) -> Response:
         headers = dict(answer.headers)
@@ -211,14 +204,14 @@ class Door:
         return Response(content, status, headers)
 
 
-async def _read(request: Request) -> Call:
+async def _read(request: Request, caller: str) -> Call:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise ApiError(413, "Payload too large")
     accept = request.headers.get("accept", "")
-    return Call(request.path_params, request.query_params, accept, bytes(body))
+    return Call(request.path_params, request.query_params, accept, bytes(body), caller)
 
 
 def _same(given: str, etag: str) -> bool:

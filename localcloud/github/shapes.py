@@ -15,6 +15,7 @@ from localcloud.github.records import (
     DeploymentStatus,
     IssueComment,
     Pull,
+    Record,
 )
 
 JSON = dict[str, Any]
@@ -54,9 +55,12 @@ class Shapes:
             "avatar_url": "",
             "url": url,
             "html_url": url,
-            "type": "User",
+            "type": "Bot" if login.endswith("[bot]") else "User",
             "site_admin": False,
         }
+
+    def _creator(self, record: Record) -> JSON:
+        return self.user(record.creator or self.owner)
 
     def repository(self) -> JSON:
         """The repository."""
@@ -160,7 +164,7 @@ class Shapes:
             "context": status.context,
             "created_at": timestamp(status.created_at),
             "updated_at": timestamp(status.created_at),
-            "creator": self.user(self.owner),
+            "creator": self._creator(status),
         }
 
     def deployment(self, deployment: Deployment) -> JSON:
@@ -177,7 +181,7 @@ class Shapes:
             "original_environment": deployment.environment,
             "environment": deployment.environment,
             "description": deployment.description,
-            "creator": self.user(self.owner),
+            "creator": self._creator(deployment),
             "created_at": timestamp(deployment.created_at),
             "updated_at": timestamp(deployment.created_at),
             "statuses_url": f"{url}/statuses",
@@ -201,7 +205,7 @@ class Shapes:
             "target_url": status.log_url,
             "deployment_url": url,
             "repository_url": self.url,
-            "creator": self.user(self.owner),
+            "creator": self._creator(status),
             "created_at": timestamp(status.created_at),
             "updated_at": timestamp(status.created_at),
         }
@@ -224,7 +228,7 @@ class Shapes:
             "url": url,
             "html_url": url,
             "body": comment.body,
-            "user": self.user(self.owner),
+            "user": self._creator(comment),
             "author_association": "OWNER",
             "created_at": timestamp(comment.created_at),
             "updated_at": timestamp(comment.updated_at),
@@ -245,7 +249,7 @@ class Shapes:
             "draft": False,
             "title": pull.title,
             "body": pull.body,
-            "user": self.user(self.owner),
+            "user": self._creator(pull),
             "head": self._side(pull.head, pull.head_sha),
             "base": self._side(pull.base, pull.base_sha),
             "created_at": timestamp(pull.created_at),

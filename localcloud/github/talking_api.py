@@ -48,7 +48,7 @@ def create_status(hub: Hub, call: Call) -> Answer:
     if len(same) >= MAX_STATUSES:
         message = "This SHA and context has reached the maximum number of statuses."
         raise ApiError(422, "Validation Failed", [message])
-    status = hub.store.add(CommitStatus(key=sha, **request.model_dump()))
+    status = hub.store.add(CommitStatus(key=sha, creator=call.caller, **request.model_dump()))
     return Answer(hub.shapes.status(status), 201)
 
 
@@ -85,7 +85,7 @@ def create_commit_comment(hub: Hub, call: Call) -> Answer:
     """POST .../commits/{sha}/comments"""
     request = call.parse(NewCommitComment)
     sha = resolve(hub, call.path["ref"])
-    comment = hub.store.add(CommitComment(key=sha, **request.model_dump()))
+    comment = hub.store.add(CommitComment(key=sha, creator=call.caller, **request.model_dump()))
     return Answer(hub.shapes.commit_comment(comment), 201)
 
 
@@ -99,7 +99,7 @@ def create_issue_comment(hub: Hub, call: Call) -> Answer:
     """POST .../issues/{number}/comments; pull requests are the only issues here"""
     request = call.parse(NewIssueComment)
     number = _issue(hub, call)
-    comment = hub.store.add(IssueComment(key=number, body=request.body))
+    comment = hub.store.add(IssueComment(key=number, body=request.body, creator=call.caller))
     return Answer(hub.shapes.issue_comment(comment), 201)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -13,6 +14,7 @@ from gidgethub.httpx import GitHubAPI
 from pydantic import BaseModel, ValidationError
 
 from tuneops.config_file import MAX_BYTES
+from tuneops.gitops.login import LoginError, make_login
 from tuneops.gitops.snapshot import File, Proposal, Snapshot, merged
 from tuneops.settings import Settings
 
@@ -45,6 +47,7 @@ class GitHub:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._login = make_login(settings)
         self._repository = f"/repos/{settings.github_repository}"
 
     def snapshot(self) -> Snapshot:
@@ -179,23 +182,32 @@ class GitHub:
         return base64.b64decode(blob["content"])
 
     async def _session(self, work: Callable[[GitHubAPI], Awaitable[T]]) -> T:
+        try:
+            return await self._signed_in(work)
+        except LoginError as error:
+            raise GitHubError(str(error)) from error
+        except (gidgethub.GitHubException, httpx2.HTTPError) as error:
+            raise GitHubError(f"{type(error).__name__}: {error}"[:300]) from error
+        except (KeyError, TypeError, ValueError, ValidationError) as error:
+            raise GitHubError(f"unexpected answer ({type(error).__name__})") from error
+
+    async def _signed_in(self, work: Callable[[GitHubAPI], Awaitable[T]]) -> T:
+        """The work's result; begun again, once, with a new token if GitHub refuses the old."""
         async with self._api() as api:
+            token = api.oauth_token = await self._login.token(api)
             try:
                 return await work(api)
-            except (gidgethub.GitHubException, httpx2.HTTPError) as error:
-                raise GitHubError(f"{type(error).__name__}: {error}"[:300]) from error
-            except (KeyError, TypeError, ValueError, ValidationError) as error:
-                raise GitHubError(f"unexpected answer ({type(error).__name__})") from error
+            except gidgethub.BadRequest as error:
+                if error.status_code != HTTPStatus.UNAUTHORIZED:
+                    raise
+                self._login.refused(token)
+            api.oauth_token = await self._login.token(api)
+            return await work(api)
 
     @asynccontextmanager
     async def _api(self) -> AsyncIterator[GitHubAPI]:
         async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
-            yield GitHubAPI(
-                client,
-                "tuneops",
-                oauth_token=self._settings.github_token.get_secret_value(),
-                base_url=self._settings.github_api_url.rstrip("/"),
-            )
+            yield GitHubAPI(client, "tuneops", base_url=self._settings.github_api_url.rstrip("/"))
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

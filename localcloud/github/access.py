@@ -1,0 +1,77 @@
+"""Who may call: the owner by its token, the App by its signature, its installation by a token."""
+
+import hmac
+import re
+
+from starlette.requests import Request
+
+from localcloud.connection import GitHub
+from localcloud.github.app_jwt import AppVerifier
+from localcloud.github.rest import ApiError
+from localcloud.github.tokens import InstallationTokens
+
+PERMISSIONS = {
+    "contents": "read",
+    "deployments": "write",
+    "metadata": "read",
+    "pull_requests": "write",
+    "statuses": "write",
+}
+"""What the App may do with the repository."""
+
+_WRITES = re.compile(r"/statuses/|/deployments|/issues/|/pulls(/\d+)?$")
+_HIDDEN = "/hooks"
+
+
+class Access:
+    """Each method gives the login of the caller, or raises ApiError."""
+
+    def __init__(self, github: GitHub, tokens: InstallationTokens) -> None:
+        self._owner = github.repository.split("/")[0]
+        self._bot = f"{github.app.slug}[bot]"
+        self._prefix = f"/repos/{github.repository}"
+        self._token = github.token.encode()
+        self._tokens = tokens
+        self._verifier = AppVerifier(github.app)
+
+    def anyone(self, request: Request) -> str:
+        """Whoever has a token that is valid."""
+        given = _given(request)
+        if hmac.compare_digest(given.encode(), self._token):
+            return self._owner
+        if self._tokens.valid(given):
+            return self._bot
+        raise ApiError(401, "Bad credentials")
+
+    def owner(self, request: Request) -> str:
+        """The owner alone."""
+        if self.anyone(request) != self._owner:
+            raise _forbidden()
+        return self._owner
+
+    def repository(self, request: Request) -> str:
+        """The owner, or the installation where its permissions suffice."""
+        caller = self.anyone(request)
+        path = request.url.path.partition(self._prefix)[2]
+        reads = request.method in ("GET", "HEAD") and not path.startswith(_HIDDEN)
+        if caller == self._owner or reads or _WRITES.match(path):
+            return caller
+        raise _forbidden()
+
+    def app(self, request: Request) -> str:
+        """The App itself."""
+        self._verifier.verify(_given(request))
+        return self._bot
+
+
+def _given(request: Request) -> str:
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if not given:
+        raise ApiError(401, "Requires authentication")
+    if scheme.lower() not in ("bearer", "token"):
+        raise ApiError(401, "Bad credentials")
+    return given.strip()
+
+
+def _forbidden() -> ApiError:
+    return ApiError(403, "Resource not accessible by integration")

@@ -1,0 +1,94 @@
+"""Endpoints of the App: itself, its installation and the installation's tokens."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from localcloud.connection import GitHubApp
+from localcloud.github.access import PERMISSIONS
+from localcloud.github.hub import Hub
+from localcloud.github.rest import Answer, Call, not_found
+from localcloud.github.shapes import timestamp
+from localcloud.github.tokens import InstallationTokens
+
+
+class Lifetime(BaseModel):
+    """PUT /_installation_tokens"""
+
+    seconds: Annotated[int, Field(ge=0, le=3600)]
+
+
+class AppsApi:
+    """The one App, installed on the one repository."""
+
+    def __init__(self, app: GitHubApp, tokens: InstallationTokens) -> None:
+        self._app = app
+        self._tokens = tokens
+
+    def get_app(self, hub: Hub, call: Call) -> Answer:
+        """GET /app"""
+        return Answer(
+            {
+                "id": self._app.id,
+                "client_id": self._app.client_id,
+                "slug": self._app.slug,
+                "node_id": f"A_{self._app.id}",
+                "owner": hub.shapes.user(hub.shapes.owner),
+                "name": self._app.slug,
+                "description": "",
+                "html_url": f"{hub.shapes.api_url}/apps/{self._app.slug}",
+                "permissions": PERMISSIONS,
+                "events": [],
+                "installations_count": 1,
+            }
+        )
+
+    def get_installation(self, hub: Hub, call: Call) -> Answer:
+        """GET /repos/{owner}/{repo}/installation"""
+        if f"{call.path['owner']}/{call.path['repo']}" != hub.shapes.full_name:
+            raise not_found()
+        return Answer(self._installation(hub))
+
+    def _installation(self, hub: Hub) -> dict[str, Any]:
+        number = self._app.installation_id
+        return {
+            "id": number,
+            "account": hub.shapes.user(hub.shapes.owner),
+            "repository_selection": "selected",
+            "access_tokens_url": f"{hub.shapes.api_url}/app/installations/{number}/access_tokens",
+            "app_id": self._app.id,
+            "app_slug": self._app.slug,
+            "target_type": "User",
+            "permissions": PERMISSIONS,
+            "events": [],
+            "suspended_at": None,
+        }
+
+    def create_token(self, hub: Hub, call: Call) -> Answer:
+        """POST /app/installations/{id}/access_tokens"""
+        if call.number("id") != self._app.installation_id:
+            raise not_found()
+        token = self._tokens.issue()
+        document = {
+            "token": token.text,
+            "expires_at": timestamp(token.expires_at),
+            "permissions": PERMISSIONS,
+            "repository_selection": "selected",
+        }
+        return Answer(document, 201)
+
+    def list_tokens(self, hub: Hub, call: Call) -> Answer:
+        """GET /_installation_tokens, for tests: when each ends, oldest first"""
+        ends = [{"expires_at": timestamp(token.expires_at)} for token in self._tokens.issued]
+        return Answer(ends)
+
+    def set_lifetime(self, hub: Hub, call: Call) -> Answer:
+        """PUT /_installation_tokens, for tests: how long the next ones live"""
+        self._tokens.lifetime = timedelta(seconds=call.parse(Lifetime).seconds)
+        return Answer(status=204)
+
+    def revoke_tokens(self, hub: Hub, call: Call) -> Answer:
+        """DELETE /_installation_tokens, for tests: none that was issued is taken any more"""
+        self._tokens.revoke()
+        return Answer(status=204)

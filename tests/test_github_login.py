@@ -1,0 +1,218 @@
+"""TuneOps at GitHub, as an App and with a token: over HTTP, against the local cloud."""
+
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from localcloud.connection import Connection
+from localcloud.manifest import Manifest
+from tests.cloud import Cloud, config
+from tuneops import documents
+from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.queue import RepositoryRequest
+from tuneops.release import Desired
+from tuneops.services import Services
+from tuneops.settings import Settings
+from tuneops.sync import sync_repository
+
+KEY_SETTING = "TUNEOPS_GITHUB_APP_PRIVATE_KEY"
+RSA = rsa.generate_private_key(65537, 2048)
+PEM = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL)
+STRANGE = RSA.private_bytes(*PEM, NoEncryption()).decode()
+LOCKED = RSA.private_bytes(*PEM, BestAvailableEncryption(b"password")).decode()
+CURVE = ec.generate_private_key(ec.SECP256R1()).private_bytes(*PEM, NoEncryption()).decode()
+PUBLIC = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A local cloud of storage and GitHub."""
+    cloud = Cloud(tmp_path_factory.mktemp("hub"))
+    cloud.up("--parts", "storage,platform")
+    yield cloud
+    cloud.down()
+
+
+def tokens(hub: Cloud, method: str, **body: Any) -> httpx2.Response:
+    """The local GitHub's administration of installation tokens."""
+    github = hub.connection["github"]
+    answer = httpx2.request(
+        method,
+        f"{github['api_url']}/_installation_tokens?per_page=100",
+        json=body or None,
+        headers={"Authorization": f"Bearer {github['token']}"},
+    )
+    return answer.raise_for_status()
+
+
+@pytest.fixture(autouse=True)
+def tokens_of_an_hour(hub: Cloud) -> None:
+    tokens(hub, "PUT", seconds=3600)
+
+
+def settings(hub: Cloud, **changes: Any) -> Settings:
+    """Those of the App, and what is different."""
+    github = hub.connection["github"]
+    given = {
+        "subscription_id": "s",
+        "resource_group": "g",
+        "workspace": "w",
+        "github_api_url": github["api_url"],
+        "github_repository": github["repository"],
+        "github_app_id": str(github["app"]["id"]),
+        "github_app_private_key": github["app"]["private_key"],
+        "github_webhook_secret": "secret",
+    }
+    return Settings(**{**given, **changes})
+
+
+def issued(hub: Cloud) -> int:
+    """How many installation tokens there were."""
+    return len(tokens(hub, "GET").json())
+
+
+def head(hub: Cloud) -> str:
+    """The newest commit."""
+    return str(hub.github("branches/main")["commit"]["sha"])
+
+
+def test_a_sync_reads_and_tells_as_the_app(hub: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection.load(hub.state)
+    environment = Manifest.load(connection.manifest_file).app_environment(connection)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    commit = hub.merge({"bot.yaml": config("bot"), "broken.yaml": "name: broken\n"})
+    services = Services(Settings())
+    sync_repository(RepositoryRequest(), services)
+    wanted = services.store.read(documents.desired("bot"), Desired)
+    assert wanted is not None
+    assert wanted.value.commit == commit
+    (status,) = hub.github(f"commits/{commit}/statuses")
+    assert status["state"] == "failure"
+    assert status["creator"]["login"] == "tuneops[bot]"
+
+
+def test_a_pull_request_is_read_and_commented_on_as_the_app(hub: Cloud) -> None:
+    hub.merge({"base.yaml": config("base")})
+    proposed = hub.propose("idea", {"idea.yaml": config("idea")})
+    number = hub.github("pulls", {"title": "Idea", "head": "idea", "base": "main"})["number"]
+    github = GitHub(settings(hub))
+    proposal = github.proposal(number)
+    assert proposal is not None
+    assert proposal.head == proposed
+    for text in ("mark: first", "mark: second"):
+        github.comment(number, "mark", text)
+    (comment,) = hub.github(f"issues/{number}/comments")
+    assert (comment["body"], comment["user"]["login"]) == ("mark: second", "tuneops[bot]")
+
+
+def test_a_deployment_is_the_apps(hub: Cloud) -> None:
+    told = {"description": "", "url": "https://studio", "log_url": "https://log"}
+    GitHub(settings(hub)).set_deployment(head(hub), "idea", state="success", **told)
+    (made,) = hub.github("deployments?environment=idea")
+    (status,) = hub.github(f"deployments/{made['id']}/statuses")
+    assert {each["creator"]["login"] for each in (made, status)} == {"tuneops[bot]"}
+
+
+def test_a_token_is_kept_until_shortly_before_its_end(hub: Cloud) -> None:
+    github, before = GitHub(settings(hub)), issued(hub)
+    files = github.snapshot().files
+    assert set(github.contents(files)) == {file.path for file in files}
+    github.set_status(head(hub), state="pending", context="c", description="d", url="")
+    assert issued(hub) == before + 1
+    tokens(hub, "PUT", seconds=299)
+    short = GitHub(settings(hub))
+    short.snapshot()
+    short.snapshot()
+    assert issued(hub) == before + 3
+
+
+def test_a_refused_token_is_renewed_once(hub: Cloud) -> None:
+    github = GitHub(settings(hub))
+    github.snapshot()
+    before = issued(hub)
+    tokens(hub, "DELETE")
+    github.set_status(head(hub), state="pending", context="again", description="d", url="")
+    assert issued(hub) == before + 1
+    assert "again" in {one["context"] for one in hub.github(f"commits/{head(hub)}/statuses")}
+    tokens(hub, "DELETE")
+    tokens(hub, "PUT", seconds=0)
+    with pytest.raises(GitHubError, match="Bad credentials"):
+        github.snapshot()
+    assert issued(hub) == before + 2
+
+
+@pytest.mark.parametrize("change", ["\\n", "\r\n"])
+def test_line_breaks_of_the_key_may_be_written_otherwise(hub: Cloud, change: str) -> None:
+    key = hub.connection["github"]["app"]["private_key"].replace("\n", change)
+    assert GitHub(settings(hub, github_app_private_key=key)).snapshot().commit == head(hub)
+
+
+def test_the_app_may_be_named_by_its_client_id_and_installation(hub: Cloud) -> None:
+    app = hub.connection["github"]["app"]
+    given = {
+        "github_app_id": app["client_id"],
+        "github_installation_id": app["installation_id"],
+    }
+    assert GitHub(settings(hub, **given)).snapshot().commit == head(hub)
+
+
+def test_a_token_opens_github_too(hub: Cloud) -> None:
+    way = {"github_app_id": "", "github_app_private_key": ""}
+    token, wrong = hub.connection["github"]["token"], f"ghp_{'x' * 36}"
+    assert GitHub(settings(hub, **way, github_token=token)).snapshot().commit == head(hub)
+    with pytest.raises(GitHubError, match="refuses TUNEOPS_GITHUB_TOKEN: set it to") as caught:
+        GitHub(settings(hub, **way, github_token=wrong)).snapshot()
+    assert wrong not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param(
+            {"github_app_private_key": STRANGE},
+            rf"the signature of .*: set {KEY_SETTING}",
+            id="key",
+        ),
+        pytest.param({"github_app_id": "7"}, "the GitHub App 7: mend .*_APP_ID", id="app"),
+        pytest.param(
+            {"github_repository": "contoso/other"},
+            "1001 is not installed on contoso/other: install it there",
+            id="not installed",
+        ),
+        pytest.param(
+            {"github_installation_id": 7},
+            "has no installation 7: mend TUNEOPS_GITHUB_INSTALLATION_ID or leave it out",
+            id="installation",
+        ),
+        *(
+            pytest.param({"github_app_private_key": key}, f"{KEY_SETTING} is no RSA", id=name)
+            for name, key in {
+                "nonsense": "TOPSECRET",
+                "cut": STRANGE[:400],
+                "encrypted": LOCKED,
+                "other kind": CURVE,
+                "public": PUBLIC,
+            }.items()
+        ),
+    ],
+)
+def test_a_refusal_says_which_setting_to_mend(
+    hub: Cloud, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(GitHubError, match=said) as caught:
+        GitHub(settings(hub, **changes)).snapshot()
+    shown = "".join(traceback.format_exception(caught.value))
+    key = [line for line in str(changes.get("github_app_private_key", "")).splitlines() if line]
+    assert not [line for line in key if line in shown and "-----" not in line]
