@@ -3,9 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import httpx2
 import pytest
 from azure.storage.queue import QueueClient
 
@@ -15,9 +13,10 @@ from tuneops import documents, planning
 from tuneops.azureml import jobs
 from tuneops.policy import InForce, Policy
 from tuneops.policy_file import parse_policy
-from tuneops.queue import ProjectRequest, RepositoryRequest
+from tuneops.queue import ProjectRequest, PullRequestRequest, RepositoryRequest
 from tuneops.reconcile import reconcile_project
 from tuneops.release import Phase, Project, Release
+from tuneops.review import review_pull_request
 from tuneops.services import Services
 from tuneops.status import ProjectStatus, read_status
 from tuneops.sync import sync_repository
@@ -54,7 +53,7 @@ def test_a_policy_comes_into_force_with_its_commit(azure: Cloud, working: Servic
     broken = azure.merge({POLICY: "max_nodes: many\n"})
     assert synced(working) == (Policy(max_nodes=2), set())
     assert synced(working) == (Policy(max_nodes=2), set())
-    (status,) = statuses(azure, broken)
+    (status,) = azure.github(f"commits/{broken}/statuses")
     assert (status["context"], status["state"]) == ("tuneops/policy", "failure")
     assert (
         "tuneops-policy.yaml:1: max_nodes: Input should be a valid integer"
@@ -70,14 +69,17 @@ def test_a_policy_comes_into_force_with_its_commit(azure: Cloud, working: Servic
     assert synced(working) == (Policy(), {"one"})
 
 
-def statuses(azure: Cloud, commit: str) -> list[dict[str, Any]]:
-    github = azure.connection["github"]
-    answer = httpx2.get(
-        f"{github['api_url']}/repos/{github['repository']}/commits/{commit}/statuses",
-        headers={"authorization": f"Bearer {github['token']}"},
-    )
-    found: list[dict[str, Any]] = answer.json()
-    return found
+def test_a_pull_request_is_held_against_the_policy_that_it_leaves(
+    azure: Cloud, working: Services
+) -> None:
+    serverless = config("idea", compute={"name": "serverless"}, training={})
+    head = azure.propose("idea", {"idea.yaml": serverless, POLICY: "max_epochs: 2\n"})
+    pull = azure.github("pulls", {"title": "Idea", "head": "idea", "base": "main"})["number"]
+    review_pull_request(PullRequestRequest(number=pull), working)
+    (status,) = azure.github(f"commits/{head}/statuses")
+    assert (status["state"], status["description"]) == ("failure", "can't be carried out: idea")
+    (comment,) = azure.github(f"issues/{pull}/comments")
+    assert "training.parameters.num_train_epochs: 3 is more than max_epochs" in comment["body"]
 
 
 def training(services: Services, name: str) -> Release:
