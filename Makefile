@@ -33,6 +33,7 @@ format: $(VENV)/.dev
 
 schema: $(VENV)/.demo
 	$(BIN)/tuneops schema > schemas/project.schema.json
+	$(BIN)/tuneops schema policy > schemas/policy.schema.json
 
 # Needs uv; requirements.txt is the part of the lock that Azure Functions installs.
 lock:

@@ -13,6 +13,7 @@ from tuneops import actions, names
 from tuneops.actions import Action
 from tuneops.decide import decide
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
+from tuneops.policy import Freeze, Verdict
 from tuneops.release import (
     DataJob,
     Desired,
@@ -36,6 +37,10 @@ CONFIGS = (
     "compute: {cluster: {size: Standard_NC24ads_A100_v4}}\n",
     "rollout: {keep_previous_minutes: 1}\n",
 )
+FREEZE = Freeze.model_validate(
+    {"from": "2026-01-01T00:00Z", "until": "2027-01-01T00:00Z", "reason": "a year off"}
+)
+VERDICTS = (Verdict(), Verdict(), Verdict(("nodes: too many",)), Verdict(freeze=FREEZE))
 
 
 class ViolationError(AssertionError):
@@ -66,6 +71,7 @@ class Simulator:
         self.etag = 0
         self.commit = 0
         self.newest_base = "m/1"
+        self.verdict = Verdict()
         self.desired = self._desired(CONFIGS[0], data=False)
 
     def _desired(self, extra: str | None, *, data: bool) -> Desired:
@@ -84,10 +90,12 @@ class Simulator:
         return self.releases.get(self.project.current or 0)
 
     def people(self) -> None:
-        """Now and then somebody changes the config, uploads data, or deletes the config."""
+        """Now and then somebody changes the config, the policy or data, or deletes the config."""
         if self.random.random() > 0.04:
             return
         choice = self.random.random()
+        if self.random.random() < 0.3:
+            self.verdict = self.random.choice(VERDICTS)
         if choice < 0.4:
             self.etag += 1
         if choice < 0.1:
@@ -132,7 +140,7 @@ class Simulator:
         """What `tuneops.observe` would see."""
         release = self.release
         if release is None or release.phase == Phase.RETIRED:
-            return Observed(live_release=self.project.live)
+            return Observed(live_release=self.project.live, verdict=self.verdict)
         planned = release.training is not None
         stale = (self.azure.endpoints.get(n) for n in self.project.endpoints)
         return Observed(
@@ -143,11 +151,13 @@ class Simulator:
             live_release=self.project.live,
             cluster=self.azure.cluster,
             newest_base_model=self.newest_base if release.phase == Phase.LIVE else "",
+            verdict=self.verdict,
         )
 
     def step(self) -> Action:
         """One pass: look, decide, act; the record of what was done may be lost."""
         action = decide(self.desired, self.release, self.observe(), self.now)
+        self._check_policy(action)
         if isinstance(action, actions.Idle | actions.Wait):
             return action
         if isinstance(action, actions.StartRelease):
@@ -184,8 +194,8 @@ class Simulator:
         match action:
             case actions.Advance(phase, reason):
                 return release.advance(phase, self.now, reason)
-            case actions.Fail(reason):
-                return release.advance(Phase.FAILED, self.now, reason)
+            case actions.Fail(reason, by_policy):
+                return release.advance(Phase.FAILED, self.now, reason).replace(forbidden=by_policy)
             case actions.PrepareData() if self._is_too_large(release):
                 return release.replace(data_job=DataJob(key=names.digest(release.source.version)))
             case actions.NextDataAttempt():
@@ -325,9 +335,19 @@ class Simulator:
         if len(digests) != len(set(digests)):
             raise ViolationError(f"two jobs for one training digest: {good}")
 
+    def _check_policy(self, action: Action) -> None:
+        """What must not be done as the policy is now."""
+        submits = isinstance(action, actions.SubmitJob | actions.SubmitDataJob)
+        if submits and self.verdict != Verdict():
+            raise ViolationError(f"submitted in spite of {self.verdict}")
+        ends = isinstance(action, actions.Advance) and action.phase == Phase.SUPERSEDED
+        if self.verdict.freeze and (ends or isinstance(action, actions.StartRelease)):
+            raise ViolationError(f"{action} while it is frozen")
+
     def settle(self, limit: int = 400) -> None:
         """Nobody changes anything and nothing fails any more: an end must come, and be clean."""
         self.calm = True
+        self.verdict = Verdict()
         quiet = 0
         for _ in range(limit):
             self.time_passes()
@@ -346,6 +366,8 @@ class Simulator:
             return
         if self.desired.source and release.fingerprint != self.desired.fingerprint:
             raise ViolationError("what is desired has no release")
+        if release.forbidden:
+            raise ViolationError("what the policy allows again has no release")
         if release.phase == Phase.LIVE:
             (endpoint,) = self.azure.endpoints.values()
             if [d.name for d in endpoint.deployments] != [release.deployment_name]:

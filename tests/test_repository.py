@@ -6,6 +6,7 @@ import pytest
 
 from tuneops.gitops.repository import Repository, changed_files, is_skipped, read_commit
 from tuneops.gitops.snapshot import File, Snapshot
+from tuneops.policy import Policy
 from tuneops.release import Desired
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,6 +67,33 @@ def test_a_broken_file_keeps_its_project_and_is_complained_of_once() -> None:
     assert commit(two, {"a.yaml": text("aa", "x: 1\n")}, 3)[0].outbox == two.outbox
     _, mended = commit(two, {"a.yaml": text("aa")}, 4)
     assert set(mended) == {"aa"}
+
+
+POLICY = "tuneops-policy.yaml"
+
+
+def test_a_policy_is_in_force_until_another_one_can_be_read_or_its_file_is_gone() -> None:
+    one, desired = commit(Repository(), {"a.yaml": text("aa"), POLICY: "max_nodes: 2\n"})
+    assert set(desired) == {"aa"}
+    assert one.policy == Policy(max_nodes=2)
+    two, desired = commit(one, {"a.yaml": text("aa"), POLICY: "max_node: 1\n"}, 2)
+    assert desired == {}
+    assert two.policy == Policy(max_nodes=2)
+    (complaint,) = two.outbox
+    assert complaint.title == "policy: tuneops-policy.yaml is not valid"
+    assert complaint.text.startswith("tuneops-policy.yaml:1: max_node: unknown key; did you mean")
+    assert complaint.commit == f"{2:040d}"
+    three, _ = commit(two, {"a.yaml": text("aa"), POLICY: "max_node: 1\n"}, 3)
+    assert three.outbox == two.outbox
+    assert three.policy == Policy(max_nodes=2)
+    assert commit(three, {"a.yaml": text("aa")}, 4)[0].policy == Policy()
+    assert commit(three, {POLICY: ""}, 4)[0].policy == Policy()
+
+
+def test_what_was_never_a_policy_forbids_nothing() -> None:
+    after, _ = commit(Repository(), {POLICY: "max_nodes: 1\n"}, problem="is a symbolic link")
+    assert after.policy == Policy()
+    assert after.files[POLICY].errors == ("tuneops-policy.yaml:1: is a symbolic link",)
 
 
 def test_a_project_may_move_to_another_file() -> None:

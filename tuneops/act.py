@@ -52,7 +52,9 @@ def _advance(action: actions.Advance, release: Release, s: Services, now: dateti
 
 
 def _fail(action: actions.Fail, release: Release, s: Services, now: datetime) -> Release:
-    return tell(release.advance(Phase.FAILED, now, action.reason), "failed", action.reason, now)
+    release = release.advance(Phase.FAILED, now, action.reason)
+    release = release.replace(forbidden=action.by_policy)
+    return tell(release, "failed", action.reason, now)
 
 
 def _prepare_data(action: Any, release: Release, s: Services, now: datetime) -> Release:

@@ -166,9 +166,10 @@ class Advance:
 
 @dataclass(frozen=True)
 class Fail:
-    """End the release; what is live stays live."""
+    """End the release; what is live stays live. `by_policy`: until the policy allows it."""
 
     reason: str
+    by_policy: bool = False
 
 
 Effect = (

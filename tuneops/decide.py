@@ -49,6 +49,7 @@ from tuneops.observed import (
     Endpoint,
     Observed,
 )
+from tuneops.permission import permitted, thaw
 from tuneops.release import Desired, Metrics, Phase, Release
 
 SMOKE_PAUSE = timedelta(seconds=5)
@@ -67,23 +68,36 @@ def decide(desired: Desired, release: Release | None, observed: Observed, now: d
 
     `release` is the project's newest, None before the first. `now` is an aware time.
     """
+    return permitted(_next(desired, release, observed, now), observed.verdict, now)
+
+
+def _next(desired: Desired, release: Release | None, observed: Observed, now: datetime) -> Action:
+    """The next action, as if everything were allowed; a freeze alone has its say before that.
+
+    While it lasts, what is under way is not made to wait for what may not begin.
+    """
     if desired.config is None:
         return _retire(desired, release, observed)
     if desired.config.suspend:
         return Idle(f"suspended by {desired.path}")
     if release is None or release.phase in (Phase.RETIRED, Phase.SUPERSEDED):
         return StartRelease() if desired.source else Idle("waiting for data")
-    if desired.source and _is_outdated(release, desired, observed):
+    freeze = observed.verdict.freeze
+    outdated = desired.source is not None and _is_outdated(release, desired, observed)
+    if outdated and not freeze:
         successor = _supersede(desired, release, observed)
         if successor is not None:
             return successor
-    return _BY_PHASE[release.phase](release, observed, now)
+    action = _BY_PHASE[release.phase](release, observed, now)
+    return thaw(freeze, now) if freeze and outdated and isinstance(action, Idle) else action
 
 
 def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool:
     """Whether something else is wanted than what the release is made of."""
     if desired.fingerprint != release.fingerprint:
         return True
+    if release.forbidden:
+        return not observed.verdict.violations
     follows = release.config.model.follow == "latest"
     return follows and release.phase.settled and _has_newer_base(release, observed)
 

@@ -1,6 +1,7 @@
 """Where each document is kept in the state container."""
 
 REPOSITORY = "repository.json"
+POLICY = "policy.json"
 PROJECTS = "projects/"
 
 

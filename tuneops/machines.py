@@ -1,7 +1,4 @@
-"""Where the steps of a training job run, and whether that can be.
-
-What `training.parameters` says of a step goes before what `compute` says of all.
-"""
+"""Whether the steps of a training job can run where they are to run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +7,12 @@ from tuneops import feasibility
 from tuneops.azureml import compute
 from tuneops.azureml.errors import RefusedError
 from tuneops.azureml.workspace import Workspace
-from tuneops.config import SERVERLESS, InstanceTypes, ProjectConfig
 from tuneops.config import Cluster as ClusterConfig
+from tuneops.config import ProjectConfig
 from tuneops.feasibility import Quota, Size
 from tuneops.observed import CANCELED, FAILED, Cluster
 from tuneops.parameters import Value
-
-FINETUNE = "finetune"
-STEPS = ("model_import", "preprocess", FINETUNE, "model_evaluation")
+from tuneops.places import FINETUNE, Place, places_of, stated
 
 
 @dataclass(frozen=True)
@@ -28,40 +23,6 @@ class Machines:
     nodes: int
     gpus: int
     note: str
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a step runs, and the fields of the config that say so; `size` only if serverless."""
-
-    compute: str
-    compute_field: str
-    size: str
-    size_field: str
-
-    @property
-    def serverless(self) -> bool:
-        return self.compute == SERVERLESS
-
-
-def _places(config: ProjectConfig) -> dict[str, _Place]:
-    """Where each step runs: what `training.parameters` says of it, else what `compute` says."""
-    given = config.training.parameters.given()
-    types = (config.compute.instance_types or InstanceTypes()).model_dump()
-    return {
-        step: _Place(
-            *_first(given, f"compute_{step}", config.compute.name, "compute.name"),
-            *_first(given, f"instance_type_{step}", types[step], f"compute.instance_types.{step}"),
-        )
-        for step in STEPS
-    }
-
-
-def _first(given: Mapping[str, Value], name: str, other: Value, field: str) -> tuple[str, str]:
-    """A value and where it stands: in `training.parameters` by this name, or in another field."""
-    return (
-        (str(given[name]), f"training.parameters.{name}") if name in given else (str(other), field)
-    )
 
 
 def trains_on(
@@ -78,11 +39,11 @@ def trains_on(
         UnavailableError: the workspace can't be asked now.
     """
     wanted, given = config.compute, config.training.parameters.given()
-    nodes, nodes_field = _first(given, "num_nodes_finetune", wanted.nodes, "compute.nodes")
-    gpus, gpus_field = _first(
+    nodes, nodes_field = stated(given, "num_nodes_finetune", wanted.nodes, "compute.nodes")
+    gpus, gpus_field = stated(
         given, "number_of_gpu_to_use_finetuning", wanted.gpus_per_node or 0, "compute.gpus_per_node"
     )
-    places = _places(config)
+    places = places_of(config.compute, given)
     for place in (place for place in places.values() if place.serverless):
         feasibility.find_size(place.size, sizes, place.size_field)
     on_clusters = {step: place for step, place in places.items() if not place.serverless}
@@ -113,7 +74,7 @@ def trains_on(
 
 
 def _cluster(
-    config: ProjectConfig, place: _Place, found: Cluster | None, nodes: int, nodes_field: str
+    config: ProjectConfig, place: Place, found: Cluster | None, nodes: int, nodes_field: str
 ) -> tuple[str, str, bool]:
     """The config field that decides the cluster's size, the size, and whether it is to be made."""
     described = config.compute.cluster if place.compute == config.compute.name else None
@@ -168,7 +129,8 @@ def inputs_of(config: ProjectConfig, machines: Machines) -> dict[str, Value]:
         "num_nodes_finetune": machines.nodes,
         "number_of_gpu_to_use_finetuning": machines.gpus,
     }
-    for step, place in _places(config).items():
+    given = config.training.parameters.given()
+    for step, place in places_of(config.compute, given).items():
         inputs[f"compute_{step}"] = place.compute
         if place.serverless:
             inputs[f"instance_type_{step}"] = place.size

@@ -1,7 +1,9 @@
-"""What Azure says is: the little of it that a decision needs."""
+"""What Azure says is, and what the policy says of it: the little that a decision needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from tuneops.policy import Verdict
 
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
@@ -122,3 +124,4 @@ class Observed:
     stale_endpoints: tuple[Endpoint, ...] = ()
     live_release: int | None = None
     newest_base_model: str = ""
+    verdict: Verdict = field(default_factory=Verdict)

@@ -8,6 +8,7 @@ import logging
 import random
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from tuneops.document import Document
 from tuneops.notify import messages, outbox
 from tuneops.observe import observe
 from tuneops.patience import wait
+from tuneops.policy import InForce, Verdict, verdict
 from tuneops.queue import ProjectRequest
 from tuneops.release import (
     Desired,
@@ -126,7 +128,15 @@ class _Pass:
         release = self.release.value if self.release else None
         workspace = self.services.workspace
         observed = observe(workspace, self.desired, self.project.value, release)
+        observed = replace(observed, verdict=self._verdict(release))
         return decide(self.desired, release, observed, self.clock())
+
+    def _verdict(self, release: Release | None) -> Verdict:
+        """What the policy says now; it is read each time, as it may have changed meanwhile."""
+        stored = self.services.store.read(documents.POLICY, InForce)
+        policy = (stored.value if stored else InForce()).policy
+        region = self.services.workspace.region if policy.allowed_regions else ""
+        return verdict(policy, release, region, self.clock())
 
     def _perform(self, action: Effect) -> None:
         log.info("project %s: %s", self.request.project, action)
@@ -226,14 +236,23 @@ class _Pass:
     def _note_waiting(self, action: Idle | Wait) -> None:
         """Remember since when the release waits for what; what troubled it is over."""
         if self.release is None:
-            if self.project.value.trouble:
-                self._save_project(self.project.value.replace(trouble=None))
+            self._note_before_first(action)
             return
         release = self.release.value.replace(trouble=None)
         if isinstance(action, Wait):
             self._save_release(wait(release, action, self.clock()))
         else:
             self._save_release(release.replace(waiting=None))
+
+    def _note_before_first(self, action: Idle | Wait) -> None:
+        """Without a release yet, what the project waits for is its trouble."""
+        project, trouble = self.project.value, None
+        if isinstance(action, Wait):
+            trouble = project.trouble
+            if trouble is None or trouble.message != action.reason:
+                trouble = Trouble(message=action.reason, since=self.clock(), count=0)
+        if trouble != project.trouble:
+            self._save_project(project.replace(trouble=trouble))
 
     def _pause(self, action: Idle | Wait) -> float | None:
         """The seconds that an action asks to wait, None for no end."""

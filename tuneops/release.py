@@ -255,7 +255,8 @@ class Waiting(Document):
 class Release(Document):
     """One release of a project, numbered from 1.
 
-    `repairs` counts what was done again in this phase after Azure had failed at it.
+    `repairs` counts what was done again in this phase after Azure had failed at it. `forbidden`:
+    it has failed because the policy does not allow it.
     """
 
     project: str
@@ -275,6 +276,7 @@ class Release(Document):
     smoke: Smoke = Smoke()
     pins: Pins = Pins()
     repairs: int = 0
+    forbidden: bool = False
     reported_base_model: str = ""
     outbox: tuple[Message, ...] = ()
     trouble: Trouble | None = None

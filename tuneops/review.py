@@ -12,6 +12,7 @@ from tuneops.gitops import review_text
 from tuneops.gitops.repository import Repository, changed_files, read_commit
 from tuneops.gitops.review_text import Finding
 from tuneops.outcome import outcome
+from tuneops.policy import Policy, violations
 from tuneops.queue import PullRequestRequest
 from tuneops.release import Desired, Project, Release
 from tuneops.services import Services
@@ -40,7 +41,7 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     contents = services.github.contents(wanted)
     after, desired = read_commit(before, proposal.snapshot, contents, datetime.now(UTC))
     errors = list(_new_errors(before, after))
-    findings = [_finding(each, services) for each in desired]
+    findings = [_finding(each, after.policy, services) for each in desired]
     text = review_text.comment(proposal.head, errors, findings)
     silent = not errors and not findings
     services.github.comment(proposal.number, review_text.MARK, text, only_update=silent)
@@ -57,8 +58,8 @@ def _new_errors(before: Repository, after: Repository) -> Iterator[str]:
             yield from state.errors
 
 
-def _finding(desired: Desired, services: Services) -> Finding:
-    """What becomes of one project."""
+def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:
+    """What becomes of one project, by the policy as the pull request leaves it."""
     stored = services.store.read(documents.project(desired.project), Project)
     project = stored.value if stored else Project(name=desired.project)
     newest = _newest(project, services)
@@ -72,8 +73,11 @@ def _finding(desired: Desired, services: Services) -> Finding:
     release = foreseen(desired, desired.config, project, services.workspace.id, data, now)
     try:
         plan = planning.plan(services.workspace, release)
+        region = services.workspace.region if policy.allowed_regions else ""
     except (RefusedError, UnavailableError) as error:
         return replace(about, problem=str(error))
+    if forbidden := violations(policy, desired.config, plan, region):
+        return replace(about, problem="; ".join(forbidden))
     before = (newest.config, newest.training) if newest else (None, None)
     return replace(about, outcome=outcome(desired.config, plan, *before), plan=plan, data=data)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from tuneops import documents
 from tuneops.gitops.repository import Repository, changed_files, is_skipped, read_commit
 from tuneops.notify import outbox
+from tuneops.policy import InForce
 from tuneops.queue import ProjectRequest, RepositoryRequest
 from tuneops.release import Desired
 from tuneops.services import Services
@@ -19,9 +20,9 @@ log = logging.getLogger(__name__)
 def sync_repository(request: RepositoryRequest, services: Services) -> None:
     """Read the configs at the head of the tracked branch and have changed projects looked at.
 
-    The head is read under a lease, so that of two syncs the later one sees the later commit. What
-    is desired is written first and the repository's own document last: after a crash the same
-    changes are found again.
+    The head is read under a lease, so that of two syncs the later one sees the later commit. The
+    policy is written first, then what is desired, and the repository's own document last: after a
+    crash the same changes are found again. Another policy concerns all projects.
 
     Raises:
         GitHubError: the repository can't be read now; the queue delivers the request again.
@@ -31,6 +32,7 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
             stored = services.store.read(documents.REPOSITORY, Repository)
             before = stored.value if stored else Repository()
             now, desired = _read(before, services)
+            services.store.update(documents.POLICY, InForce, lambda _: InForce(policy=now.policy))
             for wanted in desired:
                 _remember(wanted, services)
             delivered = outbox.deliver(now.outbox, services.channels, datetime.now(UTC))
@@ -41,7 +43,8 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
         services.queue.send(request, BUSY_SECONDS)
         return
     changed = {wanted.project for wanted in desired}
-    for name in sorted(changed | (_known(services) if request.all_projects else set())):
+    concerns_all = request.all_projects or now.policy != before.policy
+    for name in sorted(changed | (_known(services) if concerns_all else set())):
         services.queue.send(ProjectRequest(project=name))
 
 

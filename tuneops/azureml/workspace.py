@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.identity import DefaultAzureCredential
 
+from tuneops.azureml.errors import azure_errors
 from tuneops.settings import WorkspaceSettings, credential
 
 if TYPE_CHECKING:
@@ -62,8 +63,21 @@ class Workspace:
     @cached_property
     def mlflow_tracking_uri(self) -> str:
         """Where the workspace's runs are tracked."""
-        workspace = self.ml.workspaces.get(self._settings.workspace)
-        return str(workspace.mlflow_tracking_uri)
+        return str(self._resource.mlflow_tracking_uri)
+
+    @cached_property
+    def region(self) -> str:
+        """Where the workspace is, empty when Azure does not say.
+
+        Raises:
+            UnavailableError: the workspace can't be asked now.
+        """
+        with azure_errors("the workspace"):
+            return str(self._resource.location or "")
+
+    @cached_property
+    def _resource(self) -> Any:
+        return self.ml.workspaces.get(self._settings.workspace)
 
     def _registry(self, name: str) -> "MLClient":
         return _client(self._credential, self._settings, registry_name=name)

@@ -13,9 +13,10 @@ import httpx2
 from gidgethub.httpx import GitHubAPI
 from pydantic import BaseModel, ValidationError
 
-from tuneops.config_file import MAX_BYTES
+from tuneops import config_file, policy_file
 from tuneops.gitops.login import LoginError, make_login
 from tuneops.gitops.snapshot import File, Proposal, Snapshot, merged
+from tuneops.policy import FILE as POLICY_FILE
 from tuneops.settings import Settings
 
 TIMEOUT_SECONDS = 10
@@ -51,7 +52,7 @@ class GitHub:
         self._repository = f"/repos/{settings.github_repository}"
 
     def snapshot(self) -> Snapshot:
-        """The config files at the head of the tracked branch.
+        """The config files and the policy's at the head of the tracked branch.
 
         Raises:
             GitHubError: it could not be read whole.
@@ -172,7 +173,8 @@ class GitHub:
         if tree.truncated:
             raise GitHubError("the repository's tree is too large for one answer")
         folder = self._settings.config_folder.strip("/") + "/"
-        files = [_file(entry) for entry in tree.tree if _is_config(entry, folder)]
+        wanted = (entry for entry in tree.tree if _is_config(entry, folder) or _is_policy(entry))
+        files = [_file(entry) for entry in wanted]
         if len(files) > MAX_FILES:
             raise GitHubError(f"{folder} has {len(files)} files, at most {MAX_FILES} are read")
         return tuple(sorted(files, key=lambda file: file.path))
@@ -233,10 +235,15 @@ def _is_config(entry: _TreeEntry, folder: str) -> bool:
     )
 
 
+def _is_policy(entry: _TreeEntry) -> bool:
+    return entry.type == "blob" and entry.path == POLICY_FILE
+
+
 def _file(entry: _TreeEntry) -> File:
+    limit = policy_file.MAX_BYTES if _is_policy(entry) else config_file.MAX_BYTES
     problem = ""
     if entry.mode == "120000":
         problem = "is a symbolic link; put the file itself here"
-    elif (entry.size or 0) > MAX_BYTES:
-        problem = f"is larger than {MAX_BYTES // 1024} KiB"
+    elif (entry.size or 0) > limit:
+        problem = f"is larger than {limit // 1024} KiB"
     return File(entry.path, entry.sha, problem)

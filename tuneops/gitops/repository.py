@@ -8,21 +8,25 @@ from tuneops.config import ProjectConfig, UploadedData
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.document import Document
 from tuneops.gitops.snapshot import Snapshot
+from tuneops.policy import FILE as POLICY_FILE
+from tuneops.policy import Policy
+from tuneops.policy_file import parse_policy
 from tuneops.release import Desired, Message
 
 _SKIP = re.compile(r"^\s*tuneops:\s*skip\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 class FileState(Document):
-    """A config file as it was read last.
+    """A config file, or that of the policy, as it was read last.
 
-    A file with errors keeps the project and the data folder of its last good version: nothing that
-    is live depends on a typo.
+    A file with errors keeps the project and the data folder, or the policy, of its last good
+    version: nothing that is live depends on a typo.
     """
 
     sha: str
     project: str = ""
     data_path: str = ""
+    policy: Policy | None = None
     errors: tuple[str, ...] = ()
 
 
@@ -37,6 +41,12 @@ class Repository(Document):
     def projects(self) -> set[str]:
         """The projects that git has a file for."""
         return {state.project for state in self.files.values() if state.project}
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that git has a file for, else the one that allows everything."""
+        state = self.files.get(POLICY_FILE)
+        return (state and state.policy) or Policy()
 
     def projects_with_data(self, blob: str) -> set[str]:
         """The projects whose data folder the blob is in."""
@@ -101,6 +111,8 @@ def _read(
     path: str, sha: str, content: bytes, before: FileState | None
 ) -> tuple[FileState, ProjectConfig | None]:
     try:
+        if path == POLICY_FILE:
+            return FileState(sha=sha, policy=parse_policy(content, path)), None
         config = parse_config(content, path)
     except InvalidConfigError as error:
         return _broken(before, sha, [str(problem) for problem in error.errors]), None
@@ -120,12 +132,13 @@ def _complaints(before: Repository, now: Repository, at: datetime) -> Iterator[M
     """One message for each file that has become wrong, or wrong in another way."""
     for path, state in now.files.items():
         known = before.files.get(path)
+        subject = "policy" if path == POLICY_FILE else state.project or "config"
         if state.errors and (known is None or known.errors != state.errors):
             more = f" (and {len(state.errors) - 1} more)" if len(state.errors) > 1 else ""
             yield Message(
                 key=f"config_invalid:{path}:{state.sha}",
                 event="config_invalid",
-                title=f"{state.project or 'config'}: {path} is not valid",
+                title=f"{subject}: {path} is not valid",
                 text=f"{state.errors[0]}{more}",
                 at=at,
                 commit=now.commit,

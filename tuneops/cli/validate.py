@@ -1,0 +1,94 @@
+"""``tuneops validate`` and ``tuneops schema``."""
+
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tuneops import config_file, policy_file
+from tuneops.config_file import InvalidConfigError, parse_config
+from tuneops.policy import FILE as POLICY_FILE
+from tuneops.policy import Policy, violations
+from tuneops.policy_file import parse_policy
+
+
+class Kind(StrEnum):
+    """The files that have a schema."""
+
+    PROJECT = "project"
+    POLICY = "policy"
+
+
+def validate(
+    paths: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
+) -> None:
+    """Check config files; print every error with file, line and field, and exit 1 if there is one.
+
+    The policy, tuneops-policy.yaml, is checked when it is given, or is in the same folder or the
+    one above; configs are then held against it.
+
+    Example: tuneops validate finetune/
+    """
+    given = dict.fromkeys(file for path in paths for file in _files(path))
+    found = dict.fromkeys(file for path in paths for file in _policies(path))
+    configs = [file for file in given if file.name != POLICY_FILE]
+    policies = {file.resolve(): file for file in (*given, *found) if file.name == POLICY_FILE}
+    read = {file: _read_policy(file) for file in policies.values()}
+    errors = [problem for _, problems in read.values() for problem in problems]
+    for file in configs:
+        errors += _problems(file, [policy for policy, _ in read.values() if policy])
+    for problem in errors:
+        typer.echo(problem, err=True)
+    if not given:
+        typer.echo("no .yaml file there", err=True)
+    if errors or not given:
+        raise typer.Exit(1)
+    Console().print(f"{len(configs) + len(read)} valid")
+
+
+def schema(
+    kind: Annotated[Kind, typer.Argument(help="Which files it is for.")] = Kind.PROJECT,
+) -> None:
+    """Print the JSON Schema of a config file, or of the policy's, for editors.
+
+    Example: tuneops schema > schemas/project.schema.json
+    """
+    made = policy_file.json_schema() if kind == Kind.POLICY else config_file.json_schema()
+    sys.stdout.write(made)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
+    return [path]
+
+
+def _policies(path: Path) -> Iterator[Path]:
+    """The policy beside what is given, or in the folder above."""
+    folder = path if path.is_dir() else path.parent
+    yield from filter(Path.is_file, (folder / POLICY_FILE, folder.parent / POLICY_FILE))
+
+
+def _read_policy(file: Path) -> tuple[Policy | None, list[str]]:
+    """The policy, or what is wrong with its file."""
+    try:
+        return parse_policy(file.read_bytes(), str(file)), []
+    except InvalidConfigError as error:
+        return None, [str(problem) for problem in error.errors]
+    except OSError as error:
+        return None, [f"{file}: {error.strerror}"]
+
+
+def _problems(file: Path, policies: list[Policy]) -> list[str]:
+    try:
+        config = parse_config(file.read_bytes(), str(file))
+    except InvalidConfigError as error:
+        return [str(problem) for problem in error.errors]
+    except OSError as error:
+        return [f"{file}: {error.strerror}"]
+    forbidden = (each for policy in policies for each in violations(policy, config, None, ""))
+    return [f"{file}: {each}" for each in forbidden]

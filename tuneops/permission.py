@@ -1,0 +1,52 @@
+"""Holding back what the policy does not allow. Pure."""
+
+from datetime import datetime, timedelta
+
+from tuneops.actions import (
+    Action,
+    Advance,
+    CreateCluster,
+    CreateDeployment,
+    Fail,
+    PrepareData,
+    RepairDeployment,
+    ScaleCluster,
+    StartRelease,
+    SubmitDataJob,
+    SubmitJob,
+    Wait,
+)
+from tuneops.policy import Freeze, Verdict
+from tuneops.release import Phase
+
+_BEGINS = (StartRelease, SubmitDataJob, CreateCluster, SubmitJob)
+_COSTS = (
+    PrepareData,
+    SubmitDataJob,
+    CreateCluster,
+    ScaleCluster,
+    SubmitJob,
+    CreateDeployment,
+    RepairDeployment,
+)
+
+
+def permitted(action: Action, verdict: Verdict, now: datetime) -> Action:
+    """The action, or the end of the release that may not be, or the wait for the end of a freeze.
+
+    A release that adopts a job is held back when it would begin to look at it. People are told at
+    once of a release that a freeze stops on its way.
+    """
+    adopts = isinstance(action, Advance) and action.phase == Phase.TRAINING
+    if verdict.violations and (adopts or isinstance(action, _COSTS)):
+        said = "; ".join(verdict.violations)
+        return Fail(f"the policy does not allow it: {said}", by_policy=True)
+    if verdict.freeze and isinstance(action, _BEGINS):
+        begun = not isinstance(action, StartRelease)
+        return thaw(verdict.freeze, now, timedelta(0) if begun else None)
+    return action
+
+
+def thaw(freeze: Freeze, now: datetime, patience: timedelta | None = None) -> Wait:
+    """The wait for the end of a freeze."""
+    return Wait(str(freeze), (freeze.until - now).total_seconds(), patience)
