@@ -173,7 +173,9 @@ def away(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executo
     """A process whose hub this is: the hub's libraries ask which one when they are imported."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_ENDPOINT", hub.url)
+        # Where other tests have trained, the hub's libraries were told to stay at home.
         patch.setenv("HF_HUB_OFFLINE", "0")
+        patch.setenv("HF_DATASETS_OFFLINE", "0")
         patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("huggingface")))
         # The SDK leaves the name of the last test's cloud, which a new process can't know.
         patch.delenv("AZUREML_CURRENT_CLOUD", raising=False)

@@ -418,6 +418,24 @@ def test_plan_shows_every_input_with_who_decided_it(azure: Cloud, tmp_path: Path
     assert "1 x Standard_NC24ads_A100_v4" in table.output
 
 
+def test_plan_holds_configs_against_the_policy(azure: Cloud, tmp_path: Path) -> None:
+    folder = tmp_path / "finetune"
+    folder.mkdir()
+    (folder / "bot.yaml").write_text(
+        "name: bot\nmodel: {name: Phi-3-mini-4k-instruct}\ndata: {path: bot}\n"
+    )
+    policy = tmp_path / "tuneops-policy.yaml"
+    command = ["plan", str(folder), "--state", str(azure.state)]
+    for text, code, said in (
+        ("max_epochs: 2\n", 1, "bot.yaml: training.parameters.num_train_epochs"),
+        ("max_epoch: 2\n", 1, "did you mean 'max_epochs'?"),
+        ("max_epochs: 3\n", 2, "a model is trained"),
+    ):
+        policy.write_text(text)
+        done = CliRunner().invoke(app, command)
+        assert (done.exit_code, said in done.output) == (code, True), done.output
+
+
 def test_plan_of_what_can_not_be_done_exits_with_advice(azure: Cloud, tmp_path: Path) -> None:
     file = tmp_path / "bot.yaml"
     file.write_text(

@@ -1,6 +1,7 @@
 """``tuneops plan``."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from rich.text import Text
 from tuneops import planning
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
+from tuneops.cli.policies import policies_near, read_policy
 from tuneops.cli.target import (
     STATE,
     KeyOption,
@@ -32,6 +34,8 @@ from tuneops.document import Document
 from tuneops.foresight import foreseen
 from tuneops.outcome import SAID, Change, Kind, Outcome, outcome
 from tuneops.parameters import Origin
+from tuneops.policy import FILE as POLICY_FILE
+from tuneops.policy import Policy, violations
 from tuneops.release import Desired, Project, TrainingPlan
 from tuneops.settings import WorkspaceSettings
 from tuneops.status import ProjectStatus
@@ -76,8 +80,9 @@ def plan(
     """Show what configs would change, what they would train with, and whether it can be served.
 
     Nothing is submitted. Model and component are looked up, machines and quota checked, and each
-    project is set beside its newest release, if the running TuneOps can be asked. Every input of
-    the pipeline is shown with who decided its value.
+    project is set beside its newest release, if the running TuneOps can be asked, and held against
+    tuneops-policy.yaml beside the configs or in the folder above. Every input of the pipeline is
+    shown with who decided its value.
 
     Exits with 0 when there is nothing to do, 2 when something would change, 1 when a config can't
     be carried out.
@@ -85,9 +90,11 @@ def plan(
     Example: tuneops plan finetune/support-bot.yaml
     """
     configs = {file: _config(file) for file in _files(path)}
+    policies = _policies(path)
     workspace = Workspace(_settings(azure=azure, state=state))
     target = None if azure and not url else Target.find(url, key, state)
     planned = [_planned(file, config, workspace, target) for file, config in configs.items()]
+    _hold_against(policies, planned, configs, workspace)
     if as_json:
         shown = [each.model_dump(mode="json", exclude=_INTERNAL) for each in planned]
         typer.echo(json.dumps(shown, indent=2))
@@ -180,6 +187,31 @@ def _config(file: Path) -> ProjectConfig:
         raise fail(f"{file}: {error.strerror}") from error
 
 
+def _policies(path: Path) -> list[Policy]:
+    read = [read_policy(file) for file in policies_near(path)]
+    if errors := [problem for _, problems in read for problem in problems]:
+        raise fail("\n".join(errors))
+    return [policy for policy, _ in read if policy]
+
+
+def _hold_against(
+    policies: Sequence[Policy],
+    planned: Sequence[PlannedProject],
+    configs: Mapping[Path, ProjectConfig],
+    workspace: Workspace,
+) -> None:
+    """End with what the policy does not allow."""
+    region = workspace.region if any(policy.allowed_regions for policy in policies) else ""
+    forbidden = [
+        f"{each.file}: {violation}"
+        for policy in policies
+        for each, config in zip(planned, configs.values(), strict=True)
+        for violation in violations(policy, config, each.plan, region)
+    ]
+    if forbidden:
+        raise fail("\n".join(forbidden))
+
+
 def _known(project: str, target: Target | None) -> tuple[ProjectStatus | None, tuple[str, ...]]:
     """The running project; a note if nobody could be asked for it."""
     if target is None:
@@ -193,7 +225,8 @@ def _known(project: str, target: Target | None) -> tuple[ProjectStatus | None, t
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = sorted(file for kind in ("*.yaml", "*.yml") for file in path.rglob(kind))
+    found = (file for kind in ("*.yaml", "*.yml") for file in path.rglob(kind))
+    files = sorted(file for file in found if file.name != POLICY_FILE)
     if not files:
         raise fail(f"{path} has no config file: none ends in .yaml or .yml")
     return files

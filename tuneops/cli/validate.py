@@ -1,7 +1,6 @@
 """``tuneops validate`` and ``tuneops schema``."""
 
 import sys
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +9,10 @@ import typer
 from rich.console import Console
 
 from tuneops import config_file, policy_file
+from tuneops.cli.policies import policies_near, read_policy
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, violations
-from tuneops.policy_file import parse_policy
 
 
 class Kind(StrEnum):
@@ -34,10 +33,10 @@ def validate(
     Example: tuneops validate finetune/
     """
     given = dict.fromkeys(file for path in paths for file in _files(path))
-    found = dict.fromkeys(file for path in paths for file in _policies(path))
+    found = dict.fromkeys(file for path in paths for file in policies_near(path))
     configs = [file for file in given if file.name != POLICY_FILE]
     policies = {file.resolve(): file for file in (*given, *found) if file.name == POLICY_FILE}
-    read = {file: _read_policy(file) for file in policies.values()}
+    read = {file: read_policy(file) for file in policies.values()}
     errors = [problem for _, problems in read.values() for problem in problems]
     for file in configs:
         errors += _problems(file, [policy for policy, _ in read.values() if policy])
@@ -65,22 +64,6 @@ def _files(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
     return [path]
-
-
-def _policies(path: Path) -> Iterator[Path]:
-    """The policy beside what is given, or in the folder above."""
-    folder = path if path.is_dir() else path.parent
-    yield from filter(Path.is_file, (folder / POLICY_FILE, folder.parent / POLICY_FILE))
-
-
-def _read_policy(file: Path) -> tuple[Policy | None, list[str]]:
-    """The policy, or what is wrong with its file."""
-    try:
-        return parse_policy(file.read_bytes(), str(file)), []
-    except InvalidConfigError as error:
-        return None, [str(problem) for problem in error.errors]
-    except OSError as error:
-        return None, [f"{file}: {error.strerror}"]
 
 
 def _problems(file: Path, policies: list[Policy]) -> list[str]:
