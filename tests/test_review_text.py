@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.config_text import config_of
 from tests.test_outcome import plan_of
 from tuneops.gitops.review_text import MARK, MAX_COMMENT, Finding, code, comment, verdict
-from tuneops.gitops.snapshot import File, Snapshot, merged
+from tuneops.gitops.snapshot import File, Snapshot, merged, touched
 from tuneops.outcome import outcome
 
 RESIZED = config_of("bot", "deployment: {instance_count: 2}\n")
@@ -65,5 +65,7 @@ def test_a_pull_request_changes_only_what_it_changes() -> None:
     ancestor = snapshot(kept="1", changed="1", removed="1", moved_on="1")
     head = snapshot(kept="1", changed="2", added="1", moved_on="1")
     tracked = snapshot(kept="1", changed="1", removed="1", moved_on="9", newer="1")
-    found = merged(tracked, ancestor, head)
+    paths = touched(ancestor, head)
+    assert paths == {"changed.yaml", "removed.yaml", "added.yaml"}
+    found = merged(tracked, head, paths)
     assert found.files == snapshot(kept="1", changed="2", added="1", moved_on="9", newer="1").files

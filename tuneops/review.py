@@ -1,7 +1,6 @@
 """Reviewing a pull request: what merging it would do, as a comment and a status on its head."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -40,8 +39,15 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     wanted = [file for file in proposal.snapshot.files if file.path in changed]
     contents = services.github.contents(wanted)
     after, desired = read_commit(before, proposal.snapshot, contents, datetime.now(UTC))
-    errors = list(_new_errors(before, after))
-    findings = [_finding(each, after.policy, services) for each in desired]
+    # The tracked branch may have moved on since it was read last: that is none of its doing.
+    own = [each for each in desired if each.path in proposal.touched]
+    errors = [
+        error
+        for path, state in after.files.items()
+        if path in proposal.touched
+        for error in state.errors
+    ]
+    findings = [_finding(each, after.policy, services) for each in own]
     text = review_text.comment(proposal.head, errors, findings)
     silent = not errors and not findings
     services.github.comment(proposal.number, review_text.MARK, text, only_update=silent)
@@ -49,13 +55,6 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     services.github.set_status(
         proposal.head, state=state, context=CONTEXT, description=description, url=""
     )
-
-
-def _new_errors(before: Repository, after: Repository) -> Iterator[str]:
-    """What is wrong with the files that the pull request changes."""
-    for path, state in after.files.items():
-        if state != before.files.get(path):
-            yield from state.errors
 
 
 def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:

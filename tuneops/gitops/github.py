@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from tuneops import config_file, policy_file
 from tuneops.gitops.login import LoginError, make_login
-from tuneops.gitops.snapshot import File, Proposal, Snapshot, merged
+from tuneops.gitops.snapshot import File, Proposal, Snapshot, merged, touched
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.settings import Settings
 
@@ -75,7 +75,8 @@ class GitHub:
             ancestor = str(compared["merge_base_commit"]["sha"])
             tracked = await self._snapshot(api)
             states = [Snapshot(sha, await self._files(api, sha)) for sha in (ancestor, head)]
-            return Proposal(number, head, merged(tracked, *states))
+            changed = touched(*states)
+            return Proposal(number, head, merged(tracked, states[1], changed), changed)
 
         return _run(self._session(read))
 

@@ -23,20 +23,30 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Proposal:
-    """An open pull request to the tracked branch; `snapshot` is as merging it would leave it."""
+    """An open pull request to the tracked branch.
+
+    `snapshot` is as merging it would leave it, `touched` are the paths that it changes.
+    """
 
     number: int
     head: str
     snapshot: Snapshot
+    touched: frozenset[str]
 
 
-def merged(tracked: Snapshot, ancestor: Snapshot, head: Snapshot) -> Snapshot:
-    """The files of the tracked branch with what changed between the ancestor and the head.
+def touched(ancestor: Snapshot, head: Snapshot) -> frozenset[str]:
+    """The paths that were added, changed or removed between two commits."""
+    before, after = _by_path(ancestor), _by_path(head)
+    paths = before.keys() | after.keys()
+    return frozenset(path for path in paths if before.get(path) != after.get(path))
+
+
+def merged(tracked: Snapshot, head: Snapshot, touched: frozenset[str]) -> Snapshot:
+    """The files of the tracked branch, those that the head has touched as it has them.
 
     A file that both sides changed is taken as the head has it: git refuses that merge anyway.
     """
-    before, after = _by_path(ancestor), _by_path(head)
-    touched = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    after = _by_path(head)
     files = {path: file for path, file in _by_path(tracked).items() if path not in touched}
     files |= {path: after[path] for path in touched & after.keys()}
     return Snapshot(head.commit, tuple(files[path] for path in sorted(files)))
