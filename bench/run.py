@@ -40,6 +40,7 @@ def measured(line: list[str], *, watched: bool) -> Figures:
 
     Looking at memory takes time of the processes that are looked at, so runs are one or the other.
     """
+    os.sync()  # what the run before has written is not to take this one's time
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment) as process:
         peak = 0.0
