@@ -276,9 +276,7 @@ class _Pass:
         return stored
 
     def _load_release(self, number: int | None) -> Stored[Release] | None:
-        if number is None:
-            return None
-        return self.services.store.read(documents.release(self.request.project, number), Release)
+        return self.services.release(self.request.project, number)
 
     def _save_project(self, project: Project) -> None:
         path = documents.project(project.name)

@@ -61,7 +61,8 @@ def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:
     """What becomes of one project, by the policy as the pull request leaves it."""
     stored = services.store.read(documents.project(desired.project), Project)
     project = stored.value if stored else Project(name=desired.project)
-    newest = _newest(project, services)
+    current = services.release(project.name, project.current)
+    newest = current.value if current else None
     about = Finding(project=desired.project, path=desired.path)
     if desired.config is None:
         return replace(about, removal=_removal(desired, newest, services))
@@ -79,13 +80,6 @@ def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:
         return replace(about, problem="; ".join(forbidden))
     before = (newest.config, newest.training) if newest else (None, None)
     return replace(about, outcome=outcome(desired.config, plan, *before), plan=plan, data=data)
-
-
-def _newest(project: Project, services: Services) -> Release | None:
-    if project.current is None:
-        return None
-    stored = services.store.read(documents.release(project.name, project.current), Release)
-    return stored.value if stored else None
 
 
 def _removal(desired: Desired, newest: Release | None, services: Services) -> str:

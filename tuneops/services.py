@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
+from tuneops import documents
 from tuneops.azureml.workspace import Workspace
 from tuneops.data.prepare import Storage
 from tuneops.gitops.commit_status import CommitStatusChannel
@@ -14,8 +15,9 @@ from tuneops.gitops.github import GitHub
 from tuneops.notify.outbox import Channel
 from tuneops.notify.people import AppriseChannel
 from tuneops.queue import ReconcileQueue
+from tuneops.release import Release
 from tuneops.settings import Settings, credential, get_settings
-from tuneops.store import Store
+from tuneops.store import Store, Stored
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,16 @@ class Services:
     def store(self) -> Store:
         """TuneOps's own documents."""
         return Store(self.blobs, self.settings.state_container)
+
+    def release(self, project: str, number: int | None) -> Stored[Release] | None:
+        """A release as it is stored; None without a number, or when there is none.
+
+        Raises:
+            UnreadableError: what is stored is none of this version.
+        """
+        if number is None:
+            return None
+        return self.store.read(documents.release(project, number), Release)
 
     @cached_property
     def queue(self) -> ReconcileQueue:

@@ -101,13 +101,14 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
     config = wanted.value.config if wanted else None
     path = config.data.path if config and isinstance(config.data, UploadedData) else ""
     suspended = f"suspended by {wanted.value.path}" if wanted and config and config.suspend else ""
-    newest = _read_release(services, name, project.current)
-    if newest is None:
+    current = services.release(name, project.current)
+    if current is None:
         phase, reason = ("Waiting for data", f"no data in {path} yet") if config else _GONE
         reason = suspended or (project.trouble.message if project.trouble else reason)
         return ProjectStatus(name=name, phase=phase, reason=reason, data_path=path)
+    newest = current.value
     is_live = project.live == newest.number
-    live = newest if is_live else _read_release(services, name, project.live)
+    live = current if is_live else services.release(name, project.live)
     return ProjectStatus(
         name=name,
         phase=newest.phase,
@@ -115,7 +116,7 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
         data_path=path,
         pins=project.remember(newest).pins,
         release=_summary(newest),
-        live=_summary(live) if live else None,
+        live=_summary(live.value) if live else None,
     )
 
 
@@ -123,13 +124,6 @@ def _why(release: Release) -> str:
     if release.trouble:
         return release.trouble.message
     return release.waiting.reason if release.waiting else release.reason
-
-
-def _read_release(services: Services, name: str, number: int | None) -> Release | None:
-    if number is None:
-        return None
-    stored = services.store.read(documents.release(name, number), Release)
-    return stored.value if stored else None
 
 
 def _summary(release: Release) -> ReleaseStatus:

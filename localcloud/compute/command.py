@@ -7,7 +7,6 @@ when the command has succeeded; what was in an output's place before stays and i
 """
 
 import re
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from localcloud.compute.artifacts import CommandLog, keep_output, open_container
 from localcloud.compute.control import Control, Json
 from localcloud.compute.inputs import fetch_inputs
 from localcloud.compute.shell import Ended, run_shell
+from localcloud.compute.working_folder import working_folder
 from localcloud.connection import Storage
 from localcloud.training.steps import Cancelled
 
@@ -52,11 +52,7 @@ class CommandRunner:
             Cancelled: the job was cancelled.
             Superseded: another node has the job now.
         """
-        folder = Path(job["work_dir"])
-        for left_behind in folder.glob(f"{job['name']}.*"):
-            shutil.rmtree(left_behind, ignore_errors=True)
-        work = folder / f"{job['name']}.{self._control.node}"
-        try:
+        with working_folder(job, self._control.node) as work:
             code = fetch_code(job["code"], self._storage, work)
             assets = fetch_inputs(job["assets"], self._storage, self._base_model, work / "inputs")
             outputs = make_outputs(job["outputs"], work / "outputs")
@@ -72,8 +68,6 @@ class CommandRunner:
                 container = open_container(self._storage, output["container"])
                 keep_output(container, outputs[name], output["path"])
                 serve_output(outputs[name], output)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
 
     def _watch(self, job: str, seconds: float | None) -> Callable[[], None]:
         """What raises as soon as the job is to end."""

@@ -4,7 +4,6 @@ As with command jobs there are no containers and no mounts: see `localcloud.comp
 a step has made is uploaded when it has succeeded, and the steps after it read it on this machine.
 """
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from localcloud.compute.inputs import InputError, fetch_inputs
 from localcloud.compute.parallel import ParallelRun
 from localcloud.compute.shell import run_shell
 from localcloud.compute.tracker import JobTracker
+from localcloud.compute.working_folder import working_folder
 from localcloud.connection import Storage
 from localcloud.training.steps import PipelineError
 
@@ -46,14 +46,10 @@ class StepRunner:
             Cancelled: the job was cancelled.
             Superseded: another node has the job now.
         """
-        folder = Path(job["work_dir"])
-        for left_behind in folder.glob(f"{job['name']}.*"):
-            shutil.rmtree(left_behind, ignore_errors=True)
-        work = folder / f"{job['name']}.{self._control.node}"
         logs = JobLogs(open_container(self._storage, job["log_container"]), job["name"])
         tracker = JobTracker(self._control, job["name"], logs)
         made: Made = {}
-        try:
+        with working_folder(job, self._control.node) as work:
             for step in job["steps"]:
                 with tracker.step(step["name"]):
                     self._run_step(step, work / step["name"], made, tracker, logs)
@@ -61,8 +57,6 @@ class StepRunner:
             for step in job["steps"]:
                 for name, output in step["outputs"].items():
                     serve_output(made[step["name"], name], output)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
 
     def _run_step(
         self, step: Json, work: Path, made: Made, tracker: JobTracker, logs: JobLogs
