@@ -1,10 +1,10 @@
-"""Measures data preparation beside what else does it, each run a process of its own.
+"""Measures data preparation beside what else does it, and how soon a merge becomes a job.
 
     python bench/run.py [--quick]
 
-Prints medians and ratios, and writes them to bench/results.json. A ratio is the median of the
-ratios of the runs that were made one after the other, so that it holds when the machine's speed
-changes.
+Each run of a preparation is a process of its own. Prints medians and ratios, and writes them to
+bench/results.json. A ratio is the median of the ratios of the runs that were made one after the
+other, so that it holds when the machine's speed changes.
 """
 
 import json
@@ -95,6 +95,14 @@ def compare_blobs(rows: int, runs: int) -> dict[str, list[Figures]]:
     return found
 
 
+def merge_to_job(runs: int) -> dict[str, float]:
+    """Seconds from a merge to the job that it makes."""
+    line = [sys.executable, str(HERE / "merge.py"), str(WORK / "merges"), str(runs)]
+    done = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True)
+    seconds = json.loads(done.stdout)["seconds"]
+    return {"median_seconds": round(median(seconds), 2), "slowest_seconds": round(max(seconds), 2)}
+
+
 def summary(found: dict[str, list[Figures]], own: str) -> dict[str, Any]:
     """Medians of each way, and how many times as fast ours is; the last run is for memory alone."""
     rates = {way: [run["rate"] for run in runs[:-1]] for way, runs in found.items()}
@@ -138,6 +146,7 @@ def main(quick: bool) -> None:
         for rows in (QUICK,) if quick else (QUICK, FULL):
             results[f"prepare_{rows}_rows"] = summary(compare(rows, RUNS), "tuneops")
         results[f"blob_to_blob_{QUICK}_rows"] = summary(compare_blobs(QUICK, RUNS), "prepare")
+        results["merge_to_job"] = merge_to_job(RUNS)
     text = json.dumps(results, indent=2)
     (HERE / "results.json").write_text(text + "\n")
     print(text)
