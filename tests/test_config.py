@@ -124,6 +124,26 @@ def test_validate_prints_errors_and_exits_1(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["validate", str(tmp_path / "none.yaml")]).exit_code == 1
 
 
+def test_validate_follows_no_links(tmp_path: Path) -> None:
+    """A pull request is checked in a working copy, on a machine with secrets."""
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("password: hunter2\n")
+    folder = tmp_path / "copy" / "finetune"
+    (folder / "below").mkdir(parents=True)
+    for link in (folder / "below" / "a.yaml", folder / "tuneops-policy.yaml"):
+        link.symlink_to(secret)
+        done = CliRunner().invoke(app, ["validate", str(folder)])
+        assert done.exit_code == 1
+        assert f"{link}: is a symbolic link; put the file itself here" in done.output
+        assert "hunter2" not in done.output
+        assert "password" not in done.output
+        link.unlink()
+    linked = tmp_path / "linked"
+    linked.symlink_to(tmp_path, target_is_directory=True)
+    done = CliRunner().invoke(app, ["validate", str(linked)])
+    assert (done.exit_code, "is a symbolic link" in done.output) == (1, True)
+
+
 def test_the_example_is_valid() -> None:
     example = Path(__file__).parents[1] / "examples" / "finetune" / "support-bot.yaml"
     assert parse_config(example.read_bytes(), "support-bot.yaml").name == "support-bot"

@@ -15,6 +15,7 @@ from rich.text import Text
 from tuneops import planning
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
+from tuneops.cli.files import read_config, yaml_files
 from tuneops.cli.policies import policies_near, read_policy
 from tuneops.cli.target import (
     STATE,
@@ -29,7 +30,6 @@ from tuneops.cli.target import (
     use_local_identity,
 )
 from tuneops.config import ProjectConfig
-from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.document import Document
 from tuneops.foresight import foreseen
 from tuneops.outcome import SAID, Change, Kind, Outcome, outcome
@@ -179,12 +179,10 @@ def _settings(*, azure: bool, state: Path) -> WorkspaceSettings:
 
 
 def _config(file: Path) -> ProjectConfig:
-    try:
-        return parse_config(file.read_bytes(), str(file))
-    except InvalidConfigError as error:
-        raise fail("\n".join(str(problem) for problem in error.errors)) from error
-    except OSError as error:
-        raise fail(f"{file}: {error.strerror}") from error
+    config, problems = read_config(file)
+    if config is None:
+        raise fail("\n".join(problems))
+    return config
 
 
 def _policies(path: Path) -> list[Policy]:
@@ -223,10 +221,7 @@ def _known(project: str, target: Target | None) -> tuple[ProjectStatus | None, t
 
 
 def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    found = (file for kind in ("*.yaml", "*.yml") for file in path.rglob(kind))
-    files = sorted(file for file in found if file.name != POLICY_FILE)
+    files = [file for file in yaml_files(path) if file.name != POLICY_FILE]
     if not files:
         raise fail(f"{path} has no config file: none ends in .yaml or .yml")
     return files

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from tuneops import config_file, policy_file
+from tuneops.cli.files import read_config, yaml_files
 from tuneops.cli.policies import policies_near, read_policy
-from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, violations
 
@@ -32,7 +32,7 @@ def validate(
 
     Example: tuneops validate finetune/
     """
-    given = dict.fromkeys(file for path in paths for file in _files(path))
+    given = dict.fromkeys(file for path in paths for file in yaml_files(path))
     found = dict.fromkeys(file for path in paths for file in policies_near(path))
     configs = [file for file in given if file.name != POLICY_FILE]
     policies = {file.resolve(): file for file in (*given, *found) if file.name == POLICY_FILE}
@@ -60,18 +60,9 @@ def schema(
     sys.stdout.write(made)
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
-    return [path]
-
-
 def _problems(file: Path, policies: list[Policy]) -> list[str]:
-    try:
-        config = parse_config(file.read_bytes(), str(file))
-    except InvalidConfigError as error:
-        return [str(problem) for problem in error.errors]
-    except OSError as error:
-        return [f"{file}: {error.strerror}"]
+    config, problems = read_config(file)
+    if config is None:
+        return problems
     forbidden = (each for policy in policies for each in violations(policy, config, None, ""))
     return [f"{file}: {each}" for each in forbidden]
