@@ -4,7 +4,11 @@ from tuneops.config import ProjectConfig
 from tuneops.config_file import parse_config
 
 
+def text(name: str, extra: str = "") -> str:
+    """A file with the required sections, and `extra` YAML."""
+    return f"name: {name}\nmodel: {{name: Phi-3-mini-4k-instruct}}\ndata: {{path: {name}}}\n{extra}"
+
+
 def config_of(name: str, extra: str = "") -> ProjectConfig:
-    """A project with the required sections, and `extra` YAML."""
-    text = f"name: {name}\nmodel: {{name: Phi-3-mini-4k-instruct}}\ndata: {{path: {name}}}\n{extra}"
-    return parse_config(text, f"finetune/{name}.yaml")
+    """The project of that file."""
+    return parse_config(text(name, extra), f"finetune/{name}.yaml")
