@@ -6,7 +6,8 @@ How sure one can be with few requests:
   deployment that keeps to the limit would show with a chance below `DOUBT` (binomial tail). Worse
   than the live deployment is what would be seen with a chance below `DOUBT` if both failed equally
   often (Fisher's exact test, one-sided), and which exceeds the allowed increase as well. Failures
-  that exceed a limit and may be chance are inconclusive: 1 of 3 proves nothing, 3 of 3 does.
+  that exceed a limit and may be chance are inconclusive, and so is a single one: 1 of 3 proves
+  nothing, 3 of 3 does.
 * Azure gives percentiles of times, not times, so there is no test for them. A percentile counts
   once at least three requests lie beyond it: 30 requests for p90, 300 for p99. Until then p90 and
   absolute limits are inconclusive; p99 is not compared, nor is anything with a live deployment that
@@ -24,6 +25,8 @@ from tuneops.document import Document
 from tuneops.section import Section
 
 DOUBT = 0.01
+PROOF = 2
+"""A single failure never proves anything, unless none at all is allowed."""
 BEYOND = 3
 """Requests that must lie beyond a percentile before it counts."""
 NOISE_MS = 20.0
@@ -148,7 +151,8 @@ def _error_rate(candidate: DeploymentFigures, limit: float) -> Finding:
         said += f" ({', '.join(f'{n} with {status}' for status, n in failed)})"
     if failures * 100 <= limit * requests:
         return Finding(verdict="pass", said=f"{said}, at most {limit:g}% may")
-    if binomial_tail(failures, requests, limit / 100) < DOUBT:
+    is_proof = failures >= PROOF or limit == 0
+    if is_proof and binomial_tail(failures, requests, limit / 100) < DOUBT:
         return Finding(verdict="fail", said=f"{said}, above {limit:g}%")
     return Finding(verdict="inconclusive", said=f"{said}, above {limit:g}%, which may be chance")
 
@@ -165,7 +169,8 @@ def _increase(
     if rate - before <= allowed:
         return Finding(verdict="pass", said=said)
     said = f"{said}: more than {allowed:g} points above"
-    if fisher_tail(errors[0], requests[0], errors[1], requests[1]) < DOUBT:
+    is_proof = errors[0] >= PROOF
+    if is_proof and fisher_tail(errors[0], requests[0], errors[1], requests[1]) < DOUBT:
         return Finding(verdict="fail", said=said)
     return Finding(verdict="inconclusive", said=f"{said}, which may be chance")
 
