@@ -147,7 +147,9 @@ def _conditions(text: str) -> list[Condition]:
 
 def _condition(part: str, text: str) -> Condition:
     terms = [_TERM.fullmatch(term) for term in _OR.split(part)]
-    found = [(term[1].lower(), term[2].lower(), term[3]) for term in terms if term]
+    found = [
+        (term[1].lower(), term[2].lower(), term[3].replace("''", "'")) for term in terms if term
+    ]
     names = {name for name, _, _ in found}
     if len(found) < len(terms) or len(names) != 1:
         raise MonitorError(f"The filter '{text}' is not valid.")

@@ -106,8 +106,11 @@ class Scored:
         while True:
             await asyncio.sleep(SAVE_SECONDS)
             self.save()
-            oldest = int(time.time()) - KEPT_MINUTES * MINUTE
-            self._database.execute("DELETE FROM scored WHERE minute < ?", (oldest,))
+            self.drop_before(int(time.time()) - KEPT_MINUTES * MINUTE)
+
+    def drop_before(self, oldest: int) -> None:
+        """Forget the minutes that began before a time in seconds."""
+        self._database.execute("DELETE FROM scored WHERE minute < ?", (oldest,))
 
     def save(self) -> None:
         """Save what was added."""

@@ -1,10 +1,11 @@
 """The live figures of an endpoint's deployments, from Azure Monitor."""
 
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import httpx2
+import requests
 from pydantic import BaseModel, Field, ValidationError
 
 from tuneops.analysis import DeploymentFigures
@@ -36,7 +37,7 @@ class _Label(BaseModel):
 
 
 class _Point(BaseModel):
-    time: datetime = Field(alias="timeStamp")
+    start: datetime = Field(alias="timeStamp")
     average: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
@@ -109,12 +110,12 @@ def _figures(deployment: str, minutes: int, counts: _Answer, times: _Answer) -> 
     statuses: dict[int, int] = defaultdict(int)
     weights: dict[datetime, float] = defaultdict(float)
     for series in _of(counts.series(REQUESTS), deployment):
-        found = {point.time: point.average or 0 for point in series.data}
+        found = {point.start: point.average or 0 for point in series.data}
         status, number = series.label("statuscode"), round(sum(found.values()))
         if number and status.isdecimal():
             statuses[int(status)] += number
-        for time, requests in found.items():
-            weights[time] += requests
+        for minute, asked in found.items():
+            weights[minute] += asked
     average = {
         percent: _average(_of(times.series(metric), deployment), weights)
         for percent, metric in TIMES.items()
@@ -137,10 +138,10 @@ def _average(series: list[_Series], weights: Mapping[datetime, float]) -> float 
     """The weighted average of the minutes that have a value and requests; None without any."""
     total = weight = 0.0
     for point in (point for each in series for point in each.data):
-        requests = weights.get(point.time, 0)
-        if point.average is not None and requests > 0:
-            total += point.average * requests
-            weight += requests
+        asked = weights.get(point.start, 0)
+        if point.average is not None:
+            total += point.average * asked
+            weight += asked
     return total / weight if weight else None
 
 
@@ -171,13 +172,13 @@ def _ask(
     with azure_errors(what):
         headers = workspace.authorization()
     try:
-        with httpx2.stream(
-            "GET", address, params=query, headers=headers, timeout=TIMEOUT_SECONDS
+        with requests.get(
+            address, params=query, headers=headers, timeout=TIMEOUT_SECONDS, stream=True
         ) as answer:
             body = _read(answer, what)
-    except httpx2.HTTPError as error:
+    except requests.RequestException as error:
         raise UnavailableError(f"{what}: {type(error).__name__}") from error
-    if not answer.is_success:
+    if not answer.ok:
         raise _refusal(what, answer, body)
     try:
         return _Answer.model_validate_json(body)
@@ -185,12 +186,13 @@ def _ask(
         raise UnavailableError(f"{what}: Azure's answer can't be read") from error
 
 
-def _read(answer: httpx2.Response, what: str) -> bytes:
-    body = bytearray()
-    for piece in answer.iter_bytes():
+def _read(answer: requests.Response, what: str) -> bytes:
+    """The answer's bytes; one that is too long, or comes in drops, is given up."""
+    body, deadline = bytearray(), time.monotonic() + TIMEOUT_SECONDS
+    for piece in answer.iter_content(65536):
         body += piece
-        if len(body) > MAX_BYTES:
-            raise UnavailableError(f"{what}: the answer has more than {MAX_BYTES} bytes")
+        if len(body) > MAX_BYTES or time.monotonic() > deadline:
+            raise UnavailableError(f"{what}: the answer is too long or too slow")
     return bytes(body)
 
 
@@ -201,7 +203,7 @@ class _Error(BaseModel):
     error: "_Error | None" = None
 
 
-def _refusal(what: str, answer: httpx2.Response, body: bytes) -> Exception:
+def _refusal(what: str, answer: requests.Response, body: bytes) -> Exception:
     try:
         given = _Error.model_validate_json(body)
         said = given.message or (given.error.message if given.error else "")
