@@ -1,9 +1,12 @@
 """Azure Monitor's metrics of an endpoint: what a query may say, and what minutes are counted as."""
 
+import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -11,8 +14,7 @@ from azure.ai.ml.entities import ManagedOnlineEndpoint
 from azureml_server import ml_client, rest_client, workspace_path
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
+from starlette.requests import Request
 
 from localcloud.azureml.endpoints import ENDPOINTS
 from localcloud.azureml.metric_query import MonitorError, _conditions
@@ -191,11 +193,11 @@ class TestMinutes:
         scored.add("chat", "blue", 0.25, 200, "200")
 
         def series(delay: float) -> list[object]:
+            query = urlencode(QUERY | {"timespan": "PT5M"}).encode()
+            scope = {"type": "http", "query_string": query, "path_params": {"endpoint": "chat"}}
             monitor = Monitor(Site(azureml), store, scored, delay)
-            client = TestClient(Starlette(routes=monitor.routes()))
-            path = "/onlineEndpoints/chat/providers/Microsoft.Insights/metrics"
-            body = client.get(path, params=QUERY | {"timespan": "PT5M"}).json()
-            return list(body["value"][0]["timeseries"])
+            answer = asyncio.run(monitor.list_metrics(Request(scope)))
+            return list(json.loads(answer.body)["value"][0]["timeseries"])
 
         assert series(delay=180) == []
         (seen,) = series(delay=0)
