@@ -94,6 +94,10 @@ class Manifest(_Section):
     event_retry_factor: Annotated[
         float, Field(gt=0, description="Pauses between deliveries, as a part of Azure's (10 s up)")
     ] = 0.05
+    metrics_delay_seconds: Annotated[
+        float,
+        Field(ge=0, description="From a minute's start until its metrics are seen; Azure: minutes"),
+    ] = 0
     github: GitHubSection
     app_settings: dict[str, str] = {}
 

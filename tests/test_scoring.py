@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
@@ -14,8 +15,9 @@ from azure.ai.ml.entities import Model
 from tests.faults import Faults
 from tests.planned import release, until
 from tuneops import planning
-from tuneops.azureml import endpoints, scoring
-from tuneops.azureml.errors import MissingRoleError, UnavailableError
+from tuneops.analysis import DeploymentFigures
+from tuneops.azureml import endpoints, scoring, traffic_metrics
+from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.release import Release
 
@@ -153,6 +155,100 @@ def test_what_speaks_against_the_moment_only(
     assert caught.value.seconds == seconds
     assert faults.struck == 1
     assert scoring.ask(workspace, asked, ASKED).passed
+
+
+def test_what_the_live_figures_say_of_it(
+    workspace: Workspace, asked: Release, faults: Faults
+) -> None:
+    def read() -> DeploymentFigures:
+        now = datetime.now(UTC)
+        hour = timedelta(hours=1)
+        found = traffic_metrics.read(workspace, "asked", [deployment, "other"], now - hour, now)
+        assert found["other"] == DeploymentFigures(deployment="other", minutes=61)
+        return found[deployment]
+
+    deployment = asked.deployment_name
+    before = read()
+    for status in (424, 503, 400):
+        faults.ask("scoring", "fail", "asked/*", status=status)
+        scoring.ask(workspace, asked, ASKED)
+    faults.ask("scoring", "slow", "asked/*", seconds=0.4)
+    for _ in range(5):
+        assert scoring.ask(workspace, asked, ASKED).passed
+    after = read()
+    assert after.requests - before.requests == 8
+    assert after.failures - before.failures == 2
+    assert after.client_errors - before.client_errors == 1
+    assert after.statuses[424] > before.statuses.get(424, 0)
+    p50, p90, p99 = after.p50_ms or 0, after.p90_ms or 0, after.p99_ms or 0
+    assert 0 < p50 <= p90 <= p99
+
+
+METRICS = "GET /onlineEndpoints/asked/providers/Microsoft.Insights/metrics"
+REFUSED = (
+    "The client 'x' does not have authorization to perform action "
+    "'Microsoft.Insights/metrics/read' over scope '/subscriptions/s' or the scope is invalid."
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "more", "problem", "said", "seconds"),
+    [
+        pytest.param(
+            "fail",
+            {"status": 403, "message": REFUSED},
+            MissingRoleError,
+            "grant TuneOps's identity the role Monitoring Reader on /subscriptions/s",
+            0,
+            id="no-role",
+        ),
+        pytest.param(
+            "fail",
+            {"status": 401, "message": "no"},
+            MissingRoleError,
+            "the role Monitoring Reader on the workspace",
+            0,
+            id="no-role-that-is-named",
+        ),
+        pytest.param(
+            "fail",
+            {"status": 429, "retry_after": 9},
+            UnavailableError,
+            "asked for",
+            9,
+            id="throttled",
+        ),
+        pytest.param("fail", {"status": 500}, UnavailableError, "asked for", 0, id="broken"),
+        pytest.param(
+            "drop", {}, UnavailableError, "metrics of endpoint asked: ", 0, id="breaks-off"
+        ),
+        pytest.param("fail", {"status": 400}, RefusedError, "asked for", 0, id="refused"),
+    ],
+)
+def test_figures_that_cannot_be_had(
+    workspace: Workspace,
+    asked: Release,
+    faults: Faults,
+    outcome: str,
+    more: dict[str, object],
+    problem: type[Exception],
+    said: str,
+    seconds: float,
+) -> None:
+    faults.ask("call", outcome, METRICS, **more)
+    now = datetime.now(UTC)
+    with pytest.raises(problem, match="metrics of endpoint asked") as caught:
+        traffic_metrics.read(workspace, "asked", ["blue"], now - timedelta(minutes=5), now)
+    assert type(caught.value) is problem
+    assert said in str(caught.value)
+    assert getattr(caught.value, "seconds", 0) == seconds
+    assert faults.struck == 1
+
+
+def test_figures_of_an_endpoint_that_is_not_there(workspace: Workspace) -> None:
+    now = datetime.now(UTC)
+    with pytest.raises(RefusedError, match=r"metrics of endpoint missing: .*was not found"):
+        traffic_metrics.read(workspace, "missing", ["blue"], now - timedelta(minutes=5), now)
 
 
 def test_a_key_that_is_changed_meanwhile_is_fetched_again(

@@ -41,6 +41,7 @@ from localcloud.azureml.jobs import Jobs
 from localcloud.azureml.lifecycle import Lifecycle
 from localcloud.azureml.mlflow_api import Mlflow
 from localcloud.azureml.models import Models
+from localcloud.azureml.monitor import Monitor
 from localcloud.azureml.nodes import Nodes
 from localcloud.azureml.operations import Operations
 from localcloud.azureml.pipeline_jobs import PipelineJobs
@@ -49,6 +50,7 @@ from localcloud.azureml.quota import Quota
 from localcloud.azureml.registry import Registry
 from localcloud.azureml.run_history import RunHistory
 from localcloud.azureml.runs import Runs
+from localcloud.azureml.scored import Scored
 from localcloud.azureml.scoring import Scoring
 from localcloud.azureml.site import Site
 from localcloud.azureml.spelling import Spelling
@@ -110,7 +112,9 @@ class AzureMl:
             self._faults,
         )
         self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
-        self._scoring = Scoring(store, self._fleet, self._auth, self._faults)
+        self._scored = Scored(store)
+        self._scoring = Scoring(store, self._fleet, self._auth, self._faults, self._scored)
+        self._monitor = Monitor(site, store, self._scored, manifest.metrics_delay_seconds)
         self._outputs = JobOutputs(site, lifecycle, places)
         self._history = RunHistory(site, lifecycle, self._runs, self._outputs, containers)
         self._mlflow = Mlflow(site, self._runs)
@@ -160,6 +164,7 @@ class AzureMl:
             *self._datastores.routes(),
             *self._endpoints.routes(),
             *self._deployments.routes(),
+            *self._monitor.routes(),
         ]
         mlflow = self._mlflow.routes()
         top = [*self._workspace.routes(), *self._quota.routes(), *self._operations.routes()]
@@ -194,14 +199,19 @@ class AzureMl:
         self._jobs.start()
         self._endpoints.start()
         self._deployments.start()
-        sender = asyncio.create_task(self._outbox.send_forever())
+        loops = [
+            asyncio.create_task(self._outbox.send_forever()),
+            asyncio.create_task(self._scored.save_forever()),
+        ]
         try:
             yield
         finally:
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
             await self._operations.close()
             await self._fleet.close()
             await self._scoring.close()
+            self._scored.save()
             await self._datastores.close()
             self._store.close()

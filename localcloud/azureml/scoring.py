@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import random
+import time
 import uuid
 
 import httpx2
@@ -18,10 +19,12 @@ from localcloud.azureml.deployments import DEPLOYMENTS
 from localcloud.azureml.endpoints import ENDPOINTS, KEYS
 from localcloud.azureml.faults import HANG_SECONDS, Faults
 from localcloud.azureml.fleet import Fleet, Server
+from localcloud.azureml.scored import Scored
 from localcloud.azureml.store import Store
 from localcloud.azureml.traffic import choose
 
 HEADER = "azureml-model-deployment"
+MODEL_STATUS = "ms-azureml-model-error-statuscode"
 MAX_BODY_BYTES = 10 * 1024 * 1024
 BODY_SECONDS = 30.0
 
@@ -34,11 +37,14 @@ class Scoring:
     with more than twice as many requests in flight as the deployment takes at once.
     """
 
-    def __init__(self, store: Store, fleet: Fleet, auth: Authenticator, faults: Faults) -> None:
+    def __init__(
+        self, store: Store, fleet: Fleet, auth: Authenticator, faults: Faults, scored: Scored
+    ) -> None:
         self._store = store
         self._fleet = fleet
         self._auth = auth
         self._faults = faults
+        self._scored = scored
         self._dice = random.Random()
         self._client = httpx2.AsyncClient(timeout=None, trust_env=False)
         self._mirrored: set[asyncio.Task[Response]] = set()
@@ -95,16 +101,27 @@ class Scoring:
             task.exception()
 
     async def _pass_on(self, endpoint: Json, name: str, body: bytes) -> Response:
-        record = self._store.get(DEPLOYMENTS, f"{endpoint['name']}/{name}")
-        server = self._fleet.find(f"{endpoint['name']}/{name}")
+        key = f"{endpoint['name']}/{name}"
+        record, server = self._store.get(DEPLOYMENTS, key), self._fleet.find(key)
         if record is None or server is None:
             raise ArmError(404, "NotFound", f"There is no deployment '{name}' to score with.")
-        serving = record["serving"]
+        begun = time.monotonic()
+        try:
+            answer = await self._serve(server, key, record["serving"], body)
+        except ArmError as error:
+            self._scored.add(endpoint["name"], name, time.monotonic() - begun, error.status)
+            raise
+        spent, model_status = time.monotonic() - begun, answer.headers.get(MODEL_STATUS, "200")
+        self._scored.add(endpoint["name"], name, spent, answer.status_code, model_status)
+        return answer
+
+    async def _serve(self, server: Server, key: str, serving: Json, body: bytes) -> Response:
+        name = key.partition("/")[2]
         settings = serving["requestSettings"]
         slots = settings["maxConcurrentRequestsPerInstance"] * serving["capacity"]
         if server.in_flight >= 2 * slots:
             raise ArmError(429, "TooManyRequests", f"Deployment '{name}' is busy.")
-        fault = self._faults.strike("scoring", f"{endpoint['name']}/{name}")
+        fault = self._faults.strike("scoring", key)
         if fault and fault.outcome == "fail":
             raise fault.error()
         if fault and fault.outcome == "wrong":
@@ -136,7 +153,7 @@ def _answer(name: str, answer: httpx2.Response) -> Response:
     if answer.status_code == 200:
         kind = answer.headers.get("content-type", "application/json")
         return Response(answer.content, headers=headers, media_type=kind)
-    headers["ms-azureml-model-error-statuscode"] = str(answer.status_code)
+    headers[MODEL_STATUS] = str(answer.status_code)
     headers["ms-azureml-model-error-reason"] = "model_error"
     body = {"error": {"code": "ModelError", "message": answer.text[:2000]}}
     return JSONResponse(body, status_code=424, headers=headers)

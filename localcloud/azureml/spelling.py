@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-NAMESPACE = "Microsoft.MachineLearningServices"
+NAMESPACE, INSIGHTS = "Microsoft.MachineLearningServices", "Microsoft.Insights"
 _WORDS = {
     word.lower(): word
     for word in (
@@ -10,6 +10,8 @@ _WORDS = {
         "resourceGroups",
         "providers",
         NAMESPACE,
+        INSIGHTS,
+        "metrics",
         "workspaces",
         "registries",
         "locations",
@@ -49,7 +51,7 @@ def spelled(path: str) -> str:
     for place, part in enumerate(parts):
         if is_word:
             parts[place] = _WORDS.get(part.lower(), part)
-        is_word = not is_word or parts[place] in ("providers", NAMESPACE)
+        is_word = not is_word or parts[place] in ("providers", NAMESPACE, INSIGHTS)
     return "/".join((first, *parts))
 
 

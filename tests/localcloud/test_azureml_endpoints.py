@@ -6,6 +6,7 @@ import subprocess
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
@@ -20,6 +21,7 @@ from azure.ai.ml.entities import (
     OnlineRequestSettings,
 )
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.monitor.query import MetricAggregationType, MetricsQueryClient, TimeSeriesElement
 from azureml_scoring import (
     QUESTION,
     SIZE,
@@ -31,6 +33,7 @@ from azureml_scoring import (
     set_traffic,
 )
 from azureml_server import (
+    LocalCredential,
     eventually,
     make_connection,
     ml_client,
@@ -216,11 +219,15 @@ class TestScoring:
 
     def test_mirrored(self, site: Connection, key: str) -> None:
         change_endpoint(site, traffic={"blue": 100}, mirror_traffic={"green": 50})
-        before = asked(site, "green")
+        before, were_counted = asked(site, "green"), counted(site)
         answers = [score(site, "chat", key) for _ in range(20)]
         assert {answer.headers["azureml-model-deployment"] for answer in answers} == {"blue"}
         eventually(lambda: asked(site, "green") > before)
+        eventually(lambda: (counted(site) - were_counted)["green", "200"])
         change_endpoint(site, mirror_traffic={})
+        found = counted(site) - were_counted
+        assert found["blue", "200"] == 20
+        assert found["green", "200"] < 20
 
     @pytest.mark.parametrize(
         ("mirror", "problem"),
@@ -249,10 +256,30 @@ class TestScoring:
         assert score(site, "chat", "").status_code == 401
 
     def test_slow_and_failing_models(self, site: Connection, key: str) -> None:
+        before = counted(site)
         assert score(site, "chat", key, "blue", question("sleep")).status_code == 408
         failing = score(site, "chat", key, "blue", question("fail"))
         assert failing.status_code == 424
         assert failing.headers["azureml-model-deployment"] == "blue"
+        assert score(site, "chat", key[:-1], "blue").status_code == 401
+        assert counted(site) - before == {("blue", "408"): 1, ("blue", "424"): 1}
+        (slow,) = figures(site, "RequestLatency_P99", "deployment eq 'blue'")
+        assert slow.metadata_values == {"deployment": "blue"}
+        assert max(point.average or 0 for point in slow.data) >= 3000
+
+    def test_series_by_class_of_status(self, site: Connection, key: str) -> None:
+        score(site, "chat", key, "blue", question("fail"))
+        wanted = "deployment eq 'blue' and statusCodeClass ne '2xx' and modelStatusCode eq '400'"
+        (failed,) = figures(site, "RequestsPerMinute", wanted)
+        assert failed.metadata_values == {
+            "deployment": "blue",
+            "statuscodeclass": "4xx",
+            "modelstatuscode": "400",
+        }
+        assert len(failed.data) in (10, 11)
+        assert all(point.average is not None for point in failed.data)
+        (everything,) = figures(site, "RequestsPerMinute")
+        assert everything.metadata_values == {}
 
     def test_body_that_is_too_large(self, site: Connection, key: str) -> None:
         assert score(site, "chat", key, "blue", question("x" * 10_500_000)).status_code == 413
@@ -317,17 +344,46 @@ def test_restart_keeps_everything(tmp_path: Path) -> None:
         ml.online_deployments.begin_create_or_update(deployment(site, ml, "blue")).result()
         set_traffic(site, blue=100)
         key = ml.online_endpoints.get_keys("chat").primary_key
+        assert score(site, "chat", key).status_code == 200
         processes = scoring_processes(site)
         ml.online_deployments.begin_create_or_update(deployment(site, ml, "green"))
     eventually(lambda: not any(is_alive(pid) for pid in processes))
     with running(site, "azureml", site.ports.azureml):
         ml = ml_client(site)
+        assert counted(site) == {("blue", "200"): 1}
         assert ml.online_deployments.get("blue", "chat").provisioning_state == "Succeeded"
         eventually(lambda: score(site, "chat", key).status_code == 200, 60)
         eventually(
             lambda: ml.online_deployments.get("green", "chat").provisioning_state == "Succeeded", 60
         )
         assert score(site, "chat", key, "green").status_code == 200
+
+
+def figures(site: Connection, metric: str, wanted: str | None = None) -> list[TimeSeriesElement]:
+    """The series of a metric in the last ten minutes, as Azure Monitor's SDK reads them."""
+    with MetricsQueryClient(
+        LocalCredential(site), endpoint=site.azureml_url, connection_verify=str(site.ca_file)
+    ) as client:
+        found = client.query_resource(
+            f"{workspace_path(site)}/onlineEndpoints/chat",
+            [metric],
+            timespan=(datetime.now(UTC) - timedelta(minutes=9), timedelta(minutes=10)),
+            granularity=timedelta(minutes=1),
+            aggregations=[MetricAggregationType.AVERAGE],
+            filter=wanted,
+            max_results=100 if wanted else None,
+        )
+    return list(found.metrics[metric].timeseries)
+
+
+def counted(site: Connection) -> Counter[tuple[str, str]]:
+    """The requests of the last ten minutes by deployment and status."""
+    found: Counter[tuple[str, str]] = Counter()
+    for series in figures(site, "RequestsPerMinute", "deployment eq '*' and statusCode eq '*'"):
+        labels = series.metadata_values
+        number = sum(int(point.average or 0) for point in series.data)
+        found[labels["deployment"], labels["statuscode"]] += number
+    return found
 
 
 def asked(site: Connection, name: str) -> int:

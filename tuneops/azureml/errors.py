@@ -44,13 +44,20 @@ def azure_errors(doing: str) -> Iterator[None]:
 
 
 def _from_response(doing: str, error: HttpResponseError) -> Exception:
-    status = error.status_code or 0
     said = error.error.message if error.error and error.error.message else error.message
+    headers = getattr(error.response, "headers", {})
+    return of_status(doing, error.status_code or 0, said or "", headers)
+
+
+def of_status(
+    doing: str, status: int, said: str, headers: Mapping[str, str], role: str = ""
+) -> Exception:
+    """The exception for an answer that is no success; `role` may be missing if nothing says so."""
     message = f"{doing}: {_short(said)}"
     if status in (401, 403):
-        return MissingRoleError(f"{message} ({roles.advice(said or '')})")
+        return MissingRoleError(f"{message} ({roles.advice(said, role)})")
     if status in _TRANSIENT_STATUS or not 400 <= status < 500:
-        return UnavailableError(message, asked_pause(getattr(error.response, "headers", {})))
+        return UnavailableError(message, asked_pause(headers))
     return RefusedError(message)
 
 

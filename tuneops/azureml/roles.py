@@ -12,6 +12,7 @@ _ROLES: tuple[tuple[str, str], ...] = (
         r"microsoft\.machinelearningservices/workspaces/computes/(?!.*read$)",
         "AzureML Compute Operator",
     ),
+    (r"microsoft\.insights/metrics/", "Monitoring Reader"),
     (r"microsoft\.managedidentity/", "Managed Identity Operator"),
     (r"microsoft\.storage/.*/blobservices/", "Storage Blob Data Contributor"),
     (r"microsoft\.storage/.*/queueservices/", "Storage Queue Data Contributor"),
@@ -23,10 +24,12 @@ See learn.microsoft.com/azure/machine-learning/how-to-assign-roles.
 """
 
 
-def advice(message: str) -> str:
-    """What to grant where, as far as Azure's message says it."""
+def advice(message: str, otherwise: str = "") -> str:
+    """What to grant where, as far as Azure's message says it, or `otherwise`."""
     action, scope = _ACTION.search(message), _SCOPE.search(message)
     if action is None:
+        if otherwise:
+            return f"grant TuneOps's identity {otherwise}"
         return (
             "grant TuneOps's identity the role AzureML Data Scientist on the workspace and AzureML "
             "Registry User on the registry, or see that their networks let it in"
