@@ -92,6 +92,13 @@ class Cloud:
         self._git("-C", str(work), "checkout", "-q", "main")
         return commit
 
+    def merge_by_pull(self, branch: str, files: dict[str, dict[str, Any] | str | None]) -> int:
+        """Propose files in a pull request and merge it; gives its number."""
+        self.propose(branch, files)
+        pull = self.github("pulls", {"title": branch, "head": branch, "base": "main"})
+        self.github(f"pulls/{pull['number']}/merge", {}, method="PUT")
+        return int(pull["number"])
+
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -224,11 +231,11 @@ class Cloud:
         titles = [str(item["body"]["title"]) for item in told]
         return [title for title in titles if title.startswith(f"{project}:")]
 
-    def github(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """An answer of GitHub's API, to a POST if there is a body."""
+    def github(self, path: str, body: dict[str, Any] | None = None, method: str = "POST") -> Any:
+        """An answer of GitHub's API, to a POST if there is a body and nothing else is said."""
         github = self.connection["github"]
         answer = httpx2.request(
-            "GET" if body is None else "POST",
+            "GET" if body is None else method,
             f"{github['api_url']}/repos/{github['repository']}/{path}",
             headers={"Authorization": f"Bearer {github['token']}"},
             json=body,

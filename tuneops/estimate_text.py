@@ -45,7 +45,7 @@ def number(value: float) -> str:
     """A number with about two digits that count."""
     if value >= 10 or value == 0:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+    return f"{value:.1f}".removesuffix(".0") if value >= 1 else f"{value:.2g}"
 
 
 def _foretold(forecast: Forecast) -> dict[str, str]:

@@ -64,7 +64,7 @@ def forecast(
         return Forecast(unknown="the data is not prepared yet")
     load = load_of(plan, data)
     found = Forecast(rows=data.train_rows, tokens=load.tokens, steps=load.steps)
-    if not load.tokens:
+    if not load.epoch_tokens:
         return found.replace(unknown="the data was prepared without counting its tokens")
     kind = kind_of(plan)
     like = [each for each in measured if each.kind == kind and each.tokens and each.seconds]
@@ -104,7 +104,7 @@ def load_of(plan: TrainingPlan, data: PreparedData) -> Load:
     once = _tokens_of_one_epoch(given, data)
     steps = _whole(given, "max_steps", -1)
     if steps > 0:
-        return Load(round(once * steps * rows_per_step / rows), once, steps)
+        return Load(math.ceil(once * steps * rows_per_step / rows), once, steps)
     epochs = _whole(given, "num_train_epochs", 1)
     return Load(once * epochs, once, math.ceil(rows / rows_per_step) * epochs)
 
@@ -223,7 +223,7 @@ def _unversioned(model: str) -> str:
 
 
 def _short(model: str) -> str:
-    return _unversioned(model).rpartition("/")[2]
+    return _unversioned(model).removeprefix("azureml:").rpartition("/")[2]
 
 
 def _lora(given: dict[str, Value]) -> bool:

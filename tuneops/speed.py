@@ -18,7 +18,7 @@ class Peak:
 
 _TERA = 1e12
 _PEAKS: tuple[tuple[re.Pattern[str], Peak], ...] = tuple(
-    (re.compile(f"standard_{pattern}"), Peak(gpu, bits16 * _TERA, bits32 * _TERA))
+    (re.compile(f"standard_({pattern})"), Peak(gpu, bits16 * _TERA, bits32 * _TERA))
     for pattern, gpu, bits16, bits32 in (
         (r"nc\d+r?s_v3", "V100", 112, 14),
         (r"nd40rs_v2", "V100", 125, 15.7),
