@@ -57,9 +57,7 @@ class Cloud:
 
     def merge(self, files: dict[str, dict[str, Any] | str | None], subject: str = "Change") -> str:
         """Commit files (None: delete) to the tracked branch; gives the commit."""
-        work = self.state / "work"
-        if not work.exists():
-            self._git("clone", "-q", self.connection["github"]["repository_path"], str(work))
+        work = self._clone()
         self._git("-C", str(work), "pull", "-q", "--rebase")
         self._commit(files, subject)
         self._git("-C", str(work), "push", "-q", "origin", "HEAD:main")
@@ -81,7 +79,7 @@ class Cloud:
 
     def propose(self, branch: str, files: dict[str, dict[str, Any] | str | None]) -> str:
         """Commit files to a branch off the tracked one; gives the commit."""
-        work = self.state / "work"
+        work = self._clone()
         self._git("-C", str(work), "fetch", "-q", "origin")
         known = self._git("-C", str(work), "ls-remote", "origin", f"refs/heads/{branch}")
         start = f"origin/{branch}" if known else "origin/main"
@@ -98,6 +96,13 @@ class Cloud:
         pull = self.github("pulls", {"title": branch, "head": branch, "base": "main"})
         self.github(f"pulls/{pull['number']}/merge", {}, method="PUT")
         return int(pull["number"])
+
+    def _clone(self) -> Path:
+        """The clone that all changes are made in."""
+        work = self.state / "work"
+        if not work.exists():
+            self._git("clone", "-q", self.connection["github"]["repository_path"], str(work))
+        return work
 
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True)
