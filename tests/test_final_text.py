@@ -98,6 +98,13 @@ def test_what_is_not_counted_says_why(made: Release, seconds: float | None, note
     assert (came.seconds, came.note, came.cost) == (seconds, note, None)
 
 
+def test_a_job_that_failed_has_its_cost_and_foretells_nothing() -> None:
+    made = until(Phase.TRAINING, None).advance(Phase.FAILED, NOW + timedelta(hours=1), "no memory")
+    came = actuals(made.replace(metrics=TRAINED.replace(values={})))
+    assert (came.seconds, came.cost, came.tokens) == (1800, 3.67 / 2, None)
+    assert (came.note, came.measured) == (NOT_ENDED, None)
+
+
 def test_what_a_release_took_does_not_grow_after_its_first_end() -> None:
     live = until(Phase.LIVE)
     later = live.advance(Phase.DEPLOYING, NOW + timedelta(days=9), "has gone")

@@ -27,20 +27,22 @@ def actuals(release: Release) -> Actuals:
         return found.replace(seconds=0.0, gpu_hours=0.0, note=NOT_BEGUN)
     if release.metrics is None:
         return found.replace(note=NOT_ENDED)
+    ended = release.entered(Phase.EVALUATING) is not None
     times = release.metrics.times or JobTimes()
-    tokens = _tokens(release, data)
+    tokens = _tokens(release, data, ended=ended)
     if not _is_own(release, times):
         owner = f"release {times.release}" if times.release else "another release"
         return found.replace(
             seconds=0.0,
             gpu_hours=0.0,
             note=f"no training: job {release.job_name} of {owner} was there already",
-            measured=_measured(release, times, tokens, None),
+            measured=_measured(release, times, tokens, None) if ended else None,
         )
     found = found.replace(
         tokens=tokens,
         steps=_last_step(release),
-        measured=_measured(release, times, tokens, found.live_seconds),
+        measured=_measured(release, times, tokens, found.live_seconds) if ended else None,
+        note="" if ended else NOT_ENDED,
     )
     if times.seconds is None:
         return found.replace(note=NOT_TOLD)
@@ -73,13 +75,11 @@ def _priced(found: Actuals, release: Release, seconds: float) -> Actuals:
 
 def _is_own(release: Release, times: JobTimes) -> bool:
     """Whether the release began the job itself: the job's tag says so, or its history does."""
-    return times.release == str(release.number) or any(
-        entry.phase == Phase.TRAINING and "job" in entry.links for entry in release.history
-    )
+    return release.submitted or times.release == str(release.number)
 
 
 def _measured(
-    release: Release, times: JobTimes, tokens: int, live_seconds: float | None
+    release: Release, times: JobTimes, tokens: int | None, live_seconds: float | None
 ) -> Measured | None:
     """The job's training for later forecasts, whoever began it."""
     if not times.seconds or not tokens:
@@ -95,12 +95,15 @@ def _measured(
     )
 
 
-def _tokens(release: Release, data: PreparedData) -> int:
-    """The tokens that were gone through: by the epochs that the job logged, else as planned."""
+def _tokens(release: Release, data: PreparedData, *, ended: bool) -> int | None:
+    """The tokens that were gone through: by the epochs that the job logged, else as planned.
+
+    None when the job did not come to its end and logged none.
+    """
     planned = load_of(release.plan, data)
     epochs = release.metrics.values.get("epoch", 0.0) if release.metrics else 0.0
     if not math.isfinite(epochs) or epochs <= 0:
-        return planned.tokens
+        return planned.tokens if ended else None
     return round(planned.epoch_tokens * epochs)
 
 

@@ -1,12 +1,15 @@
 """The end of a release: what it took is written down, and owed to the pull request it came by."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from tuneops import documents
 from tuneops.actuals import actuals
+from tuneops.azureml import metrics
+from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.gitops import final_text
 from tuneops.gitops.pull_request_channel import CONCLUDED, PullRequestChannel
-from tuneops.release import Message, Project, Release
+from tuneops.release import Message, Phase, Project, Release
 from tuneops.services import Services
 from tuneops.store import UnreadableError
 
@@ -16,6 +19,8 @@ def conclude(release: Release, services: Services, now: datetime) -> Release:
 
     Only a release that a change of its config has led to owes one, and only at its first end.
     """
+    if release.phase == Phase.FAILED and release.submitted and release.metrics is None:
+        release = _with_metrics(release, services)
     release = release.replace(actuals=actuals(release))
     if not release.answers_change:
         return release
@@ -32,6 +37,13 @@ def conclude(release: Release, services: Services, now: datetime) -> Release:
             only=PullRequestChannel.id,
         )
     )
+
+
+def _with_metrics(release: Release, services: Services) -> Release:
+    """With what a failed job logged until then; that it can't be read is no reason to go on."""
+    with suppress(RefusedError, UnavailableError):
+        return release.replace(metrics=metrics.read(services.workspace, release.job_name))
+    return release
 
 
 def _live_before(release: Release, services: Services) -> Release | None:

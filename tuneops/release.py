@@ -362,6 +362,11 @@ class Release(Document):
         """Why the release is in its phase."""
         return self.history[-1].reason if self.history else ""
 
+    @property
+    def submitted(self) -> bool:
+        """Whether the release itself has submitted the training job, by its own history."""
+        return any(e.phase == Phase.TRAINING and "job" in e.links for e in self.history)
+
     def entered(self, phase: Phase) -> datetime | None:
         """When the release came to `phase` last, if it did."""
         return next((e.at for e in reversed(self.history) if e.phase == phase), None)
