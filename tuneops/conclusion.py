@@ -1,17 +1,18 @@
 """The end of a release: what it took is written down, and owed to the pull request it came by."""
 
-from contextlib import suppress
+import logging
 from datetime import datetime
 
 from tuneops import documents
 from tuneops.actuals import actuals
 from tuneops.azureml import metrics
-from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.gitops import final_text
 from tuneops.gitops.pull_request_channel import CONCLUDED, PullRequestChannel
 from tuneops.release import Message, Phase, Project, Release
 from tuneops.services import Services
 from tuneops.store import UnreadableError
+
+log = logging.getLogger(__name__)
 
 
 def conclude(release: Release, services: Services, now: datetime) -> Release:
@@ -40,10 +41,12 @@ def conclude(release: Release, services: Services, now: datetime) -> Release:
 
 
 def _with_metrics(release: Release, services: Services) -> Release:
-    """With what a failed job logged until then; that it can't be read is no reason to go on."""
-    with suppress(RefusedError, UnavailableError):
+    """With what a failed job logged until then; that it can't be read holds nothing up."""
+    try:
         return release.replace(metrics=metrics.read(services.workspace, release.job_name))
-    return release
+    except Exception as error:
+        log.warning("metrics of failed job %s: %s", release.job_name, type(error).__name__)
+        return release
 
 
 def _live_before(release: Release, services: Services) -> Release | None:
