@@ -224,8 +224,9 @@ def test_another_kind_of_training_says_nothing(other: TrainingPlan) -> None:
 
 
 def test_what_is_trained_already_costs_nothing() -> None:
-    found = without_training(plan(), data(), [training(plan(), around_seconds=100.0)])
-    assert (found.trains, found.seconds) == (False, Span(low=0, likely=0, high=0))
+    found = without_training(plan(), data(), [training(plan(), around_seconds=100.0)], PRICES)
+    nothing = Span(low=0, likely=0, high=0)
+    assert (found.trains, found.seconds, found.cost) == (False, nothing, nothing)
     assert found.live_seconds is not None
     assert found.live_seconds.likely == 100
 

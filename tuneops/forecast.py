@@ -78,18 +78,21 @@ def forecast(
 
 
 def without_training(
-    plan: TrainingPlan, data: PreparedData, measured: Sequence[Measured]
+    plan: TrainingPlan,
+    data: PreparedData,
+    measured: Sequence[Measured] = (),
+    prices: Prices | None = None,
 ) -> Forecast:
     """What a release is likely to take whose job has been there already."""
-    return Forecast(
+    found = Forecast(
         rows=data.train_rows,
         tokens=load_of(plan, data).tokens,
         seconds=NOTHING,
-        gpu_hours=NOTHING,
         live_seconds=_around(measured) or AROUND,
-        basis="a job has trained just this already",
+        basis="a job has trained just this already, or does so now",
         trains=False,
     )
+    return _priced(found, plan, prices)
 
 
 def load_of(plan: TrainingPlan, data: PreparedData) -> Load:

@@ -18,7 +18,7 @@ def foretell(workspace: Workspace, release: Release, policy: Policy) -> Forecast
     if data and data.digest:
         job = jobs.observe(workspace, release.job_name)
         if job and not job.unsuccessful:
-            return without_training(plan, data, release.trainings)
+            return without_training(plan, data, release.trainings, policy.prices)
     found = forecast(plan, data, release.trainings, policy.prices)
     if found.unknown and policy.max_estimated_cost is not None:
         unchecked = f"{found.unknown}; max_estimated_cost of {FILE} is not checked"

@@ -170,7 +170,7 @@ def test_a_deployment_change_trains_nothing_and_a_revert_neither(cloud: Cloud) -
 
 
 def test_data_without_a_valid_row_fails_the_release_and_touches_nothing_live(cloud: Cloud) -> None:
-    cloud.merge({"careful.yaml": config("careful")})
+    pull = cloud.merge_by_pull("careful", {"careful.yaml": config("careful")})
     cloud.upload("careful/1.jsonl", some_rows())
     live = cloud.until_phase("careful", 1, "Live").release
     assert live is not None
@@ -184,6 +184,8 @@ def test_data_without_a_valid_row_fails_the_release_and_touches_nothing_live(clo
 
     cloud.upload("careful/3.jsonl", some_rows(30))
     cloud.until_phase("careful", 3, "Live")
+    (told,) = final_comments(cloud, pull)
+    assert "#### `careful`: release 1 is live" in told
 
 
 def test_the_model_must_keep_its_thresholds(cloud: Cloud) -> None:
@@ -192,10 +194,14 @@ def test_the_model_must_keep_its_thresholds(cloud: Cloud) -> None:
         data={"path": "strict", "validation_percent": 30},
         evaluation={"thresholds": {"eval_loss": {"max": 0.0}}},
     )
-    cloud.merge({"strict.yaml": strict})
+    pull = cloud.merge_by_pull("strict", {"strict.yaml": strict})
     cloud.upload("strict/chats.jsonl", some_rows())
     project = cloud.until("strict", lambda seen: seen.phase == "Failed")
     assert "eval_loss is" in project.reason
+    cloud.until("strict", lambda _: len(final_comments(cloud, pull)) == 1)
+    (told,) = final_comments(cloud, pull)
+    assert "#### `strict`: release 1 failed" in told
+    assert "eval_loss is" in told
     assert project.release is not None
     assert project.release.data is not None
     assert project.release.data.validation_rows > 0
