@@ -57,9 +57,7 @@ class Cloud:
 
     def merge(self, files: dict[str, dict[str, Any] | str | None], subject: str = "Change") -> str:
         """Commit files (None: delete) to the tracked branch; gives the commit."""
-        work = self.state / "work"
-        if not work.exists():
-            self._git("clone", "-q", self.connection["github"]["repository_path"], str(work))
+        work = self._clone()
         self._git("-C", str(work), "pull", "-q", "--rebase")
         self._commit(files, subject)
         self._git("-C", str(work), "push", "-q", "origin", "HEAD:main")
@@ -81,7 +79,7 @@ class Cloud:
 
     def propose(self, branch: str, files: dict[str, dict[str, Any] | str | None]) -> str:
         """Commit files to a branch off the tracked one; gives the commit."""
-        work = self.state / "work"
+        work = self._clone()
         self._git("-C", str(work), "fetch", "-q", "origin")
         known = self._git("-C", str(work), "ls-remote", "origin", f"refs/heads/{branch}")
         start = f"origin/{branch}" if known else "origin/main"
@@ -91,6 +89,20 @@ class Cloud:
         commit = self._git("-C", str(work), "rev-parse", "HEAD").strip()
         self._git("-C", str(work), "checkout", "-q", "main")
         return commit
+
+    def merge_by_pull(self, branch: str, files: dict[str, dict[str, Any] | str | None]) -> int:
+        """Propose files in a pull request and merge it; gives its number."""
+        self.propose(branch, files)
+        pull = self.github("pulls", {"title": branch, "head": branch, "base": "main"})
+        self.github(f"pulls/{pull['number']}/merge", {}, method="PUT")
+        return int(pull["number"])
+
+    def _clone(self) -> Path:
+        """The clone that all changes are made in."""
+        work = self.state / "work"
+        if not work.exists():
+            self._git("clone", "-q", self.connection["github"]["repository_path"], str(work))
+        return work
 
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True)
@@ -224,11 +236,11 @@ class Cloud:
         titles = [str(item["body"]["title"]) for item in told]
         return [title for title in titles if title.startswith(f"{project}:")]
 
-    def github(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """An answer of GitHub's API, to a POST if there is a body."""
+    def github(self, path: str, body: dict[str, Any] | None = None, method: str = "POST") -> Any:
+        """An answer of GitHub's API, to a POST if there is a body and nothing else is said."""
         github = self.connection["github"]
         answer = httpx2.request(
-            "GET" if body is None else "POST",
+            "GET" if body is None else method,
             f"{github['api_url']}/repos/{github['repository']}/{path}",
             headers={"Authorization": f"Bearer {github['token']}"},
             json=body,

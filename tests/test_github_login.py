@@ -2,6 +2,8 @@
 
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -18,10 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
 from localcloud.connection import Connection
 from localcloud.manifest import Manifest
 from tests.cloud import Cloud, config
+from tests.planned import NOW
 from tuneops import documents
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.pull_request_channel import CONCLUDED, PullRequestChannel
+from tuneops.notify.outbox import deliver, unsettled
 from tuneops.queue import RepositoryRequest
-from tuneops.release import Desired
+from tuneops.release import Desired, Message
 from tuneops.services import Services
 from tuneops.settings import Settings
 from tuneops.sync import sync_repository
@@ -115,6 +120,41 @@ def test_a_pull_request_is_read_and_commented_on_as_the_app(hub: Cloud) -> None:
         github.comment(number, "mark", text)
     (comment,) = hub.github(f"issues/{number}/comments")
     assert (comment["body"], comment["user"]["login"]) == ("mark: second", "tuneops[bot]")
+
+
+def test_a_merged_pull_request_is_told_once_of_all_its_projects(
+    hub: Cloud, services: Services
+) -> None:
+    names = [f"team-{n}" for n in range(4)]
+    number = hub.merge_by_pull("teams", {f"{name}.yaml": config(name) for name in names})
+    commit = hub.merge({"later.yaml": config("later")})
+    github = GitHub(settings(hub))
+    channels = [PullRequestChannel(github, services.store) for _ in names]
+
+    def tell(channel: PullRequestChannel, name: str, text: str) -> None:
+        message = Message(
+            key=f"{name}:1:concluded",
+            event=CONCLUDED,
+            title="",
+            text=text,
+            at=NOW,
+            commit=commit,
+            path=f"finetune/{name}.yaml",
+        )
+        outbox, now = (message,), NOW
+        while unsettled(outbox) or not outbox[0].deliveries:
+            outbox, now = deliver(outbox, [channel], now), now + timedelta(hours=1)
+        assert outbox[0].deliveries[channel.id].sent_at
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(tell, channels, names, [f"of {name}" for name in names]))
+    for text in ("again", "again"):
+        tell(channels[0], names[0], text)
+    tell(channels[0], "later", "came by no pull request")
+    (comment,) = hub.github(f"issues/{number}/comments")
+    assert comment["user"]["login"] == "tuneops[bot]"
+    said = [line for line in comment["body"].splitlines()[2:] if line]
+    assert said == ["again", *(f"of {name}" for name in names[1:])]
 
 
 def test_a_deployment_is_the_apps(hub: Cloud) -> None:

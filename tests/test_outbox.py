@@ -46,6 +46,15 @@ def test_messages_arrive_once_and_in_order() -> None:
     assert unsettled(outbox) == ()
 
 
+def test_a_message_for_one_channel_goes_to_no_other() -> None:
+    one, other = Listener("one"), Listener("other")
+    (first, second) = messages(2)
+    outbox = deliver((first.replace(only="one"), second), [one, other], NOW)
+    assert (one.heard, other.heard) == (["m0", "m1"], ["m1"])
+    assert unsettled(outbox) == ()
+    assert next_retry(outbox) is None
+
+
 def test_a_dead_channel_holds_up_no_other() -> None:
     dead, alive = Listener("dead", [False] * 99), Listener("alive")
     outbox = messages(2)

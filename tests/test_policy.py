@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests.config_text import config_of
+from tests.planned import NOW, release
 from tuneops.cli import app
 from tuneops.config_file import ConfigProblem, InvalidConfigError
+from tuneops.estimates import Forecast, Span
 from tuneops.parameters import Origin, Parameter
-from tuneops.policy import InForce, Policy, frozen, violations
+from tuneops.policy import InForce, Policy, frozen, verdict, violations
 from tuneops.policy_file import MAX_BYTES, parse_policy
-from tuneops.release import TrainingPlan
+from tuneops.prices import Prices
+from tuneops.release import Phase, TrainingPlan
 
 WINDOW = "{from: 2026-12-24T18:00, until: 2026-12-27T06:00+02:00, reason: holidays}"
 SERVERLESS = "compute: {name: serverless}\n"
@@ -85,6 +88,27 @@ def test_an_empty_policy_allows_everything(text: str) -> None:
             "p.yaml:1: freeze.0: until is not after from",
             id="backwards",
         ),
+        pytest.param(
+            "prices: {per_hour: {Standard_A: 1, standard_a: 2}}",
+            "p.yaml:1: prices.per_hour: standard_a has two prices",
+            id="two-prices",
+        ),
+        pytest.param(
+            "prices:\n  per_hour:\n    Standard_A: free",
+            "p.yaml:3: prices.per_hour.Standard_A: ",
+            id="no-price",
+        ),
+        pytest.param(
+            "prices: {per_hour: {Standard_A: true}}",
+            "p.yaml:1: prices.per_hour.Standard_A: ",
+            id="a-flag-for-a-price",
+        ),
+        pytest.param(
+            "prices: {currency: dollars, per_hour: {a: 1}}", "p.yaml:1: prices.currency", id="money"
+        ),
+        pytest.param(
+            "max_estimated_cost: 0", "p.yaml:1: max_estimated_cost: Input should be", id="free"
+        ),
         pytest.param("max_nodes: &x 1\n", "p.yaml:1: anchors and aliases are not", id="anchor"),
         pytest.param("a: !!python/name:os.system x", "p.yaml:1: could not determine", id="tag"),
         pytest.param("#" * (MAX_BYTES + 1), "p.yaml:1: is larger than 64 KiB", id="size"),
@@ -106,8 +130,88 @@ def test_whatever_is_read_is_a_policy_or_an_error(text: str | bytes) -> None:
     assert isinstance(read, Policy | ConfigProblem)
 
 
+def foretold(**changes: object) -> Forecast:
+    """An hour of training, give or take half of it."""
+    return Forecast(seconds=Span(low=1800, likely=3600, high=5400)).replace(**changes)
+
+
+PRICED = f"prices: {{per_hour: {{{A100.upper()}: 4, standard_other: 9}}}}\n"
+NO_PRICE = (
+    f"max_estimated_cost of tuneops-policy.yaml: there is no price of {A100}; add that of one "
+    "node's hour to prices.per_hour there"
+)
+
+
+@pytest.mark.parametrize(
+    ("policy", "nodes", "forecast", "expected"),
+    [
+        pytest.param("max_estimated_cost: 4\n" + PRICED, 1, foretold(), [], id="just-enough"),
+        pytest.param(
+            "max_estimated_cost: 4\n" + PRICED,
+            2,
+            foretold(),
+            [
+                "training: is likely to cost 8.00 USD (from 4.00 to 12.00), which is more than "
+                "max_estimated_cost of tuneops-policy.yaml; stay below 4.00 with fewer epochs, "
+                "less data or other machines"
+            ],
+            id="nodes-cost",
+        ),
+        pytest.param(PRICED, 99, foretold(), [], id="no-limit"),
+        pytest.param("max_estimated_cost: 4\n", 1, foretold(), [NO_PRICE], id="no-prices"),
+        pytest.param(
+            "max_estimated_cost: 4\nprices: {per_hour: {Standard_X: 1}}",
+            1,
+            foretold(seconds=None, unknown="x"),
+            [NO_PRICE],
+            id="no-price-of-the-size",
+        ),
+        pytest.param(
+            "max_estimated_cost: 4\n" + PRICED,
+            1,
+            foretold(seconds=None, unknown="first training"),
+            [],
+            id="nothing-foretold",
+        ),
+        pytest.param("max_estimated_cost: 4", 1, foretold(trains=False), [], id="trained"),
+        pytest.param("max_estimated_cost: 4", 1, None, [], id="not-planned"),
+    ],
+)
+def test_a_training_may_cost_no_more_than_the_limit(
+    policy: str, nodes: int, forecast: Forecast | None, expected: list[str]
+) -> None:
+    plan = plan_of(A100).replace(nodes=nodes)
+    found = violations(policy_of(policy), config_of("bot"), plan, "", forecast)
+    assert list(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "held"),
+    [
+        (Phase.PREPARING, True),
+        (Phase.TRAINING, True),
+        (Phase.FAILED, True),
+        (Phase.EVALUATING, False),
+        (Phase.DEPLOYING, False),
+        (Phase.LIVE, False),
+    ],
+)
+def test_what_has_been_trained_is_deployed_whatever_it_cost(phase: Phase, held: bool) -> None:
+    made = release().replace(training=plan_of(A100), forecast=foretold(), phase=phase)
+    policy = policy_of("max_estimated_cost: 1\n" + PRICED)
+    assert bool(verdict(policy, made, "", NOW).violations) is held
+
+
+def test_low_priority_is_cheaper_when_the_policy_says_so() -> None:
+    prices = Prices.model_validate({"per_hour": {A100: 4.0}})
+    assert prices.of(A100.lower(), "low_priority") == 4
+    assert prices.model_copy(update={"low_priority_factor": 0.25}).of(A100, "low_priority") == 1
+
+
 def test_a_policy_is_stored_as_it_was_read() -> None:
-    stored = InForce(policy=policy_of(f"max_nodes: 2\nfreeze: [{WINDOW}]\nallowed_models: [a*]"))
+    stored = InForce(
+        policy=policy_of(f"max_nodes: 2\nfreeze: [{WINDOW}]\nallowed_models: [a*]\n{PRICED}")
+    )
     assert InForce.model_validate_json(stored.model_dump_json()) == stored
 
 

@@ -23,6 +23,7 @@ from tuneops.sync import sync_repository
 
 pytestmark = pytest.mark.slow
 POLICY = "../tuneops-policy.yaml"
+A100 = "Standard_NC24ads_A100_v4"
 SERVERLESS = "compute: {name: serverless}\n"
 
 
@@ -82,11 +83,32 @@ def test_a_pull_request_is_held_against_the_policy_that_it_leaves(
     assert "training.parameters.num_train_epochs: 3 is more than max_epochs" in comment["body"]
 
 
+def test_a_pull_request_is_told_what_can_be_foretold(azure: Cloud, working: Services) -> None:
+    def comment(policy: str) -> str:
+        azure.propose("priced", {"priced.yaml": config("priced"), POLICY: policy})
+        review_pull_request(PullRequestRequest(number=pull), working)
+        (comment,) = azure.github(f"issues/{pull}/comments")
+        return str(comment["body"])
+
+    azure.propose("priced", {"priced.yaml": config("priced")})
+    pull = azure.github("pulls", {"title": "P", "head": "priced", "base": "main"})["number"]
+    unprepared = "`not foretold: the data is not prepared yet"
+    assert f"| `time and cost` | {unprepared}` |" in comment("max_nodes: 1\n")
+    assert f"there is no price of {A100}; add that" in comment("max_estimated_cost: 5\n")
+    unchecked = f"{unprepared}; max_estimated_cost of tuneops-policy.yaml is not checked` |"
+    assert unchecked in comment(f"max_estimated_cost: 5\nprices: {{per_hour: {{{A100}: 4}}}}\n")
+
+
 def training(services: Services, name: str) -> Release:
     """A release of a project that is planned and has no job yet, as the store has it."""
     made = release(SERVERLESS, name)
     made = made.replace(training=planning.plan(services.workspace, made))
-    made = made.advance(Phase.TRAINING, datetime.now(UTC), "planned")
+    return stored(services, made.advance(Phase.TRAINING, datetime.now(UTC), "planned"))
+
+
+def stored(services: Services, made: Release) -> Release:
+    """A release of a project on serverless compute, and the project, as the store has them."""
+    name = made.project
     project = Project(name=name, current=made.number, endpoints=(made.endpoint,))
     services.store.write(documents.desired(name), desired(SERVERLESS, name), etag=None)
     services.store.write(documents.release(name, made.number), made, etag=None)
@@ -122,6 +144,31 @@ def test_what_is_not_allowed_any_more_is_not_submitted(working: Services) -> Non
     assert still.release is not None
     assert (still.release.number, still.phase) == (1, Phase.FAILED)
     again = reconciled(working, "epochs", "max_epochs: 3\n")
+    assert again.release is not None
+    assert again.release.number == 2
+
+
+def test_a_training_that_is_likely_to_cost_too_much_is_not_submitted(working: Services) -> None:
+    made = release(SERVERLESS, "costly")
+    assert made.data is not None
+    stored(working, made.replace(data=made.data.replace(tokens=10**10)))
+    prices = f"prices: {{currency: EUR, per_hour: {{{A100}: 4}}}}\n"
+    failed = reconciled(working, "costly", prices + "max_estimated_cost: 100\n")
+    assert failed.phase == Phase.FAILED
+    assert failed.reason.startswith("the policy does not allow it: training: is likely to cost 43,")
+    assert failed.release is not None
+    assert failed.release.forecast is not None
+    assert failed.release.forecast.currency == "EUR"
+    assert failed.release.forecast.tokens == 3 * 10**10
+    assert failed.release.actuals is not None
+    assert failed.release.actuals.note == "no training was begun"
+    job = str(failed.release.job)
+    assert jobs.observe(working.workspace, job) is None
+
+    still = reconciled(working, "costly", "max_estimated_cost: 1000000\n")
+    assert still.release is not None
+    assert still.release.number == 1
+    again = reconciled(working, "costly", prices + "max_estimated_cost: 1000000\n")
     assert again.release is not None
     assert again.release.number == 2
 

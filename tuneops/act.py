@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tuneops import actions, planning
+from tuneops.actuals import actuals
 from tuneops.azureml import (
     compute,
     data_assets,
@@ -16,11 +17,13 @@ from tuneops.azureml import (
     models,
     scoring,
 )
+from tuneops.conclusion import conclude
 from tuneops.data import prepare
 from tuneops.data.errors import DataError, TooLargeError
 from tuneops.data.job import Task
 from tuneops.data.preparation import REPORT_HTML
 from tuneops.evaluation import missing
+from tuneops.foretelling import foretell
 from tuneops.notify.messages import metrics_text, tell
 from tuneops.release import DataJob, Phase, PreparedData, Release
 from tuneops.services import Services
@@ -42,9 +45,12 @@ def act(action: actions.Effect, release: Release, services: Services, now: datet
 
 def _advance(action: actions.Advance, release: Release, s: Services, now: datetime) -> Release:
     release = release.advance(action.phase, now, action.reason)
-    endpoint = f"endpoint {release.endpoint}"
     if action.phase == Phase.LIVE:
         release = release.link(endpoint=s.workspace.endpoint_page(release.endpoint))
+    if action.phase.ended:
+        release = conclude(release, s, now)
+    endpoint = f"endpoint {release.endpoint}"
+    if action.phase == Phase.LIVE:
         return tell(release, "live", f"{endpoint} now answers with {release.deployment_name}", now)
     if action.phase == Phase.RETIRED:
         return tell(release, "torn_down", f"{endpoint}: {action.reason}", now, release.endpoint)
@@ -53,7 +59,7 @@ def _advance(action: actions.Advance, release: Release, s: Services, now: dateti
 
 def _fail(action: actions.Fail, release: Release, s: Services, now: datetime) -> Release:
     release = release.advance(Phase.FAILED, now, action.reason)
-    release = release.replace(forbidden=action.by_policy)
+    release = conclude(release.replace(forbidden=action.by_policy), s, now)
     return tell(release, "failed", action.reason, now)
 
 
@@ -106,7 +112,8 @@ def _register_data(action: Any, release: Release, s: Services, now: datetime) ->
 
 
 def _plan_training(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    return release.replace(training=planning.plan(s.workspace, release))
+    planned = release.replace(training=planning.plan(s.workspace, release))
+    return planned.replace(forecast=foretell(s.workspace, planned, s.policy))
 
 
 def _create_cluster(action: Any, release: Release, s: Services, now: datetime) -> Release:
@@ -144,6 +151,7 @@ def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Re
 def _read_metrics(action: Any, release: Release, s: Services, now: datetime) -> Release:
     found = metrics.read(s.workspace, release.job_name).replace(read_at=now)
     release = release.replace(metrics=found)
+    release = release.replace(actuals=actuals(release))
     if missing(found.values, release.config.evaluation):
         return release
     return tell(release, "trained", metrics_text(found.values), now)

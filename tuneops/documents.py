@@ -15,6 +15,11 @@ def desired(name: str) -> str:
     return f"desired/{name}.json"
 
 
+def pull_request(number: int) -> str:
+    """What a merged pull request has been told."""
+    return f"pulls/{number}.json"
+
+
 def release(name: str, number: int) -> str:
     """One release of the project."""
     return f"releases/{name}/{number:06d}.json"

@@ -17,12 +17,16 @@ from tuneops.places import FINETUNE, Place, places_of, stated
 
 @dataclass(frozen=True)
 class Machines:
-    """What trains: so many nodes of a size, with so many GPUs of each; `note`: what is not sure."""
+    """What trains: so many nodes of a size, with so many GPUs of each; `note`: what is not sure.
+
+    `tier` is as the config calls it.
+    """
 
     size: str
     nodes: int
     gpus: int
     note: str
+    tier: str = "dedicated"
 
 
 def trains_on(
@@ -65,12 +69,13 @@ def trains_on(
     field, name, is_new = chosen.get(FINETUNE, (place.size_field, place.size, True))
     size = feasibility.find_size(name, sizes, field)
     feasibility.check_fine_tuning_size(size.name, model_tags, field)
-    note = ""
+    note, there = "", found.get(place.compute)
+    tier = there.tier if there else "dedicated"
     if is_new:
         tier = wanted.cluster.tier if wanted.cluster and not place.serverless else "dedicated"
         note = feasibility.check_quota(int(nodes) * size.cores, size, quotas, field, tier=tier)
     used = feasibility.gpus_per_node(size, int(gpus) or None, sizes, field, gpus_field)
-    return Machines(size.name, int(nodes), used, note)
+    return Machines(size.name, int(nodes), used, note, tier)
 
 
 def _cluster(

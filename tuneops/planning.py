@@ -51,6 +51,7 @@ def plan(workspace: Workspace, release: Release) -> TrainingPlan:
             compute_size=found.size,
             nodes=found.nodes,
             gpus_per_node=found.gpus,
+            tier=found.tier,
         )
         endpoint = endpoints.observe(workspace, release.endpoint, release.project)
         if endpoint:

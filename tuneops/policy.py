@@ -14,9 +14,12 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from tuneops.config import InstanceTypes, ProjectConfig
 from tuneops.document import Document
+from tuneops.estimates import Forecast
+from tuneops.forecast import cost_of
 from tuneops.parameters import Origin, Value
 from tuneops.places import FINETUNE, places_of, stated
-from tuneops.release import Release, TrainingPlan
+from tuneops.prices import Prices
+from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.section import Section
 
 FILE = "tuneops-policy.yaml"
@@ -98,6 +101,19 @@ class Policy(Section):
     )
     max_instance_count: Annotated[AtMost, Field(description="Instances of a deployment")] = None
     max_epochs: Annotated[AtMost, Field(description="Epochs of a training job")] = None
+    prices: Annotated[
+        Prices | None,
+        Field(description="What machines cost: without it forecasts have hours, and no cost"),
+    ] = None
+    max_estimated_cost: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            allow_inf_nan=False,
+            description="Likely cost of a training, in the currency of prices, which must have its "
+            "size; a training of which nothing can be foretold yet is allowed",
+        ),
+    ] = None
     freeze: Annotated[
         tuple[Freeze, ...], Field(max_length=100, description="When nothing new is begun")
     ] = ()
@@ -118,8 +134,15 @@ class Verdict:
 
 
 def verdict(policy: Policy, release: Release | None, region: str, now: datetime) -> Verdict:
-    """What the policy says of a release; `region` is the workspace's, empty when not known."""
-    found = violations(policy, release.config, release.training, region) if release else ()
+    """What the policy says of a release; `region` is the workspace's, empty when not known.
+
+    What has been trained costs no more: the limit of costs is for what is to be.
+    """
+    if release is None:
+        return Verdict((), frozen(policy, now))
+    ahead = release.phase in (Phase.PREPARING, Phase.TRAINING, Phase.FAILED)
+    foretold = release.forecast if ahead else None
+    found = violations(policy, release.config, release.training, region, foretold)
     return Verdict(found, frozen(policy, now))
 
 
@@ -130,12 +153,17 @@ def frozen(policy: Policy, now: datetime) -> Freeze | None:
 
 
 def violations(
-    policy: Policy, config: ProjectConfig, plan: TrainingPlan | None, region: str
+    policy: Policy,
+    config: ProjectConfig,
+    plan: TrainingPlan | None,
+    region: str,
+    forecast: Forecast | None = None,
 ) -> tuple[str, ...]:
     """Everything that the policy does not allow, each with the field and what to do.
 
     What the plan says counts, where there is one: it knows what the config leaves open. `region`
-    is the workspace's, empty when it is not known.
+    is the workspace's, empty when it is not known. A training that is foretold is weighed by what
+    machines cost now.
     """
     given = _given(config, plan)
     others = list(_other_models(given))
@@ -151,6 +179,7 @@ def violations(
         *_above("max_nodes", policy.max_nodes, _nodes(config, given)),
         *_above("max_instance_count", policy.max_instance_count, instances),
         *_epochs(policy.max_epochs, given),
+        *(_cost(policy, plan, forecast) if plan and forecast else ()),
     )
 
 
@@ -215,6 +244,27 @@ def _epochs(limit: int | None, given: Mapping[str, Value]) -> Iterator[str]:
     elif "num_train_epochs" in given:
         field = "training.parameters.num_train_epochs"
         yield from _above("max_epochs", limit, {field: given["num_train_epochs"]})
+
+
+def _cost(policy: Policy, plan: TrainingPlan, forecast: Forecast) -> Iterator[str]:
+    """A training that is likely to cost too much, or whose cost can't be told without a price."""
+    limit, prices = policy.max_estimated_cost, policy.prices
+    if limit is None or not forecast.trains:
+        return
+    price = prices.of(plan.compute_size, plan.tier) if prices else None
+    if prices is None or price is None:
+        yield (
+            f"max_estimated_cost of {FILE}: there is no price of {plan.compute_size}; add that of "
+            "one node's hour to prices.per_hour there"
+        )
+    elif forecast.seconds:
+        cost = forecast.seconds.times(cost_of(1, plan, price))
+        if cost.likely > limit:
+            yield (
+                f"training: is likely to cost {cost.likely:,.2f} {prices.currency} (from "
+                f"{cost.low:,.2f} to {cost.high:,.2f}), which is more than max_estimated_cost of "
+                f"{FILE}; stay below {limit:,.2f} with fewer epochs, less data or other machines"
+            )
 
 
 def _region(allowed: Patterns, region: str) -> Iterator[str]:

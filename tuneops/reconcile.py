@@ -25,7 +25,7 @@ from tuneops.document import Document
 from tuneops.notify import messages, outbox
 from tuneops.observe import observe
 from tuneops.patience import wait
-from tuneops.policy import InForce, Verdict, verdict
+from tuneops.policy import Verdict, verdict
 from tuneops.queue import ProjectRequest
 from tuneops.release import (
     Desired,
@@ -132,9 +132,8 @@ class _Pass:
         return decide(self.desired, release, observed, self.clock())
 
     def _verdict(self, release: Release | None) -> Verdict:
-        """What the policy says now; it is read each time, as it may have changed meanwhile."""
-        stored = self.services.store.read(documents.POLICY, InForce)
-        policy = (stored.value if stored else InForce()).policy
+        """What the policy says now."""
+        policy = self.services.policy
         region = self.services.workspace.region if policy.allowed_regions else ""
         return verdict(policy, release, region, self.clock())
 

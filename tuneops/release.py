@@ -9,6 +9,7 @@ from enum import StrEnum
 from tuneops import names
 from tuneops.config import ProjectConfig
 from tuneops.document import Document
+from tuneops.estimates import Actuals, Forecast, JobTimes, Measured
 from tuneops.parameters import Parameter, Value
 from tuneops.pins import Pins, pins, resolved
 
@@ -38,6 +39,9 @@ class Phase(StrEnum):
         """Whether the newest release stays in this phase until something else is wanted."""
         return self in (Phase.LIVE, Phase.FAILED)
 
+
+MAX_TRAININGS = 8
+"""How many earlier trainings are remembered."""
 
 ABOUT_RELEASES = {"notifications", "suspend", "in_flight", "on_removal", "deletion_protection"}
 """What a config says of all releases, not of what one is made of."""
@@ -80,7 +84,8 @@ class PreparedData(Document):
     `digest` names the rows, whatever file they came in. `files` are the parts (train, validation,
     test) by their paths in the container for prepared data; `folder` has the report, the rejected
     rows and the questions. `tokens` is an estimate of those in the training rows, `cut_rows` one of
-    the rows that are longer than the config lets them be. `assets` are the ids of the Data
+    the rows that are longer than the config lets them be, `cut_tokens` what is cut of those of all
+    parts. `assets` are the ids of the Data
     assets by part, once registered.
     """
 
@@ -93,6 +98,7 @@ class PreparedData(Document):
     questions: int = 1
     tokens: int = 0
     cut_rows: int = 0
+    cut_tokens: int = 0
     rejected_rows: int = 0
     duplicate_rows: int = 0
     rejections: tuple[str, ...] = ()
@@ -133,7 +139,8 @@ class DataJob(Document):
 class TrainingPlan(Document):
     """Everything that decides what a training job produces, and what it runs on.
 
-    `parameters` are the inputs of the component. The sizes are those of virtual machines.
+    `parameters` are the inputs of the component. The sizes are those of virtual machines, `tier` is
+    as the config calls it.
     """
 
     base_model: str
@@ -143,6 +150,7 @@ class TrainingPlan(Document):
     compute_size: str = ""
     nodes: int = 1
     gpus_per_node: int = 1
+    tier: str = "dedicated"
     notes: tuple[str, ...] = ()
     attempt: int = 1
 
@@ -164,6 +172,7 @@ class Metrics(Document):
     values: dict[str, float] = {}
     steps: dict[str, dict[str, float]] = {}
     curves: dict[str, tuple[Point, ...]] = {}
+    times: JobTimes | None = None
     read_at: datetime | None = None
 
 
@@ -221,7 +230,8 @@ class Delivery(Document):
 class Message(Document):
     """Something people are owed; `key` is unique within its document.
 
-    `phase` is the release's when it was told.
+    `phase` is the release's when it was told. `only`: the one channel that it is for, if not all.
+    `path` is that of the config file.
     """
 
     key: str
@@ -232,6 +242,8 @@ class Message(Document):
     at: datetime
     commit: str = ""
     links: dict[str, str] = {}
+    only: str = ""
+    path: str = ""
     deliveries: dict[str, Delivery] = {}
 
 
@@ -256,13 +268,17 @@ class Release(Document):
     """One release of a project, numbered from 1.
 
     `repairs` counts what was done again in this phase after Azure had failed at it. `forbidden`:
-    it has failed because the policy does not allow it.
+    it has failed because the policy does not allow it. `path` is that of the config file, and
+    `answers_change`: the release is what a change of that file has led to. `trainings` are the
+    project's earlier ones.
     """
 
     project: str
     number: int
     fingerprint: str
     commit: str
+    path: str = ""
+    answers_change: bool = False
     config: ProjectConfig
     source: Source
     endpoint: str
@@ -275,6 +291,9 @@ class Release(Document):
     metrics: Metrics | None = None
     smoke: Smoke = Smoke()
     pins: Pins = Pins()
+    trainings: tuple[Measured, ...] = ()
+    forecast: Forecast | None = None
+    actuals: Actuals | None = None
     repairs: int = 0
     forbidden: bool = False
     reported_base_model: str = ""
@@ -343,6 +362,11 @@ class Release(Document):
         """Why the release is in its phase."""
         return self.history[-1].reason if self.history else ""
 
+    @property
+    def submitted(self) -> bool:
+        """Whether the release itself has submitted the training job, by its own history."""
+        return any(e.phase == Phase.TRAINING and "job" in e.links for e in self.history)
+
     def entered(self, phase: Phase) -> datetime | None:
         """When the release came to `phase` last, if it did."""
         return next((e.at for e in reversed(self.history) if e.phase == phase), None)
@@ -401,8 +425,9 @@ class Project(Document):
     """What is remembered of a project besides its releases.
 
     `current` is the newest release, `live` the one that has the traffic; `endpoints` are the names
-    of all endpoints made for it that may still exist; `pins` what its releases have resolved.
-    `trouble` is what keeps it from being looked at at all.
+    of all endpoints made for it that may still exist; `pins` what its releases have resolved;
+    `trainings` the last ones that were measured, oldest first; `answered` the commit whose change
+    of the config has come to its end. `trouble` is what keeps it from being looked at at all.
     """
 
     name: str
@@ -410,12 +435,27 @@ class Project(Document):
     live: int | None = None
     endpoints: tuple[str, ...] = ()
     pins: dict[str, str] = {}
+    trainings: tuple[Measured, ...] = ()
+    answered: str = ""
     wake: Wake | None = None
     trouble: Trouble | None = None
 
     def remember(self, release: Release) -> "Project":
-        """The project with what this release has resolved."""
-        return self.replace(pins={**self.pins, **release.resolved})
+        """The project with what this release has resolved, measured and answered.
+
+        A release that was superseded on its way, or that the policy did not allow, leaves the
+        change of its config to be answered by the next one.
+        """
+        trainings = self.trainings
+        if release.actuals and (training := release.actuals.measured):
+            others = (each for each in trainings if each.job != training.job)
+            trainings = (*others, training)[-MAX_TRAININGS:]
+        open_still = release.phase == Phase.SUPERSEDED or release.forbidden
+        return self.replace(
+            pins={**self.pins, **release.resolved},
+            trainings=trainings,
+            answered=self.answered if open_still else release.commit,
+        )
 
 
 def start_release(desired: Desired, project: Project, workspace_id: str, at: datetime) -> Release:
@@ -432,11 +472,14 @@ def start_release(desired: Desired, project: Project, workspace_id: str, at: dat
         number=(project.current or 0) + 1,
         fingerprint=desired.fingerprint,
         commit=desired.commit,
+        path=desired.path,
+        answers_change=desired.commit != project.answered,
         config=desired.config,
         source=desired.source,
         endpoint=endpoint,
         phase=Phase.PREPARING,
         pins=pins(desired.config, project.pins),
+        trainings=project.trainings,
     )
     reason = f"{desired.path} at {desired.commit[:8]} with data {desired.source.name}"
     return release.advance(Phase.PREPARING, at, reason)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from tuneops import documents, planning
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.foresight import foreseen
+from tuneops.foretelling import foretell
 from tuneops.gitops import review_text
 from tuneops.gitops.repository import Repository, changed_files, read_commit
 from tuneops.gitops.review_text import Finding
@@ -74,12 +75,14 @@ def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:
     try:
         plan = planning.plan(services.workspace, release)
         region = services.workspace.region if policy.allowed_regions else ""
+        forecast = foretell(services.workspace, release.replace(training=plan), policy)
     except (RefusedError, UnavailableError) as error:
         return replace(about, problem=str(error))
-    if forbidden := violations(policy, desired.config, plan, region):
+    if forbidden := violations(policy, desired.config, plan, region, forecast):
         return replace(about, problem="; ".join(forbidden))
     before = (newest.config, newest.training) if newest else (None, None)
-    return replace(about, outcome=outcome(desired.config, plan, *before), plan=plan, data=data)
+    found = outcome(desired.config, plan, *before)
+    return replace(about, outcome=found, plan=plan, data=data, forecast=forecast)
 
 
 def _removal(desired: Desired, newest: Release | None, services: Services) -> str:

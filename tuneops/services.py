@@ -12,8 +12,10 @@ from tuneops.data.prepare import Storage
 from tuneops.gitops.commit_status import CommitStatusChannel
 from tuneops.gitops.deployment_channel import DeploymentChannel
 from tuneops.gitops.github import GitHub
+from tuneops.gitops.pull_request_channel import PullRequestChannel
 from tuneops.notify.outbox import Channel
 from tuneops.notify.people import AppriseChannel
+from tuneops.policy import InForce, Policy
 from tuneops.queue import ReconcileQueue
 from tuneops.release import Release
 from tuneops.settings import Settings, credential, get_settings
@@ -62,6 +64,12 @@ class Services:
             return None
         return self.store.read(documents.release(project, number), Release)
 
+    @property
+    def policy(self) -> Policy:
+        """The policy that is in force now; it is read each time, as it may have changed."""
+        stored = self.store.read(documents.POLICY, InForce)
+        return (stored.value if stored else InForce()).policy
+
     @cached_property
     def queue(self) -> ReconcileQueue:
         """The queue that reconciles are asked for with."""
@@ -88,7 +96,12 @@ class Services:
     def channels(self) -> tuple[Channel, ...]:
         """Where messages go."""
         people = (AppriseChannel(url) for url in self.settings.notify_urls)
-        return (CommitStatusChannel(self.github), DeploymentChannel(self.github), *people)
+        return (
+            CommitStatusChannel(self.github),
+            DeploymentChannel(self.github),
+            PullRequestChannel(self.github, self.store),
+            *people,
+        )
 
 
 @lru_cache(maxsize=1)

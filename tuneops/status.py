@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from tuneops import documents
 from tuneops.config import ProjectConfig, UploadedData
+from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.gitops.repository import Repository
 from tuneops.release import (
     Desired,
@@ -41,6 +42,8 @@ class ReleaseStatus(BaseModel):
     data: PreparedData | None
     training: TrainingPlan | None
     metrics: Metrics | None
+    forecast: Forecast | None = None
+    actuals: Actuals | None = None
     smoke: Smoke
     history: tuple[Entry, ...]
     trouble: Trouble | None
@@ -51,7 +54,8 @@ class ReleaseStatus(BaseModel):
 class ProjectStatus(BaseModel):
     """One project with its newest release and the one that is live, if another.
 
-    `pins` is what its releases have resolved where the config leaves a version open.
+    `pins` is what its releases have resolved where the config leaves a version open, `trainings`
+    the last ones that were measured.
     """
 
     name: str
@@ -59,6 +63,7 @@ class ProjectStatus(BaseModel):
     reason: str
     data_path: str = ""
     pins: dict[str, str] = {}
+    trainings: tuple[Measured, ...] = ()
     release: ReleaseStatus | None = None
     live: ReleaseStatus | None = None
 
@@ -107,6 +112,7 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
         reason = suspended or (project.trouble.message if project.trouble else reason)
         return ProjectStatus(name=name, phase=phase, reason=reason, data_path=path)
     newest = current.value
+    known = project.remember(newest)
     is_live = project.live == newest.number
     live = current if is_live else services.release(name, project.live)
     return ProjectStatus(
@@ -114,7 +120,8 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
         phase=newest.phase,
         reason=suspended or _why(newest),
         data_path=path,
-        pins=project.remember(newest).pins,
+        pins=known.pins,
+        trainings=known.trainings,
         release=_summary(newest),
         live=_summary(live.value) if live else None,
     )
@@ -141,6 +148,8 @@ def _summary(release: Release) -> ReleaseStatus:
         data=release.data,
         training=release.training,
         metrics=release.metrics,
+        forecast=release.forecast,
+        actuals=release.actuals,
         smoke=release.smoke,
         history=release.history,
         trouble=release.trouble,

@@ -44,6 +44,7 @@ ROUTES: Routes = [
     ("GET", "/commits/{ref:path}/status", talking_api.get_combined_status),
     ("GET", "/commits/{ref:path}/comments", talking_api.list_commit_comments),
     ("POST", "/commits/{ref:path}/comments", talking_api.create_commit_comment),
+    ("GET", "/commits/{ref:path}/pulls", pulls_api.list_pulls_of_commit),
     ("GET", "/commits/{ref:path}", reading_api.get_commit),
     ("POST", "/statuses/{sha}", talking_api.create_status),
     ("GET", "/git/ref/{ref:path}", reading_api.get_ref),

@@ -6,8 +6,9 @@ from pydantic import BaseModel, Field
 
 from localcloud.github.changes import ConflictError, merged_tree
 from localcloud.github.git import GitError
-from localcloud.github.history import changed_files, is_ancestor, merge_base
+from localcloud.github.history import changed_files, is_ancestor, merge_base, read_commit
 from localcloud.github.hub import Hub
+from localcloud.github.reading_api import resolve
 from localcloud.github.records import Pull, now
 from localcloud.github.rest import Answer, ApiError, Call, invalid, not_found
 from localcloud.github.writing_api import merge_commit
@@ -87,6 +88,31 @@ def list_pulls(hub: Hub, call: Call) -> Answer:
             if head in (None, f"{hub.shapes.owner}:{pull.head}") and base in (None, pull.base)
         ]
     )
+
+
+def list_pulls_of_commit(hub: Hub, call: Call) -> Answer:
+    """GET .../commits/{ref}/pulls: those that merged it, and open ones where it is not merged"""
+    sha = resolve(hub, call.path["ref"])
+    main = hub.git.branch(hub.shapes.default_branch)
+    is_in = main is not None and is_ancestor(hub.git, sha, main)
+    found = (pull for pull in reversed(hub.store.listed(Pull)) if _has_commit(hub, pull, sha))
+    return Answer(
+        [
+            hub.shapes.pull(pull, None)
+            for pull in found
+            if pull.merged_at or (pull.key == "open" and not is_in)
+        ]
+    )
+
+
+def _has_commit(hub: Hub, pull: Pull, sha: str) -> bool:
+    """Whether a commit is what a pull request was merged as, or one of its own."""
+    if sha == pull.merge_commit_sha:
+        return True
+    before = pull.base_sha
+    if pull.merge_commit_sha not in (None, pull.head_sha):
+        before = read_commit(hub.git, str(pull.merge_commit_sha)).parents[0]
+    return is_ancestor(hub.git, sha, pull.head_sha) and not is_ancestor(hub.git, sha, before)
 
 
 def get_pull(hub: Hub, call: Call) -> Answer:

@@ -3,19 +3,26 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tests.cloud import Cloud, config, jsonl, some_rows
+from tests.cloud import QUICK, Cloud, config, jsonl, some_rows
 from tuneops.cli import app
+from tuneops.estimates import Forecast
+from tuneops.gitops.final_text import MARK
+from tuneops.status import ProjectStatus
 
 pytestmark = pytest.mark.slow
 
 
 def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> None:
-    commit = cloud.merge({"first.yaml": config("first")}, "Add first")
+    priced = {"prices": {"per_hour": {"Standard_NC24ads_A100_v4": 3.67}}}
+    files: dict[str, Any] = {"first.yaml": config("first"), "../tuneops-policy.yaml": priced}
+    pull = cloud.merge_by_pull("first", files)
+    commit = cloud.github(f"pulls/{pull}")["merge_commit_sha"]
     waiting = cloud.until("first", lambda seen: seen.phase == "Waiting for data")
     assert waiting.release is None
 
@@ -60,6 +67,17 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> Non
     assert statuses[0]["context"] == "tuneops/first"
     assert statuses[0]["state"] == "success"
     assert deployed(cloud, "first") == ["success", "in_progress", "queued"]
+    check_what_it_took(cloud.until("first", lambda _: len(final_comments(cloud, pull)) == 1))
+    (told,) = final_comments(cloud, pull)
+    for said in (
+        "#### `first`: release 1 is live",
+        "| `eval_loss` |",
+        "Smoke test (passed, ",
+        "USD, likely ",
+        "Times: Preparing ",
+        "[endpoint](https://",
+    ):
+        assert said in told
 
     file = tmp_path / "first.yaml"
     file.write_text(yaml.safe_dump(config("first")))
@@ -72,6 +90,7 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> Non
     assert pinned is not None
     assert planned["plan"]["base_model"] in pinned.pins.values()
     assert planned["plan"]["notes"] == []
+    assert not planned["forecast"]["trains"]
 
     file.write_text(yaml.safe_dump(config("first", deployment={"instance_count": 2})))
     shown = CliRunner().invoke(app, command)
@@ -79,6 +98,48 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> Non
     (planned,) = json.loads(shown.stdout)
     changed = {"field": "deployment.instance_count", "before": "1", "after": "2"}
     assert planned["outcome"] == {"kind": "redeploy", "changes": [changed]}
+
+    longer = config("first", training={"parameters": {**QUICK, "max_steps": 8}})
+    file.write_text(yaml.safe_dump(longer))
+    (tmp_path / "tuneops-policy.yaml").write_text("max_estimated_cost: 0.01\n")
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 1
+    assert "there is no price of Standard_NC24ads_A100_v4" in shown.output
+    (tmp_path / "tuneops-policy.yaml").write_text(yaml.safe_dump(priced))
+    shown = CliRunner().invoke(app, command)
+    (planned,) = json.loads(shown.stdout)
+    foretold = Forecast.model_validate(planned["forecast"])
+    assert foretold.basis == "1 earlier training on Standard_NC24ads_A100_v4"
+    assert foretold.steps == 8
+    assert foretold.cost is not None
+    assert 0 < foretold.cost.low < foretold.cost.high
+
+
+def check_what_it_took(project: ProjectStatus) -> None:
+    """The forecast of the project's release beside what came."""
+    release = project.release
+    assert release is not None
+    foretold, came = release.forecast, release.actuals
+    assert foretold is not None
+    assert foretold.cost is not None
+    assert came is not None
+    assert came.note == ""
+    assert came.rows == foretold.rows > 0
+    assert came.tokens is not None
+    assert came.steps == foretold.steps == QUICK["max_steps"]
+    assert came.seconds
+    assert came.cost == came.seconds / 3600 * 3.67
+    assert came.live_seconds
+    assert foretold.live_seconds is not None
+    assert came.seconds < came.live_seconds < foretold.live_seconds.high
+    assert list(came.phases) == [entry.phase for entry in release.history[:-1]]
+    assert [each.job for each in project.trainings] == [release.job]
+
+
+def final_comments(cloud: Cloud, pull: int) -> list[str]:
+    """What the merged pull request was told of its end."""
+    bodies = [str(each["body"]) for each in cloud.github(f"issues/{pull}/comments")]
+    return [body for body in bodies if body.startswith(MARK)]
 
 
 def deployed(cloud: Cloud, project: str) -> list[str]:
@@ -109,7 +170,7 @@ def test_a_deployment_change_trains_nothing_and_a_revert_neither(cloud: Cloud) -
 
 
 def test_data_without_a_valid_row_fails_the_release_and_touches_nothing_live(cloud: Cloud) -> None:
-    cloud.merge({"careful.yaml": config("careful")})
+    pull = cloud.merge_by_pull("careful", {"careful.yaml": config("careful")})
     cloud.upload("careful/1.jsonl", some_rows())
     live = cloud.until_phase("careful", 1, "Live").release
     assert live is not None
@@ -123,6 +184,8 @@ def test_data_without_a_valid_row_fails_the_release_and_touches_nothing_live(clo
 
     cloud.upload("careful/3.jsonl", some_rows(30))
     cloud.until_phase("careful", 3, "Live")
+    (told,) = final_comments(cloud, pull)
+    assert "#### `careful`: release 1 is live" in told
 
 
 def test_the_model_must_keep_its_thresholds(cloud: Cloud) -> None:
@@ -131,10 +194,14 @@ def test_the_model_must_keep_its_thresholds(cloud: Cloud) -> None:
         data={"path": "strict", "validation_percent": 30},
         evaluation={"thresholds": {"eval_loss": {"max": 0.0}}},
     )
-    cloud.merge({"strict.yaml": strict})
+    pull = cloud.merge_by_pull("strict", {"strict.yaml": strict})
     cloud.upload("strict/chats.jsonl", some_rows())
     project = cloud.until("strict", lambda seen: seen.phase == "Failed")
     assert "eval_loss is" in project.reason
+    cloud.until("strict", lambda _: len(final_comments(cloud, pull)) == 1)
+    (told,) = final_comments(cloud, pull)
+    assert "#### `strict`: release 1 failed" in told
+    assert "eval_loss is" in told
     assert project.release is not None
     assert project.release.data is not None
     assert project.release.data.validation_rows > 0

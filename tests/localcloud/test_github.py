@@ -556,6 +556,24 @@ class TestPulls:
         assert (github.get("/pulls"), len(github.get("/pulls?state=closed"))) == ([], 1)
         assert github.raw("GET", f"{REPOSITORY}/pulls/1/merge").status_code == 204
 
+    @pytest.mark.parametrize("method", ["merge", "squash"])
+    def test_the_pulls_of_a_commit(self, github: GitHub, clone: Clone, method: str) -> None:
+        def pulls(sha: str) -> list[int]:
+            return [pull["number"] for pull in github.get(f"/commits/{sha}/pulls")]
+
+        first = self.open(github, clone, "x", a="1")
+        second = self.open(github, clone, "y", b="1")
+        base, own = first["base"]["sha"], first["head"]["sha"]
+        assert (pulls(base), pulls(own), pulls(second["head"]["sha"])) == ([], [1], [2])
+        merged = github.send("put", "/pulls/1/merge", merge_method=method)["sha"]
+        assert (pulls(merged), pulls(own), pulls(base)) == ([1], [1], [])
+        (pull,) = github.get(f"/commits/{merged}/pulls")
+        assert (pull["merge_commit_sha"], pull["base"]["ref"]) == (merged, "main")
+        github.send("patch", "/pulls/2", state="closed")
+        assert pulls(second["head"]["sha"]) == []
+        answer = github.raw("GET", f"{REPOSITORY}/commits/{NO_COMMIT}/pulls")
+        assert answer.status_code == 422
+
     def test_conflict_is_not_mergeable(self, github: GitHub, clone: Clone) -> None:
         self.open(github, clone, "x", a="1")
         self.open(github, clone, "y", a="2")

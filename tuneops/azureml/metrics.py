@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from tuneops.azureml.errors import MissingRoleError, UnavailableError, azure_errors
 from tuneops.azureml.workspace import Workspace
+from tuneops.estimates import JobTimes
+from tuneops.names import TAG_RELEASE
 from tuneops.release import Metrics, Point
 
 if TYPE_CHECKING:
@@ -15,10 +17,14 @@ if TYPE_CHECKING:
 
 MAX_CURVES = 30
 MAX_POINTS = 200
+FINE_TUNING = "finetune"
+"""How the name of the step that trains ends, in every pipeline for fine-tuning of the registry."""
+LOOP_METRIC = "train_runtime"
+"""What Hugging Face's Trainer logs at its end: the seconds of its loop."""
 
 
 def read(workspace: Workspace, job_name: str) -> Metrics:
-    """Every metric that the job or a step of it logged, with its course.
+    """Every metric that the job or a step of it logged, with its course, and how long it trained.
 
     A metric that became NaN is not logged by the component at all; one that became infinite is
     left out as well. MLflow's own retries, which would hold the worker for minutes, are cut short:
@@ -56,6 +62,22 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
         values=values,
         steps={str(run.info.run_name): own for run in steps if (own := _finite(run))},
         curves=curves,
+        times=_times(root, steps, values.get(LOOP_METRIC)),
+    )
+
+
+def _times(root: "Run", steps: "Sequence[Run]", loop: float | None) -> JobTimes:
+    """How long the fine-tuning step ran by its own start and end; without them, its loop."""
+    spans = [
+        (run.info.end_time - run.info.start_time) / 1000
+        for run in steps
+        if str(run.info.run_name).endswith(FINE_TUNING)
+        and run.info.start_time
+        and run.info.end_time
+    ]
+    seconds = max((span for span in spans if span > 0), default=loop)
+    return JobTimes(
+        release=str(root.data.tags.get(TAG_RELEASE, "")), seconds=seconds, loop_seconds=loop
     )
 
 

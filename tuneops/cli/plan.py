@@ -31,7 +31,10 @@ from tuneops.cli.target import (
 )
 from tuneops.config import ProjectConfig
 from tuneops.document import Document
+from tuneops.estimate_text import facts as facts_of
+from tuneops.estimates import Forecast
 from tuneops.foresight import foreseen
+from tuneops.foretelling import foretell
 from tuneops.outcome import SAID, Change, Kind, Outcome, outcome
 from tuneops.parameters import Origin
 from tuneops.policy import FILE as POLICY_FILE
@@ -62,6 +65,7 @@ class PlannedProject(Document):
     plan: TrainingPlan
     endpoint: str
     deployment: str
+    forecast: Forecast
 
 
 def plan(
@@ -93,7 +97,10 @@ def plan(
     policies = _policies(path)
     workspace = Workspace(_settings(azure=azure, state=state))
     target = None if azure and not url else Target.find(url, key, state)
-    planned = [_planned(file, config, workspace, target) for file, config in configs.items()]
+    priced = next((policy for policy in policies if policy.prices), Policy())
+    planned = [
+        _planned(file, config, workspace, target, priced) for file, config in configs.items()
+    ]
     _hold_against(policies, planned, configs, workspace)
     if as_json:
         shown = [each.model_dump(mode="json", exclude=_INTERNAL) for each in planned]
@@ -116,6 +123,7 @@ def render(planned: PlannedProject) -> Group:
         ("trains on", f"{found.nodes} x {found.compute_size}"),
         ("endpoint", planned.endpoint),
         ("deployment", planned.deployment),
+        *((f"forecast: {name}", text) for name, text in facts_of(planned.forecast)),
         *(("note", note) for note in found.notes),
     ):
         facts.add_row(name, Text(value))
@@ -132,16 +140,23 @@ def _shown(change: Change) -> str:
 
 
 def _planned(
-    file: Path, config: ProjectConfig, workspace: Workspace, target: Target | None
+    file: Path,
+    config: ProjectConfig,
+    workspace: Workspace,
+    target: Target | None,
+    policy: Policy,
 ) -> PlannedProject:
     known, note = _known(config.name, target)
     desired = Desired(project=config.name, commit="", path=str(file), config=config)
-    project = Project(name=config.name, pins=known.pins if known else {})
+    project = Project(name=config.name)
+    if known:
+        project = project.replace(pins=known.pins, trainings=known.trainings)
     newest = known.release if known else None
     data = newest.data if newest and newest.config.data == config.data else None
     release = foreseen(desired, config, project, workspace.id, data, datetime.now(UTC))
     try:
         found = planning.plan(workspace, release)
+        forecast = foretell(workspace, release.replace(training=found), policy)
     except (RefusedError, UnavailableError) as error:
         raise fail(f"{file}: {error}") from error
     return PlannedProject(
@@ -156,6 +171,7 @@ def _planned(
         plan=found.replace(notes=(*found.notes, *note)),
         endpoint=release.endpoint,
         deployment=f"{config.deployment.instance_count} x {config.deployment.instance_type}",
+        forecast=forecast,
     )
 
 
@@ -204,7 +220,7 @@ def _hold_against(
         f"{each.file}: {violation}"
         for policy in policies
         for each, config in zip(planned, configs.values(), strict=True)
-        for violation in violations(policy, config, each.plan, region)
+        for violation in violations(policy, config, each.plan, region, each.forecast)
     ]
     if forbidden:
         raise fail("\n".join(forbidden))

@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
+from tuneops.estimate_text import beside
+from tuneops.estimates import Actuals
 from tuneops.notify.messages import metrics_text
 from tuneops.status import ProjectStatus, Status
 
@@ -52,7 +54,11 @@ def render(seen: Status, *, detailed: bool) -> Group:
             project.reason,
         )
     errors = [Text(error, style="red") for error in seen.config_errors]
-    histories = [history(project) for project in seen.projects] if detailed else []
+    histories = (
+        [each for project in seen.projects for each in (history(project), estimates(project))]
+        if detailed
+        else []
+    )
     return Group(table, *histories, *errors)
 
 
@@ -61,6 +67,16 @@ def history(project: ProjectStatus) -> Table:
     table = Table("At", "Phase", "Why", box=None, pad_edge=False, title=None)
     for entry in project.release.history if project.release else ():
         table.add_row(f"{entry.at.astimezone():%H:%M:%S}", entry.phase, entry.reason)
+    return table
+
+
+def estimates(project: ProjectStatus) -> Table:
+    """What was foretold of the project's newest release, beside what came so far."""
+    release = project.release
+    table = Table("", "Forecast", "Came", box=None, pad_edge=False)
+    if release:
+        for row in beside(release.forecast, release.actuals or Actuals()):
+            table.add_row(*row)
     return table
 
 

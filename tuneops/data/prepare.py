@@ -201,6 +201,7 @@ def _described(made: Prepared, folder: str, revision: str, questions: int) -> Pr
         test_rows=rows[TEST],
         tokens=report.parts[TRAIN].tokens,
         cut_rows=report.over_length.rows if report.over_length else 0,
+        cut_tokens=report.over_length.tokens if report.over_length else 0,
         questions=questions,
         rejected_rows=report.rejected,
         duplicate_rows=report.duplicates,

@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 import gidgethub
 import httpx2
 from gidgethub.httpx import GitHubAPI
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tuneops import config_file, policy_file
 from tuneops.gitops.login import LoginError, make_login
+from tuneops.gitops.pulls import Pull, merged_by
 from tuneops.gitops.snapshot import File, Proposal, Snapshot, merged, touched
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.settings import Settings
@@ -79,6 +80,25 @@ class GitHub:
             return Proposal(number, head, merged(tracked, states[1], changed), changed)
 
         return _run(self._session(read))
+
+    def merged_pull(self, commit: str, path: str) -> int | None:
+        """The pull request that brought a file to what it is at a commit of the tracked branch.
+
+        None when it came by none. The commit may be later than the one that changed the file.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+
+        async def find(api: GitHubAPI) -> int | None:
+            where = urlencode({"path": path, "sha": commit, "per_page": 1})
+            changed = await api.getitem(f"{self._repository}/commits?{where}")
+            sha = str(changed[0]["sha"]) if changed else commit
+            found = await api.getitem(f"{self._repository}/commits/{sha}/pulls?per_page=100")
+            pulls = TypeAdapter(list[Pull]).validate_python(found)
+            return merged_by(pulls, sha, self._settings.github_branch)
+
+        return _run(self._session(find))
 
     def comment(self, number: int, mark: str, body: str, *, only_update: bool = False) -> None:
         """Have one comment on a pull request that begins with `mark`, and let it be `body`.

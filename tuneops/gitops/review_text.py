@@ -6,6 +6,8 @@ All that comes from a config stands in code, where Markdown has no meaning and n
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tuneops.estimate_text import facts
+from tuneops.estimates import Forecast
 from tuneops.outcome import SAID, Kind, Outcome
 from tuneops.release import PreparedData, TrainingPlan
 
@@ -25,6 +27,7 @@ class Finding:
     outcome: Outcome | None = None
     plan: TrainingPlan | None = None
     data: PreparedData | None = None
+    forecast: Forecast | None = None
     problem: str = ""
 
     @property
@@ -74,6 +77,8 @@ def _details(finding: Finding) -> Iterator[str]:
     yield from (f"<details><summary>{finding.project}</summary>", "")
     yield from _table("field", _changes(finding.outcome))
     yield from _table("fact", _facts(finding.plan, finding.data))
+    if finding.forecast:
+        yield from _table("forecast", facts(finding.forecast))
     if finding.outcome.kind == Kind.TRAIN:
         inputs = sorted(finding.plan.parameters.items())
         yield from _table("input", ((name, f"{p.value} ({p.origin})") for name, p in inputs))

@@ -52,9 +52,14 @@ def tell(
     return release.tell(compose(release, event, text, at, subject, occasion))
 
 
-def metrics_text(metrics: Mapping[str, float]) -> str:
-    """The metrics that matter first, in one line."""
+def shown_metrics(metrics: Mapping[str, float]) -> list[str]:
+    """The names of some metrics, those that matter first."""
     first = [name for name in _FIRST_METRICS if name in metrics]
     rest = sorted(set(metrics) - set(first))
-    shown = (first + rest)[:MAX_SHOWN_METRICS]
-    return ", ".join(f"{name} {metrics[name]:.4g}" for name in shown) or "no metrics were logged"
+    return (first + rest)[:MAX_SHOWN_METRICS]
+
+
+def metrics_text(metrics: Mapping[str, float]) -> str:
+    """The metrics that matter first, in one line."""
+    shown = (f"{name} {metrics[name]:.4g}" for name in shown_metrics(metrics))
+    return ", ".join(shown) or "no metrics were logged"

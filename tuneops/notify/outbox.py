@@ -41,7 +41,7 @@ def deliver(
     for channel in channels:
         for index, message in enumerate(messages):
             delivery = message.deliveries.get(channel.id, Delivery())
-            if delivery.settled:
+            if delivery.settled or (message.only and message.only != channel.id):
                 continue
             if delivery.retry_at and delivery.retry_at > now:
                 break
