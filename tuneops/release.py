@@ -9,6 +9,7 @@ from enum import StrEnum
 from tuneops import names
 from tuneops.config import ProjectConfig
 from tuneops.document import Document
+from tuneops.evaluation.checks import Check
 from tuneops.parameters import Parameter, Value
 from tuneops.pins import Pins, pins, resolved
 
@@ -158,12 +159,14 @@ class Metrics(Document):
     """What a job and its steps logged.
 
     `values` are the last values, the job's own before its steps'; `steps` the last values by
-    step; `curves` the course of every metric that was logged more than once, thinned out.
+    step; `curves` the course of every metric that was logged more than once, thinned out. Values
+    that are NaN or infinite are in none of them: `not_finite` names the metrics that had some.
     """
 
     values: dict[str, float] = {}
     steps: dict[str, dict[str, float]] = {}
     curves: dict[str, tuple[Point, ...]] = {}
+    not_finite: tuple[str, ...] = ()
     read_at: datetime | None = None
 
 
@@ -255,8 +258,8 @@ class Waiting(Document):
 class Release(Document):
     """One release of a project, numbered from 1.
 
-    `repairs` counts what was done again in this phase after Azure had failed at it. `forbidden`:
-    it has failed because the policy does not allow it.
+    `checks` are those of the metrics. `repairs` counts what was done again in this phase after
+    Azure had failed at it. `forbidden`: it has failed because the policy does not allow it.
     """
 
     project: str
@@ -273,6 +276,7 @@ class Release(Document):
     training: TrainingPlan | None = None
     cancelled_job: bool = False
     metrics: Metrics | None = None
+    checks: tuple[Check, ...] = ()
     smoke: Smoke = Smoke()
     pins: Pins = Pins()
     repairs: int = 0

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from tuneops import documents
 from tuneops.config import ProjectConfig, UploadedData
+from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
 from tuneops.release import (
     Desired,
@@ -41,6 +42,7 @@ class ReleaseStatus(BaseModel):
     data: PreparedData | None
     training: TrainingPlan | None
     metrics: Metrics | None
+    checks: tuple[Check, ...]
     smoke: Smoke
     history: tuple[Entry, ...]
     trouble: Trouble | None
@@ -141,6 +143,7 @@ def _summary(release: Release) -> ReleaseStatus:
         data=release.data,
         training=release.training,
         metrics=release.metrics,
+        checks=release.checks,
         smoke=release.smoke,
         history=release.history,
         trouble=release.trouble,

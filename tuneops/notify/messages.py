@@ -1,9 +1,10 @@
 """What people are told, and in which words. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from tuneops.config import Event
+from tuneops.evaluation.checks import Check
 from tuneops.release import Message, Release
 
 _TITLES: Mapping[Event, str] = {
@@ -52,9 +53,11 @@ def tell(
     return release.tell(compose(release, event, text, at, subject, occasion))
 
 
-def metrics_text(metrics: Mapping[str, float]) -> str:
-    """The metrics that matter first, in one line."""
+def metrics_text(metrics: Mapping[str, float], checks: Iterable[Check] = ()) -> str:
+    """The metrics that matter first, in one line; those compared with the live model say how."""
+    changes = {check.metric: check.change for check in checks if check.live is not None}
     first = [name for name in _FIRST_METRICS if name in metrics]
     rest = sorted(set(metrics) - set(first))
     shown = (first + rest)[:MAX_SHOWN_METRICS]
-    return ", ".join(f"{name} {metrics[name]:.4g}" for name in shown) or "no metrics were logged"
+    figures = (f"{name} {metrics[name]:.4g}{changes.get(name, '')}" for name in shown)
+    return ", ".join(figures) or "no metrics were logged"
