@@ -89,6 +89,12 @@ def one(release: Release, name: str, live: Release | None = None, **options: boo
             id="evaluated-and-the-loss-was-dropped",
         ),
         pytest.param(
+            {"eval_runtime": 3.0, "train_runtime": 3.0},
+            {"eval_loss": {"max": 1.0}},
+            [f"eval_loss {UNREPORTED}", f"train_loss {UNREPORTED}"],
+            id="each-is-said-once",
+        ),
+        pytest.param(
             {"eval_loss": 1.0, "train_runtime": 3.0},
             {},
             [f"train_loss {UNREPORTED}"],
@@ -195,7 +201,8 @@ def test_other_test_rows_are_compared_all_the_same_and_named() -> None:
 def test_going_back_to_a_registered_model_is_not_held_up() -> None:
     worse = trained(4, {"eval_loss": 2.0, "rougeL": 0.1}, BOUNDED)
     assert against(worse, LIVE, registered=True) == []
-    assert "100 % worse" in passed(verdict(worse, LIVE, registered=True))
+    said = passed(verdict(worse, LIVE, registered=True))
+    assert "100 % worse than in live release 3 (1); registered already, it passed" in said
     strict = {**BOUNDED, "thresholds": {"eval_loss": {"max": 1.5}}}
     strictly = trained(4, {"eval_loss": 2.0, "rougeL": 0.1}, strict)
     assert against(strictly, LIVE, registered=True) == ["eval_loss is 2, above 1.5"]

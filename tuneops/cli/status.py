@@ -52,8 +52,8 @@ def render(seen: Status, *, detailed: bool) -> Group:
             project.reason,
         )
     errors = [Text(error, style="red") for error in seen.config_errors]
-    histories = [history(project) for project in seen.projects] if detailed else []
-    return Group(table, *histories, *errors)
+    details = [part(each) for each in seen.projects for part in (history, checks)]
+    return Group(table, *(details if detailed else ()), *errors)
 
 
 def history(project: ProjectStatus) -> Table:
@@ -61,6 +61,14 @@ def history(project: ProjectStatus) -> Table:
     table = Table("At", "Phase", "Why", box=None, pad_edge=False, title=None)
     for entry in project.release.history if project.release else ():
         table.add_row(f"{entry.at.astimezone():%H:%M:%S}", entry.phase, entry.reason)
+    return table
+
+
+def checks(project: ProjectStatus) -> Table:
+    """What the checks of the newest release's metrics found."""
+    table = Table("Check", "Outcome", "Why", box=None, pad_edge=False, title=None)
+    for check in project.release.checks if project.release else ():
+        table.add_row(check.name, check.outcome.replace("_", " "), check.text)
     return table
 
 

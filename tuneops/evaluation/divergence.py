@@ -22,7 +22,7 @@ NOISE = 0.1
 
 def divergence(metrics: Metrics, evaluation: Evaluation) -> Iterator[Check]:
     """Whether every loss is a number, and whether the training loss has risen."""
-    yield _finite(metrics, evaluation)
+    yield from _numbers(metrics, evaluation)
     yield _rise(metrics, evaluation.divergence)
 
 
@@ -32,13 +32,14 @@ def expected_losses(metrics: Metrics, evaluation: Evaluation) -> set[str]:
     return beside if evaluation.thresholds else beside | {EVAL_LOSS}
 
 
-def _finite(metrics: Metrics, evaluation: Evaluation) -> Check:
+def _numbers(metrics: Metrics, evaluation: Evaluation) -> Iterator[Check]:
     wrong = {name for name in metrics.not_finite if is_loss(name)}
     expected = expected_losses(metrics, evaluation)
     wrong |= {name for name in expected if figure(metrics, name) is None}
-    text = "; ".join(unreported(metrics, name) for name in sorted(wrong))
-    metric = min(wrong, default="loss")
-    return judged("divergence", metric, good=not wrong, text=text or "all losses are numbers")
+    for name in sorted(wrong):
+        yield judged("divergence", name, good=False, text=unreported(metrics, name))
+    if not wrong:
+        yield judged("divergence", "loss", good=True, text="all losses are numbers")
 
 
 def _rise(metrics: Metrics, settings: Divergence) -> Check:

@@ -42,4 +42,5 @@ def passed(checks: tuple[Check, ...]) -> str:
     """What speaks for a model whose checks all passed: how it compares above all."""
     count = sum(check.outcome == Outcome.PASSED for check in checks)
     compared = (check.text for check in checks if check.name == SETTING)
-    return "; ".join((f"{count} checks of the metrics passed", *compared))
+    made = "1 check" if count == 1 else f"{count} checks"
+    return "; ".join((f"{made} of the metrics passed", *compared))

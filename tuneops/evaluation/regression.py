@@ -75,12 +75,11 @@ def _check(
     evaluation = release.config.evaluation
     worse = old - new if evaluation.prefers_greater(metric) else new - old
     found = _Comparison(metric, new, old, worse, live, _note(release, live))
-    if not binding:
-        return inapplicable(
-            SETTING, metric, found.text(), new=new, live=old, worse_percent=found.percent
-        )
-    allowed = evaluation.max_regression_percent[metric]
-    return _held_against(found, allowed, rising=evaluation.prefers_greater(metric))
+    allowed = evaluation.max_regression_percent.get(metric)
+    if binding and allowed is not None:
+        return _held_against(found, allowed, rising=evaluation.prefers_greater(metric))
+    text = found.text() + ("" if allowed is None else "; registered already, it passed back then")
+    return inapplicable(SETTING, metric, text, new=new, live=old, worse_percent=found.percent)
 
 
 def _held_against(found: _Comparison, allowed: float, *, rising: bool) -> Check:
