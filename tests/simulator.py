@@ -36,6 +36,8 @@ CONFIGS = (
     "endpoint: {auth_mode: aad_token}\n",
     "compute: {cluster: {size: Standard_NC24ads_A100_v4}}\n",
     "rollout: {keep_previous_minutes: 1}\n",
+    "evaluation: {max_regression_percent: {eval_loss: 5}}\n"
+    "training: {parameters: {num_train_epochs: 3}}\n",
 )
 FREEZE = Freeze.model_validate(
     {"from": "2026-01-01T00:00Z", "until": "2027-01-01T00:00Z", "reason": "a year off"}
@@ -88,6 +90,10 @@ class Simulator:
     @property
     def release(self) -> Release | None:
         return self.releases.get(self.project.current or 0)
+
+    @property
+    def live(self) -> Release | None:
+        return self.releases.get(self.project.live or 0)
 
     def people(self) -> None:
         """Now and then somebody changes the config, the policy or data, or deletes the config."""
@@ -149,6 +155,7 @@ class Simulator:
             endpoint=self.azure.endpoints.get(release.endpoint),
             stale_endpoints=tuple(e for e in stale if e and e.name != release.endpoint),
             live_release=self.project.live,
+            live=self.live,
             cluster=self.azure.cluster,
             newest_base_model=self.newest_base if release.phase == Phase.LIVE else "",
             verdict=self.verdict,
@@ -225,7 +232,10 @@ class Simulator:
                 self._change_azure(action, release)
                 return release.replace(repairs=release.repairs + 1)
             case actions.ReadMetrics():
-                return release.replace(metrics=Metrics(values={"eval_loss": 1.0}))
+                loss = 1.0 + int(release.plan.digest, 16) % 3
+                return release.replace(metrics=Metrics(values={"eval_loss": loss}))
+            case actions.KeepChecks(checks):
+                return release.replace(checks=checks)
             case actions.RunSmokeTest():
                 return self._smoke(release)
         self._change_azure(action, release)
@@ -276,6 +286,7 @@ class Simulator:
                 job = azure.jobs[release.active_job]
                 azure.jobs[release.active_job] = replace(job, status="CancelRequested")
             case actions.RegisterModel():
+                self._check_regression(release)
                 azure.models.add(release.plan.digest)
             case actions.CreateEndpoint():
                 azure.endpoints[release.endpoint] = Endpoint(
@@ -343,6 +354,19 @@ class Simulator:
         ends = isinstance(action, actions.Advance) and action.phase == Phase.SUPERSEDED
         if self.verdict.freeze and (ends or isinstance(action, actions.StartRelease)):
             raise ViolationError(f"{action} while it is frozen")
+
+    def _check_regression(self, release: Release) -> None:
+        """What must not be registered beside the model that is live."""
+        live, bounded = self.live, release.config.evaluation.max_regression_percent
+        if not (live and live.metrics and release.metrics and bounded):
+            return
+        new, old = (each.values["eval_loss"] for each in (release.metrics, live.metrics))
+        if (
+            live.phase != Phase.RETIRED
+            and new > old
+            and release.plan.digest not in self.azure.models
+        ):
+            raise ViolationError(f"a model with loss {new} is registered, live is {old}")
 
     def settle(self, limit: int = 400) -> None:
         """Nobody changes anything and nothing fails any more: an end must come, and be clean."""

@@ -11,6 +11,7 @@ from tests.simulator import Simulator
 from tuneops import actions
 from tuneops.actions import Action
 from tuneops.decide import MAX_REPAIRS, METRICS_PATIENCE, METRICS_PAUSE, decide
+from tuneops.evaluation.gate import verdict
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.release import (
     DataJob,
@@ -86,6 +87,14 @@ def endpoint_with(deployment: Deployment) -> Endpoint:
     return replace(endpoint(), deployments=(deployment,))
 
 
+def weighed(release: Release, **against: Any) -> Release:
+    """The release with its checks, as those of a first release or against another."""
+    return release.replace(checks=verdict(release, against.pop("live", None), **against))
+
+
+GUARDED = config_of("bot", "evaluation: {max_regression_percent: {eval_loss: 5}}\n")
+BEFORE = at(Phase.LIVE).replace(number=0)
+WORSE = at(Phase.EVALUATING, config=GUARDED, metrics=Metrics(values={"eval_loss": 2.0}))
 TAGGED = config_of("bot", "endpoint: {tags: {team: ai}}\n")
 CREATES_CLUSTER = config_of("bot", "compute: {cluster: {size: Standard_NC24ads_A100_v4}}\n")
 SERVERLESS = config_of("bot", "compute: {name: serverless}\n")
@@ -164,7 +173,22 @@ TRANSITIONS = [
     pytest.param(
         at(Phase.EVALUATING, metrics=None), Observed(), actions.ReadMetrics(), id="no-metrics-yet"
     ),
-    pytest.param(at(Phase.EVALUATING), Observed(), Phase.REGISTERING, id="metrics-are-good"),
+    pytest.param(at(Phase.EVALUATING), Observed(), actions.KeepChecks, id="metrics-are-there"),
+    pytest.param(weighed(at(Phase.EVALUATING)), Observed(), Phase.REGISTERING, id="good"),
+    pytest.param(weighed(WORSE), Observed(), Phase.REGISTERING, id="nothing-to-regress-from"),
+    pytest.param(WORSE, Observed(live=BEFORE), actions.KeepChecks, id="live-is-compared"),
+    pytest.param(
+        weighed(WORSE), Observed(live=BEFORE), actions.KeepChecks, id="live-is-another-meanwhile"
+    ),
+    pytest.param(
+        weighed(WORSE, live=BEFORE), Observed(live=BEFORE), actions.Fail, id="it-regressed"
+    ),
+    pytest.param(
+        weighed(WORSE, live=BEFORE, registered=True),
+        Observed(live=BEFORE, model_registered=True),
+        Phase.REGISTERING,
+        id="it-is-a-way-back",
+    ),
     pytest.param(
         at(Phase.EVALUATING, metrics=Metrics(read_at=NOW)),
         Observed(),
@@ -178,8 +202,10 @@ TRANSITIONS = [
         id="metrics-are-read-again",
     ),
     pytest.param(
-        READY.replace(metrics=Metrics(read_at=NOW)).advance(
-            Phase.EVALUATING, NOW - METRICS_PATIENCE, ""
+        weighed(
+            READY.replace(metrics=Metrics(read_at=NOW)).advance(
+                Phase.EVALUATING, NOW - METRICS_PATIENCE, ""
+            )
         ),
         Observed(),
         actions.Fail,

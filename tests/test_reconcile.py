@@ -1,14 +1,20 @@
 """The loop around decision and effect: what holds it up is remembered, and told in time."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+from rich.console import Console
 
 from tests.config_text import config_of
 from tuneops import documents
 from tuneops.actions import Wait
+from tuneops.cli.status import render
+from tuneops.evaluation.gate import verdict
 from tuneops.patience import wait
 from tuneops.queue import ProjectRequest
 from tuneops.reconcile import reconcile_project
-from tuneops.release import Desired, Project, Source, start_release
+from tuneops.release import Desired, Metrics, Phase, Project, Source, start_release
 from tuneops.services import Services
 from tuneops.status import read_status
 
@@ -59,3 +65,33 @@ def test_a_project_whose_data_can_not_be_looked_at_says_so_until_it_can(services
     reconcile_project(ProjectRequest(project="bot"), mended)
     (project,) = read_status(services).projects
     assert project.reason == "no data in bot/ yet"
+
+
+def test_a_model_is_not_weighed_while_the_live_one_can_not_be_read(services: Services) -> None:
+    source = Source(name="bot/a.jsonl", version="1", size=1)
+    desired = DESIRED.replace(source=source)
+    release = start_release(desired, Project(name="bot", current=1), "/w", NOW)
+    release = release.replace(metrics=Metrics(values={"eval_loss": 1.0}))
+    release = release.advance(Phase.EVALUATING, NOW, "job bot-1 completed")
+    project = Project(name="bot", current=2, live=1)
+    services.store.write(documents.desired("bot"), desired, etag=None)
+    services.store.write(documents.release("bot", 2), release, etag=None)
+    services.store.write(documents.project("bot"), project, etag=None)
+    reconcile_project(ProjectRequest(project="bot"), services)
+    (seen,) = read_status(services).projects
+    assert (seen.phase, seen.reason) == ("Evaluating", "the record of live release 1 has gone")
+
+
+def test_the_status_shows_what_the_checks_found(services: Services) -> None:
+    source = Source(name="bot/a.jsonl", version="1", size=1)
+    release = start_release(DESIRED.replace(source=source), Project(name="bot"), "/w", NOW)
+    release = release.replace(metrics=Metrics(values={"eval_loss": 1.0}))
+    release = release.replace(checks=verdict(release, None))
+    services.store.write(documents.desired("bot"), DESIRED, etag=None)
+    services.store.write(documents.release("bot", 1), release, etag=None)
+    services.store.write(documents.project("bot"), Project(name="bot", current=1), etag=None)
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(render(read_status(services), detailed=True))
+    shown = console.export_text()
+    assert re.search(r"divergence +passed +all losses are numbers", shown)
+    assert re.search(r"divergence\.max_rise_percent +not applicable +0 training losses", shown)

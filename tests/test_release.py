@@ -7,8 +7,6 @@ import pytest
 from tests.config_text import config_of
 from tuneops import names
 from tuneops.azureml.jobs import display_name
-from tuneops.config import Evaluation
-from tuneops.evaluation import verdict
 from tuneops.parameters import ModelDefaultsError, Origin, TrainingParameters, effective, values
 from tuneops.release import Desired, Project, Release, Source, TrainingPlan, start_release
 
@@ -81,32 +79,6 @@ def after(*releases: Release) -> Project:
     for each in releases:
         project = project.replace(current=each.number).remember(each)
     return project
-
-
-UNREPORTED = "was not reported, as when it is NaN"
-
-
-@pytest.mark.parametrize(
-    ("metrics", "thresholds", "failures"),
-    [
-        pytest.param({"loss": 1.0}, {"loss": {"max": 1.0}}, [], id="at-the-bound"),
-        pytest.param({"loss": 2.0}, {"loss": {"max": 1.0}}, ["loss is 2, above 1"], id="above"),
-        pytest.param({"f1": 0.1}, {"f1": {"min": 0.5}}, ["f1 is 0.1, below 0.5"], id="below"),
-        pytest.param({}, {"loss": {"max": 1.0}}, [f"loss {UNREPORTED}"], id="missing"),
-        pytest.param(
-            {"loss": float("nan")}, {"loss": {"max": 1.0}}, ["loss is not a number"], id="nan"
-        ),
-        pytest.param({"eval_loss": 9.0}, {}, [], id="nothing-asked"),
-        pytest.param(
-            {"train_loss": 1.0}, {}, [f"eval_loss {UNREPORTED}"], id="the-loss-always-counts"
-        ),
-    ],
-)
-def test_metrics_are_weighed(
-    metrics: dict[str, float], thresholds: dict[str, object], failures: list[str]
-) -> None:
-    evaluation = Evaluation.model_validate({"thresholds": thresholds})
-    assert verdict(metrics, evaluation) == failures
 
 
 def test_parameters_of_the_config_win_over_the_models_and_these_over_the_tutorials() -> None:

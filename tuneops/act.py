@@ -22,7 +22,6 @@ from tuneops.data import prepare
 from tuneops.data.errors import DataError, TooLargeError
 from tuneops.data.job import Task
 from tuneops.data.preparation import REPORT_HTML
-from tuneops.evaluation import missing
 from tuneops.foretelling import foretell
 from tuneops.notify.messages import metrics_text, tell
 from tuneops.release import DataJob, Phase, PreparedData, Release
@@ -151,10 +150,15 @@ def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Re
 def _read_metrics(action: Any, release: Release, s: Services, now: datetime) -> Release:
     found = metrics.read(s.workspace, release.job_name).replace(read_at=now)
     release = release.replace(metrics=found)
-    release = release.replace(actuals=actuals(release))
-    if missing(found.values, release.config.evaluation):
-        return release
-    return tell(release, "trained", metrics_text(found.values), now)
+    return release.replace(actuals=actuals(release))
+
+
+def _keep_checks(
+    action: actions.KeepChecks, release: Release, s: Services, now: datetime
+) -> Release:
+    values = release.metrics.values if release.metrics else {}
+    text = metrics_text(values, action.checks)
+    return tell(release.replace(checks=action.checks), "trained", text, now)
 
 
 def _register_model(action: Any, release: Release, s: Services, now: datetime) -> Release:
@@ -255,6 +259,7 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.NextAttempt: _next_attempt,
     actions.CancelJob: _cancel_job,
     actions.ReadMetrics: _read_metrics,
+    actions.KeepChecks: _keep_checks,
     actions.RegisterModel: _register_model,
     actions.CreateEndpoint: _create_endpoint,
     actions.UpdateEndpoint: _update_endpoint,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tuneops.evaluation.checks import Check
 from tuneops.release import Phase
 
 
@@ -88,6 +89,13 @@ class CancelJob:
 @dataclass(frozen=True)
 class ReadMetrics:
     """Read the finished job's metrics."""
+
+
+@dataclass(frozen=True)
+class KeepChecks:
+    """Keep what the checks of the metrics found, and tell people how the training went."""
+
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True)
@@ -186,6 +194,7 @@ Effect = (
     | NextAttempt
     | CancelJob
     | ReadMetrics
+    | KeepChecks
     | RegisterModel
     | CreateEndpoint
     | UpdateEndpoint

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from tuneops.data.shapes import Shape
+from tuneops.evaluation.settings import Evaluation
 from tuneops.parameters import TrainingParameters
 from tuneops.section import Section
 
@@ -301,32 +302,6 @@ class Compute(Section):
         if self.cluster and self.cluster.max_instances < self.nodes:
             raise ValueError(f"nodes is {self.nodes}, cluster.max_instances is less")
         return self
-
-
-class Threshold(Section):
-    """Bounds that a metric must keep."""
-
-    max: Annotated[float | None, Field(allow_inf_nan=False)] = None
-    min: Annotated[float | None, Field(allow_inf_nan=False)] = None
-
-    @model_validator(mode="after")
-    def _some_bound(self) -> "Threshold":
-        if self.max is None and self.min is None:
-            raise ValueError("give max, min or both")
-        return self
-
-
-class Evaluation(Section):
-    """What the trained model's metrics must show before it is registered."""
-
-    thresholds: Annotated[
-        dict[str, Threshold],
-        Field(
-            max_length=50,
-            description="Bounds by metric; a metric that is missing is a failure. Without any, "
-            "eval_loss must be a number",
-        ),
-    ] = {}
 
 
 class Endpoint(Section):

@@ -17,6 +17,7 @@ from tuneops.actions import (
     DeleteEndpoint,
     Fail,
     Idle,
+    KeepChecks,
     NextAttempt,
     NextDataAttempt,
     PlanTraining,
@@ -38,7 +39,8 @@ from tuneops.actions import (
     UpdateEndpoint,
     Wait,
 )
-from tuneops.evaluation import missing, verdict
+from tuneops.evaluation.checks import failures
+from tuneops.evaluation.gate import missing, passed, verdict
 from tuneops.observed import (
     CANCELED,
     DELETING,
@@ -231,15 +233,17 @@ def _evaluate(release: Release, observed: Observed, now: datetime) -> Action:
         return ReadMetrics()
     if waiting := _await_metrics(release, release.metrics, now):
         return waiting
-    failures = verdict(release.metrics.values, release.config.evaluation)
-    if failures:
-        return Fail("evaluation: " + "; ".join(failures))
-    return Advance(Phase.REGISTERING, "the metrics keep their thresholds")
+    checks = verdict(release, observed.live, registered=observed.model_registered)
+    if checks != release.checks:
+        return KeepChecks(checks)
+    if against := failures(checks):
+        return Fail("evaluation: " + "; ".join(against))
+    return Advance(Phase.REGISTERING, passed(checks))
 
 
 def _await_metrics(release: Release, metrics: Metrics, now: datetime) -> Action | None:
     """The last metrics of a job may be seen a little after its end."""
-    absent = missing(metrics.values, release.config.evaluation)
+    absent = missing(metrics, release.config.evaluation)
     since = release.entered(Phase.EVALUATING) or now
     if not absent or now - since >= METRICS_PATIENCE:
         return None

@@ -28,7 +28,7 @@ def observe(
     return Observed(
         cluster=_cluster(workspace, release, retiring=retiring),
         job=jobs.observe(workspace, release.active_job) if release.active_job else None,
-        model_registered=phase == Phase.REGISTERING and models.is_registered(workspace, release),
+        model_registered=_asks_for_model(release) and models.is_registered(workspace, release),
         endpoint=endpoints.observe(workspace, release.endpoint, release.project)
         if retiring or phase in _WITH_ENDPOINT
         else None,
@@ -40,6 +40,13 @@ def observe(
         if not retiring and phase.settled
         else "",
     )
+
+
+def _asks_for_model(release: Release) -> bool:
+    """Whether it matters that the model is registered: it is not judged by the live one then."""
+    if release.phase == Phase.EVALUATING:
+        return bool(release.config.evaluation.max_regression_percent)
+    return release.phase == Phase.REGISTERING
 
 
 def _cluster(workspace: Workspace, release: Release, *, retiring: bool) -> Cluster | None:

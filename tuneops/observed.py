@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tuneops.policy import Verdict
+from tuneops.release import Release
 
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
@@ -114,7 +115,7 @@ class Observed:
 
     `stale_endpoints` are endpoints made for the project under names it no longer has.
     `newest_base_model` is the id of the newest version in the registry, empty when the config
-    names one itself.
+    names one itself. `live` is the release `live_release`, for its metrics.
     """
 
     cluster: Cluster | None = None
@@ -123,5 +124,6 @@ class Observed:
     endpoint: Endpoint | None = None
     stale_endpoints: tuple[Endpoint, ...] = ()
     live_release: int | None = None
+    live: Release | None = None
     newest_base_model: str = ""
     verdict: Verdict = field(default_factory=Verdict)

@@ -128,8 +128,22 @@ class _Pass:
         release = self.release.value if self.release else None
         workspace = self.services.workspace
         observed = observe(workspace, self.desired, self.project.value, release)
-        observed = replace(observed, verdict=self._verdict(release))
+        observed = replace(observed, verdict=self._verdict(release), live=self._live(release))
         return decide(self.desired, release, observed, self.clock())
+
+    def _live(self, release: Release | None) -> Release | None:
+        """The release that is live, when a new one's metrics are held against its own.
+
+        Raises:
+            UnavailableError: it has no record, so nothing can be held against it.
+        """
+        number = self.project.value.live
+        if release is None or release.phase != Phase.EVALUATING or number is None:
+            return None
+        stored = self._load_release(number)
+        if stored is None:
+            raise UnavailableError(f"the record of live release {number} has gone")
+        return stored.value
 
     def _verdict(self, release: Release | None) -> Verdict:
         """What the policy says now."""

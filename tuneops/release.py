@@ -10,6 +10,7 @@ from tuneops import names
 from tuneops.config import ProjectConfig
 from tuneops.document import Document
 from tuneops.estimates import Actuals, Forecast, JobTimes, Measured
+from tuneops.evaluation.checks import Check
 from tuneops.parameters import Parameter, Value
 from tuneops.pins import Pins, pins, resolved
 
@@ -166,12 +167,14 @@ class Metrics(Document):
     """What a job and its steps logged.
 
     `values` are the last values, the job's own before its steps'; `steps` the last values by
-    step; `curves` the course of every metric that was logged more than once, thinned out.
+    step; `curves` the course of every metric that was logged more than once, thinned out. Values
+    that are NaN or infinite are in none of them: `not_finite` names the metrics that had some.
     """
 
     values: dict[str, float] = {}
     steps: dict[str, dict[str, float]] = {}
     curves: dict[str, tuple[Point, ...]] = {}
+    not_finite: tuple[str, ...] = ()
     times: JobTimes | None = None
     read_at: datetime | None = None
 
@@ -267,10 +270,10 @@ class Waiting(Document):
 class Release(Document):
     """One release of a project, numbered from 1.
 
-    `repairs` counts what was done again in this phase after Azure had failed at it. `forbidden`:
-    it has failed because the policy does not allow it. `path` is that of the config file, and
-    `answers_change`: the release is what a change of that file has led to. `trainings` are the
-    project's earlier ones.
+    `checks` are those of the metrics. `repairs` counts what was done again in this phase after
+    Azure had failed at it. `forbidden`: it has failed because the policy does not allow it. `path`
+    is that of the config file, and `answers_change`: the release is what a change of that file has
+    led to. `trainings` are the project's earlier ones.
     """
 
     project: str
@@ -289,6 +292,7 @@ class Release(Document):
     training: TrainingPlan | None = None
     cancelled_job: bool = False
     metrics: Metrics | None = None
+    checks: tuple[Check, ...] = ()
     smoke: Smoke = Smoke()
     pins: Pins = Pins()
     trainings: tuple[Measured, ...] = ()

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from tuneops import documents
 from tuneops.config import ProjectConfig, UploadedData
 from tuneops.estimates import Actuals, Forecast, Measured
+from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
 from tuneops.release import (
     Desired,
@@ -42,6 +43,7 @@ class ReleaseStatus(BaseModel):
     data: PreparedData | None
     training: TrainingPlan | None
     metrics: Metrics | None
+    checks: tuple[Check, ...]
     forecast: Forecast | None = None
     actuals: Actuals | None = None
     smoke: Smoke
@@ -148,6 +150,7 @@ def _summary(release: Release) -> ReleaseStatus:
         data=release.data,
         training=release.training,
         metrics=release.metrics,
+        checks=release.checks,
         forecast=release.forecast,
         actuals=release.actuals,
         smoke=release.smoke,

@@ -169,47 +169,54 @@ def test_a_deployment_change_trains_nothing_and_a_revert_neither(cloud: Cloud) -
     assert len(cloud.models("swap")) == 1
 
 
-def test_data_without_a_valid_row_fails_the_release_and_touches_nothing_live(cloud: Cloud) -> None:
-    pull = cloud.merge_by_pull("careful", {"careful.yaml": config("careful")})
+def test_neither_bad_data_nor_a_worse_model_touches_what_is_live(cloud: Cloud) -> None:
+    good = config("careful", data={"path": "careful", "validation_percent": 30})
+    pull = cloud.merge_by_pull("careful", {"careful.yaml": good})
     cloud.upload("careful/1.jsonl", some_rows())
     live = cloud.until_phase("careful", 1, "Live").release
     assert live is not None
+    assert live.data is not None
+    assert live.data.validation_rows > 0
+    (job,) = cloud.jobs("careful")
+    assert cloud.inputs(job)["validation_file_path"] == live.data.assets["validation"]
+    serving, registered = {live.deployment: 100}, cloud.models("careful")
 
     cloud.upload("careful/2.jsonl", b'{"messages": []}\nnonsense\n')
     project = cloud.until("careful", lambda seen: seen.phase == "Failed")
     assert "careful/2.jsonl has no valid row: careful/2.jsonl:1: has no question" in project.reason
     assert project.live is not None
     assert project.live.number == 1
-    assert cloud.traffic(live.endpoint) == {live.deployment: 100}
+    assert cloud.traffic(live.endpoint) == serving
 
+    learns_nothing = {**good, "training": {"parameters": {**QUICK, "learning_rate": 1e-12}}}
+    bounds = {"thresholds": {"eval_loss": {"max": 100}}, "max_regression_percent": {"eval_loss": 1}}
+    cloud.merge({"careful.yaml": {**learns_nothing, "evaluation": bounds}})
+    cloud.until("careful", lambda seen: bool(seen.release) and seen.release.number == 3)
     cloud.upload("careful/3.jsonl", some_rows(30))
-    cloud.until_phase("careful", 3, "Live")
+    project = cloud.until("careful", lambda seen: "worse than in live release 1" in seen.reason)
+    assert project.release is not None
+    assert [entry.phase for entry in project.release.history][-2:] == ["Evaluating", "Failed"]
+    assert "more than 1 %; on other test rows" in project.reason
+    outcomes = [(check.name, check.outcome) for check in project.release.checks]
+    assert outcomes[:2] == [("max_regression_percent", "failed"), ("thresholds", "passed")]
+    assert (cloud.models("careful"), cloud.traffic(live.endpoint)) == (registered, serving)
+
     (told,) = final_comments(cloud, pull)
     assert "#### `careful`: release 1 is live" in told
 
-
-def test_the_model_must_keep_its_thresholds(cloud: Cloud) -> None:
-    strict = config(
-        "strict",
-        data={"path": "strict", "validation_percent": 30},
-        evaluation={"thresholds": {"eval_loss": {"max": 0.0}}},
-    )
-    pull = cloud.merge_by_pull("strict", {"strict.yaml": strict})
-    cloud.upload("strict/chats.jsonl", some_rows())
-    project = cloud.until("strict", lambda seen: seen.phase == "Failed")
-    assert "eval_loss is" in project.reason
-    cloud.until("strict", lambda _: len(final_comments(cloud, pull)) == 1)
+    strict = {"thresholds": {"eval_loss": {"max": 0.0}}}
+    bad = {"careful.yaml": {**learns_nothing, "evaluation": strict}}
+    pull = cloud.merge_by_pull("strict", bad)
+    cloud.until("careful", lambda seen: seen.reason.endswith(", above 0"))
+    cloud.until("careful", lambda _: len(final_comments(cloud, pull)) == 1)
     (told,) = final_comments(cloud, pull)
-    assert "#### `strict`: release 1 failed" in told
+    assert "#### `careful`: release 5 failed" in told
     assert "eval_loss is" in told
-    assert project.release is not None
-    assert project.release.data is not None
-    assert project.release.data.validation_rows > 0
-    (job,) = cloud.jobs("strict")
-    validation = project.release.data.assets["validation"]
-    assert cloud.inputs(job)["validation_file_path"] == validation
-    assert cloud.models("strict") == []
-    assert cloud.traffic(project.release.endpoint) is None
+    assert len(cloud.jobs("careful")) == 2
+    assert (cloud.models("careful"), cloud.traffic(live.endpoint)) == (registered, serving)
+
+    cloud.merge({"careful.yaml": good})
+    cloud.until_phase("careful", 6, "Live")
 
 
 def test_removing_the_config_removes_the_endpoint_and_keeps_the_model(cloud: Cloud) -> None:

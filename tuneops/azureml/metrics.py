@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tuneops.azureml.errors import MissingRoleError, UnavailableError, azure_errors
 from tuneops.azureml.workspace import Workspace
 from tuneops.estimates import JobTimes
+from tuneops.evaluation.directions import is_loss
 from tuneops.names import TAG_RELEASE
 from tuneops.release import Metrics, Point
 
@@ -26,9 +27,9 @@ LOOP_METRIC = "train_runtime"
 def read(workspace: Workspace, job_name: str) -> Metrics:
     """Every metric that the job or a step of it logged, with its course, and how long it trained.
 
-    A metric that became NaN is not logged by the component at all; one that became infinite is
-    left out as well. MLflow's own retries, which would hold the worker for minutes, are cut short:
-    the reconciler tries again.
+    A metric that became NaN is not logged by the component at all; another job may log NaN or
+    infinite, which is noted. MLflow's own retries, which would hold the worker for minutes, are
+    cut short: the reconciler tries again.
 
     Raises:
         UnavailableError: the tracking server can't be asked now.
@@ -42,12 +43,7 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
     with azure_errors(f"metrics of job {job_name}"):
         client = MlflowClient(workspace.mlflow_tracking_uri)
     try:
-        root = client.get_run(job_name)
-        found = client.search_runs(
-            [root.info.experiment_id], filter_string=f"tags.mlflow.rootRunId = '{job_name}'"
-        )
-        steps = [run for run in found if run.info.run_id != job_name]
-        curves = _curves(client, root, steps)
+        return collect(client, job_name)
     except MlflowException as error:
         if error.error_code == "PERMISSION_DENIED":
             raise MissingRoleError(
@@ -55,6 +51,20 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
                 "Scientist on the workspace"
             ) from error
         raise UnavailableError(f"metrics of job {job_name}: {error.message}") from error
+
+
+def collect(client: "MlflowClient", job_name: str) -> Metrics:
+    """The metrics of the run of this name and of all runs below it.
+
+    Raises:
+        MlflowException: the tracking server did not give them.
+    """
+    root = client.get_run(job_name)
+    found = client.search_runs(
+        [root.info.experiment_id], filter_string=f"tags.mlflow.rootRunId = '{job_name}'"
+    )
+    steps = [run for run in found if run.info.run_id != job_name]
+    curves, odd = _curves(client, root, steps)
     values: dict[str, float] = {}
     for run in (*reversed(steps), root):
         values.update(_finite(run))
@@ -62,6 +72,7 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
         values=values,
         steps={str(run.info.run_name): own for run in steps if (own := _finite(run))},
         curves=curves,
+        not_finite=tuple(sorted(odd.union(*map(_not_finite, (root, *steps))))),
         times=_times(root, steps, values.get(LOOP_METRIC)),
     )
 
@@ -83,23 +94,35 @@ def _times(root: "Run", steps: "Sequence[Run]", loop: float | None) -> JobTimes:
 
 def _curves(
     client: "MlflowClient", root: "Run", steps: "Sequence[Run]"
-) -> dict[str, tuple[Point, ...]]:
-    """The courses of metrics, each read from the first run that logged it."""
+) -> tuple[dict[str, tuple[Point, ...]], set[str]]:
+    """The courses of metrics, each read from the first run that logged it, losses before others.
+
+    Second, the names of those that were NaN or infinite on their way.
+    """
     curves: dict[str, tuple[Point, ...]] = {}
+    odd: set[str] = set()
     for run in (root, *steps):
-        for name in sorted(run.data.metrics.keys() - curves.keys()):
+        names = run.data.metrics.keys() - curves.keys()
+        for name in sorted(names, key=lambda name: (not is_loss(name), name)):
             if len(curves) == MAX_CURVES:
-                return curves
+                return curves, odd
             history = client.get_metric_history(run.info.run_id, name)
-            if len(history) > 1:
-                points = [Point(step=m.step, value=m.value) for m in history]
-                curves[name] = thinned([point for point in points if math.isfinite(point.value)])
-    return curves
+            points = [Point(step=m.step, value=m.value) for m in history]
+            finite = [point for point in points if math.isfinite(point.value)]
+            if len(finite) < len(points):
+                odd.add(name)
+            if len(finite) > 1:
+                curves[name] = thinned(finite)
+    return curves, odd
 
 
 def _finite(run: "Run") -> dict[str, float]:
     """The run's metrics without those that are no numbers: JSON can't keep them."""
     return {name: value for name, value in run.data.metrics.items() if math.isfinite(value)}
+
+
+def _not_finite(run: "Run") -> set[str]:
+    return {name for name, value in run.data.metrics.items() if not math.isfinite(value)}
 
 
 def thinned(points: Sequence[Point]) -> tuple[Point, ...]:

@@ -54,12 +54,9 @@ def render(seen: Status, *, detailed: bool) -> Group:
             project.reason,
         )
     errors = [Text(error, style="red") for error in seen.config_errors]
-    histories = (
-        [each for project in seen.projects for each in (history(project), estimates(project))]
-        if detailed
-        else []
-    )
-    return Group(table, *histories, *errors)
+    parts = (history, checks, estimates)
+    details = [part(each) for each in seen.projects for part in parts]
+    return Group(table, *(details if detailed else ()), *errors)
 
 
 def history(project: ProjectStatus) -> Table:
@@ -77,6 +74,14 @@ def estimates(project: ProjectStatus) -> Table:
     if release:
         for row in beside(release.forecast, release.actuals or Actuals()):
             table.add_row(*row)
+    return table
+
+
+def checks(project: ProjectStatus) -> Table:
+    """What the checks of the newest release's metrics found."""
+    table = Table("Check", "Outcome", "Why", box=None, pad_edge=False, title=None)
+    for check in project.release.checks if project.release else ():
+        table.add_row(check.name, check.outcome.replace("_", " "), check.text)
     return table
 
 

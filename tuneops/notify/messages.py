@@ -1,9 +1,10 @@
 """What people are told, and in which words. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from tuneops.config import Event
+from tuneops.evaluation.checks import Check
 from tuneops.release import Message, Release
 
 _TITLES: Mapping[Event, str] = {
@@ -59,7 +60,9 @@ def shown_metrics(metrics: Mapping[str, float]) -> list[str]:
     return (first + rest)[:MAX_SHOWN_METRICS]
 
 
-def metrics_text(metrics: Mapping[str, float]) -> str:
-    """The metrics that matter first, in one line."""
-    shown = (f"{name} {metrics[name]:.4g}" for name in shown_metrics(metrics))
-    return ", ".join(shown) or "no metrics were logged"
+def metrics_text(metrics: Mapping[str, float], checks: Iterable[Check] = ()) -> str:
+    """The metrics that matter first, in one line; those compared with the live model say how."""
+    changes = {check.metric: check.change for check in checks if check.live is not None}
+    shown = shown_metrics(metrics)
+    figures = (f"{name} {metrics[name]:.4g}{changes.get(name, '')}" for name in shown)
+    return ", ".join(figures) or "no metrics were logged"

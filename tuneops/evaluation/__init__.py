@@ -1,0 +1,1 @@
+"""Whether a trained model is good enough to be registered. Pure."""
