@@ -149,6 +149,14 @@ def _read_metrics(action: Any, release: Release, s: Services, now: datetime) -> 
     return tell(release, "trained", metrics_text(found.values), now)
 
 
+def _adopt_model(
+    action: actions.AdoptModel, release: Release, s: Services, now: datetime
+) -> Release:
+    version = f"{release.project}:{release.model_version}"
+    reason = f"model {version} of release {action.release} is adopted, nothing is trained"
+    return release.advance(Phase.REGISTERING, now, reason)
+
+
 def _register_model(action: Any, release: Release, s: Services, now: datetime) -> Release:
     models.register(s.workspace, release)
     return release
@@ -247,6 +255,7 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.NextAttempt: _next_attempt,
     actions.CancelJob: _cancel_job,
     actions.ReadMetrics: _read_metrics,
+    actions.AdoptModel: _adopt_model,
     actions.RegisterModel: _register_model,
     actions.CreateEndpoint: _create_endpoint,
     actions.UpdateEndpoint: _update_endpoint,

@@ -91,6 +91,13 @@ class ReadMetrics:
 
 
 @dataclass(frozen=True)
+class AdoptModel:
+    """Go on with the model of the release that the project is pinned to."""
+
+    release: int
+
+
+@dataclass(frozen=True)
 class RegisterModel:
     """Register the job's output as a model."""
 
@@ -186,6 +193,7 @@ Effect = (
     | NextAttempt
     | CancelJob
     | ReadMetrics
+    | AdoptModel
     | RegisterModel
     | CreateEndpoint
     | UpdateEndpoint

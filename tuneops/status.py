@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from tuneops import documents
 from tuneops.config import ProjectConfig, UploadedData
 from tuneops.gitops.repository import Repository
+from tuneops.orders import Pin
 from tuneops.release import (
     Desired,
     Entry,
@@ -32,6 +33,7 @@ class ReleaseStatus(BaseModel):
     number: int
     phase: Phase
     reason: str
+    rejected: str = ""
     commit: str
     source: str
     config: ProjectConfig
@@ -51,7 +53,8 @@ class ReleaseStatus(BaseModel):
 class ProjectStatus(BaseModel):
     """One project with its newest release and the one that is live, if another.
 
-    `pins` is what its releases have resolved where the config leaves a version open.
+    `pins` is what its releases have resolved where the config leaves a version open. `pin` is the
+    release that it is held at; `held_back` says why what git wants is not done, if it is not.
     """
 
     name: str
@@ -59,6 +62,8 @@ class ProjectStatus(BaseModel):
     reason: str
     data_path: str = ""
     pins: dict[str, str] = {}
+    pin: Pin | None = None
+    held_back: str = ""
     release: ReleaseStatus | None = None
     live: ReleaseStatus | None = None
 
@@ -112,18 +117,22 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
     return ProjectStatus(
         name=name,
         phase=newest.phase,
-        reason=suspended or _why(newest),
+        reason=("" if project.pin else suspended) or _why(newest, project.held_back),
         data_path=path,
         pins=project.remember(newest).pins,
+        pin=project.pin,
+        held_back=project.held_back,
         release=_summary(newest),
         live=_summary(live.value) if live else None,
     )
 
 
-def _why(release: Release) -> str:
-    if release.trouble:
-        return release.trouble.message
-    return release.waiting.reason if release.waiting else release.reason
+def _why(release: Release, held_back: str) -> str:
+    if held_back and release.phase == Phase.LIVE and not release.trouble:
+        return held_back
+    why = release.waiting.reason if release.waiting else release.reason
+    why = release.trouble.message if release.trouble else why
+    return "; ".join(filter(None, (why, held_back)))
 
 
 def _summary(release: Release) -> ReleaseStatus:
@@ -132,6 +141,7 @@ def _summary(release: Release) -> ReleaseStatus:
         number=release.number,
         phase=release.phase,
         reason=release.reason,
+        rejected=release.rejected,
         commit=release.commit,
         source=release.source.name,
         config=release.config,
