@@ -1,5 +1,6 @@
 """A running local cloud, used as a team uses Azure: git, the SDKs and HTTP. For tests."""
 
+import base64
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
+from tuneops.queue import RepositoryRequest
 from tuneops.status import ProjectStatus, Status
 
 ROOT = Path(__file__).parents[1]
@@ -78,6 +80,15 @@ class Cloud:
         who = ("-c", "user.name=Ada", "-c", "user.email=ada@contoso.example")
         self._git("-C", str(work), "add", "-A")
         self._git("-C", str(work), *who, "commit", "-qm", subject)
+
+    def revert(self) -> str:
+        """Revert the newest commit of the tracked branch; gives the commit that does."""
+        work = str(self.state / "work")
+        who = ("-c", "user.name=Ada", "-c", "user.email=ada@contoso.example")
+        self._git("-C", work, "pull", "-q", "--rebase")
+        self._git("-C", work, *who, "revert", "--no-edit", "HEAD")
+        self._git("-C", work, "push", "-q", "origin", "HEAD:main")
+        return self._git("-C", work, "rev-parse", "HEAD").strip()
 
     def propose(self, branch: str, files: dict[str, dict[str, Any] | str | None]) -> str:
         """Commit files to a branch off the tracked one; gives the commit."""
@@ -144,6 +155,12 @@ class Cloud:
             return seen.release.phase == phase
 
         return self.until(project, there, seconds)
+
+    def resync(self) -> None:
+        """Have everything looked at, as the timer does, and wait until that is over."""
+        text = RepositoryRequest(all_projects=True).model_dump_json()
+        self.queue.send_message(base64.b64encode(text.encode()).decode())
+        self.until_idle()
 
     def until_idle(self, seconds: float = 120) -> None:
         """Look at the queue until nothing is on it for a while."""
@@ -224,11 +241,11 @@ class Cloud:
         titles = [str(item["body"]["title"]) for item in told]
         return [title for title in titles if title.startswith(f"{project}:")]
 
-    def github(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """An answer of GitHub's API, to a POST if there is a body."""
+    def github(self, path: str, body: dict[str, Any] | None = None, method: str = "POST") -> Any:
+        """An answer of GitHub's API, to `method` if there is a body."""
         github = self.connection["github"]
         answer = httpx2.request(
-            "GET" if body is None else "POST",
+            "GET" if body is None else method,
             f"{github['api_url']}/repos/{github['repository']}/{path}",
             headers={"Authorization": f"Bearer {github['token']}"},
             json=body,

@@ -69,7 +69,9 @@ def test_the_pure_modules_do_no_io() -> None:
         "evaluation",
         "names",
         "observed",
+        "orders",
         "parameters",
+        "pinning",
         "places",
         "release",
     )

@@ -98,7 +98,8 @@ def pin(name: str, order: RollbackOrder, services: Services, now: datetime) -> A
     if known and order.to in (None, known.release):
         return Answer(text=f"{name} is already {mark(known, git)}", release=known.release)
     live, target = _choose(project, order.to, services)
-    if live and live.number == project.current and target.equals(live):
+    settled = live and live.number == project.current and not project.held_back
+    if live and settled and target.equals(live):
         raise RefusedError(f"release {target.number} is what is live, as release {live.number}")
     policy = services.store.read(documents.POLICY, InForce)
     if policy and (said := violations(policy.value.policy, target.config, target.training, "")):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tests.cloud import Cloud, config, jsonl, some_rows
+from tests.cloud import QUICK, Cloud, config, jsonl, some_rows
 from tuneops.cli import app
 
 pytestmark = pytest.mark.slow
@@ -106,6 +106,18 @@ def test_a_deployment_change_trains_nothing_and_a_revert_neither(cloud: Cloud) -
 
     assert len(cloud.jobs("swap")) == 1
     assert len(cloud.models("swap")) == 1
+
+    longer = {"parameters": {**QUICK, "max_steps": 3}}
+    cloud.merge({"swap.yaml": config("swap", training=longer)})
+    fourth = cloud.until_phase("swap", 4, "Live").release
+    assert fourth is not None
+    assert fourth.deployment != first.deployment
+    assert len(cloud.jobs("swap")) == 2
+    cloud.revert()
+    cloud.until_phase("swap", 5, "Live")
+    cloud.until("swap", lambda _: cloud.traffic(first.endpoint) == {first.deployment: 100})
+    assert len(cloud.jobs("swap")) == 2
+    assert len(cloud.models("swap")) == 2
 
 
 def test_data_without_a_valid_row_fails_the_release_and_touches_nothing_live(cloud: Cloud) -> None:
