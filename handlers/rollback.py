@@ -1,7 +1,7 @@
 """An order for a project: go back to an earlier release, or try again."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeVar
@@ -9,10 +9,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from tuneops import rollback
-from tuneops.gitops.github import GitHubError
-from tuneops.gitops.restoration import ForbiddenError
 from tuneops.going_back import RefusedError
-from tuneops.rollback import Answer, Order, RollbackOrder, UnknownProjectError
+from tuneops.rollback import Answer, NotProposedError, Order, RollbackOrder, UnknownProjectError
 from tuneops.services import Services
 from tuneops.store import UnreadableError
 
@@ -74,13 +72,9 @@ def _answered(
         return _said(HTTPStatus.NOT_FOUND, str(error))
     except (RefusedError, UnreadableError) as error:
         return _said(HTTPStatus.CONFLICT, str(error))
-    except ForbiddenError as error:
-        return _said(
-            HTTPStatus.BAD_GATEWAY, f"{error}; --print says how by hand, --pin needs no git"
-        )
-    except GitHubError as error:
-        return _said(HTTPStatus.BAD_GATEWAY, f"GitHub: {error}; try again, or use --pin or --print")
+    except NotProposedError as error:
+        return _said(HTTPStatus.BAD_GATEWAY, str(error), error.commands)
 
 
-def _said(status: HTTPStatus, text: str) -> tuple[HTTPStatus, str]:
-    return status, Answer(text=text).model_dump_json()
+def _said(status: HTTPStatus, text: str, commands: Sequence[str] = ()) -> tuple[HTTPStatus, str]:
+    return status, Answer(text=text, commands=list(commands)).model_dump_json()

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from typer.testing import CliRunner
 
 from handlers import rollback
 from tests.cloud import Cloud
@@ -26,6 +27,7 @@ from tests.test_decide import (
     sees,
 )
 from tuneops import actions, documents
+from tuneops.cli import app
 from tuneops.decide import decide
 from tuneops.gitops.github import GitHub
 from tuneops.gitops.restoration import ForbiddenError, Restoration, UnchangedError, by_hand
@@ -379,6 +381,26 @@ def test_only_what_failed_or_was_rolled_back_is_retried(bot: Services) -> None:
     assert again is not None
     assert again.release == 2
     assert rollback.handle_retry("cat", {}, b"", bot)[0] == HTTPStatus.NOT_FOUND
+
+
+def test_without_github_the_way_by_hand_is_said(bot: Services) -> None:
+    nowhere = bot.settings.model_copy(update={"github_api_url": "http://127.0.0.1:9"})
+    status, text = rollback.handle("bot", {}, b"{}", Services(nowhere))
+    answer = json.loads(text)
+    assert status == HTTPStatus.BAD_GATEWAY
+    assert (
+        answer["text"] == "ConnectError: Connection refused: try again. --pin works without GitHub"
+    )
+    assert answer["commands"][-1] == "git push -u origin tuneops/rollback-bot-1"
+
+
+@pytest.mark.parametrize(
+    "options", [("--pin", "--print"), ("--pin", "--unpin"), ("--unpin", "--to", "1")]
+)
+def test_orders_that_contradict_themselves(options: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, ["rollback", "bot", *options])
+    assert done.exit_code == 1
+    assert "give one of --pin, --unpin and --print" in done.output
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,17 @@
 """Going back to an earlier release, as people order it: by git, or by a pin until git agrees."""
 
-import re
 import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tuneops import documents
-from tuneops.config import PROJECT_NAME
 from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
-from tuneops.gitops.restoration import UnchangedError, by_hand
+from tuneops.gitops.github import GitHubError
+from tuneops.gitops.restoration import ForbiddenError, UnchangedError, by_hand
 from tuneops.going_back import RefusedError, choose, only_data, restoration, says_of_data
 from tuneops.orders import Orders, Pin, Retry
 from tuneops.pinning import mark
@@ -23,11 +22,18 @@ from tuneops.services import Services
 
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$")]
 """What goes into messages, commits and pull requests."""
-_NAME = re.compile(PROJECT_NAME)
 
 
 class UnknownProjectError(Exception):
     """There is no such project."""
+
+
+class NotProposedError(Exception):
+    """GitHub did not take it; `commands` do the same by hand."""
+
+    def __init__(self, message: str, commands: list[str]) -> None:
+        super().__init__(message)
+        self.commands = commands
 
 
 class Order(BaseModel):
@@ -60,7 +66,7 @@ def propose(name: str, order: RollbackOrder, services: Services) -> Answer:
 
     Raises:
         UnknownProjectError, RefusedError: it can't be done.
-        ForbiddenError, GitHubError: GitHub does not take it.
+        NotProposedError: GitHub does not take it.
     """
     project, git = _load(name, services)
     held = _orders(name, services).pin
@@ -77,6 +83,12 @@ def propose(name: str, order: RollbackOrder, services: Services) -> Answer:
         opened = services.github.propose(change)
     except UnchangedError as error:
         raise RefusedError(f"{error}: {only_data(git, target)}") from error
+    except ForbiddenError as error:
+        raise NotProposedError(f"{error}. --pin works without it", commands) from error
+    except GitHubError as error:
+        raise NotProposedError(
+            f"{error}: try again. --pin works without GitHub", commands
+        ) from error
     verb = "is open already" if opened.known else "is open"
     text = f"pull request {opened.number} {verb}: merge it to go back to release {target.number}"
     return Answer(
@@ -162,9 +174,14 @@ def retry(name: str, order: Order, services: Services, now: datetime) -> Answer:
 
 
 def _load(name: str, services: Services) -> tuple[Project, Desired]:
-    wanted = services.store.read(documents.desired(name), Desired) if _NAME.match(name) else None
+    unknown = UnknownProjectError(f"there is no project {name[:80]!r}")
+    try:
+        ProjectRequest(project=name)
+    except ValidationError:
+        raise unknown from None
+    wanted = services.store.read(documents.desired(name), Desired)
     if wanted is None:
-        raise UnknownProjectError(f"there is no project {name[:80]!r}")
+        raise unknown
     stored = services.store.read(documents.project(name), Project)
     return stored.value if stored else Project(name=name), wanted.value
 

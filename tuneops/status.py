@@ -54,7 +54,8 @@ class ProjectStatus(BaseModel):
     """One project with its newest release and the one that is live, if another.
 
     `pins` is what its releases have resolved where the config leaves a version open. `pin` is the
-    release that it is held at; `held_back` says why what git wants is not done, if it is not.
+    release that it is held at; `held_back` says why what git wants is not done, if it is not;
+    `rejected` what was rolled back and does not come back by itself.
     """
 
     name: str
@@ -64,6 +65,7 @@ class ProjectStatus(BaseModel):
     pins: dict[str, str] = {}
     pin: Pin | None = None
     held_back: str = ""
+    rejected: tuple[str, ...] = ()
     release: ReleaseStatus | None = None
     live: ReleaseStatus | None = None
 
@@ -122,6 +124,7 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
         pins=project.remember(newest).pins,
         pin=project.pin,
         held_back=project.held_back,
+        rejected=tuple(each.why for each in project.rejected),
         release=_summary(newest),
         live=_summary(live.value) if live else None,
     )

@@ -37,12 +37,15 @@ def test_a_pin_goes_back_at_once_and_ends_when_git_agrees(cloud: Cloud) -> None:
     assert second is not None
     cloud.until("back", lambda _: cloud.traffic(second.endpoint) == {second.deployment: 100})
 
+    refused = CliRunner().invoke(app, ["rollback", "back", "--to=9", f"--state={cloud.state}"])
+    assert (refused.exit_code, "has no release 9" in refused.output) == (1, True)
     said = tuneops(cloud, "rollback", "back", "--pin", "--reason", "answers in French")
     assert "back is pinned to release 1 by " in said
     cloud.until_phase("back", 3, "Live")
     pinned = cloud.until("back", lambda _: cloud.traffic(first.endpoint) == good)
     assert pinned.pin is not None
     assert pinned.pin.reason == "answers in French"
+    assert [why.startswith(ROLLED_BACK) for why in pinned.rejected] == [True]
     cloud.until("back", lambda _: state_of(cloud, worse) == "failure")
 
     commented = "# More.\n" + yaml.safe_dump(WORSE)

@@ -52,8 +52,11 @@ def render(seen: Status, *, detailed: bool) -> Group:
             project.reason,
         )
     errors = [Text(error, style="red") for error in seen.config_errors]
-    histories = [history(project) for project in seen.projects] if detailed else []
-    return Group(table, *histories, *errors)
+    if not detailed:
+        return Group(table, *errors)
+    histories = [history(project) for project in seen.projects]
+    rejected = [Text(why, style="yellow") for project in seen.projects for why in project.rejected]
+    return Group(table, *histories, *rejected, *errors)
 
 
 def history(project: ProjectStatus) -> Table:

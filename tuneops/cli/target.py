@@ -128,7 +128,8 @@ class Target:
         except ValidationError as error:
             raise fail(f"{self.url} answers with status {response.status_code}") from error
         if response.status_code != httpx2.codes.OK:
-            raise fail(answer.text)
+            by_hand = ("By hand:", *answer.commands) if answer.commands else ()
+            raise fail("\n".join((answer.text, *by_hand)))
         return answer
 
     def _ask(self, project: str | None) -> Status | None:
