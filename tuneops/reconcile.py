@@ -128,7 +128,6 @@ class _Pass:
 
     def _decide(self) -> Effect | Wait | Idle:
         orders = self._read_orders()
-        self._find_data(needed=orders.pin is None)
         pin = self._follow(orders)
         release = self.release.value if self.release else None
         workspace = self.services.workspace
@@ -150,15 +149,13 @@ class _Pass:
         """Set what is desired, and why git is not followed; gives the pin that is in force."""
         target = self._load_release(orders.pin.release) if orders.pin else None
         pin = orders.pin if target else None
-        if pin and target:
-            self.desired = pinned(self.git, target.value)
-            if self._has_served_its_time(pin):
-                orders = self._end(pin, f"{self.git.path} at {self.git.commit[:8]} agrees")
-                pin = orders.pin
         self._note_pin(pin, orders.ended)
-        if pin:
-            self.held_back = mark(pin, self.git)
-            return pin
+        self._find_data(needed=pin is None)
+        if pin and target:
+            self.desired, self.held_back = pinned(self.git, target.value), mark(pin, self.git)
+            if not self._has_served_its_time(pin):
+                return pin
+            self._end(pin, f"{self.git.path} at {self.git.commit[:8]} agrees")
         self.desired = self.git
         met = self.project.value.rejection(self.git)
         self.held_back = still_rejected(self.git.project, met.why) if met else ""
@@ -175,8 +172,8 @@ class _Pass:
             and agrees(self.git, self.desired)
         )
 
-    def _end(self, pin: Pin, why: str) -> Orders:
-        """The orders without this pin; one that was given meanwhile stays."""
+    def _end(self, pin: Pin, why: str) -> None:
+        """Take back this pin, which git agrees with; one that was given meanwhile stays."""
         if self.release:
             release, commit = self.release.value, self.git.commit
             text = f"{why} with release {release.number}, which is live"
@@ -188,7 +185,8 @@ class _Pass:
             known = known or Orders()
             return known.replace(pin=None, ended=why) if known.pin == pin else known
 
-        return self.services.store.update(documents.orders(self.request.project), Orders, change)
+        orders = self.services.store.update(documents.orders(self.request.project), Orders, change)
+        self._note_pin(orders.pin, orders.ended)
 
     def _note_pin(self, pin: Pin | None, ended: str) -> None:
         """Remember which pin is followed, and tell of the end of the one that was."""
@@ -200,7 +198,8 @@ class _Pass:
                 self.release.value, "unpinned", ended, self.clock(), self.git.commit, before.id
             )
             self._save_release(told)
-        self._save_project(self.project.value.replace(pin=pin))
+        held_back = self.project.value.held_back if pin else ""
+        self._save_project(self.project.value.replace(pin=pin, held_back=held_back))
 
     def _verdict(self, release: Release | None) -> Verdict:
         """What the policy says now; it is read each time, as it may have changed meanwhile."""

@@ -9,8 +9,9 @@ from tuneops.cli import app
 
 pytestmark = pytest.mark.slow
 
-GOOD = config("back")
-WORSE = config("back", deployment={"instance_count": 2})
+KEPT = {"keep_previous_minutes": 60}
+GOOD = config("back", rollout=KEPT)
+WORSE = config("back", rollout=KEPT, deployment={"instance_count": 2})
 ROLLED_BACK = "release 2 was rolled back to release 1 by "
 
 
@@ -32,21 +33,23 @@ def test_a_pin_goes_back_at_once_and_ends_when_git_agrees(cloud: Cloud) -> None:
     cloud.upload("back/chats.jsonl", some_rows())
     first = cloud.until_phase("back", 1, "Live").release
     assert first is not None
-    good, worse = {first.deployment: 100}, cloud.merge({"back.yaml": WORSE})
+    worse = cloud.merge({"back.yaml": WORSE})
     second = cloud.until_phase("back", 2, "Live").release
     assert second is not None
-    cloud.until("back", lambda _: cloud.traffic(second.endpoint) == {second.deployment: 100})
+    bad = {first.deployment: 0, second.deployment: 100}
+    good = {first.deployment: 100, second.deployment: 0}
+    assert cloud.traffic(second.endpoint) == bad
 
     refused = CliRunner().invoke(app, ["rollback", "back", "--to=9", f"--state={cloud.state}"])
     assert (refused.exit_code, "has no release 9" in refused.output) == (1, True)
     said = tuneops(cloud, "rollback", "back", "--pin", "--reason", "answers in French")
     assert "back is pinned to release 1 by " in said
-    cloud.until_phase("back", 3, "Live")
-    pinned = cloud.until("back", lambda _: cloud.traffic(first.endpoint) == good)
+    pinned = cloud.until_phase("back", 3, "Live")
+    assert cloud.traffic(first.endpoint) == good
     assert pinned.pin is not None
     assert pinned.pin.reason == "answers in French"
-    assert [why.startswith(ROLLED_BACK) for why in pinned.rejected] == [True]
-    cloud.until("back", lambda _: state_of(cloud, worse) == "failure")
+    rejecting = cloud.until("back", lambda _: state_of(cloud, worse) == "failure")
+    assert [why.startswith(ROLLED_BACK) for why in rejecting.rejected] == [True]
 
     commented = "# More.\n" + yaml.safe_dump(WORSE)
     cloud.merge({"back.yaml": commented, "note.txt": "Nothing of ours."})
@@ -86,6 +89,7 @@ def test_a_pin_goes_back_at_once_and_ends_when_git_agrees(cloud: Cloud) -> None:
     assert cloud.traffic(first.endpoint) == good
     assert "is tried again as release 4" in tuneops(cloud, "retry", "back")
     cloud.until_phase("back", 4, "Live")
+    assert cloud.traffic(first.endpoint) == bad
 
     assert cloud.jobs("back") == [first.job]
     assert len(cloud.models("back")) == 1
