@@ -282,6 +282,21 @@ def test_rejections_are_met_by_the_same_config_and_data_alone_and_are_bounded() 
     assert [each.release for each in project.rejected] == list(range(30, 50))
 
 
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A local cloud of storage and GitHub."""
+    cloud = Cloud(tmp_path_factory.mktemp("hub"))
+    cloud.up("--parts", "storage,platform")
+    yield cloud
+    cloud.down()
+
+
+@pytest.fixture(scope="module")
+def storage(hub: Cloud) -> str:
+    """The connection string of its storage, which saves another Azurite."""
+    return str(hub.connection["storage"]["connection_string"])
+
+
 @pytest.fixture
 def bot(services: Services) -> Services:
     """The project bot, whose second release is live and has another deployment than the first."""
@@ -388,9 +403,7 @@ def test_without_github_the_way_by_hand_is_said(bot: Services) -> None:
     status, text = rollback.handle("bot", {}, b"{}", Services(nowhere))
     answer = json.loads(text)
     assert status == HTTPStatus.BAD_GATEWAY
-    assert (
-        answer["text"] == "ConnectError: Connection refused: try again. --pin works without GitHub"
-    )
+    assert answer["text"].endswith("try again. --pin works without GitHub")
     assert answer["commands"][-1] == "git push -u origin tuneops/rollback-bot-1"
 
 
@@ -401,15 +414,6 @@ def test_orders_that_contradict_themselves(options: tuple[str, ...]) -> None:
     done = CliRunner().invoke(app, ["rollback", "bot", *options])
     assert done.exit_code == 1
     assert "give one of --pin, --unpin and --print" in done.output
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A local cloud of storage and GitHub."""
-    cloud = Cloud(tmp_path_factory.mktemp("hub"))
-    cloud.up("--parts", "storage,platform")
-    yield cloud
-    cloud.down()
 
 
 def github_of(hub: Cloud, contents: str = "write") -> GitHub:
