@@ -157,19 +157,25 @@ class Cloud:
         return self.until(project, there, seconds)
 
     def resync(self) -> None:
-        """Have everything looked at, as the timer does, and wait until that is over."""
+        """Have everything looked at, as the timer does, and wait until that is over.
+
+        Messages that are due later, such as a project's next look in an hour, stay on the queue.
+        """
+        before = self._messages()
         text = RepositoryRequest(all_projects=True).model_dump_json()
         self.queue.send_message(base64.b64encode(text.encode()).decode())
-        self.until_idle()
+        self.until_idle(later=before)
 
-    def until_idle(self, seconds: float = 120) -> None:
-        """Look at the queue until nothing is on it for a while."""
+    def _messages(self) -> int:
+        return int(self.queue.get_queue_properties().approximate_message_count or 0)
+
+    def until_idle(self, seconds: float = 120, later: int = 0) -> None:
+        """Look at the queue until nothing is on it for a while but what is due later."""
         deadline = time.monotonic() + seconds
         empty = 0
         while empty < 5:
             assert time.monotonic() < deadline, "the queue does not become empty"
-            count = self.queue.get_queue_properties().approximate_message_count
-            empty = 0 if count else empty + 1
+            empty = 0 if self._messages() > later else empty + 1
             time.sleep(0.3)
 
     # What Azure and GitHub say

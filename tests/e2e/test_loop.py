@@ -108,8 +108,7 @@ def test_a_deployment_change_trains_nothing_and_a_revert_neither(cloud: Cloud) -
     assert len(cloud.models("swap")) == 1
 
     longer = {"parameters": {**QUICK, "max_steps": 3}}
-    kept = {"keep_previous_minutes": 60}
-    cloud.merge({"swap.yaml": config("swap", training=longer, rollout=kept)})
+    cloud.merge({"swap.yaml": config("swap", training=longer)})
     fourth = cloud.until_phase("swap", 4, "Live").release
     assert fourth is not None
     assert fourth.deployment != first.deployment
