@@ -4,7 +4,7 @@ import os
 
 import azure.functions as func
 
-from handlers import config_merged, dataset_uploaded, job_event, reconcile, resync, status
+from handlers import config_merged, dataset_uploaded, job_event, reconcile, resync, rollback, status
 from tuneops.services import get_services
 
 RESYNC_SCHEDULE = os.environ.get("TUNEOPS_RESYNC_SCHEDULE", "0 */5 * * * *")
@@ -53,6 +53,24 @@ def on_timer(timer: func.TimerRequest) -> None:
 def get_status(req: func.HttpRequest) -> func.HttpResponse:
     """All projects, or ``?project=NAME``."""
     code, text = status.handle(req.params.get("project"), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("rollback")
+@app.route(route="projects/{project}/rollback", methods=["POST"])
+def post_rollback(req: func.HttpRequest) -> func.HttpResponse:
+    """An order to go back to an earlier release, by git or by a pin."""
+    project = req.route_params["project"]
+    code, text = rollback.handle(project, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("retry")
+@app.route(route="projects/{project}/retry", methods=["POST"])
+def post_retry(req: func.HttpRequest) -> func.HttpResponse:
+    """An order to try what failed or was rolled back again."""
+    project = req.route_params["project"]
+    code, text = rollback.handle_retry(project, req.headers, req.get_body(), get_services())
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 

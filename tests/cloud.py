@@ -1,5 +1,6 @@
 """A running local cloud, used as a team uses Azure: git, the SDKs and HTTP. For tests."""
 
+import base64
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
+from tuneops.queue import RepositoryRequest
 from tuneops.status import ProjectStatus, Status
 
 ROOT = Path(__file__).parents[1]
@@ -76,6 +78,15 @@ class Cloud:
         who = ("-c", "user.name=Ada", "-c", "user.email=ada@contoso.example")
         self._git("-C", str(work), "add", "-A")
         self._git("-C", str(work), *who, "commit", "-qm", subject)
+
+    def revert(self) -> str:
+        """Revert the newest commit of the tracked branch; gives the commit that does."""
+        work = str(self.state / "work")
+        who = ("-c", "user.name=Ada", "-c", "user.email=ada@contoso.example")
+        self._git("-C", work, "pull", "-q", "--rebase")
+        self._git("-C", work, *who, "revert", "--no-edit", "HEAD")
+        self._git("-C", work, "push", "-q", "origin", "HEAD:main")
+        return self._git("-C", work, "rev-parse", "HEAD").strip()
 
     def propose(self, branch: str, files: dict[str, dict[str, Any] | str | None]) -> str:
         """Commit files to a branch off the tracked one; gives the commit."""
@@ -157,14 +168,26 @@ class Cloud:
 
         return self.until(project, there, seconds)
 
-    def until_idle(self, seconds: float = 120) -> None:
-        """Look at the queue until nothing is on it for a while."""
+    def resync(self) -> None:
+        """Have everything looked at, as the timer does, and wait until that is over.
+
+        Messages that are due later, such as a project's next look in an hour, stay on the queue.
+        """
+        before = self._messages()
+        text = RepositoryRequest(all_projects=True).model_dump_json()
+        self.queue.send_message(base64.b64encode(text.encode()).decode())
+        self.until_idle(later=before)
+
+    def _messages(self) -> int:
+        return int(self.queue.get_queue_properties().approximate_message_count or 0)
+
+    def until_idle(self, seconds: float = 120, later: int = 0) -> None:
+        """Look at the queue until nothing is on it for a while but what is due later."""
         deadline = time.monotonic() + seconds
         empty = 0
         while empty < 5:
             assert time.monotonic() < deadline, "the queue does not become empty"
-            count = self.queue.get_queue_properties().approximate_message_count
-            empty = 0 if count else empty + 1
+            empty = 0 if self._messages() > later else empty + 1
             time.sleep(0.3)
 
     # What Azure and GitHub say

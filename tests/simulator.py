@@ -13,6 +13,8 @@ from tuneops import actions, names
 from tuneops.actions import Action
 from tuneops.decide import decide
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
+from tuneops.orders import Pin
+from tuneops.pinning import agrees, pinned, rejection
 from tuneops.policy import Freeze, Verdict
 from tuneops.release import (
     DataJob,
@@ -74,7 +76,8 @@ class Simulator:
         self.commit = 0
         self.newest_base = "m/1"
         self.verdict = Verdict()
-        self.desired = self._desired(CONFIGS[0], data=False)
+        self.retry = 0
+        self.git = self._desired(CONFIGS[0], data=False)
 
     def _desired(self, extra: str | None, *, data: bool) -> Desired:
         self.commit += 1
@@ -86,6 +89,18 @@ class Simulator:
             config=config_of("bot", extra) if extra is not None else None,
             source=source,
         )
+
+    @property
+    def desired(self) -> Desired:
+        """What git wants, or a pin."""
+        pin = self.project.pin
+        return pinned(self.git, self.releases[pin.release]) if pin else self.git
+
+    @property
+    def rejected(self) -> str:
+        """Why what git wants may not come back by itself."""
+        met = None if self.project.pin else self.project.rejection(self.git)
+        return met.why if met else ""
 
     @property
     def release(self) -> Release | None:
@@ -107,7 +122,29 @@ class Simulator:
         if choice < 0.1:
             self.newest_base += "1"
         extra = None if choice > 0.9 else self.random.choice(CONFIGS)
-        self.desired = self._desired(extra, data=extra is not None)
+        self.git = self._desired(extra, data=extra is not None)
+
+    def orders(self) -> None:
+        """Now and then somebody pins the project, unpins it or wants something tried again."""
+        if self.random.random() > 0.06:
+            return
+        choice = self.random.random()
+        once_live = [n for n, r in self.releases.items() if r.entered(Phase.LIVE)]
+        if choice < 0.5 and once_live:
+            number = self.random.choice(once_live)
+            pin = Pin(id=str(self.now), release=number, by="Ada", at=self.now)
+            self.project = self.project.replace(pin=pin)
+        elif choice < 0.8:
+            self.project = self.project.replace(pin=None)
+        else:
+            self.retry = self.project.current or 0
+
+    def _end_pin(self) -> None:
+        release, pin = self.release, self.project.pin
+        if release and pin and release.phase == Phase.LIVE and release.number == self.project.live:
+            there = pin.release in (release.number, release.adopts)
+            if there and agrees(self.git, self.desired):
+                self.project = self.project.replace(pin=None)
 
     def time_passes(self) -> None:
         """Operations end, well or not."""
@@ -146,7 +183,12 @@ class Simulator:
         """What `tuneops.observe` would see."""
         release = self.release
         if release is None or release.phase == Phase.RETIRED:
-            return Observed(live_release=self.project.live, verdict=self.verdict)
+            return Observed(
+                live_release=self.project.live,
+                verdict=self.verdict,
+                rejected=self.rejected,
+                retried=bool(self.retry) and self.retry == self.project.current,
+            )
         planned = release.training is not None
         stale = (self.azure.endpoints.get(n) for n in self.project.endpoints)
         return Observed(
@@ -159,12 +201,16 @@ class Simulator:
             cluster=self.azure.cluster,
             newest_base_model=self.newest_base if release.phase == Phase.LIVE else "",
             verdict=self.verdict,
+            rejected=self.rejected,
+            retried=bool(self.retry) and self.retry == self.project.current,
         )
 
     def step(self) -> Action:
         """One pass: look, decide, act; the record of what was done may be lost."""
+        self._end_pin()
         action = decide(self.desired, self.release, self.observe(), self.now)
         self._check_policy(action)
+        self._check_orders(action)
         if isinstance(action, actions.Idle | actions.Wait):
             return action
         if isinstance(action, actions.StartRelease):
@@ -181,9 +227,12 @@ class Simulator:
         return action
 
     def _start(self) -> None:
+        self.project = self.project.allow(self.desired)
         if self.release:
             self.project = self.project.remember(self.release)
         release = start_release(self.desired, self.project, "/workspace", self.now)
+        if release.adopts is not None:
+            release = release.adopt(self.releases[release.adopts])
         self.releases[release.number] = release
         if self.calm or self.random.random() > 0.05:
             endpoints = dict.fromkeys((*self.project.endpoints, release.endpoint))
@@ -193,7 +242,11 @@ class Simulator:
         release, before = self.release, self.releases.get(self.project.live or 0)
         assert release is not None
         if before and before.number != release.number and before.phase == Phase.LIVE:
-            self.releases[before.number] = before.advance(Phase.SUPERSEDED, self.now, "")
+            before = before.advance(Phase.SUPERSEDED, self.now, "")
+            if self.project.pin and release.adopts is not None and not before.equals(release):
+                before = before.replace(rejected=rejection(self.project.pin, before))
+                self.project = self.project.reject(before, before.rejected)
+            self.releases[before.number] = before
         if self.calm or self.random.random() > 0.05:
             self.project = self.project.replace(live=release.number)
 
@@ -225,6 +278,10 @@ class Simulator:
                 digest = names.digest(base, release.data.digest, values)
                 plan = TrainingPlan(base_model=base, component="c", parameters={}, digest=digest)
                 return release.replace(training=plan)
+            case actions.AdoptModel():
+                if release.plan.digest not in self.azure.models:
+                    raise ViolationError("a model is adopted that was never registered")
+                return release.advance(Phase.REGISTERING, self.now, "")
             case actions.NextAttempt():
                 plan = release.plan
                 return release.replace(training=plan.replace(attempt=plan.attempt + 1))
@@ -352,7 +409,8 @@ class Simulator:
         if submits and self.verdict != Verdict():
             raise ViolationError(f"submitted in spite of {self.verdict}")
         ends = isinstance(action, actions.Advance) and action.phase == Phase.SUPERSEDED
-        if self.verdict.freeze and (ends or isinstance(action, actions.StartRelease)):
+        begins = ends or isinstance(action, actions.StartRelease)
+        if self.verdict.freeze and begins and not self.project.pin:
             raise ViolationError(f"{action} while it is frozen")
 
     def _check_regression(self, release: Release) -> None:
@@ -367,6 +425,24 @@ class Simulator:
             and release.plan.digest not in self.azure.models
         ):
             raise ViolationError(f"a model with loss {new} is registered, live is {old}")
+
+    def _check_orders(self, action: Action) -> None:
+        """What must not be done as people have ordered."""
+        trains = (
+            actions.PrepareData,
+            actions.SubmitDataJob,
+            actions.CreateCluster,
+            actions.SubmitJob,
+        )
+        if self.release and self.release.adopts is not None and isinstance(action, trains):
+            raise ViolationError(f"{action} for a release that has its model already")
+        retried = self.retry and self.retry == self.project.current
+        if isinstance(action, actions.StartRelease) and self.rejected and not retried:
+            raise ViolationError("what was rolled back comes back by itself")
+        if not self.project.pin or self.git.config is not None or not self.release:
+            return
+        if isinstance(action, actions.DeleteEndpoint) and action.name == self.release.endpoint:
+            raise ViolationError("what is pinned is deleted")
 
     def settle(self, limit: int = 400) -> None:
         """Nobody changes anything and nothing fails any more: an end must come, and be clean."""
@@ -388,7 +464,10 @@ class Simulator:
             return
         if release is None:
             return
-        if self.desired.source and release.fingerprint != self.desired.fingerprint:
+        if self.rejected and self.retry != release.number:
+            if release.fingerprint == self.git.fingerprint and release.phase != Phase.FAILED:
+                raise ViolationError("what was rolled back has come back by itself")
+        elif self.desired.source and release.fingerprint != self.desired.fingerprint:
             raise ViolationError("what is desired has no release")
         if release.forbidden:
             raise ViolationError("what the policy allows again has no release")

@@ -68,7 +68,9 @@ def test_the_pure_modules_do_no_io() -> None:
         "decide",
         "names",
         "observed",
+        "orders",
         "parameters",
+        "pinning",
         "places",
         "release",
     )

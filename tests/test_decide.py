@@ -577,6 +577,7 @@ def test_random_histories_keep_every_promise() -> None:
             simulator = Simulator(seed)
             for _ in range(150):
                 simulator.people()
+                simulator.orders()
                 simulator.time_passes()
                 simulator.step()
             simulator.settle()

@@ -99,6 +99,12 @@ def message(**request: Any) -> dict[str, Any]:
     }
 
 
+def order(function: str, project: str, **asked: Any) -> dict[str, Any]:
+    """An order for a project."""
+    http = {"method": "POST", "params": {"project": project}, "body": json.dumps(asked)}
+    return {"function": function, "data": {"http": http}}
+
+
 TIMER = {"function": "resync", "data": {"json": json.dumps({"IsPastDue": False})}}
 
 
@@ -132,6 +138,9 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         {"function": "status", "data": {"http": {}}},
         {"function": "status", "data": {"http": {"query": {"project": "stranger"}}}},
         {"function": "health", "data": {"http": {}}},
+        order("rollback", "stranger", action="pin"),
+        order("rollback", "tutor", action="unpin"),
+        order("retry", "tutor"),
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -140,6 +149,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(202, 401),
         *(None, None, None, None, None),
         *(200, 404, 200),
+        *(404, 409, 409),
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]

@@ -70,6 +70,9 @@ FAILED = at(Phase.FAILED).replace(forbidden=True)
             actions.CreateDeployment(),
             id="deployment",
         ),
+        pytest.param(
+            NEW.replace(adopts=1), sees(), REFUSED, actions.AdoptModel(1), id="adopts-a-model"
+        ),
         pytest.param(at(Phase.LIVE), LIVE, actions.Idle, actions.Idle, id="live"),
         pytest.param(FAILED, sees(), actions.Idle, THAW, id="failed-by-policy"),
     ],

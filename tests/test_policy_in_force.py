@@ -3,20 +3,24 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from azure.ai.ml.constants import AssetTypes
+from azure.ai.ml.entities import Model
 from azure.storage.queue import QueueClient
 
 from tests.cloud import Cloud, config
-from tests.planned import desired, release
-from tuneops import documents, planning
+from tests.planned import NOW, desired, release
+from tuneops import documents, names, planning, rollback
 from tuneops.azureml import jobs
-from tuneops.policy import InForce, Policy
+from tuneops.policy import Freeze, InForce, Policy
 from tuneops.policy_file import parse_policy
 from tuneops.queue import ProjectRequest, PullRequestRequest, RepositoryRequest
 from tuneops.reconcile import reconcile_project
 from tuneops.release import Phase, Project, Release
 from tuneops.review import review_pull_request
+from tuneops.rollback import RollbackOrder
 from tuneops.services import Services
 from tuneops.status import ProjectStatus, read_status
 from tuneops.sync import sync_repository
@@ -193,3 +197,60 @@ def test_a_first_release_that_may_not_begin_says_why(services: Services) -> None
         project = reconciled(services, "bot", freeze(2))
         assert project.release is None
         assert project.reason.startswith("frozen until ")
+
+
+def test_a_pin_goes_back_in_a_freeze_and_without_a_look_at_the_data(
+    working: Services, tmp_path: Path
+) -> None:
+    """The first release's model is registered, the second is live, and git wants the second."""
+    name, store = "urgent", working.store
+    good = release(SERVERLESS, name)
+    good = good.replace(training=planning.plan(working.workspace, good), commit="a" * 40)
+    (tmp_path / "MLmodel").write_text("flavors: {}\n")
+    tags = {names.TAG_TRAINING: good.plan.digest}
+    working.workspace.ml.models.create_or_update(
+        Model(
+            name=name,
+            version=good.model_version,
+            type=AssetTypes.MLFLOW_MODEL,
+            path=str(tmp_path),
+            tags=tags,
+        )
+    )
+    good = good.advance(Phase.LIVE, NOW, "").advance(Phase.SUPERSEDED, NOW, "")
+    worse = SERVERLESS + "deployment: {instance_count: 2}\n"
+    bad = good.replace(number=2, config=desired(worse, name).config).advance(Phase.LIVE, NOW, "")
+    bad = bad.replace(fingerprint=bad.made_of)
+    store.write(documents.release(name, 1), good, None)
+    store.write(documents.release(name, 2), bad, None)
+    store.write(documents.project(name), Project(name=name, current=2, live=2), None)
+    store.write(documents.desired(name), desired(worse, name).replace(source=None), None)
+    freeze = Freeze.model_validate(
+        {"from": "2020-01-01T00:00Z", "until": "2100-01-01T00:00Z", "reason": "holidays"}
+    )
+    store.update(documents.POLICY, InForce, lambda _: InForce(policy=Policy(freeze=(freeze,))))
+    working.blobs.delete_container(working.settings.datasets_container)
+
+    order = RollbackOrder(action="pin", by="Ada", reason="answers in French")
+    assert "pinned to release 1 by Ada" in rollback.pin(name, order, working, NOW).text
+    reconcile_project(ProjectRequest(project=name), working)
+    (seen,) = read_status(working, name).projects
+    assert seen.release is not None
+    assert [entry.phase for entry in seen.release.history] == [
+        Phase.PREPARING,
+        Phase.REGISTERING,
+        Phase.DEPLOYING,
+    ]
+    assert (seen.release.number, seen.release.commit) == (3, good.commit)
+    assert seen.release.job == good.job_name
+    assert "pinned to release 1 by Ada since 2026-01-01 00:00 UTC: answers in French" in seen.reason
+    assert [key for key in seen.release.messages if ":pinned:" in key]
+    assert not [j for j in working.workspace.ml.jobs.list() if str(j.name).startswith(name)]
+
+    # Unpinned before it is live: nothing was rolled back, and the freeze holds what git wants.
+    rollback.unpin(name, RollbackOrder(action="unpin", by="Ada"), working)
+    reconcile_project(ProjectRequest(project=name), working)
+    (seen,) = read_status(working, name).projects
+    assert (seen.pin, seen.rejected) == (None, ())
+    assert seen.release is not None
+    assert [key for key in seen.release.messages if ":unpinned:" in key]

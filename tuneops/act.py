@@ -161,6 +161,14 @@ def _keep_checks(
     return tell(release.replace(checks=action.checks), "trained", text, now)
 
 
+def _adopt_model(
+    action: actions.AdoptModel, release: Release, s: Services, now: datetime
+) -> Release:
+    version = f"{release.project}:{release.model_version}"
+    reason = f"model {version} of release {action.release} is adopted, nothing is trained"
+    return release.advance(Phase.REGISTERING, now, reason)
+
+
 def _register_model(action: Any, release: Release, s: Services, now: datetime) -> Release:
     models.register(s.workspace, release)
     return release
@@ -260,6 +268,7 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.CancelJob: _cancel_job,
     actions.ReadMetrics: _read_metrics,
     actions.KeepChecks: _keep_checks,
+    actions.AdoptModel: _adopt_model,
     actions.RegisterModel: _register_model,
     actions.CreateEndpoint: _create_endpoint,
     actions.UpdateEndpoint: _update_endpoint,

@@ -99,6 +99,13 @@ class KeepChecks:
 
 
 @dataclass(frozen=True)
+class AdoptModel:
+    """Go on with the model of the release that the project is pinned to."""
+
+    release: int
+
+
+@dataclass(frozen=True)
 class RegisterModel:
     """Register the job's output as a model."""
 
@@ -195,6 +202,7 @@ Effect = (
     | CancelJob
     | ReadMetrics
     | KeepChecks
+    | AdoptModel
     | RegisterModel
     | CreateEndpoint
     | UpdateEndpoint

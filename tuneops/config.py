@@ -52,7 +52,16 @@ Texts = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(max_length=20)
 ]
 Event = Literal[
-    "queued", "submitted", "trained", "live", "failed", "torn_down", "held", "newer_base_model"
+    "queued",
+    "submitted",
+    "trained",
+    "live",
+    "failed",
+    "torn_down",
+    "held",
+    "newer_base_model",
+    "pinned",
+    "unpinned",
 ]
 
 

@@ -4,10 +4,12 @@ Pure: no I/O, no clock. All transitions of a release stand in this module; `act`
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tuneops.actions import (
     Action,
+    AdoptModel,
     Advance,
     CancelJob,
     CreateCluster,
@@ -68,8 +70,11 @@ METRICS_PAUSE = timedelta(seconds=15)
 def decide(desired: Desired, release: Release | None, observed: Observed, now: datetime) -> Action:
     """The next action for a project.
 
-    `release` is the project's newest, None before the first. `now` is an aware time.
+    `release` is the project's newest, None before the first. `now` is an aware time. A pin is an
+    emergency, which no freeze holds up: it trains nothing.
     """
+    if desired.adopts is not None:
+        observed = replace(observed, verdict=replace(observed.verdict, freeze=None))
     return permitted(_next(desired, release, observed, now), observed.verdict, now)
 
 
@@ -82,10 +87,14 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
         return _retire(desired, release, observed)
     if desired.config.suspend:
         return Idle(f"suspended by {desired.path}")
+    rejected = bool(observed.rejected) and not observed.retried
     if release is None or release.phase in (Phase.RETIRED, Phase.SUPERSEDED):
+        if rejected:
+            return Idle(observed.rejected)
         return StartRelease() if desired.source else Idle("waiting for data")
     freeze = observed.verdict.freeze
-    outdated = desired.source is not None and _is_outdated(release, desired, observed)
+    known = desired.source is not None and not rejected
+    outdated = known and _is_outdated(release, desired, observed)
     if outdated and not freeze:
         successor = _supersede(desired, release, observed)
         if successor is not None:
@@ -96,10 +105,16 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
 
 def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool:
     """Whether something else is wanted than what the release is made of."""
+    if observed.retried and release.phase == Phase.FAILED:
+        return True
+    if release.forbidden and not observed.verdict.violations:
+        return True
+    if desired.adopts is not None:
+        return desired.adopts not in (release.number, release.adopts)
     if desired.fingerprint != release.fingerprint:
         return True
     if release.forbidden:
-        return not observed.verdict.violations
+        return False
     follows = release.config.model.follow == "latest"
     return follows and release.phase.settled and _has_newer_base(release, observed)
 
@@ -143,6 +158,8 @@ def _supersede(desired: Desired, release: Release, observed: Observed) -> Action
         return None
     if _job_to_cancel(release, observed) and not release.trains_like(desired):
         return CancelJob()
+    if desired.adopts is not None:
+        return Advance(Phase.SUPERSEDED, f"the project is pinned to release {desired.adopts}")
     return Advance(Phase.SUPERSEDED, f"replaced by {desired.path} at {desired.commit[:8]}")
 
 
@@ -156,6 +173,8 @@ def _job_to_cancel(release: Release, observed: Observed) -> bool:
 
 
 def _prepare(release: Release, observed: Observed, now: datetime) -> Action:
+    if release.adopts is not None:
+        return AdoptModel(release.adopts)
     if release.data is None:
         return _await_data_job(release, observed) if release.data_job else PrepareData()
     if not release.data.assets:

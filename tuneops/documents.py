@@ -23,3 +23,8 @@ def pull_request(number: int) -> str:
 def release(name: str, number: int) -> str:
     """One release of the project."""
     return f"releases/{name}/{number:06d}.json"
+
+
+def orders(name: str) -> str:
+    """What people have ordered for the project beside git."""
+    return f"orders/{name}.json"

@@ -52,7 +52,8 @@ def _asks_for_model(release: Release) -> bool:
 def _cluster(workspace: Workspace, release: Release, *, retiring: bool) -> Cluster | None:
     """The cluster that a planned release waits for, or that a retiring one lets go of."""
     wanted = release.config.compute
-    waits = release.phase == Phase.PREPARING and (release.training or release.data_job)
+    prepares = release.phase == Phase.PREPARING and release.adopts is None
+    waits = prepares and (release.training or release.data_job)
     if wanted.serverless or not (waits or (retiring and wanted.cluster)):
         return None
     return compute.observe(workspace, wanted.name, release.project)

@@ -1,4 +1,4 @@
-"""What Azure says is, and what the policy says of it: the little that a decision needs."""
+"""What Azure says is, what policy and people say of it: the little that a decision needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -115,7 +115,9 @@ class Observed:
 
     `stale_endpoints` are endpoints made for the project under names it no longer has.
     `newest_base_model` is the id of the newest version in the registry, empty when the config
-    names one itself. `live` is the release `live_release`, for its metrics.
+    names one itself. `live` is the release `live_release`, for its metrics. `rejected` says why
+    what is desired may not come back by itself, if so; `retried`: people want this release, or what
+    was rejected, to be tried again.
     """
 
     cluster: Cluster | None = None
@@ -127,3 +129,5 @@ class Observed:
     live: Release | None = None
     newest_base_model: str = ""
     verdict: Verdict = field(default_factory=Verdict)
+    rejected: str = ""
+    retried: bool = False

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from tuneops.actions import (
     Action,
+    AdoptModel,
     Advance,
     CreateCluster,
     CreateDeployment,
@@ -21,6 +22,7 @@ from tuneops.release import Phase
 
 _BEGINS = (StartRelease, SubmitDataJob, CreateCluster, SubmitJob)
 _COSTS = (
+    AdoptModel,
     PrepareData,
     SubmitDataJob,
     CreateCluster,

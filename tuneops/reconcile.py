@@ -24,7 +24,9 @@ from tuneops.decide import decide
 from tuneops.document import Document
 from tuneops.notify import messages, outbox
 from tuneops.observe import observe
+from tuneops.orders import Orders, Pin
 from tuneops.patience import wait
+from tuneops.pinning import agrees, mark, pinned, rejection, still_rejected
 from tuneops.policy import Verdict, verdict
 from tuneops.queue import ProjectRequest
 from tuneops.release import (
@@ -86,7 +88,9 @@ class _Pass:
         self.lease = lease
         self.clock = clock
         self.project = self._load(documents.project(request.project), Project)
-        self.desired = self._load(documents.desired(request.project), Desired).value
+        self.git = self._load(documents.desired(request.project), Desired).value
+        self.desired = self.git
+        self.held_back = ""
         self.release = self._load_release(self.project.value.current)
 
     def run(self) -> None:
@@ -123,12 +127,19 @@ class _Pass:
         return 0
 
     def _decide(self) -> Effect | Wait | Idle:
-        if self.desired.source is None:
-            self._find_data()
+        orders = self._read_orders()
+        pin = self._follow(orders)
         release = self.release.value if self.release else None
         workspace = self.services.workspace
         observed = observe(workspace, self.desired, self.project.value, release)
-        observed = replace(observed, verdict=self._verdict(release), live=self._live(release))
+        retried = orders.retry is not None and orders.retry.release == self.project.value.current
+        observed = replace(
+            observed,
+            verdict=self._verdict(release),
+            live=self._live(release),
+            rejected="" if pin else self.held_back,
+            retried=retried,
+        )
         return decide(self.desired, release, observed, self.clock())
 
     def _live(self, release: Release | None) -> Release | None:
@@ -144,6 +155,66 @@ class _Pass:
         if stored is None:
             raise UnavailableError(f"the record of live release {number} has gone")
         return stored.value
+
+    def _read_orders(self) -> Orders:
+        stored = self.services.store.read(documents.orders(self.request.project), Orders)
+        return stored.value if stored else Orders()
+
+    def _follow(self, orders: Orders) -> Pin | None:
+        """Set what is desired, and why git is not followed; gives the pin that is in force."""
+        target = self._load_release(orders.pin.release) if orders.pin else None
+        pin = orders.pin if target else None
+        self._note_pin(pin, orders.ended)
+        self._find_data(needed=pin is None)
+        if pin and target:
+            self.desired, self.held_back = pinned(self.git, target.value), mark(pin, self.git)
+            if not self._has_served_its_time(pin):
+                return pin
+            self._end(pin, f"{self.git.path} at {self.git.commit[:8]} agrees")
+        self.desired = self.git
+        met = self.project.value.rejection(self.git)
+        self.held_back = still_rejected(self.git.project, met.why) if met else ""
+        return None
+
+    def _has_served_its_time(self, pin: Pin) -> bool:
+        """Whether what the pin asks for is live and git wants the same by now."""
+        release = self.release.value if self.release else None
+        return (
+            release is not None
+            and release.phase == Phase.LIVE
+            and self.project.value.live == release.number
+            and pin.release in (release.number, release.adopts)
+            and agrees(self.git, self.desired)
+        )
+
+    def _end(self, pin: Pin, why: str) -> None:
+        """Take back this pin, which git agrees with; one that was given meanwhile stays."""
+        if self.release:
+            release, commit = self.release.value, self.git.commit
+            text = f"{why} with release {release.number}, which is live"
+            told = messages.tell_of_git(release, "unpinned", text, self.clock(), commit, pin.id)
+            told = messages.tell_of_git(told, "live", text, self.clock(), commit, pin.id)
+            self._save_release(told)
+
+        def change(known: Orders | None) -> Orders:
+            known = known or Orders()
+            return known.replace(pin=None, ended=why) if known.pin == pin else known
+
+        orders = self.services.store.update(documents.orders(self.request.project), Orders, change)
+        self._note_pin(orders.pin, orders.ended)
+
+    def _note_pin(self, pin: Pin | None, ended: str) -> None:
+        """Remember which pin is followed, and tell of the end of the one that was."""
+        before = self.project.value.pin
+        if before == pin:
+            return
+        if before and pin is None and self.release:
+            told = messages.tell_of_git(
+                self.release.value, "unpinned", ended, self.clock(), self.git.commit, before.id
+            )
+            self._save_release(told)
+        held_back = self.project.value.held_back if pin else ""
+        self._save_project(self.project.value.replace(pin=pin, held_back=held_back))
 
     def _verdict(self, release: Release | None) -> Verdict:
         """What the policy says now."""
@@ -164,18 +235,28 @@ class _Pass:
             self._save_release(changed.replace(trouble=None, waiting=None))
 
     def _start_release(self) -> None:
-        """Write the new release first, then point the project at it; both may happen again."""
-        project, now = self.project.value, self.clock()
+        """Write the new release first, then point the project at it; both may happen again.
+
+        What is begun, by whatever order, is not rejected any more.
+        """
+        project, now = self.project.value.allow(self.desired), self.clock()
         if self.release:
             project = project.remember(self.release.value)
         workspace = self.services.workspace.id
         release = start_release(self.desired, project, workspace, now)
+        adopted = self._load_release(release.adopts)
+        if adopted:
+            release = release.adopt(adopted.value)
         release = messages.tell(release, "queued", release.reason, now)
         if self.release:
             owed = outbox.unsettled(self.release.value.outbox)
             release = release.replace(outbox=(*owed, *release.outbox))
         self.release = self._load_release(release.number)
-        if self.release is None or self.release.value.fingerprint != release.fingerprint:
+        begun = self.release.value if self.release else None
+        if begun is None or (begun.fingerprint, begun.adopts) != (
+            release.fingerprint,
+            release.adopts,
+        ):
             self._save_release(release)
         endpoints = dict.fromkeys((*project.endpoints, release.endpoint))
         self._save_project(
@@ -183,13 +264,22 @@ class _Pass:
         )
 
     def _promote(self, release: Release) -> None:
-        """Mark the release that was live as superseded, then point the project at this one."""
-        before = self.project.value.live
+        """Mark the release that was live as superseded, then point the project at this one.
+
+        What a pin has moved away from is marked as rejected, too.
+        """
+        project = self.project.value
+        before = project.live
         old = self._load_release(before) if before != release.number else None
         if old and old.value.phase == Phase.LIVE:
             reason = f"release {release.number} is live"
-            self._write(old, old.value.advance(Phase.SUPERSEDED, self.clock(), reason))
-        self._save_project(self.project.value.replace(live=release.number))
+            superseded = old.value.advance(Phase.SUPERSEDED, self.clock(), reason)
+            if project.pin and release.adopts is not None and not superseded.equals(release):
+                superseded = superseded.replace(rejected=rejection(project.pin, superseded))
+            old = self._write(old, superseded)
+        if old and old.value.rejected:
+            project = project.reject(old.value, old.value.rejected)
+        self._save_project(project.replace(live=release.number))
 
     def _note_trouble(self, error: Exception) -> float:
         """Remember why the step could not be done; gives the pause before it is tried again."""
@@ -248,14 +338,24 @@ class _Pass:
 
     def _note_waiting(self, action: Idle | Wait) -> None:
         """Remember since when the release waits for what; what troubled it is over."""
+        if self.project.value.held_back != self.held_back:
+            self._save_project(self.project.value.replace(held_back=self.held_back))
         if self.release is None:
             self._note_before_first(action)
             return
-        release = self.release.value.replace(trouble=None)
+        release = self._tell_pinned(self.release.value.replace(trouble=None))
         if isinstance(action, Wait):
             self._save_release(wait(release, action, self.clock()))
         else:
             self._save_release(release.replace(waiting=None))
+
+    def _tell_pinned(self, release: Release) -> Release:
+        """The release with word of the pin for each commit that is not acted on."""
+        pin = self.project.value.pin
+        if pin is None:
+            return release
+        now, commit = self.clock(), self.git.commit
+        return messages.tell_of_git(release, "pinned", self.held_back, now, commit, pin.id)
 
     def _note_before_first(self, action: Idle | Wait) -> None:
         """Without a release yet, what the project waits for is its trouble."""
@@ -276,11 +376,18 @@ class _Pass:
     def _usual_pause(self) -> float:
         return self.services.settings.poll_seconds
 
-    def _find_data(self) -> None:
-        """Add the newest data to what git wants."""
-        config = self.desired.config
-        if config:
-            self.desired = self.desired.replace(source=find_source(self.services.storage, config))
+    def _find_data(self, *, needed: bool) -> None:
+        """Add the newest data to what git wants; a pin can do without."""
+        if self.git.source is not None or self.git.config is None:
+            return
+        try:
+            source = find_source(self.services.storage, self.git.config)
+        except DataUnavailableError as error:
+            if needed:
+                raise
+            log.warning("project %s: %s", self.request.project, error)
+        else:
+            self.git = self.git.replace(source=source)
 
     def _load(self, path: str, kind: type[T]) -> Stored[T]:
         stored = self.services.store.read(path, kind)

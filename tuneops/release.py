@@ -11,6 +11,7 @@ from tuneops.config import ProjectConfig
 from tuneops.document import Document
 from tuneops.estimates import Actuals, Forecast, JobTimes, Measured
 from tuneops.evaluation.checks import Check
+from tuneops.orders import Pin
 from tuneops.parameters import Parameter, Value
 from tuneops.pins import Pins, pins, resolved
 
@@ -46,6 +47,7 @@ MAX_TRAININGS = 8
 
 ABOUT_RELEASES = {"notifications", "suspend", "in_flight", "on_removal", "deletion_protection"}
 """What a config says of all releases, not of what one is made of."""
+MAX_REJECTED = 20
 
 
 class Source(Document):
@@ -62,7 +64,8 @@ class Source(Document):
 class Desired(Document):
     """What should be: the config at a commit and the newest data.
 
-    No config: the file is gone, and `removed` is what stood in it last.
+    No config: the file is gone, and `removed` is what stood in it last. `adopts`: it is not git
+    that wants this but a pin, and this release's model is to be used.
     """
 
     project: str
@@ -71,12 +74,18 @@ class Desired(Document):
     config: ProjectConfig | None
     source: Source | None = None
     removed: ProjectConfig | None = None
+    adopts: int | None = None
 
     @property
     def fingerprint(self) -> str:
         """Changes whenever a new release is due; `ABOUT_RELEASES` is no reason for one."""
-        config = self.config.model_dump(exclude=ABOUT_RELEASES) if self.config else None
-        return names.digest(config, self.source.model_dump() if self.source else None)
+        return fingerprint(self.config, self.source)
+
+
+def fingerprint(config: ProjectConfig | None, source: Source | None) -> str:
+    """Names what a release is made of."""
+    settings = config.model_dump(exclude=ABOUT_RELEASES) if config else None
+    return names.digest(settings, source.model_dump() if source else None)
 
 
 class PreparedData(Document):
@@ -273,7 +282,8 @@ class Release(Document):
     `checks` are those of the metrics. `repairs` counts what was done again in this phase after
     Azure had failed at it. `forbidden`: it has failed because the policy does not allow it. `path`
     is that of the config file, and `answers_change`: the release is what a change of that file has
-    led to. `trainings` are the project's earlier ones.
+    led to. `trainings` are the project's earlier ones. `adopts` is the release whose model it has,
+    if a pin made it; `rejected` says why this one was rolled back, if it was.
     """
 
     project: str
@@ -286,6 +296,8 @@ class Release(Document):
     source: Source
     endpoint: str
     phase: Phase
+    adopts: int | None = None
+    rejected: str = ""
     history: tuple[Entry, ...] = ()
     data: PreparedData | None = None
     data_job: DataJob | None = None
@@ -401,6 +413,22 @@ class Release(Document):
             return self
         return self.replace(outbox=(*self.outbox, message))
 
+    def adopt(self, other: "Release") -> "Release":
+        """The release with the data and the model of `other`."""
+        return self.replace(
+            data=other.data, training=other.training, metrics=other.metrics, pins=other.pins
+        )
+
+    def equals(self, other: "Release") -> bool:
+        """Whether both are made of the same, down to the model."""
+        plans = [each.training.digest if each.training else "" for each in (self, other)]
+        return plans[0] == plans[1] and self.made_of == other.made_of
+
+    @property
+    def made_of(self) -> str:
+        """Names what the release is made of, as this version of TuneOps does it."""
+        return fingerprint(self.config, self.source)
+
     def trains_like(self, desired: Desired) -> bool:
         """Whether a release of `desired` would train just what this one does."""
         return desired.config is not None and (
@@ -425,13 +453,29 @@ class Wake(Document):
     at: datetime
 
 
+class Rejection(Document):
+    """What was rolled back, and why: it does not come back by itself."""
+
+    release: int
+    config: ProjectConfig
+    source: Source
+    why: str
+
+    @property
+    def fingerprint(self) -> str:
+        """As that of what is desired."""
+        return fingerprint(self.config, self.source)
+
+
 class Project(Document):
     """What is remembered of a project besides its releases.
 
     `current` is the newest release, `live` the one that has the traffic; `endpoints` are the names
     of all endpoints made for it that may still exist; `pins` what its releases have resolved;
     `trainings` the last ones that were measured, oldest first; `answered` the commit whose change
-    of the config has come to its end. `trouble` is what keeps it from being looked at at all.
+    of the config has come to its end. `trouble` is what keeps it from being looked at at all. `pin`
+    is the order that is followed, `rejected` what was rolled back; `held_back` says why what git
+    wants is not done, if it is not.
     """
 
     name: str
@@ -443,6 +487,27 @@ class Project(Document):
     answered: str = ""
     wake: Wake | None = None
     trouble: Trouble | None = None
+    pin: Pin | None = None
+    rejected: tuple[Rejection, ...] = ()
+    held_back: str = ""
+
+    def rejection(self, desired: Desired) -> Rejection | None:
+        """The rejection that what is desired meets with, if any."""
+        wanted = desired.fingerprint
+        return next((each for each in self.rejected if each.fingerprint == wanted), None)
+
+    def reject(self, release: Release, why: str) -> "Project":
+        """The project that does not make such a release by itself any more."""
+        kept = [each for each in self.rejected if each.fingerprint != release.made_of]
+        new = Rejection(
+            release=release.number, config=release.config, source=release.source, why=why
+        )
+        return self.replace(rejected=(*kept, new)[-MAX_REJECTED:])
+
+    def allow(self, desired: Desired) -> "Project":
+        """The project without a rejection of what is desired."""
+        met = self.rejection(desired)
+        return self.replace(rejected=tuple(each for each in self.rejected if each != met))
 
     def remember(self, release: Release) -> "Project":
         """The project with what this release has resolved, measured and answered.
@@ -477,13 +542,15 @@ def start_release(desired: Desired, project: Project, workspace_id: str, at: dat
         fingerprint=desired.fingerprint,
         commit=desired.commit,
         path=desired.path,
-        answers_change=desired.commit != project.answered,
+        answers_change=desired.adopts is None and desired.commit != project.answered,
         config=desired.config,
         source=desired.source,
         endpoint=endpoint,
         phase=Phase.PREPARING,
+        adopts=desired.adopts,
         pins=pins(desired.config, project.pins),
         trainings=project.trainings,
     )
-    reason = f"{desired.path} at {desired.commit[:8]} with data {desired.source.name}"
+    back = "" if desired.adopts is None else f"back to release {desired.adopts}: "
+    reason = f"{back}{desired.path} at {desired.commit[:8]} with data {desired.source.name}"
     return release.advance(Phase.PREPARING, at, reason)

@@ -9,6 +9,7 @@ from tuneops.config import ProjectConfig, UploadedData
 from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
+from tuneops.orders import Pin
 from tuneops.release import (
     Desired,
     Entry,
@@ -34,6 +35,7 @@ class ReleaseStatus(BaseModel):
     number: int
     phase: Phase
     reason: str
+    rejected: str = ""
     commit: str
     source: str
     config: ProjectConfig
@@ -57,7 +59,9 @@ class ProjectStatus(BaseModel):
     """One project with its newest release and the one that is live, if another.
 
     `pins` is what its releases have resolved where the config leaves a version open, `trainings`
-    the last ones that were measured.
+    the last ones that were measured. `pin` is the release that it is held at; `held_back` says why
+    what git wants is not done, if it is not; `rejected` what was rolled back and does not come back
+    by itself.
     """
 
     name: str
@@ -66,6 +70,9 @@ class ProjectStatus(BaseModel):
     data_path: str = ""
     pins: dict[str, str] = {}
     trainings: tuple[Measured, ...] = ()
+    pin: Pin | None = None
+    held_back: str = ""
+    rejected: tuple[str, ...] = ()
     release: ReleaseStatus | None = None
     live: ReleaseStatus | None = None
 
@@ -120,19 +127,24 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
     return ProjectStatus(
         name=name,
         phase=newest.phase,
-        reason=suspended or _why(newest),
+        reason=("" if project.pin else suspended) or _why(newest, project.held_back),
         data_path=path,
         pins=known.pins,
         trainings=known.trainings,
+        pin=project.pin,
+        held_back=project.held_back,
+        rejected=tuple(each.why for each in project.rejected),
         release=_summary(newest),
         live=_summary(live.value) if live else None,
     )
 
 
-def _why(release: Release) -> str:
-    if release.trouble:
-        return release.trouble.message
-    return release.waiting.reason if release.waiting else release.reason
+def _why(release: Release, held_back: str) -> str:
+    if held_back and release.phase == Phase.LIVE and not release.trouble:
+        return held_back
+    why = release.waiting.reason if release.waiting else release.reason
+    why = release.trouble.message if release.trouble else why
+    return "; ".join(filter(None, (why, held_back)))
 
 
 def _summary(release: Release) -> ReleaseStatus:
@@ -141,6 +153,7 @@ def _summary(release: Release) -> ReleaseStatus:
         number=release.number,
         phase=release.phase,
         reason=release.reason,
+        rejected=release.rejected,
         commit=release.commit,
         source=release.source.name,
         config=release.config,

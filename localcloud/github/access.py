@@ -11,7 +11,7 @@ from localcloud.github.rest import ApiError
 from localcloud.github.tokens import InstallationTokens
 
 PERMISSIONS = {
-    "contents": "read",
+    "contents": "write",
     "deployments": "write",
     "metadata": "read",
     "pull_requests": "write",
@@ -20,6 +20,7 @@ PERMISSIONS = {
 """What the App may do with the repository."""
 
 _WRITES = re.compile(r"/statuses/|/deployments|/issues/|/pulls(/\d+)?$")
+_WRITES_CONTENTS = re.compile(r"/git/refs|/contents/|/merges$|/pulls/\d+/merge$")
 _HIDDEN = "/hooks"
 
 
@@ -39,7 +40,7 @@ class Access:
         given = _given(request)
         if hmac.compare_digest(given.encode(), self._token):
             return self._owner
-        if self._tokens.valid(given):
+        if self._tokens.find(given):
             return self._bot
         raise ApiError(401, "Bad credentials")
 
@@ -55,6 +56,9 @@ class Access:
         path = request.url.path.partition(self._prefix)[2]
         reads = request.method in ("GET", "HEAD") and not path.startswith(_HIDDEN)
         if caller == self._owner or reads or _WRITES.match(path):
+            return caller
+        token = self._tokens.find(_given(request))
+        if token and token.contents == "write" and _WRITES_CONTENTS.match(path):
             return caller
         raise _forbidden()
 

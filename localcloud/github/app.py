@@ -49,6 +49,7 @@ ROUTES: Routes = [
     ("POST", "/statuses/{sha}", talking_api.create_status),
     ("GET", "/git/ref/{ref:path}", reading_api.get_ref),
     ("POST", "/git/refs", writing_api.create_ref),
+    ("PATCH", "/git/refs/{ref:path}", writing_api.update_ref),
     ("GET", "/git/trees/{sha:path}", reading_api.get_tree),
     ("GET", "/git/blobs/{sha}", reading_api.get_blob),
     ("GET", "/contents", reading_api.get_contents),

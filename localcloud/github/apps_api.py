@@ -1,7 +1,7 @@
 """Endpoints of the App: itself, its installation and the installation's tokens."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -17,6 +17,7 @@ class Lifetime(BaseModel):
     """PUT /_installation_tokens"""
 
     seconds: Annotated[int, Field(ge=0, le=3600)]
+    contents: Literal["read", "write"] = "write"
 
 
 class AppsApi:
@@ -73,7 +74,7 @@ class AppsApi:
         document = {
             "token": token.text,
             "expires_at": timestamp(token.expires_at),
-            "permissions": PERMISSIONS,
+            "permissions": {**PERMISSIONS, "contents": token.contents},
             "repository_selection": "selected",
         }
         return Answer(document, 201)
@@ -84,8 +85,10 @@ class AppsApi:
         return Answer(ends)
 
     def set_lifetime(self, hub: Hub, call: Call) -> Answer:
-        """PUT /_installation_tokens, for tests: how long the next ones live"""
-        self._tokens.lifetime = timedelta(seconds=call.parse(Lifetime).seconds)
+        """PUT /_installation_tokens, for tests: how long the next ones live, what they may do"""
+        wanted = call.parse(Lifetime)
+        self._tokens.lifetime = timedelta(seconds=wanted.seconds)
+        self._tokens.contents = wanted.contents
         return Answer(status=204)
 
     def revoke_tokens(self, hub: Hub, call: Call) -> Answer:

@@ -12,10 +12,11 @@ LIFETIME = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Token:
-    """An installation access token."""
+    """An installation access token; `contents` is what it may do with the repository's."""
 
     text: str
     expires_at: datetime
+    contents: str = "write"
 
 
 class InstallationTokens:
@@ -23,13 +24,14 @@ class InstallationTokens:
 
     def __init__(self) -> None:
         self.lifetime = LIFETIME
+        self.contents = "write"
         self._issued: list[Token] = []
         self._revoked = 0
         self._lock = threading.Lock()
 
     def issue(self) -> Token:
         """A new token."""
-        token = Token(f"ghs_{secrets.token_hex(18)}", now() + self.lifetime)
+        token = Token(f"ghs_{secrets.token_hex(18)}", now() + self.lifetime, self.contents)
         with self._lock:
             self._issued.append(token)
         return token
@@ -45,13 +47,17 @@ class InstallationTokens:
         with self._lock:
             self._revoked = len(self._issued)
 
-    def valid(self, text: str) -> bool:
-        """Whether this is a token that is taken now."""
+    def find(self, text: str) -> Token | None:
+        """The token of this text, if it is taken now."""
         with self._lock:
             taken = self._issued[self._revoked :]
         moment = now()
-        return any(
-            secrets.compare_digest(token.text.encode(), text.encode())
-            for token in taken
-            if token.expires_at > moment
+        return next(
+            (
+                token
+                for token in taken
+                if token.expires_at > moment
+                and secrets.compare_digest(token.text.encode(), text.encode())
+            ),
+            None,
         )

@@ -182,10 +182,32 @@ def create_ref(hub: Hub, call: Call) -> Answer:
     if hub.git.branch(branch):
         raise ApiError(422, "Reference already exists")
     advance(hub, branch, request.sha, NO_OBJECT)
-    target = {"sha": request.sha, "type": "commit"}
-    return Answer(
-        {"ref": request.ref, "url": f"{hub.shapes.url}/git/{request.ref}", "object": target}, 201
-    )
+    return Answer(_ref(hub, request.ref, request.sha), 201)
+
+
+def update_ref(hub: Hub, call: Call) -> Answer:
+    """PATCH .../git/refs/heads/{branch}: let a branch point to another commit"""
+    request = call.parse(RefUpdate)
+    branch = call.path["ref"].removeprefix("heads/")
+    head = hub.git.branch(branch) if branch != call.path["ref"] else None
+    if head is None:
+        raise ApiError(422, "Reference does not exist")
+    if hub.git.object_id(request.sha) != request.sha:
+        raise ApiError(422, "Object does not exist")
+    if not request.force and not is_ancestor(hub.git, head, request.sha):
+        raise ApiError(422, "Update is not a fast forward")
+    advance(hub, branch, request.sha, head)
+    return Answer(_ref(hub, f"refs/heads/{branch}", request.sha))
+
+
+def _ref(hub: Hub, name: str, sha: str) -> dict[str, Any]:
+    target = {"sha": sha, "type": "commit", "url": f"{hub.shapes.url}/git/commits/{sha}"}
+    return {
+        "ref": name,
+        "node_id": f"REF_{name}",
+        "url": f"{hub.shapes.url}/git/{name}",
+        "object": target,
+    }
 
 
 class NewRef(BaseModel):
@@ -193,3 +215,10 @@ class NewRef(BaseModel):
 
     ref: Text
     sha: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+
+
+class RefUpdate(BaseModel):
+    """PATCH .../git/refs/heads/{branch}"""
+
+    sha: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+    force: bool = False

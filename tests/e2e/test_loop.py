@@ -168,6 +168,20 @@ def test_a_deployment_change_trains_nothing_and_a_revert_neither(cloud: Cloud) -
     assert len(cloud.jobs("swap")) == 1
     assert len(cloud.models("swap")) == 1
 
+    longer = {"parameters": {**QUICK, "max_steps": 3}}
+    kept = {"keep_previous_minutes": 60}
+    cloud.merge({"swap.yaml": config("swap", training=longer, rollout=kept)})
+    fourth = cloud.until_phase("swap", 4, "Live").release
+    assert fourth is not None
+    assert fourth.deployment != first.deployment
+    assert len(cloud.jobs("swap")) == 2
+    cloud.revert()
+    cloud.until_phase("swap", 5, "Live")
+    cloud.until("swap", lambda _: cloud.traffic(first.endpoint) == {first.deployment: 100})
+    assert len(cloud.jobs("swap")) == 2
+    assert len(cloud.models("swap")) == 2
+    cloud.queue.clear_messages()  # the look in an hour, which would keep the queue from being empty
+
 
 def test_neither_bad_data_nor_a_worse_model_touches_what_is_live(cloud: Cloud) -> None:
     good = config("careful", data={"path": "careful", "validation_percent": 30})

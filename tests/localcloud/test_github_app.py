@@ -114,14 +114,36 @@ def test_an_installation_does_what_it_may_and_no_more(connection: Connection) ->
     for method, path in (
         ("GET", "/user"),
         ("GET", f"{REPOSITORY}/hooks"),
-        ("PUT", f"{REPOSITORY}/contents/a"),
-        ("POST", f"{REPOSITORY}/git/refs"),
-        ("PUT", f"{REPOSITORY}/pulls/1/merge"),
+        ("POST", f"{REPOSITORY}/hooks/1/pings"),
         ("GET", "/_installation_tokens"),
     ):
         answer = call(connection, method, path, token)
         assert (answer.status_code, answer.json()["message"]) == (403, FORBIDDEN)
     assert call(connection, "GET", "/repos/contoso/other", token).status_code == 404
+
+
+def test_an_installation_may_write_contents_or_only_read_them(connection: Connection) -> None:
+    lives = {"seconds": 3600}
+    owner, refs = connection.github.token, f"{REPOSITORY}/git/refs"
+    head = call(connection, "GET", f"{REPOSITORY}/branches/main", owner).json()["commit"]["sha"]
+    branch = {"ref": "refs/heads/of-the-app", "sha": head}
+    for contents, status in (("read", 403), ("write", 201)):
+        body = {**lives, "contents": contents}
+        call(connection, "PUT", "/_installation_tokens", owner, json=body).raise_for_status()
+        token = installation_token(connection)
+        assert call(connection, "POST", refs, token, json=branch).status_code == status
+    assert call(connection, "POST", refs, token, json=branch).status_code == 422
+    path = f"{refs}/heads/of-the-app"
+    text = {"message": "Say", "content": "YQ==", "branch": "of-the-app"}
+    written = call(connection, "PUT", f"{REPOSITORY}/contents/a.txt", token, json=text)
+    assert written.status_code == 201
+    for force, status in ((False, 422), (True, 200)):
+        body = {"sha": head, "force": force}
+        moved = call(connection, "PATCH", path, token, json=body)
+        assert moved.status_code == status
+    assert moved.json()["object"]["sha"] == head
+    missing = call(connection, "PATCH", f"{refs}/heads/none", token, json=body)
+    assert (missing.status_code, missing.json()["message"]) == (422, "Reference does not exist")
 
 
 def test_tokens_end(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 import typer
 
-from tuneops.cli import data, local, plan, status, validate
+from tuneops.cli import data, local, plan, rollback, status, validate
 
 app = typer.Typer(
     help="GitOps for fine-tuning language models on Azure Machine Learning.",
@@ -16,3 +16,5 @@ app.command()(validate.validate)
 app.command()(validate.schema)
 app.command()(status.status)
 app.command()(plan.plan)
+app.command()(rollback.rollback)
+app.command()(rollback.retry)

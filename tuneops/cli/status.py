@@ -54,9 +54,12 @@ def render(seen: Status, *, detailed: bool) -> Group:
             project.reason,
         )
     errors = [Text(error, style="red") for error in seen.config_errors]
+    if not detailed:
+        return Group(table, *errors)
     parts = (history, checks, estimates)
     details = [part(each) for each in seen.projects for part in parts]
-    return Group(table, *(details if detailed else ()), *errors)
+    rejected = [Text(why, style="yellow") for project in seen.projects for why in project.rejected]
+    return Group(table, *details, *rejected, *errors)
 
 
 def history(project: ProjectStatus) -> Table:

@@ -5,11 +5,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import httpx2
 import typer
 from pydantic import ValidationError
 
+from tuneops.rollback import Answer
 from tuneops.settings import WorkspaceSettings
 from tuneops.status import ProjectStatus, Status
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 STATE = Path(".localcloud")
 TIMEOUT_SECONDS = 30
+ORDER_SECONDS = 120
+"""An order may take several calls to GitHub."""
 
 StateOption = Annotated[
     Path, typer.Option("--state", envvar="LOCALCLOUD_STATE", help="The local cloud's folder.")
@@ -103,6 +107,30 @@ class Target:
         """
         seen = self._ask(name)
         return seen.projects[0] if seen else None
+
+    def order(self, project: str, what: str, body: dict[str, Any]) -> Answer:
+        """Order something for a project: `what` is rollback or retry.
+
+        Raises:
+            typer.Exit: it was refused, or TuneOps does not answer.
+        """
+        try:
+            response = httpx2.post(
+                f"{self.url}/api/projects/{quote(project, safe='')}/{what}",
+                json=body,
+                headers={"x-functions-key": self.key},
+                timeout=ORDER_SECONDS,
+            )
+        except httpx2.HTTPError as error:
+            raise fail(f"{self.url} does not answer ({type(error).__name__})") from error
+        try:
+            answer = Answer.model_validate_json(response.content)
+        except ValidationError as error:
+            raise fail(f"{self.url} answers with status {response.status_code}") from error
+        if response.status_code != httpx2.codes.OK:
+            by_hand = ("By hand:", *answer.commands) if answer.commands else ()
+            raise fail("\n".join((answer.text, *by_hand)))
+        return answer
 
     def _ask(self, project: str | None) -> Status | None:
         try:

@@ -11,7 +11,10 @@ _STATES: Mapping[str, str] = {
     "torn_down": "success",
     "failed": "failure",
     "config_invalid": "failure",
+    "pinned": "failure",
+    "unpinned": "failure",
 }
+"""Where git is not followed, its commit has failed; what follows the end of a pin says more."""
 
 
 class CommitStatusChannel:

@@ -14,8 +14,10 @@ from gidgethub.httpx import GitHubAPI
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tuneops import config_file, policy_file
+from tuneops.gitops import restoration
 from tuneops.gitops.login import LoginError, make_login
 from tuneops.gitops.pulls import Pull, merged_by
+from tuneops.gitops.restoration import Opened, Restoration
 from tuneops.gitops.snapshot import File, Proposal, Snapshot, merged, touched
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.settings import Settings
@@ -121,6 +123,18 @@ class GitHub:
                 await api.post(comments, data={"body": body})
 
         _run(self._session(put))
+
+    def propose(self, change: Restoration) -> Opened:
+        """Have a pull request to the tracked branch that puts a config file back.
+
+        Raises:
+            ForbiddenError, UnchangedError: it can't be had.
+            GitHubError: GitHub could not be asked.
+        """
+        branch = self._settings.github_branch
+        return _run(
+            self._session(lambda api: restoration.propose(api, self._repository, branch, change))
+        )
 
     def contents(self, files: Iterable[File]) -> dict[str, bytes]:
         """The contents of files, by path.

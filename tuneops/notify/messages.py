@@ -16,6 +16,8 @@ _TITLES: Mapping[Event, str] = {
     "torn_down": "torn down",
     "held": "release {n} is held up",
     "newer_base_model": "the base model has a newer version",
+    "pinned": "is pinned",
+    "unpinned": "is not pinned any more",
 }
 
 MAX_SHOWN_METRICS = 6
@@ -42,6 +44,16 @@ def compose(
         commit=release.commit,
         links=release.history[-1].links if release.history else {},
     )
+
+
+def tell_of_git(
+    release: Release, event: Event, text: str, at: datetime, commit: str, occasion: str = ""
+) -> Release:
+    """As `tell`, of a commit that is not the release's own."""
+    if event not in release.config.notifications.events:
+        return release
+    told = compose(release, event, text, at, occasion=f"{occasion}{commit}")
+    return release.tell(told.replace(commit=commit))
 
 
 def tell(

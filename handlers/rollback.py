@@ -1,0 +1,80 @@
+"""An order for a project: go back to an earlier release, or try again."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from tuneops import rollback
+from tuneops.going_back import RefusedError
+from tuneops.rollback import Answer, NotProposedError, Order, RollbackOrder, UnknownProjectError
+from tuneops.services import Services
+from tuneops.store import UnreadableError
+
+MAX_BODY_BYTES = 4 * 1024
+CALLER = "x-ms-client-principal-name"
+"""Who has signed in, where the app asks for that; it counts more than what the body says."""
+
+log = logging.getLogger(__name__)
+
+Kind = TypeVar("Kind", bound=Order)
+
+
+def handle(
+    project: str, headers: Mapping[str, str], body: bytes, services: Services
+) -> tuple[HTTPStatus, str]:
+    """The answer to an order to go back."""
+    return _answered(RollbackOrder, headers, body, lambda order: _go_back(project, order, services))
+
+
+def handle_retry(
+    project: str, headers: Mapping[str, str], body: bytes, services: Services
+) -> tuple[HTTPStatus, str]:
+    """The answer to an order to try again."""
+    return _answered(
+        Order,
+        headers,
+        body,
+        lambda order: rollback.retry(project, order, services, datetime.now(UTC)),
+    )
+
+
+def _go_back(project: str, order: RollbackOrder, services: Services) -> Answer:
+    log.info("project %r: %s, release %s, by %r", project, order.action, order.to, order.by)
+    if order.action == "pin":
+        return rollback.pin(project, order, services, datetime.now(UTC))
+    if order.action == "unpin":
+        return rollback.unpin(project, order, services)
+    return rollback.propose(project, order, services)
+
+
+def _answered(
+    kind: type[Kind], headers: Mapping[str, str], body: bytes, do: Callable[[Kind], Answer]
+) -> tuple[HTTPStatus, str]:
+    """What the order leads to, with the status that says how it went."""
+    if len(body) > MAX_BODY_BYTES:
+        return _said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes")
+    try:
+        order = kind.model_validate_json(body or b"{}")
+        caller = {name.lower(): value for name, value in headers.items()}.get(CALLER)
+        if caller:
+            order = kind.model_validate({**order.model_dump(), "by": caller})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(map(str, first["loc"])) or "body"
+        return _said(HTTPStatus.BAD_REQUEST, f"{field}: {first['msg']}")
+    try:
+        return HTTPStatus.OK, do(order).model_dump_json()
+    except UnknownProjectError as error:
+        return _said(HTTPStatus.NOT_FOUND, str(error))
+    except (RefusedError, UnreadableError) as error:
+        return _said(HTTPStatus.CONFLICT, str(error))
+    except NotProposedError as error:
+        return _said(HTTPStatus.BAD_GATEWAY, str(error), error.commands)
+
+
+def _said(status: HTTPStatus, text: str, commands: Sequence[str] = ()) -> tuple[HTTPStatus, str]:
+    return status, Answer(text=text, commands=list(commands)).model_dump_json()

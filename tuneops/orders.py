@@ -1,0 +1,40 @@
+"""What people order for a project beside git: to be held at an earlier release, or tried again."""
+
+from datetime import datetime
+
+from tuneops.document import Document
+
+
+class Pin(Document):
+    """An emergency: the project is held at an earlier release, whatever git and the data say.
+
+    `id` tells one order from the next.
+    """
+
+    id: str
+    release: int
+    by: str
+    at: datetime
+    reason: str = ""
+
+    def __str__(self) -> str:
+        why = f": {self.reason}" if self.reason else ""
+        return (
+            f"pinned to release {self.release} by {self.by} since {self.at:%Y-%m-%d %H:%M} UTC{why}"
+        )
+
+
+class Retry(Document):
+    """What came of this release, the project's newest, does not count: it is tried again."""
+
+    release: int
+    by: str
+    at: datetime
+
+
+class Orders(Document):
+    """The orders in force; `ended` says what became of the last pin."""
+
+    pin: Pin | None = None
+    ended: str = ""
+    retry: Retry | None = None
