@@ -29,7 +29,7 @@ SERVERLESS = "compute: {name: serverless}\n"
 def synced(services: Services) -> tuple[Policy, set[str]]:
     """The policy in force after a look at git, and the projects that are looked at then."""
     sync_repository(RepositoryRequest(), services)
-    stored = services.store.read(documents.POLICY, InForce)
+    stored = services.store.read(documents.policy(""), InForce)
     assert stored is not None
     return stored.value.policy, asked(services)
 
@@ -97,7 +97,7 @@ def training(services: Services, name: str) -> Release:
 def reconciled(services: Services, name: str, policy: str) -> ProjectStatus:
     """The project after a look at it under this policy."""
     in_force = InForce(policy=parse_policy(policy, "p"))
-    services.store.update(documents.POLICY, InForce, lambda _: in_force)
+    services.store.update(documents.policy(""), InForce, lambda _: in_force)
     reconcile_project(ProjectRequest(project=name), services)
     return read_status(services, name).projects[0]
 

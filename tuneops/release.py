@@ -57,7 +57,8 @@ class Source(Document):
 class Desired(Document):
     """What should be: the config at a commit and the newest data.
 
-    No config: the file is gone, and `removed` is what stood in it last.
+    No config: the file is gone, and `removed` is what stood in it last. `left` says why no source
+    has the file any more, though it is not gone; nothing is done then.
     """
 
     project: str
@@ -66,6 +67,7 @@ class Desired(Document):
     config: ProjectConfig | None
     source: Source | None = None
     removed: ProjectConfig | None = None
+    left: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -309,8 +311,13 @@ class Release(Document):
         return self.job_name if self.phase == Phase.TRAINING else ""
 
     @property
+    def model_name(self) -> str:
+        """The name of the registered model."""
+        return names.asset_name(self.project)
+
+    @property
     def model_version(self) -> str:
-        """The version of the registered model, which has the project's name."""
+        """The version of the registered model."""
         return names.model_version(self.plan.digest)
 
     @property

@@ -1,6 +1,6 @@
 """What TuneOps works with, made from its settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from azure.storage.blob import BlobServiceClient
@@ -12,19 +12,60 @@ from tuneops.data.prepare import Storage
 from tuneops.gitops.commit_status import CommitStatusChannel
 from tuneops.gitops.deployment_channel import DeploymentChannel
 from tuneops.gitops.github import GitHub
+from tuneops.gitops.login import Login, make_login
 from tuneops.notify.outbox import Channel
 from tuneops.notify.people import AppriseChannel
 from tuneops.queue import ReconcileQueue
 from tuneops.release import Release
 from tuneops.settings import Settings, credential, get_settings
+from tuneops.sources import ConfigSource
 from tuneops.store import Store, Stored
+
+
+class NoSourceError(Exception):
+    """The settings name no source for an environment, so nothing can be done for it."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """Clients, each made when it is first needed."""
+    """Clients, each made when it is first needed.
+
+    Workspace, repository and channels are those of one environment, so that whoever works for one
+    can't touch another. `logins` are shared, by the owners of repositories.
+    """
 
     settings: Settings
+    environment: str = ""
+    logins: dict[str, Login] = field(default_factory=dict, repr=False)
+
+    def of(self, environment: str) -> "Services":
+        """The services of an environment, made once.
+
+        Raises:
+            NoSourceError: the settings have no source for it.
+        """
+        if self.settings.source(environment) is None:
+            raise NoSourceError(f"environment {environment!r} has no source in TUNEOPS_SOURCES")
+        if environment == self.environment:
+            return self
+        made = Services(self.settings, environment, self.logins)
+        return self._others.setdefault(environment, made)
+
+    @cached_property
+    def _others(self) -> dict[str, "Services"]:
+        return {}
+
+    @property
+    def source(self) -> ConfigSource:
+        """Where the environment's configs come from.
+
+        Raises:
+            NoSourceError: the settings have no source for it.
+        """
+        found = self.settings.source(self.environment)
+        if found is None:
+            raise NoSourceError("TUNEOPS_SOURCES has several environments: name one")
+        return found
 
     @cached_property
     def blobs(self) -> BlobServiceClient:
@@ -45,6 +86,7 @@ class Services:
             s.prepared_container,
             s.max_upload_bytes,
             s.data_processes,
+            self.environment,
         )
 
     @cached_property
@@ -76,13 +118,15 @@ class Services:
 
     @cached_property
     def workspace(self) -> Workspace:
-        """The Azure ML workspace."""
-        return Workspace(self.settings)
+        """The environment's Azure ML workspace."""
+        return Workspace(self.settings.model_copy(update=self.source.place))
 
     @cached_property
     def github(self) -> GitHub:
-        """The repository."""
-        return GitHub(self.settings)
+        """The environment's repository."""
+        source = self.source
+        login = self.logins.setdefault(source.owner, make_login(self.settings, source))
+        return GitHub(self.settings.github_api_url, source, login)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:

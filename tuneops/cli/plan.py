@@ -32,6 +32,7 @@ from tuneops.config import ProjectConfig
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.document import Document
 from tuneops.foresight import foreseen
+from tuneops.names import project_key
 from tuneops.outcome import SAID, Change, Kind, Outcome, outcome
 from tuneops.parameters import Origin
 from tuneops.policy import FILE as POLICY_FILE
@@ -72,6 +73,9 @@ def plan(
             help="Ask your workspace: config.json here, or TUNEOPS_SUBSCRIPTION_ID and so on."
         ),
     ] = False,
+    environment: Annotated[
+        str, typer.Option(help="The environment of the configs, if it has a name.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: UrlOption = "",
     key: KeyOption = "",
@@ -93,7 +97,10 @@ def plan(
     policies = _policies(path)
     workspace = Workspace(_settings(azure=azure, state=state))
     target = None if azure and not url else Target.find(url, key, state)
-    planned = [_planned(file, config, workspace, target) for file, config in configs.items()]
+    planned = [
+        _planned(file, project_key(environment, config.name), config, workspace, target)
+        for file, config in configs.items()
+    ]
     _hold_against(policies, planned, configs, workspace)
     if as_json:
         shown = [each.model_dump(mode="json", exclude=_INTERNAL) for each in planned]
@@ -132,11 +139,11 @@ def _shown(change: Change) -> str:
 
 
 def _planned(
-    file: Path, config: ProjectConfig, workspace: Workspace, target: Target | None
+    file: Path, name: str, config: ProjectConfig, workspace: Workspace, target: Target | None
 ) -> PlannedProject:
-    known, note = _known(config.name, target)
-    desired = Desired(project=config.name, commit="", path=str(file), config=config)
-    project = Project(name=config.name, pins=known.pins if known else {})
+    known, note = _known(name, target)
+    desired = Desired(project=name, commit="", path=str(file), config=config)
+    project = Project(name=name, pins=known.pins if known else {})
     newest = known.release if known else None
     data = newest.data if newest and newest.config.data == config.data else None
     release = foreseen(desired, config, project, workspace.id, data, datetime.now(UTC))
@@ -146,7 +153,7 @@ def _planned(
         raise fail(f"{file}: {error}") from error
     return PlannedProject(
         file=str(file),
-        project=config.name,
+        project=name,
         outcome=outcome(
             config,
             found,

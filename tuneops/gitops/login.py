@@ -11,6 +11,7 @@ from gidgethub.abc import GitHubAPI
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr
 
 from tuneops.settings import Settings
+from tuneops.sources import ConfigSource
 
 RENEW_BEFORE = timedelta(minutes=5)
 
@@ -38,11 +39,11 @@ class Login(Protocol):
         """
 
 
-def make_login(settings: Settings) -> Login:
-    """The way that the settings choose."""
+def make_login(settings: Settings, source: ConfigSource) -> Login:
+    """The way that the settings choose, for all repositories of the source's owner."""
     if settings.github_token:
         return TokenLogin(settings.github_token)
-    return AppLogin(settings)
+    return AppLogin(settings, source)
 
 
 class TokenLogin:
@@ -71,13 +72,14 @@ class _Token(BaseModel):
 
 
 class AppLogin:
-    """A GitHub App. A token of its installation is kept until shortly before it ends."""
+    """A GitHub App at one owner's. A token of its installation there is kept until it ends soon."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, source: ConfigSource) -> None:
         self._app_id = settings.github_app_id
         self._key = settings.github_app_private_key
         self._installation_id = settings.github_installation_id
-        self._repository = settings.github_repository
+        self._repository = source.repository
+        self._said_in = "TUNEOPS_SOURCES" if settings.sources else "TUNEOPS_GITHUB_REPOSITORY"
         self._kept: _Token | None = None
 
     async def token(self, api: GitHubAPI) -> str:
@@ -111,8 +113,7 @@ class AppLogin:
 
         signed = get_jwt(app_id=self._app_id, private_key=key)
         with self._explained(
-            f"is not installed on {self._repository}: install it there,"
-            " or mend TUNEOPS_GITHUB_REPOSITORY"
+            f"is not installed on {self._repository}: install it there, or mend {self._said_in}"
         ):
             found = await api.getitem(f"/repos/{self._repository}/installation", jwt=signed)
         return int(found["id"])
