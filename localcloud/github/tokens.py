@@ -1,4 +1,4 @@
-"""The tokens of the App's installation. They end with the process, as by a revocation."""
+"""The tokens of the App's installations. They end with the process, as by a revocation."""
 
 import secrets
 import threading
@@ -15,6 +15,7 @@ class Token:
     """An installation access token."""
 
     text: str
+    owner: str
     expires_at: datetime
 
 
@@ -27,9 +28,9 @@ class InstallationTokens:
         self._revoked = 0
         self._lock = threading.Lock()
 
-    def issue(self) -> Token:
-        """A new token."""
-        token = Token(f"ghs_{secrets.token_hex(18)}", now() + self.lifetime)
+    def issue(self, owner: str) -> Token:
+        """A new token of the installation at this owner's."""
+        token = Token(f"ghs_{secrets.token_hex(18)}", owner, now() + self.lifetime)
         with self._lock:
             self._issued.append(token)
         return token
@@ -45,13 +46,11 @@ class InstallationTokens:
         with self._lock:
             self._revoked = len(self._issued)
 
-    def valid(self, text: str) -> bool:
-        """Whether this is a token that is taken now."""
+    def find(self, text: str) -> Token | None:
+        """The token that is taken now and has this text."""
         with self._lock:
             taken = self._issued[self._revoked :]
         moment = now()
-        return any(
-            secrets.compare_digest(token.text.encode(), text.encode())
-            for token in taken
-            if token.expires_at > moment
-        )
+        given = text.encode()
+        valid = (token for token in taken if token.expires_at > moment)
+        return next((t for t in valid if secrets.compare_digest(t.text.encode(), given)), None)
