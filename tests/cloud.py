@@ -65,7 +65,7 @@ class Cloud:
     ) -> str:
         """Commit files (None: delete) to a tracked branch; gives the commit.
 
-        A branch that is not there yet begins as the main one; no repository is the main one.
+        A branch that is not there yet begins as ``main``; no repository means the main one.
         """
         work = self._work(repository)
         self._git("-C", str(work), "fetch", "-q", "origin")
@@ -75,6 +75,11 @@ class Cloud:
         self._commit(work, files, subject)
         self._git("-C", str(work), "push", "-q", "origin", f"HEAD:{branch}")
         return self._git("-C", str(work), "rev-parse", "HEAD").strip()
+
+    def branch(self, name: str) -> None:
+        """Push a branch as the main one is."""
+        work = self._work()
+        self._git("-C", str(work), "push", "-q", "origin", f"origin/main:refs/heads/{name}")
 
     def _work(self, repository: str = "") -> Path:
         """A working copy of the repository."""
