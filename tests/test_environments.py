@@ -12,6 +12,7 @@ from azure.storage.queue import QueueClient
 
 from tests.cloud import ROOT, Cloud, config
 from tuneops import documents
+from tuneops.gitops.github import GitHubError
 from tuneops.policy import InForce
 from tuneops.queue import ProjectRequest, RepositoryRequest
 from tuneops.reconcile import reconcile_project
@@ -140,7 +141,23 @@ def test_other_repositories_and_owners_are_read_with_their_own_tokens(
     wanted = services.store.read(documents.desired("labs.bot"), Desired)
     assert wanted is not None
     assert (wanted.value.path, wanted.value.commit) == ("teams/a/bot.yaml", commit)
-    assert set(services.logins) == {"contoso", "fabrikam"}
+    assert set(services.tokens) == {"contoso", "fabrikam"}
+
+
+def test_a_repository_that_can_not_be_read_is_nobody_elses_trouble(
+    hub: Cloud, services: Services
+) -> None:
+    wrong = {"environment": "wrong", "repository": "contoso/gone"}
+    several = otherwise(services, wrong, *SOURCES)
+    with pytest.raises(GitHubError, match=r"not installed on contoso/gone: .* TUNEOPS_SOURCES"):
+        synced(several, "wrong")
+    hub.merge({"calm.yaml": config("calm")})
+    assert "production.calm" in synced(several, "production")
+    with pytest.raises(GitHubError, match="shows no branch main of contoso/gone"):
+        synced(several, "wrong")
+    kept = several.tokens["contoso"]
+    several.of("labs").github.snapshot()
+    assert several.tokens["contoso"] is kept
 
 
 def test_a_changed_setting_takes_nothing_down(hub: Cloud, services: Services) -> None:

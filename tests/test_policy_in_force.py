@@ -11,6 +11,7 @@ from tests.cloud import Cloud, config
 from tests.planned import desired, release
 from tuneops import documents, planning
 from tuneops.azureml import jobs
+from tuneops.gitops.review_text import mark
 from tuneops.policy import InForce, Policy
 from tuneops.policy_file import parse_policy
 from tuneops.queue import ProjectRequest, PullRequestRequest, RepositoryRequest
@@ -18,6 +19,7 @@ from tuneops.reconcile import reconcile_project
 from tuneops.release import Phase, Project, Release
 from tuneops.review import review_pull_request
 from tuneops.services import Services
+from tuneops.sources import ConfigSource
 from tuneops.status import ProjectStatus, read_status
 from tuneops.sync import sync_repository
 
@@ -80,6 +82,29 @@ def test_a_pull_request_is_held_against_the_policy_that_it_leaves(
     assert (status["state"], status["description"]) == ("failure", "can't be carried out: idea")
     (comment,) = azure.github(f"issues/{pull}/comments")
     assert "training.parameters.num_train_epochs: 3 is more than max_epochs" in comment["body"]
+
+
+def test_a_pull_request_is_reviewed_for_the_environment_of_its_branch(
+    azure: Cloud, working: Services
+) -> None:
+    azure.branch("staging")
+    sources = tuple(
+        ConfigSource(environment=name, repository="contoso/models", branch=branch)
+        for name, branch in (("production", "main"), ("staging", "staging"))
+    )
+    several = Services(working.settings.model_copy(update={"sources": sources}))
+    head = azure.propose("trial", {"trial.yaml": config("trial", compute={"name": "serverless"})})
+    pull = azure.github("pulls", {"title": "T", "head": "trial", "base": "staging"})["number"]
+    for source in sources:
+        request = PullRequestRequest(environment=source.environment, number=pull)
+        review_pull_request(request, several)
+    (status,) = azure.github(f"commits/{head}/statuses")
+    assert (status["context"], status["state"]) == ("tuneops/plan/staging", "success")
+    assert status["description"] == "staging.trial: a model is trained"
+    (comment,) = azure.github(f"issues/{pull}/comments")
+    assert comment["body"].startswith(mark("staging"))
+    assert "| `staging.trial` | `finetune/trial.yaml` |" in comment["body"]
+    assert "staging_trial-train:" in comment["body"]
 
 
 def training(services: Services, name: str) -> Release:

@@ -176,7 +176,7 @@ def test_one_repository_needs_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings(**COMMON, **TOKEN, github_repository="contoso/models") == made
 
 
-def test_each_environment_has_its_workspace_and_its_owners_login() -> None:
+def test_each_environment_has_its_workspace() -> None:
     services = Services(
         settings(
             source("", branch="release"),
@@ -193,7 +193,6 @@ def test_each_environment_has_its_workspace_and_its_owners_login() -> None:
     assert services.of("staging") is services.of("staging")
     for each in ids:
         assert services.of(each).github is services.of(each).github
-    assert set(services.logins) == {"contoso", "fabrikam"}
     assert services.of("staging").storage.environment == "staging"
     with pytest.raises(NoSourceError, match="'production' has no source in TUNEOPS_SOURCES"):
         services.of("production")

@@ -12,7 +12,7 @@ from tuneops.data.prepare import Storage
 from tuneops.gitops.commit_status import CommitStatusChannel
 from tuneops.gitops.deployment_channel import DeploymentChannel
 from tuneops.gitops.github import GitHub
-from tuneops.gitops.login import Login, make_login
+from tuneops.gitops.login import Tokens, make_login
 from tuneops.notify.outbox import Channel
 from tuneops.notify.people import AppriseChannel
 from tuneops.queue import ReconcileQueue
@@ -31,12 +31,12 @@ class Services:
     """Clients, each made when it is first needed.
 
     Workspace, repository and channels are those of one environment, so that whoever works for one
-    can't touch another. `logins` are shared, by the owners of repositories.
+    can't touch another. The tokens that GitHub gave an App are shared.
     """
 
     settings: Settings
     environment: str = ""
-    logins: dict[str, Login] = field(default_factory=dict, repr=False)
+    tokens: Tokens = field(default_factory=dict, repr=False)
 
     def of(self, environment: str) -> "Services":
         """The services of an environment, made once.
@@ -48,7 +48,7 @@ class Services:
             raise NoSourceError(f"environment {environment!r} has no source in TUNEOPS_SOURCES")
         if environment == self.environment:
             return self
-        made = Services(self.settings, environment, self.logins)
+        made = Services(self.settings, environment, self.tokens)
         return self._others.setdefault(environment, made)
 
     @cached_property
@@ -124,9 +124,8 @@ class Services:
     @cached_property
     def github(self) -> GitHub:
         """The environment's repository."""
-        source = self.source
-        login = self.logins.setdefault(source.owner, make_login(self.settings, source))
-        return GitHub(self.settings.github_api_url, source, login)
+        login = make_login(self.settings, self.source, self.tokens)
+        return GitHub(self.settings.github_api_url, self.source, login)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
