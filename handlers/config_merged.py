@@ -49,8 +49,7 @@ def handle(headers: Mapping[str, str], body: bytes, services: Services) -> tuple
     """The status and text to answer a delivery with.
 
     The signature is checked before the body is looked at; only what concerns the branch of a source
-    has an effect. A signature that is not ASCII raises TypeError in the
-    comparison of gidgethub 6.0.
+    has an effect. A signature that is not ASCII raises TypeError in gidgethub 6.0.
     """
     if len(body) > MAX_BODY_BYTES:
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes are read"
