@@ -13,7 +13,7 @@ MAX_SOURCES = 20
 Repository = Annotated[
     str, Field(max_length=140, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]*[A-Za-z0-9_-]$")
 ]
-Branch = Annotated[str, Field(max_length=255, pattern=r"^\w[\w./+-]*$")]
+Branch = Annotated[str, Field(max_length=255, pattern=r"^\w[\w./+@-]*$")]
 Pattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(globs.check)]
 Place = Annotated[str, Field(min_length=1, max_length=260, pattern=r"^[^/?#\s]+$")]
 
