@@ -1,6 +1,6 @@
 """A webhook from GitHub.
 
-A push to the tracked branch has the repository read anew, a pull request to it is looked at.
+A push to the branch of a source has the source read anew, a pull request to it is looked at.
 """
 
 import json
@@ -30,18 +30,26 @@ class _Push(BaseModel):
     repository: _Repository
 
 
+class _Branch(BaseModel):
+    ref: str
+
+
+class _Pull(BaseModel):
+    base: _Branch
+
+
 class _PullRequest(BaseModel):
     action: str
     number: int = Field(ge=1, lt=2**53)
+    pull_request: _Pull
     repository: _Repository
 
 
 def handle(headers: Mapping[str, str], body: bytes, services: Services) -> tuple[HTTPStatus, str]:
     """The status and text to answer a delivery with.
 
-    The signature is checked before the body is looked at; only a push to the tracked branch of the
-    tracked repository has an effect. A signature that is not ASCII raises TypeError in the
-    comparison of gidgethub 6.0.
+    The signature is checked before the body is looked at; only what concerns the branch of a source
+    has an effect. A signature that is not ASCII raises TypeError in gidgethub 6.0.
     """
     if len(body) > MAX_BODY_BYTES:
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes are read"
@@ -68,20 +76,32 @@ def handle(headers: Mapping[str, str], body: bytes, services: Services) -> tuple
 
 def _pull_request(event: Event, services: Services) -> tuple[HTTPStatus, str]:
     pull = _PullRequest.model_validate(event.data)
-    if pull.repository.full_name.lower() != services.settings.github_repository.lower():
-        return HTTPStatus.ACCEPTED, "not the tracked repository"
+    environments = _environments(pull.repository, pull.pull_request.base.ref, services)
+    if not environments:
+        return HTTPStatus.ACCEPTED, "not to a tracked branch"
     if pull.action not in LOOKED_AT:
         return HTTPStatus.ACCEPTED, "nothing changes by this"
-    services.queue.send(PullRequestRequest(number=pull.number))
+    for environment in environments:
+        services.queue.send(PullRequestRequest(environment=environment, number=pull.number))
     return HTTPStatus.ACCEPTED, "the pull request is being looked at"
 
 
 def _push(event: Event, services: Services) -> tuple[HTTPStatus, str]:
     push = _Push.model_validate(event.data)
-    settings = services.settings
-    tracked = (settings.github_repository.lower(), f"refs/heads/{settings.github_branch}")
-    if (push.repository.full_name.lower(), push.ref) != tracked:
-        return HTTPStatus.ACCEPTED, "not the tracked branch"
-    services.queue.send(RepositoryRequest())
-    log.info("delivery %s: push to %s", json.dumps(event.delivery_id), settings.github_branch)
+    heads, _, branch = push.ref.partition("refs/heads/")
+    environments = _environments(push.repository, branch, services) if not heads else []
+    if not environments:
+        return HTTPStatus.ACCEPTED, "not a tracked branch"
+    for environment in environments:
+        services.queue.send(RepositoryRequest(environment=environment))
+    log.info("delivery %s: push to %s", json.dumps(event.delivery_id), branch)
     return HTTPStatus.ACCEPTED, "the repository is being read"
+
+
+def _environments(repository: _Repository, branch: str, services: Services) -> list[str]:
+    """The environments whose source is this branch."""
+    return [
+        source.environment
+        for source in services.settings.config_sources
+        if source.reads(repository.full_name, branch)
+    ]

@@ -29,8 +29,10 @@ def handle(event_type: str, subject: str, data: object, services: Services) -> l
     if api not in COMPLETE or not upload.may_be_data(blob):
         log.info("ignored blob %r (%r): it is no finished data file", blob[:300], api)
         return []
-    stored = services.store.read(documents.REPOSITORY, Repository)
-    projects = sorted(stored.value.projects_with_data(blob)) if stored else []
+    sources = services.settings.config_sources
+    paths = (documents.repository(source.environment) for source in sources)
+    read = (services.store.read(path, Repository) for path in paths)
+    projects = sorted(p for stored in read if stored for p in stored.value.projects_with_data(blob))
     for project in projects:
         services.queue.send(ProjectRequest(project=project))
     log.info("blob %r is data of %s", blob[:300], projects or "no project")

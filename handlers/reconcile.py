@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from tuneops.queue import ProjectRequest, PullRequestRequest, Request
 from tuneops.reconcile import reconcile_project
 from tuneops.review import review_pull_request
-from tuneops.services import Services
+from tuneops.services import NoSourceError, Services
 from tuneops.sync import sync_repository
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
@@ -27,9 +27,12 @@ def handle(body: bytes, services: Services) -> None:
     except ValidationError:
         log.error("dropped a message that is no request: %r", body[:200])
         return
-    if isinstance(request, ProjectRequest):
-        reconcile_project(request, services)
-    elif isinstance(request, PullRequestRequest):
-        review_pull_request(request, services)
-    else:
-        sync_repository(request, services)
+    try:
+        if isinstance(request, ProjectRequest):
+            reconcile_project(request, services)
+        elif isinstance(request, PullRequestRequest):
+            review_pull_request(request, services)
+        else:
+            sync_repository(request, services)
+    except NoSourceError as error:
+        log.info("dropped %s: %s", request, error)

@@ -1,4 +1,4 @@
-"""The timer: whatever event was lost, the repository and every project are looked at again."""
+"""The timer: whatever event was lost, every source and every project are looked at again."""
 
 from tuneops.queue import RepositoryRequest
 from tuneops.services import Services
@@ -6,4 +6,6 @@ from tuneops.services import Services
 
 def handle(services: Services) -> None:
     """Ask for a full look."""
-    services.queue.send(RepositoryRequest(all_projects=True))
+    for source in services.settings.config_sources:
+        request = RepositoryRequest(environment=source.environment, all_projects=True)
+        services.queue.send(request)

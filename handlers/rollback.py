@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from tuneops import rollback
 from tuneops.going_back import RefusedError
+from tuneops.names import environment_of
 from tuneops.rollback import Answer, NotProposedError, Order, RollbackOrder, UnknownProjectError
-from tuneops.services import Services
+from tuneops.services import NoSourceError, Services
 from tuneops.store import UnreadableError
 
 MAX_BODY_BYTES = 4 * 1024
@@ -27,7 +28,12 @@ def handle(
     project: str, headers: Mapping[str, str], body: bytes, services: Services
 ) -> tuple[HTTPStatus, str]:
     """The answer to an order to go back."""
-    return _answered(RollbackOrder, headers, body, lambda order: _go_back(project, order, services))
+    return _answered(
+        RollbackOrder,
+        headers,
+        body,
+        lambda order: _go_back(project, order, _services_of(project, services)),
+    )
 
 
 def handle_retry(
@@ -38,7 +44,9 @@ def handle_retry(
         Order,
         headers,
         body,
-        lambda order: rollback.retry(project, order, services, datetime.now(UTC)),
+        lambda order: rollback.retry(
+            project, order, _services_of(project, services), datetime.now(UTC)
+        ),
     )
 
 
@@ -49,6 +57,13 @@ def _go_back(project: str, order: RollbackOrder, services: Services) -> Answer:
     if order.action == "unpin":
         return rollback.unpin(project, order, services)
     return rollback.propose(project, order, services)
+
+
+def _services_of(project: str, services: Services) -> Services:
+    try:
+        return services.of(environment_of(project))
+    except NoSourceError as error:
+        raise UnknownProjectError(f"there is no project {project[:80]!r} in any source") from error
 
 
 def _answered(

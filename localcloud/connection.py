@@ -74,17 +74,24 @@ class EventGrid(_Document):
 
 
 class GitHubApp(_Document):
-    """The App that is installed on the repository, with its private key as PEM."""
+    """The App with its private key as PEM, and its installation at the main repository's owner.
+
+    `installations` has those at all owners.
+    """
 
     id: int
     client_id: str
     slug: str
     installation_id: int
+    installations: dict[str, int]
     private_key: str
 
 
 class GitHub(_Document):
-    """The GitHub API and the bare repository behind it; the token is its owner's."""
+    """The GitHub API and the main bare repository behind it; the token is its owner's.
+
+    `repositories` has the paths of all repositories by their names, the main one first.
+    """
 
     api_url: str
     repository: str
@@ -93,6 +100,7 @@ class GitHub(_Document):
     app: GitHubApp
     webhook_secret: str
     repository_path: Path
+    repositories: dict[str, Path]
 
 
 class Ports(_Document):

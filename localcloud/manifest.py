@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from localcloud.connection import Connection
 
@@ -65,12 +65,23 @@ class Webhook(_Section):
     events: list[Name] = ["push"]
 
 
-class GitHubSection(_Section):
-    """The repository and its webhooks."""
+RepositoryName = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
 
-    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+
+class GitHubSection(_Section):
+    """The repositories with their webhooks, which are the same; the first is the main one."""
+
+    repository: RepositoryName
+    more_repositories: list[RepositoryName] = []
     branch: Name = "main"
     webhooks: list[Webhook] = []
+
+    @model_validator(mode="after")
+    def _repositories_differ(self) -> Self:
+        names = [name.lower() for name in (self.repository, *self.more_repositories)]
+        if len(set(names)) < len(names):
+            raise ValueError("two repositories have the same name")
+        return self
 
 
 class Manifest(_Section):

@@ -21,7 +21,7 @@ from localcloud.connection import (
     Storage,
     Topic,
 )
-from localcloud.manifest import TOPICS, Manifest
+from localcloud.manifest import TOPICS, GitHubSection, Manifest
 from localcloud.process import LOOPBACK, free_ports
 from localcloud.tls import ensure_tls
 
@@ -56,6 +56,8 @@ def provision(state_dir: Path, app_dir: Path, cache_dir: Path, manifest_file: Pa
         **free_ports(Ports.model_fields, previous.ports.model_dump() if previous else None)
     )
     keys = _Keys(previous)
+    repositories = _repositories(state_dir, manifest.github)
+    owners = dict.fromkeys(name.split("/")[0] for name in repositories)
     tls = ensure_tls(state_dir / "tls")
     azureml_url = f"https://localhost:{ports.azureml}"
     platform_url = f"http://{LOOPBACK}:{ports.platform}"
@@ -106,10 +108,12 @@ def provision(state_dir: Path, app_dir: Path, cache_dir: Path, manifest_file: Pa
                 client_id=APP_CLIENT_ID,
                 slug=APP_SLUG,
                 installation_id=INSTALLATION_ID,
+                installations={owner: INSTALLATION_ID + n for n, owner in enumerate(owners)},
                 private_key=keys.keep("github.app.private_key", _rsa_key),
             ),
             webhook_secret=keys.keep("github.webhook_secret"),
-            repository_path=state_dir / "github" / f"{manifest.github.repository}.git",
+            repository_path=repositories[manifest.github.repository],
+            repositories=repositories,
         ),
         inbox_url=f"{platform_url}/inbox",
         compute_key=keys.keep("compute_key"),
@@ -118,6 +122,12 @@ def provision(state_dir: Path, app_dir: Path, cache_dir: Path, manifest_file: Pa
     manifest.app_environment(connection)
     connection.save()
     return connection
+
+
+def _repositories(state_dir: Path, github: GitHubSection) -> dict[str, Path]:
+    """Where the bare repositories are, the main one first."""
+    names = (github.repository, *github.more_repositories)
+    return {name: state_dir / "github" / f"{name}.git" for name in names}
 
 
 def _previous(state_dir: Path) -> Connection | None:

@@ -57,19 +57,47 @@ class Cloud:
 
     # What a team does
 
-    def merge(self, files: dict[str, dict[str, Any] | str | None], subject: str = "Change") -> str:
-        """Commit files (None: delete) to the tracked branch; gives the commit."""
-        work = self._clone()
-        self._git("-C", str(work), "pull", "-q", "--rebase")
-        self._commit(files, subject)
-        self._git("-C", str(work), "push", "-q", "origin", "HEAD:main")
+    def merge(
+        self,
+        files: dict[str, dict[str, Any] | str | None],
+        subject: str = "Change",
+        *,
+        branch: str = "main",
+        repository: str = "",
+    ) -> str:
+        """Commit files (None: delete) to a tracked branch; gives the commit.
+
+        A branch that is not there yet begins as ``main``; no repository means the main one.
+        """
+        work = self._work(repository)
+        self._git("-C", str(work), "fetch", "-q", "origin")
+        known = self._git("-C", str(work), "ls-remote", "origin", f"refs/heads/{branch}")
+        start = f"origin/{branch}" if known else "origin/main"
+        self._git("-C", str(work), "checkout", "-q", "--no-track", "-B", branch, start)
+        self._commit(work, files, subject)
+        self._git("-C", str(work), "push", "-q", "origin", f"HEAD:{branch}")
         return self._git("-C", str(work), "rev-parse", "HEAD").strip()
 
-    def _commit(self, files: dict[str, dict[str, Any] | str | None], subject: str) -> None:
-        work = self.state / "work"
+    def branch(self, name: str) -> None:
+        """Push a branch as the main one is."""
+        work = self._work()
+        self._git("-C", str(work), "push", "-q", "origin", f"origin/main:refs/heads/{name}")
+
+    def _work(self, repository: str = "") -> Path:
+        """A working copy of the repository."""
+        github = self.connection["github"]
+        name = repository or github["repository"]
+        work = self.state / "work" / name
+        if not work.exists():
+            self._git("clone", "-q", github["repositories"][name], str(work))
+        return work
+
+    def _commit(
+        self, work: Path, files: dict[str, dict[str, Any] | str | None], subject: str
+    ) -> None:
         for name, content in files.items():
             path = work / "finetune" / name
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             if content is None:
                 path.unlink()
             else:
@@ -81,25 +109,24 @@ class Cloud:
 
     def revert(self) -> str:
         """Revert the newest commit of the tracked branch; gives the commit that does."""
-        work = str(self.state / "work")
+        work = str(self._work())
         who = ("-c", "user.name=Ada", "-c", "user.email=ada@contoso.example")
-        self._git("-C", work, "pull", "-q", "--rebase")
+        self._git("-C", work, "fetch", "-q", "origin")
+        self._git("-C", work, "checkout", "-q", "--no-track", "-B", "main", "origin/main")
         self._git("-C", work, *who, "revert", "--no-edit", "HEAD")
         self._git("-C", work, "push", "-q", "origin", "HEAD:main")
         return self._git("-C", work, "rev-parse", "HEAD").strip()
 
     def propose(self, branch: str, files: dict[str, dict[str, Any] | str | None]) -> str:
         """Commit files to a branch off the tracked one; gives the commit."""
-        work = self._clone()
+        work = self._work()
         self._git("-C", str(work), "fetch", "-q", "origin")
         known = self._git("-C", str(work), "ls-remote", "origin", f"refs/heads/{branch}")
         start = f"origin/{branch}" if known else "origin/main"
         self._git("-C", str(work), "checkout", "-q", "-B", "proposal", start)
-        self._commit(files, "Propose")
+        self._commit(work, files, "Propose")
         self._git("-C", str(work), "push", "-q", "origin", f"HEAD:{branch}")
-        commit = self._git("-C", str(work), "rev-parse", "HEAD").strip()
-        self._git("-C", str(work), "checkout", "-q", "main")
-        return commit
+        return self._git("-C", str(work), "rev-parse", "HEAD").strip()
 
     def merge_by_pull(self, branch: str, files: dict[str, dict[str, Any] | str | None]) -> int:
         """Propose files in a pull request and merge it; gives its number."""
@@ -107,13 +134,6 @@ class Cloud:
         pull = self.github("pulls", {"title": branch, "head": branch, "base": "main"})
         self.github(f"pulls/{pull['number']}/merge", {}, method="PUT")
         return int(pull["number"])
-
-    def _clone(self) -> Path:
-        """The clone that all changes are made in."""
-        work = self.state / "work"
-        if not work.exists():
-            self._git("clone", "-q", self.connection["github"]["repository_path"], str(work))
-        return work
 
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True)
@@ -259,12 +279,19 @@ class Cloud:
         titles = [str(item["body"]["title"]) for item in told]
         return [title for title in titles if title.startswith(f"{project}:")]
 
-    def github(self, path: str, body: dict[str, Any] | None = None, method: str = "POST") -> Any:
+    def github(
+        self,
+        path: str,
+        body: dict[str, Any] | None = None,
+        method: str = "POST",
+        *,
+        repository: str = "",
+    ) -> Any:
         """An answer of GitHub's API, to a POST if there is a body and nothing else is said."""
         github = self.connection["github"]
         answer = httpx2.request(
             "GET" if body is None else method,
-            f"{github['api_url']}/repos/{github['repository']}/{path}",
+            f"{github['api_url']}/repos/{repository or github['repository']}/{path}",
             headers={"Authorization": f"Bearer {github['token']}"},
             json=body,
         )

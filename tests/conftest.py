@@ -1,5 +1,6 @@
 """Fixtures: one local cloud for the whole run, started when a test first needs it."""
 
+import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from tuneops.azureml.workspace import Workspace
     from tuneops.services import Services
 
+SOURCES = [
+    {"environment": "", "repository": "contoso/models"},
+    {"environment": "production", "repository": "contoso/models", "configs": "shared/**"},
+    {
+        "environment": "staging",
+        "repository": "contoso/models",
+        "branch": "staging",
+        "configs": "shared/**",
+    },
+]
+"""A repository as most have it, and one folder of it with an environment for each branch."""
 LARGE_BYTES = 20_000
 """Above this a job prepares the data."""
 CLUSTERS = [
@@ -30,15 +42,19 @@ QUOTAS = {
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cloud"]:
-    """A local cloud with TuneOps in it."""
+    """A local cloud with TuneOps in it, which looks after `SOURCES`."""
     from tests.cloud import ROOT, Cloud
 
     state = tmp_path_factory.mktemp("cloud")
     manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
-    manifest["app_settings"] |= {"TUNEOPS_MAX_UPLOAD_BYTES": str(LARGE_BYTES)}
+    settings = manifest["app_settings"]
+    del settings["TUNEOPS_GITHUB_REPOSITORY"], settings["TUNEOPS_GITHUB_BRANCH"]
+    settings["TUNEOPS_SOURCES"] = json.dumps(SOURCES)
+    settings["TUNEOPS_MAX_UPLOAD_BYTES"] = str(LARGE_BYTES)
     (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
     running = Cloud(state)
     running.up("--manifest", str(state / "manifest.yaml"))
+    running.branch("staging")
     yield running
     running.down()
 

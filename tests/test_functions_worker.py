@@ -121,7 +121,7 @@ def queued(services: Services) -> list[dict[str, Any]]:
 def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
     # The data folder of one project is known, and that another is desired.
     files = {"finetune/bot.yaml": FileState(sha="s", project="bot", data_path="chats/")}
-    services.store.update(documents.REPOSITORY, Repository, lambda _: Repository(files=files))
+    services.store.update(documents.repository(""), Repository, lambda _: Repository(files=files))
     wanted = Desired(project="tutor", commit="c", path="p", config=config_of("tutor"))
     services.store.update(documents.desired("tutor"), Desired, lambda _: wanted)
     job = names.job_name("tutor", names.digest("inputs"), 1)

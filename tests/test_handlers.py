@@ -1,6 +1,7 @@
 """What the handlers put on the queue, with real storage."""
 
 import base64
+import hmac
 import json
 from typing import Any
 
@@ -11,8 +12,12 @@ from handlers import config_merged, dataset_uploaded, job_event, reconcile, resy
 from tests.config_text import config_of
 from tuneops import documents
 from tuneops.gitops.repository import FileState, Repository
+from tuneops.names import project_key
+from tuneops.queue import ProjectRequest, PullRequestRequest, RepositoryRequest, Request
 from tuneops.release import Desired
 from tuneops.services import Services
+from tuneops.sources import ConfigSource
+from tuneops.status import read_status
 
 CREATED = "Microsoft.Storage.BlobCreated"
 COMPLETED = "Microsoft.MachineLearningServices.RunCompleted"
@@ -27,7 +32,7 @@ def known(services: Services) -> Services:
         f"finetune/{name}.yaml": FileState(sha=name, project=name, data_path="chats/")
         for name in ("bot", "twin")
     }
-    services.store.update(documents.REPOSITORY, Repository, lambda _: Repository(files=files))
+    services.store.update(documents.repository(""), Repository, lambda _: Repository(files=files))
     for name in ("bot", "twin"):
         wanted = Desired(project=name, commit="c", path="p", config=config_of(name))
         services.store.update(documents.desired(name), Desired, lambda _, w=wanted: w)
@@ -87,9 +92,110 @@ def test_a_job_event_has_its_project_looked_at(
     assert [request["project"] for request in requests(known)] == ([project] if project else [])
 
 
-def test_the_timer_asks_for_everything(services: Services) -> None:
-    resync.handle(services)
-    assert requests(services) == [{"kind": "repository", "all_projects": True}]
+SOURCES = (
+    ConfigSource(environment="", repository="contoso/models"),
+    ConfigSource(environment="staging", repository="contoso/models", branch="staging"),
+    ConfigSource(environment="eu", repository="Contoso/Models", workspace="eu"),
+    ConfigSource(environment="labs", repository="contoso/labs"),
+)
+
+
+@pytest.fixture
+def several(services: Services) -> Services:
+    """Services of four environments, the first without a name."""
+    changes = {"sources": SOURCES, "github_repository": None}
+    return Services(services.settings.model_copy(update=changes))
+
+
+def test_the_timer_asks_for_everything(several: Services) -> None:
+    resync.handle(several)
+    asked = [(each["environment"], each["all_projects"]) for each in requests(several)]
+    assert asked == [("", True), ("staging", True), ("eu", True), ("labs", True)]
+
+
+@pytest.mark.parametrize(
+    ("event", "repository", "branch", "environments"),
+    [
+        ("push", "contoso/models", "main", ["", "eu"]),
+        ("push", "contoso/models", "staging", ["staging"]),
+        ("push", "CONTOSO/labs", "main", ["labs"]),
+        ("push", "contoso/models", "other", []),
+        ("push", "contoso/other", "main", []),
+        ("pull_request", "contoso/models", "main", ["", "eu"]),
+        ("pull_request", "contoso/models", "staging", ["staging"]),
+        ("pull_request", "contoso/labs", "staging", []),
+    ],
+)
+def test_a_delivery_concerns_the_sources_of_its_branch(
+    several: Services, event: str, repository: str, branch: str, environments: list[str]
+) -> None:
+    body: dict[str, Any] = {"repository": {"full_name": repository}}
+    if event == "push":
+        body |= {"ref": f"refs/heads/{branch}"}
+    else:
+        body |= {"action": "opened", "number": 7, "pull_request": {"base": {"ref": branch}}}
+    deliver(several, event, body)
+    asked = requests(several)
+    assert [each["environment"] for each in asked] == environments
+    assert {each["kind"] for each in asked} <= {"repository", "pull_request"}
+
+
+def test_a_tag_that_is_called_like_a_branch_is_none(several: Services) -> None:
+    body = {"ref": "refs/tags/main", "repository": {"full_name": "contoso/models"}}
+    deliver(several, "push", body)
+    assert requests(several) == []
+
+
+def deliver(services: Services, event: str, body: dict[str, Any]) -> None:
+    """A delivery as GitHub signs it."""
+    content = json.dumps(body).encode()
+    secret = services.settings.github_webhook_secret.get_secret_value().encode()
+    headers = {
+        "X-GitHub-Event": event,
+        "X-GitHub-Delivery": "1",
+        "X-Hub-Signature-256": f"sha256={hmac.new(secret, content, 'sha256').hexdigest()}",
+        "Content-Type": "application/json",
+    }
+    status, _ = config_merged.handle(headers, content, services)
+    assert status == 202
+
+
+def test_data_is_looked_at_in_every_environment_that_trains_on_it(several: Services) -> None:
+    for environment in ("", "staging"):
+        key = project_key(environment, "bot")
+        files = {"finetune/bot.yaml": FileState(sha="s", project=key, data_path="chats/")}
+        read = Repository(environment=environment, files=files)
+        several.store.write(documents.repository(environment), read, etag=None)
+    subject = BLOBS.format(several.settings.datasets_container) + "chats/a.jsonl"
+    found = dataset_uploaded.handle(CREATED, subject, {"api": "PutBlob"}, several)
+    assert found == ["bot", "staging.bot"]
+
+
+def test_a_job_event_of_a_named_environment_has_its_project_looked_at(several: Services) -> None:
+    wanted = Desired(project="staging.bot", commit="c", path="p", config=config_of("bot"))
+    several.store.write(documents.desired("staging.bot"), wanted, etag=None)
+    data = {"runId": "staging_bot-0123456789ab"}
+    assert job_event.handle(COMPLETED, data, several) == "staging.bot"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        RepositoryRequest(environment="gone"),
+        PullRequestRequest(environment="gone", number=1),
+        ProjectRequest(project="gone.bot"),
+    ],
+)
+def test_a_request_of_a_dropped_environment_has_no_effect(
+    several: Services, request_: Request
+) -> None:
+    wanted = Desired(project="gone.bot", commit="c", path="p", config=config_of("bot"))
+    several.store.write(documents.desired("gone.bot"), wanted, etag=None)
+    reconcile.handle(request_.model_dump_json().encode(), several)
+    assert requests(several) == []
+    assert set(several.store.paths("")) == {documents.desired("gone.bot")}
+    (seen,) = read_status(several, "gone.bot").projects
+    assert seen.reason == "left as it is: environment gone is not in TUNEOPS_SOURCES"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tests.cloud import Cloud, config
 from tests.planned import NOW, desired, release
 from tuneops import documents, names, planning, rollback
 from tuneops.azureml import jobs
+from tuneops.gitops.review_text import mark
 from tuneops.policy import Freeze, InForce, Policy
 from tuneops.policy_file import parse_policy
 from tuneops.queue import ProjectRequest, PullRequestRequest, RepositoryRequest
@@ -22,6 +23,7 @@ from tuneops.release import Phase, Project, Release
 from tuneops.review import review_pull_request
 from tuneops.rollback import RollbackOrder
 from tuneops.services import Services
+from tuneops.sources import ConfigSource
 from tuneops.status import ProjectStatus, read_status
 from tuneops.sync import sync_repository
 
@@ -34,7 +36,7 @@ SERVERLESS = "compute: {name: serverless}\n"
 def synced(services: Services) -> tuple[Policy, set[str]]:
     """The policy in force after a look at git, and the projects that are looked at then."""
     sync_repository(RepositoryRequest(), services)
-    stored = services.store.read(documents.POLICY, InForce)
+    stored = services.store.read(documents.policy(""), InForce)
     assert stored is not None
     return stored.value.policy, asked(services)
 
@@ -103,6 +105,29 @@ def test_a_pull_request_is_told_what_can_be_foretold(azure: Cloud, working: Serv
     assert unchecked in comment(f"max_estimated_cost: 5\nprices: {{per_hour: {{{A100}: 4}}}}\n")
 
 
+def test_a_pull_request_is_reviewed_for_the_environment_of_its_branch(
+    azure: Cloud, working: Services
+) -> None:
+    azure.branch("staging")
+    sources = tuple(
+        ConfigSource(environment=name, repository="contoso/models", branch=branch)
+        for name, branch in (("production", "main"), ("staging", "staging"))
+    )
+    several = Services(working.settings.model_copy(update={"sources": sources}))
+    head = azure.propose("trial", {"trial.yaml": config("trial", compute={"name": "serverless"})})
+    pull = azure.github("pulls", {"title": "T", "head": "trial", "base": "staging"})["number"]
+    for source in sources:
+        request = PullRequestRequest(environment=source.environment, number=pull)
+        review_pull_request(request, several)
+    (status,) = azure.github(f"commits/{head}/statuses")
+    assert (status["context"], status["state"]) == ("tuneops/plan/staging", "success")
+    assert status["description"] == "staging.trial: a model is trained"
+    (comment,) = azure.github(f"issues/{pull}/comments")
+    assert comment["body"].startswith(mark("staging"))
+    assert "| `staging.trial` | `finetune/trial.yaml` |" in comment["body"]
+    assert "staging_trial-train:" in comment["body"]
+
+
 def training(services: Services, name: str) -> Release:
     """A release of a project that is planned and has no job yet, as the store has it."""
     made = release(SERVERLESS, name)
@@ -123,7 +148,7 @@ def stored(services: Services, made: Release) -> Release:
 def reconciled(services: Services, name: str, policy: str) -> ProjectStatus:
     """The project after a look at it under this policy."""
     in_force = InForce(policy=parse_policy(policy, "p"))
-    services.store.update(documents.POLICY, InForce, lambda _: in_force)
+    services.store.update(documents.policy(""), InForce, lambda _: in_force)
     reconcile_project(ProjectRequest(project=name), services)
     return read_status(services, name).projects[0]
 
@@ -228,7 +253,7 @@ def test_a_pin_goes_back_in_a_freeze_and_without_a_look_at_the_data(
     freeze = Freeze.model_validate(
         {"from": "2020-01-01T00:00Z", "until": "2100-01-01T00:00Z", "reason": "holidays"}
     )
-    store.update(documents.POLICY, InForce, lambda _: InForce(policy=Policy(freeze=(freeze,))))
+    store.update(documents.policy(""), InForce, lambda _: InForce(policy=Policy(freeze=(freeze,))))
     working.blobs.delete_container(working.settings.datasets_container)
 
     order = RollbackOrder(action="pin", by="Ada", reason="answers in French")

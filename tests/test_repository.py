@@ -119,6 +119,20 @@ def test_whoever_has_a_name_first_keeps_it() -> None:
     assert "is taken by m.yaml" in two.files["a.yaml"].errors[0]
 
 
+def test_projects_of_an_environment_are_called_by_it() -> None:
+    files = {"a.yaml": text("aa"), "b.yaml": text("bb"), "c.yaml": "name: cc\n"}
+    one, added = commit(Repository(environment="staging"), files)
+    assert set(added) == one.projects == {"staging.aa", "staging.bb"}
+    assert one.projects_with_data("aa/1.jsonl") == {"staging.aa"}
+    (told,) = one.outbox
+    assert told.title == "staging.config: c.yaml is not valid"
+    two, gone = commit(one, {"a.yaml": "nonsense", "c.yaml": text("aa")}, 2)
+    assert {key: wanted.config for key, wanted in gone.items()} == {"staging.bb": None}
+    assert two.files["c.yaml"].errors == ("c.yaml:1: name: 'aa' is taken by a.yaml",)
+    subjects = [message.title.partition(": ")[0] for message in two.outbox]
+    assert subjects == ["staging.config", "staging.aa", "staging.config"]
+
+
 def test_a_link_is_refused() -> None:
     after, desired = commit(Repository(), {"a.yaml": text("aa")}, problem="is a symbolic link")
     assert desired == {}

@@ -374,7 +374,7 @@ def test_who_has_signed_in_counts(bot: Services) -> None:
 
 def test_what_the_policy_does_not_allow_is_not_pinned(bot: Services) -> None:
     policy = Policy(allowed_models=("Llama-*",))
-    bot.store.write(documents.POLICY, InForce(policy=policy), None)
+    bot.store.write(documents.policy(""), InForce(policy=policy), None)
     status, text = go_back(bot, action="pin")
     assert (status, text.partition(":")[0]) == (409, "the policy does not allow release 1")
 
@@ -434,7 +434,7 @@ def github_of(hub: Cloud, contents: str = "write") -> GitHub:
         "github_app_private_key": github["app"]["private_key"],
         "github_webhook_secret": "secret",
     }
-    return GitHub(Settings(**given))
+    return Services(Settings(**given)).github
 
 
 def change_of(branch: str, commit: str, before: str, now: str) -> Restoration:

@@ -164,7 +164,7 @@ def _keep_checks(
 def _adopt_model(
     action: actions.AdoptModel, release: Release, s: Services, now: datetime
 ) -> Release:
-    version = f"{release.project}:{release.model_version}"
+    version = f"{release.model_name}:{release.model_version}"
     reason = f"model {version} of release {action.release} is adopted, nothing is trained"
     return release.advance(Phase.REGISTERING, now, reason)
 

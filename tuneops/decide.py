@@ -275,7 +275,7 @@ def _register(release: Release, observed: Observed, now: datetime) -> Action:
     if not observed.model_registered:
         return RegisterModel()
     return Advance(
-        Phase.DEPLOYING, f"model {release.project}:{release.model_version} is registered"
+        Phase.DEPLOYING, f"model {release.model_name}:{release.model_version} is registered"
     )
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from tuneops.config import HubData, ProjectConfig
+from tuneops.names import asset_name
 from tuneops.release import Desired, PreparedData, Project, Release, Source, start_release
 
 
@@ -18,15 +19,16 @@ def foreseen(
     source = desired.source or Source(name="", version="", size=0)
     wanted = desired.replace(config=config, source=source)
     release = start_release(wanted, project, workspace_id, at)
-    return release.replace(data=data or _stand_in(config))
+    return release.replace(data=data or _stand_in(desired.project, config))
 
 
-def _stand_in(config: ProjectConfig) -> PreparedData:
+def _stand_in(project: str, config: ProjectConfig) -> PreparedData:
     """Data that nobody has seen yet, with the parts that the config makes."""
     brings = config.data
     validates = (
         brings.splits.validation if isinstance(brings, HubData) else brings.validation_percent
     )
+    name = asset_name(project)
     parts = ("train", "validation", "test") if validates else ("train", "test")
     return PreparedData(
         digest="",
@@ -34,5 +36,5 @@ def _stand_in(config: ProjectConfig) -> PreparedData:
         train_rows=1,
         validation_rows=1 if validates else 0,
         test_rows=1,
-        assets={part: f"azureml:{config.name}-{part}:(the prepared data)" for part in parts},
+        assets={part: f"azureml:{name}-{part}:(the prepared data)" for part in parts},
     )

@@ -123,4 +123,4 @@ def _body(git: Desired, live: Release | None, target: Release, reason: str) -> s
 
 
 def _named(release: Release) -> str:
-    return f"release {release.number}, {release.config.name}:{release.model_version}"
+    return f"release {release.number}, {release.model_name}:{release.model_version}"

@@ -31,6 +31,7 @@ class Machines:
 
 def trains_on(
     workspace: Workspace,
+    project: str,
     config: ProjectConfig,
     model_tags: Mapping[str, str],
     sizes: list[Size],
@@ -52,7 +53,7 @@ def trains_on(
         feasibility.find_size(place.size, sizes, place.size_field)
     on_clusters = {step: place for step, place in places.items() if not place.serverless}
     found = {
-        name: compute.observe(workspace, name, config.name)
+        name: compute.observe(workspace, name, project)
         for name in {place.compute for place in on_clusters.values()}
     }
     chosen = {

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 DIGEST_LENGTH = 12
-_JOB = re.compile(rf"(?P<project>[a-z][a-z0-9-]*)-[0-9a-f]{{{DIGEST_LENGTH}}}(-[0-9]+)?")
+ENVIRONMENT = r"^([a-z][a-z0-9-]{0,14})?$"
+PROJECT_KEY = r"^([a-z][a-z0-9-]{0,14}\.)?[a-z][a-z0-9-]{0,22}[a-z0-9]$"
+
+_MAX_ENDPOINT = 32
+_ENDPOINT_DIGEST = 10
+_JOB = re.compile(
+    r"(?P<project>([a-z][a-z0-9-]*_)?[a-z][a-z0-9-]*)"
+    rf"-[0-9a-f]{{{DIGEST_LENGTH}}}(-[0-9]+)?"
+)
 
 TAG_PROJECT = "tuneops.project"
 TAG_RELEASE = "tuneops.release"
@@ -25,16 +33,31 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
+def project_key(environment: str, name: str) -> str:
+    """What a project is called everywhere; in the environment without a name by its name alone."""
+    return f"{environment}.{name}" if environment else name
+
+
+def environment_of(project: str) -> str:
+    """The environment of a project, empty for the one without a name."""
+    return project.rpartition(".")[0]
+
+
+def asset_name(project: str) -> str:
+    """The project's name where Azure allows no dot; no environment or name has a ``_`` itself."""
+    return project.replace(".", "_")
+
+
 def job_name(project: str, training_digest: str, attempt: int) -> str:
     """The name of the job that trains these inputs, the `attempt`-th time (from 1)."""
     suffix = f"-{attempt}" if attempt > 1 else ""
-    return f"{project}-{training_digest}{suffix}"
+    return f"{asset_name(project)}-{training_digest}{suffix}"
 
 
 def project_of_job(name: str) -> str | None:
     """The project whose job has this name; None when the name is not one of ours."""
     match = _JOB.fullmatch(name)
-    return match["project"] if match else None
+    return match["project"].replace("_", ".") if match else None
 
 
 def model_version(training_digest: str) -> str:
@@ -51,8 +74,16 @@ def deployment_name(deployment_digest: str) -> str:
 
 
 def endpoint_name(project: str, workspace_id: str) -> str:
-    """The project's endpoint: names are unique in a region, so the workspace goes into it."""
-    return f"{project}-{digest(workspace_id.lower())[:6]}"
+    """The project's endpoint: names are unique in a region, so the workspace goes into it.
+
+    A name with an environment may be too long or that of another project, so a digest of it all
+    tells them apart; it is longer than the one of the workspace alone, so it never looks like that.
+    """
+    if not environment_of(project):
+        return f"{project}-{digest(workspace_id.lower())[:6]}"
+    own = digest(project, workspace_id.lower())[:_ENDPOINT_DIGEST]
+    shown = project.replace(".", "-")[: _MAX_ENDPOINT - 1 - _ENDPOINT_DIGEST]
+    return f"{shown.rstrip('-')}-{own}"
 
 
 def tags(project: str, release: int, commit: str) -> dict[str, str]:

@@ -33,7 +33,7 @@ def plan(workspace: Workspace, release: Release) -> TrainingPlan:
     fine_tune = _component(workspace, release)
     with _refusals():
         sizes, quotas = compute.sizes(workspace), compute.quotas(workspace)
-        found = machines.trains_on(workspace, config, base.tags, sizes, quotas)
+        found = machines.trains_on(workspace, release.project, config, base.tags, sizes, quotas)
         own = {
             "mlflow_model_path": base.id,
             **release.data.inputs,

@@ -6,7 +6,7 @@ from typing import Literal
 from azure.storage.queue import QueueClient
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuneops.config import PROJECT_NAME
+from tuneops.names import ENVIRONMENT, PROJECT_KEY
 
 MAX_DELAY_SECONDS = 7 * 24 * 3600
 
@@ -17,25 +17,27 @@ class ProjectRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["project"] = "project"
-    project: str = Field(pattern=PROJECT_NAME)
+    project: str = Field(pattern=PROJECT_KEY)
     wake: str | None = None
 
 
 class RepositoryRequest(BaseModel):
-    """Read the configs from git; `all_projects`: then look at every project, changed or not."""
+    """Read an environment's configs; `all_projects`: then look at all of them, changed or not."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["repository"] = "repository"
+    environment: str = Field("", pattern=ENVIRONMENT)
     all_projects: bool = False
 
 
 class PullRequestRequest(BaseModel):
-    """Say on a pull request what merging it would do."""
+    """Say on a pull request what merging it would do in an environment."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["pull_request"] = "pull_request"
+    environment: str = Field("", pattern=ENVIRONMENT)
     number: int = Field(ge=1, lt=2**53)
 
 

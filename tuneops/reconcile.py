@@ -22,6 +22,7 @@ from tuneops.data.errors import DataChangedError, DataError, DataUnavailableErro
 from tuneops.data.prepare import find_source
 from tuneops.decide import decide
 from tuneops.document import Document
+from tuneops.names import environment_of
 from tuneops.notify import messages, outbox
 from tuneops.observe import observe
 from tuneops.orders import Orders, Pin
@@ -40,6 +41,7 @@ from tuneops.release import (
 )
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored
+from tuneops.unwatched import unwatched
 
 MAX_STEPS = 30
 BUSY_SECONDS = 6
@@ -62,9 +64,14 @@ def reconcile_project(
 ) -> None:
     """Bring one project as far as it can come now, and ask to be called again if it has to wait."""
     path = documents.project(request.project)
-    if services.store.read(documents.desired(request.project), Desired) is None:
+    desired = services.store.read(documents.desired(request.project), Desired)
+    if desired is None:
         log.info("no config was ever seen for project %s", request.project)
         return
+    if reason := unwatched(request.project, desired.value, services.settings):
+        log.info("project %s: %s", request.project, reason)
+        return
+    services = services.of(environment_of(request.project))
     try:
         with services.store.lease(path, Project(name=request.project)) as lease:
             _Pass(request, services, lease, clock).run()

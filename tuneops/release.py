@@ -64,8 +64,9 @@ class Source(Document):
 class Desired(Document):
     """What should be: the config at a commit and the newest data.
 
-    No config: the file is gone, and `removed` is what stood in it last. `adopts`: it is not git
-    that wants this but a pin, and this release's model is to be used.
+    No config: the file is gone, and `removed` is what stood in it last. `left` says why no source
+    has the file any more, though it is not gone; nothing is done then. `adopts`: it is not git that
+    wants this but a pin, and this release's model is to be used.
     """
 
     project: str
@@ -75,6 +76,7 @@ class Desired(Document):
     source: Source | None = None
     removed: ProjectConfig | None = None
     adopts: int | None = None
+    left: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -344,8 +346,13 @@ class Release(Document):
         return self.job_name if self.phase == Phase.TRAINING else ""
 
     @property
+    def model_name(self) -> str:
+        """The name of the registered model."""
+        return names.asset_name(self.project)
+
+    @property
     def model_version(self) -> str:
-        """The version of the registered model, which has the project's name."""
+        """The version of the registered model."""
         return names.model_version(self.plan.digest)
 
     @property

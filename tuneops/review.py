@@ -23,19 +23,22 @@ log = logging.getLogger(__name__)
 
 
 def review_pull_request(request: PullRequestRequest, services: Services) -> None:
-    """Say on the pull request what merging it would do. Nothing else is changed.
+    """Say on the pull request what merging it would do in an environment; change nothing else.
 
     Doing it again changes the same comment, so the last look is the one that is read.
 
     Raises:
+        NoSourceError: the settings have no source for the environment.
         GitHubError: it can't be read or commented on now; the queue delivers the request again.
     """
+    environment = request.environment
+    services = services.of(environment)
     proposal = services.github.proposal(request.number)
     if proposal is None:
-        log.info("pull request %d is not open to the tracked branch", request.number)
+        log.info("pull request %d is not open to %s", request.number, services.source.origin)
         return
-    stored = services.store.read(documents.REPOSITORY, Repository)
-    before = stored.value if stored else Repository()
+    stored = services.store.read(documents.repository(environment), Repository)
+    before = stored.value if stored else Repository(environment=environment)
     changed = changed_files(before, proposal.snapshot)
     wanted = [file for file in proposal.snapshot.files if file.path in changed]
     contents = services.github.contents(wanted)
@@ -49,12 +52,14 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
         for error in state.errors
     ]
     findings = [_finding(each, after.policy, services) for each in own]
-    text = review_text.comment(proposal.head, errors, findings)
+    text = review_text.comment(proposal.head, errors, findings, environment)
     silent = not errors and not findings
-    services.github.comment(proposal.number, review_text.MARK, text, only_update=silent)
+    mark = review_text.mark(environment)
+    services.github.comment(proposal.number, mark, text, only_update=silent)
     state, description = review_text.verdict(errors, findings)
+    context = f"{CONTEXT}/{environment}" if environment else CONTEXT
     services.github.set_status(
-        proposal.head, state=state, context=CONTEXT, description=description, url=""
+        proposal.head, state=state, context=context, description=description, url=""
     )
 
 

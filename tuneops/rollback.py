@@ -15,7 +15,7 @@ from tuneops.gitops.restoration import ForbiddenError, UnchangedError, by_hand
 from tuneops.going_back import RefusedError, choose, only_data, restoration, says_of_data
 from tuneops.orders import Orders, Pin, Retry
 from tuneops.pinning import mark
-from tuneops.policy import InForce, violations
+from tuneops.policy import violations
 from tuneops.queue import ProjectRequest
 from tuneops.release import Desired, Phase, Project, Release
 from tuneops.services import Services
@@ -75,7 +75,7 @@ def propose(name: str, order: RollbackOrder, services: Services) -> Answer:
         raise RefusedError(f"{met}: merging would not bring it back, only --pin does")
     git = _with_data(git, services)
     change = restoration(git, live, target, order.reason)
-    commands = by_hand(change, services.settings.github_branch)
+    commands = by_hand(change, services.source.branch)
     said = says_of_data(git.source, target)
     if order.action == "print":
         return Answer(text=f"{change.title}. {said}", release=target.number, commands=commands)
@@ -113,8 +113,7 @@ def pin(name: str, order: RollbackOrder, services: Services, now: datetime) -> A
     settled = live and live.number == project.current and not project.held_back
     if live and settled and target.equals(live):
         raise RefusedError(f"release {target.number} is what is live, as release {live.number}")
-    policy = services.store.read(documents.POLICY, InForce)
-    if policy and (said := violations(policy.value.policy, target.config, target.training, "")):
+    if said := violations(services.policy, target.config, target.training, ""):
         raise RefusedError(f"the policy does not allow release {target.number}: {'; '.join(said)}")
     new = Pin(
         id=uuid.uuid4().hex[:12],
@@ -124,7 +123,7 @@ def pin(name: str, order: RollbackOrder, services: Services, now: datetime) -> A
         reason=order.reason,
     )
     _order(name, services, lambda orders: orders.replace(pin=new, ended=""))
-    model = f"model {name}:{target.model_version}"
+    model = f"model {target.model_name}:{target.model_version}"
     text = f"{name} is {mark(new, git)}; {model} goes live without training"
     return Answer(text=text, release=target.number)
 

@@ -1,6 +1,6 @@
 """What TuneOps works with, made from its settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from azure.storage.blob import BlobServiceClient
@@ -12,6 +12,7 @@ from tuneops.data.prepare import Storage
 from tuneops.gitops.commit_status import CommitStatusChannel
 from tuneops.gitops.deployment_channel import DeploymentChannel
 from tuneops.gitops.github import GitHub
+from tuneops.gitops.login import Tokens, make_login
 from tuneops.gitops.pull_request_channel import PullRequestChannel
 from tuneops.notify.outbox import Channel
 from tuneops.notify.people import AppriseChannel
@@ -19,14 +20,54 @@ from tuneops.policy import InForce, Policy
 from tuneops.queue import ReconcileQueue
 from tuneops.release import Release
 from tuneops.settings import Settings, credential, get_settings
+from tuneops.sources import ConfigSource
 from tuneops.store import Store, Stored
+
+
+class NoSourceError(Exception):
+    """The settings name no source for an environment, so nothing can be done for it."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """Clients, each made when it is first needed."""
+    """Clients, each made when it is first needed.
+
+    Workspace, repository and channels are those of one environment, so that whoever works for one
+    can't touch another. The tokens that GitHub gave an App are shared.
+    """
 
     settings: Settings
+    environment: str = ""
+    tokens: Tokens = field(default_factory=dict, repr=False)
+
+    def of(self, environment: str) -> "Services":
+        """The services of an environment, made once.
+
+        Raises:
+            NoSourceError: the settings have no source for it.
+        """
+        if self.settings.source(environment) is None:
+            raise NoSourceError(f"environment {environment!r} has no source in TUNEOPS_SOURCES")
+        if environment == self.environment:
+            return self
+        made = Services(self.settings, environment, self.tokens)
+        return self._others.setdefault(environment, made)
+
+    @cached_property
+    def _others(self) -> dict[str, "Services"]:
+        return {}
+
+    @property
+    def source(self) -> ConfigSource:
+        """Where the environment's configs come from.
+
+        Raises:
+            NoSourceError: the settings have no source for it.
+        """
+        found = self.settings.source(self.environment)
+        if found is None:
+            raise NoSourceError("TUNEOPS_SOURCES has several environments: name one")
+        return found
 
     @cached_property
     def blobs(self) -> BlobServiceClient:
@@ -47,6 +88,7 @@ class Services:
             s.prepared_container,
             s.max_upload_bytes,
             s.data_processes,
+            self.environment,
         )
 
     @cached_property
@@ -67,7 +109,7 @@ class Services:
     @property
     def policy(self) -> Policy:
         """The policy that is in force now; it is read each time, as it may have changed."""
-        stored = self.store.read(documents.POLICY, InForce)
+        stored = self.store.read(documents.policy(self.environment), InForce)
         return (stored.value if stored else InForce()).policy
 
     @cached_property
@@ -84,13 +126,14 @@ class Services:
 
     @cached_property
     def workspace(self) -> Workspace:
-        """The Azure ML workspace."""
-        return Workspace(self.settings)
+        """The environment's Azure ML workspace."""
+        return Workspace(self.settings.model_copy(update=self.source.place))
 
     @cached_property
     def github(self) -> GitHub:
-        """The repository."""
-        return GitHub(self.settings)
+        """The environment's repository."""
+        login = make_login(self.settings, self.source, self.tokens)
+        return GitHub(self.settings.github_api_url, self.source, login)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
@@ -99,7 +142,7 @@ class Services:
         return (
             CommitStatusChannel(self.github),
             DeploymentChannel(self.github),
-            PullRequestChannel(self.github, self.store),
+            PullRequestChannel(self.github, self.source.repository, self.store),
             *people,
         )
 

@@ -11,12 +11,22 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from azure.identity import AzureAuthorityHosts, DefaultAzureCredential
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+)
+
+from tuneops.sources import (
+    MAX_SOURCES,
+    Branch,
+    ConfigSource,
+    Pattern,
+    Repository,
+    check_sources,
 )
 
 AUTHORITIES = {
@@ -127,8 +137,19 @@ class Settings(WorkspaceSettings):
     reconcile_queue: str = "reconcile"
 
     github_api_url: str = "https://api.github.com"
-    github_repository: str = Field(description="owner/name of the repository that holds finetune/")
-    github_branch: str = "main"
+    github_repository: Repository | None = Field(
+        None, description="owner/name of the one repository that holds configs"
+    )
+    github_branch: Branch = "main"
+    config_files: Pattern = "finetune/**"
+    sources: Annotated[
+        tuple[ConfigSource, ...],
+        NoDecode,
+        Field(
+            max_length=MAX_SOURCES,
+            description="A JSON list of several repositories or branches, in place of these three",
+        ),
+    ] = ()
     github_app_id: str = Field("", description="Id or client id of a GitHub App, the preferred way")
     github_app_private_key: SecretStr = Field(
         SecretStr(""),
@@ -139,7 +160,6 @@ class Settings(WorkspaceSettings):
     )
     github_token: SecretStr | None = Field(None, description="A token, where there is no App")
     github_webhook_secret: SecretStr
-    config_folder: str = "finetune"
 
     notify_urls: Annotated[
         list[SecretStr], Field(description="apprise URLs that every notification goes to")
@@ -154,6 +174,52 @@ class Settings(WorkspaceSettings):
     data_processes: Annotated[
         int, Field(ge=1, le=64, description="How many processes check rows at the same time")
     ] = Field(default_factory=lambda: min(os.cpu_count() or 1, 4))
+
+    @property
+    def config_sources(self) -> tuple[ConfigSource, ...]:
+        """Where configs come from: `sources`, or the one repository that is set without them."""
+        if self.sources or self.github_repository is None:
+            return self.sources
+        return (
+            ConfigSource(
+                repository=self.github_repository,
+                branch=self.github_branch,
+                configs=self.config_files,
+            ),
+        )
+
+    def source(self, environment: str) -> ConfigSource | None:
+        """The source of an environment, None when the settings name it no longer."""
+        found = (each for each in self.config_sources if each.environment == environment)
+        return next(found, None)
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"TUNEOPS_SOURCES must be a JSON list ({error})") from error
+
+    @model_validator(mode="after")
+    def _sources_fit(self) -> Self:
+        one = {"github_repository", "github_branch", "config_files"} & self.model_fields_set
+        if self.sources and one:
+            names = ", ".join(sorted(f"TUNEOPS_{name.upper()}" for name in one))
+            raise ValueError(f"{names} stand beside TUNEOPS_SOURCES: say it there and remove them")
+        if not self.config_sources:
+            raise ValueError(
+                "no repository is set: set TUNEOPS_GITHUB_REPOSITORY, or TUNEOPS_SOURCES"
+            )
+        check_sources(self.sources)
+        if self.github_installation_id and len({each.owner for each in self.sources}) > 1:
+            raise ValueError(
+                "TUNEOPS_GITHUB_INSTALLATION_ID is one owner's, TUNEOPS_SOURCES has several: leave "
+                "the installation out, it is looked up"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_way_into_github(self) -> Self:

@@ -25,6 +25,7 @@ from tuneops.release import (
 )
 from tuneops.services import Services
 from tuneops.store import UnreadableError
+from tuneops.unwatched import unwatched
 
 _GONE = ("Retired", "the config is not in git")
 
@@ -77,26 +78,45 @@ class ProjectStatus(BaseModel):
     live: ReleaseStatus | None = None
 
 
+class SourceStatus(BaseModel):
+    """Where an environment's configs come from, and the commit that was read last."""
+
+    environment: str
+    repository: str
+    branch: str
+    configs: str
+    commit: str
+
+
 class Status(BaseModel):
-    """All projects, and what is wrong with config files."""
+    """All projects, and what is wrong with config files.
+
+    `commit` is that of the first source.
+    """
 
     commit: str
+    sources: list[SourceStatus] = []
     config_errors: list[str]
     projects: list[ProjectStatus]
 
 
 def read_status(services: Services, only: str | None = None) -> Status:
     """The status of all projects, or of the one named `only`."""
-    stored = services.store.read(documents.REPOSITORY, Repository)
-    repository = stored.value if stored else Repository()
-    known = {
-        path.removeprefix("desired/").removesuffix(".json")
-        for path in services.store.paths("desired/")
-    }
+    sources: list[SourceStatus] = []
+    errors: list[str] = []
+    for source in services.settings.config_sources:
+        stored = services.store.read(documents.repository(source.environment), Repository)
+        repository = stored.value if stored else Repository()
+        given = source.model_dump(include={"environment", "repository", "branch", "configs"})
+        sources.append(SourceStatus(**given, commit=repository.commit))
+        where = f"{source.environment}: " if source.environment else ""
+        errors += [f"{where}{e}" for state in repository.files.values() for e in state.errors]
+    known = documents.desired_projects(services.store.paths("desired/"))
     names = sorted(known if only is None else known & {only})
     return Status(
-        commit=repository.commit,
-        config_errors=[e for state in repository.files.values() for e in state.errors],
+        commit=sources[0].commit,
+        sources=sources,
+        config_errors=errors,
         projects=[_project(services, name) for name in names],
     )
 
@@ -114,11 +134,13 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
     wanted = services.store.read(documents.desired(name), Desired)
     config = wanted.value.config if wanted else None
     path = config.data.path if config and isinstance(config.data, UploadedData) else ""
-    suspended = f"suspended by {wanted.value.path}" if wanted and config and config.suspend else ""
+    held = unwatched(name, wanted.value if wanted else None, services.settings)
+    if wanted and config and config.suspend and not held:
+        held = f"suspended by {wanted.value.path}"
     current = services.release(name, project.current)
     if current is None:
         phase, reason = ("Waiting for data", f"no data in {path} yet") if config else _GONE
-        reason = suspended or (project.trouble.message if project.trouble else reason)
+        reason = held or (project.trouble.message if project.trouble else reason)
         return ProjectStatus(name=name, phase=phase, reason=reason, data_path=path)
     newest = current.value
     known = project.remember(newest)
@@ -127,7 +149,7 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
     return ProjectStatus(
         name=name,
         phase=newest.phase,
-        reason=("" if project.pin else suspended) or _why(newest, project.held_back),
+        reason=("" if project.pin else held) or _why(newest, project.held_back),
         data_path=path,
         pins=known.pins,
         trainings=known.trainings,

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 
 from tuneops import documents
 from tuneops.gitops.repository import Repository, changed_files, is_skipped, read_commit
+from tuneops.names import environment_of
 from tuneops.notify import outbox
 from tuneops.policy import InForce
 from tuneops.queue import ProjectRequest, RepositoryRequest
 from tuneops.release import Desired
 from tuneops.services import Services
 from tuneops.store import BusyError
+from tuneops.unwatched import left_alone
 
 BUSY_SECONDS = 3
 
@@ -18,27 +20,31 @@ log = logging.getLogger(__name__)
 
 
 def sync_repository(request: RepositoryRequest, services: Services) -> None:
-    """Read the configs at the head of the tracked branch and have changed projects looked at.
+    """Read the configs at the head of a source's branch and have changed projects looked at.
 
     The head is read under a lease, so that of two syncs the later one sees the later commit. The
     policy is written first, then what is desired, and the repository's own document last: after a
-    crash the same changes are found again. Another policy concerns all projects.
+    crash the same changes are found again. Another policy concerns all projects of the source.
 
     Raises:
+        NoSourceError: the settings have no such source.
         GitHubError: the repository can't be read now; the queue delivers the request again.
     """
+    services = services.of(request.environment)
+    path, policy = documents.repository(request.environment), documents.policy(request.environment)
+    initial = Repository(environment=request.environment)
     try:
-        with services.store.lease(documents.REPOSITORY, Repository()) as lease:
-            stored = services.store.read(documents.REPOSITORY, Repository)
-            before = stored.value if stored else Repository()
+        with services.store.lease(path, initial) as lease:
+            stored = services.store.read(path, Repository)
+            before = stored.value if stored else initial
             now, desired = _read(before, services)
-            services.store.update(documents.POLICY, InForce, lambda _: InForce(policy=now.policy))
+            services.store.update(policy, InForce, lambda _: InForce(policy=now.policy))
             for wanted in desired:
                 _remember(wanted, services)
             delivered = outbox.deliver(now.outbox, services.channels, datetime.now(UTC))
             after = now.replace(outbox=outbox.unsettled(delivered))
             if stored and after != before:
-                services.store.write(documents.REPOSITORY, after, stored.etag, lease)
+                services.store.write(path, after, stored.etag, lease)
     except BusyError:
         services.queue.send(request, BUSY_SECONDS)
         return
@@ -58,14 +64,21 @@ def _read(before: Repository, services: Services) -> tuple[Repository, list[Desi
     log.info(
         "commit %s: %d configs, %d changed", snapshot.commit, len(snapshot.files), len(changed)
     )
-    return read_commit(before, snapshot, contents, datetime.now(UTC))
+    now, desired = read_commit(before, snapshot, contents, datetime.now(UTC))
+    source = services.source
+    if before.origin and before.origin != source.origin:
+        desired = [each if each.config else left_alone(each, source) for each in desired]
+    return now.replace(origin=source.origin), desired
 
 
 def _remember(wanted: Desired, services: Services) -> None:
     """Store what git says of a project; the commit changes only when the config does."""
 
     def change(known: Desired | None) -> Desired:
-        if known and (known.config, known.path) == (wanted.config, wanted.path):
+        if known and wanted.left:
+            return known.replace(left=wanted.left)
+        same = known and (known.config, known.path) == (wanted.config, wanted.path)
+        if known and same and not known.left:
             return known
         removed = known and wanted.config is None and (known.config or known.removed)
         return wanted.replace(removed=removed or None)
@@ -74,6 +87,6 @@ def _remember(wanted: Desired, services: Services) -> None:
 
 
 def _known(services: Services) -> set[str]:
-    """Every project that there is or was, so that the gone ones are seen to their end."""
-    paths = services.store.paths("desired/")
-    return {path.removeprefix("desired/").removesuffix(".json") for path in paths}
+    """Every project that the source has or had, so that the gone ones are seen to their end."""
+    names = documents.desired_projects(services.store.paths("desired/"))
+    return {name for name in names if environment_of(name) == services.environment}

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from localcloud.connection import GitHub
 from localcloud.github.app_jwt import AppVerifier
-from localcloud.github.rest import ApiError
+from localcloud.github.rest import ApiError, not_found
 from localcloud.github.tokens import InstallationTokens
 
 PERMISSIONS = {
@@ -30,7 +30,7 @@ class Access:
     def __init__(self, github: GitHub, tokens: InstallationTokens) -> None:
         self._owner = github.repository.split("/")[0]
         self._bot = f"{github.app.slug}[bot]"
-        self._prefix = f"/repos/{github.repository}"
+        self._within = re.compile(r".*?/repos/([^/]+)/[^/]+(.*)")
         self._token = github.token.encode()
         self._tokens = tokens
         self._verifier = AppVerifier(github.app)
@@ -51,9 +51,16 @@ class Access:
         return self._owner
 
     def repository(self, request: Request) -> str:
-        """The owner, or the installation where its permissions suffice."""
+        """The owner, or the installation where its permissions suffice.
+
+        GitHub hides what is in another installation's reach.
+        """
         caller = self.anyone(request)
-        path = request.url.path.partition(self._prefix)[2]
+        match = self._within.fullmatch(request.url.path)
+        owner, path = match.groups() if match else ("", "")
+        token = self._tokens.find(_given(request))
+        if token and token.owner != owner:
+            raise not_found()
         reads = request.method in ("GET", "HEAD") and not path.startswith(_HIDDEN)
         if caller == self._owner or reads or _WRITES.match(path):
             return caller

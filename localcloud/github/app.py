@@ -1,7 +1,8 @@
 """The GitHub API of the local cloud as a web application."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -24,7 +25,7 @@ from localcloud.github.deliveries import Deliveries, Hook
 from localcloud.github.hub import Hub
 from localcloud.github.notify import REFRESH_PATH
 from localcloud.github.repository import ensure_repository
-from localcloud.github.rest import Answer, Call, Door, Handler, not_found
+from localcloud.github.rest import Answer, Call, Door, Handler, RateLimit, not_found
 from localcloud.github.shapes import Shapes
 from localcloud.github.store import Store
 from localcloud.github.tokens import InstallationTokens
@@ -84,7 +85,7 @@ ROUTES: Routes = [
 
 
 def create_app(connection: Connection, manifest: Manifest) -> Starlette:
-    """The API at ``connection.github.api_url``; the repository is made if there is none.
+    """The API at ``connection.github.api_url``; repositories that there are not yet are made.
 
     Its lifespan delivers the webhooks. Starlette runs no lifespan of a mounted application, so
     whoever mounts this one enters ``app.router.lifespan_context(app)`` in its own.
@@ -92,28 +93,39 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
     Raises:
         GitError: git is missing or does not work.
     """
-    hub = _hub(connection, manifest)
-    door = Door(hub)
+    hubs = {
+        name: _hub(connection, manifest, name, path)
+        for name, path in connection.github.repositories.items()
+    }
+    limit = RateLimit()
+    doors = {name: Door(hub, limit) for name, hub in hubs.items()}
+    door = doors[connection.github.repository]
     tokens = InstallationTokens()
     access = Access(connection.github, tokens)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await run_in_threadpool(hub.start)
+        for hub in hubs.values():
+            await run_in_threadpool(hub.start)
         try:
             yield
         finally:
-            await run_in_threadpool(hub.stop)
+            for hub in hubs.values():
+                await run_in_threadpool(hub.stop)
 
-    apps = AppsApi(connection.github.app, tokens)
+    apps = AppsApi(connection.github, tokens)
     guarded = [
-        *((access.owner, *route) for route in _owner_routes(apps)),
-        *((access.app, *route) for route in _app_routes(apps)),
-        *((access.repository, *route) for route in _repository_routes(connection)),
+        *((door, access.owner, *route) for route in _owner_routes(apps, list(hubs.values()))),
+        *((door, access.app, *route) for route in _app_routes(apps)),
+        *(
+            (own, access.repository, method, f"/repos/{name}{path}", handler)
+            for name, own in doors.items()
+            for method, path, handler in ROUTES
+        ),
     ]
     routes = [
-        Route(path, door.endpoint(handler, guard), methods=[method])
-        for guard, method, path, handler in guarded
+        Route(path, through.endpoint(handler, guard), methods=[method])
+        for through, guard, method, path, handler in guarded
     ]
     unknown = door.endpoint(_unknown, access.anyone)
 
@@ -125,11 +137,6 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
 
 
-def _repository_routes(connection: Connection) -> Routes:
-    prefix = f"/repos/{connection.github.repository}"
-    return [(method, prefix + path, handler) for method, path, handler in ROUTES]
-
-
 def _app_routes(apps: AppsApi) -> Routes:
     return [
         ("GET", "/app", apps.get_app),
@@ -138,21 +145,28 @@ def _app_routes(apps: AppsApi) -> Routes:
     ]
 
 
-def _owner_routes(apps: AppsApi) -> Routes:
+def _owner_routes(apps: AppsApi, hubs: Sequence[Hub]) -> Routes:
+    def refresh(_: Hub, call: Call) -> Answer:
+        """POST /_refresh: what the post-receive hooks call; not part of GitHub's API"""
+        for hub in hubs:
+            hub.refresh()
+        return Answer(status=204)
+
     return [
         ("GET", "/user", reading_api.get_user),
-        ("POST", REFRESH_PATH, hooks_api.refresh),
+        ("POST", REFRESH_PATH, refresh),
         ("GET", TOKENS_PATH, apps.list_tokens),
         ("PUT", TOKENS_PATH, apps.set_lifetime),
         ("DELETE", TOKENS_PATH, apps.revoke_tokens),
     ]
 
 
-def _hub(connection: Connection, manifest: Manifest) -> Hub:
+def _hub(connection: Connection, manifest: Manifest, name: str, path: Path) -> Hub:
     github = connection.github
-    git = ensure_repository(github.repository_path, github.branch, connection.state_dir)
-    shapes = Shapes(github.api_url, github.repository, github.branch, str(github.repository_path))
-    store = Store(connection.state_dir / "github" / "github.db")
+    git = ensure_repository(path, github.branch, connection.state_dir)
+    shapes = Shapes(github.api_url, name, github.branch, str(path))
+    main = connection.state_dir / "github" / "github.db"
+    store = Store(main if name == github.repository else path.with_suffix(".db"))
     hooks = [
         Hook(number, connection.functions.base_url + webhook.path, tuple(webhook.events))
         for number, webhook in enumerate(manifest.github.webhooks, start=1)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from localcloud.connection import GitHubApp
+from localcloud.connection import GitHub
 from localcloud.github.access import PERMISSIONS
 from localcloud.github.hub import Hub
 from localcloud.github.rest import Answer, Call, not_found
@@ -21,10 +21,11 @@ class Lifetime(BaseModel):
 
 
 class AppsApi:
-    """The one App, installed on the one repository."""
+    """The one App, installed at every owner's on all repositories."""
 
-    def __init__(self, app: GitHubApp, tokens: InstallationTokens) -> None:
-        self._app = app
+    def __init__(self, github: GitHub, tokens: InstallationTokens) -> None:
+        self._app = github.app
+        self._repositories = github.repositories
         self._tokens = tokens
 
     def get_app(self, hub: Hub, call: Call) -> Answer:
@@ -41,21 +42,21 @@ class AppsApi:
                 "html_url": f"{hub.shapes.api_url}/apps/{self._app.slug}",
                 "permissions": PERMISSIONS,
                 "events": [],
-                "installations_count": 1,
+                "installations_count": len(self._app.installations),
             }
         )
 
     def get_installation(self, hub: Hub, call: Call) -> Answer:
         """GET /repos/{owner}/{repo}/installation"""
-        if f"{call.path['owner']}/{call.path['repo']}" != hub.shapes.full_name:
+        if f"{call.path['owner']}/{call.path['repo']}" not in self._repositories:
             raise not_found()
-        return Answer(self._installation(hub))
+        return Answer(self._installation(hub, call.path["owner"]))
 
-    def _installation(self, hub: Hub) -> dict[str, Any]:
-        number = self._app.installation_id
+    def _installation(self, hub: Hub, owner: str) -> dict[str, Any]:
+        number = self._app.installations[owner]
         return {
             "id": number,
-            "account": hub.shapes.user(hub.shapes.owner),
+            "account": hub.shapes.user(owner),
             "repository_selection": "selected",
             "access_tokens_url": f"{hub.shapes.api_url}/app/installations/{number}/access_tokens",
             "app_id": self._app.id,
@@ -68,9 +69,11 @@ class AppsApi:
 
     def create_token(self, hub: Hub, call: Call) -> Answer:
         """POST /app/installations/{id}/access_tokens"""
-        if call.number("id") != self._app.installation_id:
+        number = call.number("id")
+        owners = [owner for owner, known in self._app.installations.items() if known == number]
+        if not owners:
             raise not_found()
-        token = self._tokens.issue()
+        token = self._tokens.issue(owners[0])
         document = {
             "token": token.text,
             "expires_at": timestamp(token.expires_at),

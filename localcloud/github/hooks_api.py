@@ -57,12 +57,6 @@ def redeliver(hub: Hub, call: Call) -> Answer:
     return Answer({}, 202)
 
 
-def refresh(hub: Hub, call: Call) -> Answer:
-    """POST /_refresh: what the repository's post-receive hook calls; not part of GitHub's API"""
-    hub.refresh()
-    return Answer(status=204)
-
-
 def _hook(hub: Hub, call: Call) -> Hook:
     hook = hub.deliveries.hooks.get(call.number("id"))
     if hook is None:

@@ -158,11 +158,11 @@ class RateLimit:
 
 
 class Door:
-    """What every request goes through."""
+    """What every request to one repository goes through."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, limit: RateLimit) -> None:
         self._hub = hub
-        self._limit = RateLimit()
+        self._limit = limit
 
     def endpoint(self, handler: Handler, guard: Guard) -> Callable[[Request], Awaitable[Response]]:
         """The handler as an endpoint for those whom the guard lets in; it runs in a thread."""

@@ -1,4 +1,4 @@
-"""The tokens of the App's installation. They end with the process, as by a revocation."""
+"""The tokens of the App's installations. They end with the process, as by a revocation."""
 
 import secrets
 import threading
@@ -15,6 +15,7 @@ class Token:
     """An installation access token; `contents` is what it may do with the repository's."""
 
     text: str
+    owner: str
     expires_at: datetime
     contents: str = "write"
 
@@ -29,9 +30,10 @@ class InstallationTokens:
         self._revoked = 0
         self._lock = threading.Lock()
 
-    def issue(self) -> Token:
-        """A new token."""
-        token = Token(f"ghs_{secrets.token_hex(18)}", now() + self.lifetime, self.contents)
+    def issue(self, owner: str) -> Token:
+        """A new token of the installation at this owner's."""
+        text = f"ghs_{secrets.token_hex(18)}"
+        token = Token(text, owner, now() + self.lifetime, self.contents)
         with self._lock:
             self._issued.append(token)
         return token
@@ -48,16 +50,10 @@ class InstallationTokens:
             self._revoked = len(self._issued)
 
     def find(self, text: str) -> Token | None:
-        """The token of this text, if it is taken now."""
+        """The token that is taken now and has this text."""
         with self._lock:
             taken = self._issued[self._revoked :]
         moment = now()
-        return next(
-            (
-                token
-                for token in taken
-                if token.expires_at > moment
-                and secrets.compare_digest(token.text.encode(), text.encode())
-            ),
-            None,
-        )
+        given = text.encode()
+        valid = (token for token in taken if token.expires_at > moment)
+        return next((t for t in valid if secrets.compare_digest(t.text.encode(), given)), None)

@@ -79,6 +79,11 @@ def push(cloud: Cloud, commit: str = "0" * 40) -> bytes:
     ).encode()
 
 
+def pull_event(action: str, repository: str) -> bytes:
+    pull = {"action": action, "number": 1, "pull_request": {"base": {"ref": "main"}}}
+    return json.dumps({**pull, "repository": {"full_name": repository}}).encode()
+
+
 def test_doubled_early_and_late_events_still_make_one_of_everything(cloud: Cloud) -> None:
     commit = cloud.merge({"once.yaml": config("once")})
     assert webhook(cloud, push(cloud, commit)).status_code == 202
@@ -157,13 +162,13 @@ def test_a_killed_host_loses_nothing(cloud: Cloud, seconds: float) -> None:
         pytest.param(b"{}", {"x_github_event": "ping"}, 200, id="ping"),
         pytest.param(b"{}", {"x_github_event": "pull_request"}, 400, id="pull-without-fields"),
         pytest.param(
-            b'{"action": "labeled", "number": 1, "repository": {"full_name": "contoso/models"}}',
+            pull_event("labeled", "contoso/models"),
             {"x_github_event": "pull_request"},
             202,
             id="pull-that-changes-nothing",
         ),
         pytest.param(
-            b'{"action": "opened", "number": 1, "repository": {"full_name": "another/one"}}',
+            pull_event("opened", "another/one"),
             {"x_github_event": "pull_request"},
             202,
             id="pull-of-another-repository",

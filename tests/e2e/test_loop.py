@@ -233,6 +233,51 @@ def test_neither_bad_data_nor_a_worse_model_touches_what_is_live(cloud: Cloud) -
     cloud.until_phase("careful", 6, "Live")
 
 
+def test_staging_and_production_share_nothing(cloud: Cloud) -> None:
+    shared = {"../shared/pair.yaml": config("pair")}
+    cloud.upload("pair/chats.jsonl", some_rows())
+    pushed = cloud.merge(shared, branch="staging")
+    staging = cloud.until_phase("staging.pair", 1, "Live").release
+    assert staging is not None
+    assert endpoints_of(cloud, "pair") == {"staging.pair": staging.endpoint}
+
+    broken = cloud.merge({"../tuneops-policy.yaml": "max_nodes: many\n"}, branch="staging")
+    merged = cloud.merge(shared, branch="main")
+    production = cloud.until_phase("production.pair", 1, "Live").release
+    assert production is not None
+    assert endpoints_of(cloud, "pair") == {
+        "staging.pair": staging.endpoint,
+        "production.pair": production.endpoint,
+    }
+    assert cloud.traffic(staging.endpoint) == {staging.deployment: 100}
+    assert cloud.traffic(production.endpoint) == {production.deployment: 100}
+    assert cloud.jobs("staging.pair") == [staging.job]
+    assert cloud.jobs("production.pair") == [production.job]
+    assert len({staging.endpoint, production.endpoint, staging.job, production.job}) == 4
+    assert [len(cloud.models(name)) for name in ("staging_pair", "production_pair", "pair")] == [
+        1,
+        1,
+        0,
+    ]
+    assert staging.data is not None
+    assert production.data is not None
+    assert staging.data.digest == production.data.digest
+    assert not set(staging.data.files.values()) & set(production.data.files.values())
+
+    for key, commit in (("staging.pair", pushed), ("production.pair", merged)):
+        (newest, *_) = cloud.github(f"commits/{commit}/statuses")
+        assert (newest["context"], newest["state"]) == (f"tuneops/{key}", "success")
+        assert deployed(cloud, key)[0] == "success"
+    (status,) = cloud.github(f"commits/{broken}/statuses")
+    assert (status["context"], status["state"]) == ("tuneops/staging.policy", "failure")
+
+
+def endpoints_of(cloud: Cloud, name: str) -> dict[str, str]:
+    """The endpoints of the projects of this name by environment and name."""
+    found = {(e.tags or {}).get("tuneops.project", ""): e for e in cloud.ml.online_endpoints.list()}
+    return {key: str(e.name) for key, e in found.items() if key.rpartition(".")[2] == name}
+
+
 def test_removing_the_config_removes_the_endpoint_and_keeps_the_model(cloud: Cloud) -> None:
     cloud.merge({"brief.yaml": config("brief")})
     cloud.upload("brief/chats.jsonl", some_rows())

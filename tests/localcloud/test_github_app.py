@@ -8,18 +8,21 @@ import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from small_cloud import small_cloud
+from small_cloud import MANIFEST, small_cloud, write_manifest
 
 from localcloud.connection import Connection
 
 REPOSITORY = "/repos/contoso/models"
+LABS, FABRIKAM = "contoso/labs", "fabrikam/models"
 OTHER_KEY = rsa.generate_private_key(65537, 2048)
 FORBIDDEN = "Resource not accessible by integration"
 
 
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    with small_cloud(tmp_path_factory.mktemp("platform"), "platform") as running:
+    folder = tmp_path_factory.mktemp("platform")
+    write_manifest(folder, github={**MANIFEST["github"], "more_repositories": [LABS, FABRIKAM]})
+    with small_cloud(folder, "platform") as running:
         yield running
 
 
@@ -39,9 +42,9 @@ def signed(connection: Connection, key: Any = None, **changes: Any) -> str:
     return jwt.encode(kept, key or app.private_key, algorithm="RS256")
 
 
-def installation_token(connection: Connection) -> str:
+def installation_token(connection: Connection, owner: str = "contoso") -> str:
     """A new one."""
-    number = connection.github.app.installation_id
+    number = connection.github.app.installations[owner]
     path = f"/app/installations/{number}/access_tokens"
     answer = call(connection, "POST", path, signed(connection))
     assert answer.status_code == 201
@@ -144,6 +147,34 @@ def test_an_installation_may_write_contents_or_only_read_them(connection: Connec
     assert moved.json()["object"]["sha"] == head
     missing = call(connection, "PATCH", f"{refs}/heads/none", token, json=body)
     assert (missing.status_code, missing.json()["message"]) == (422, "Reference does not exist")
+
+
+def test_an_installation_sees_its_owners_repositories_alone(connection: Connection) -> None:
+    for name in (LABS, FABRIKAM):
+        found = call(connection, "GET", f"/repos/{name}/installation", signed(connection)).json()
+        owner = name.split("/")[0]
+        assert found["id"] == connection.github.app.installations[owner]
+        assert found["account"]["login"] == owner
+    seen = {
+        owner: [
+            name
+            for name in ("contoso/models", LABS, FABRIKAM)
+            if call(connection, "GET", f"/repos/{name}/branches/main", token).status_code == 200
+        ]
+        for owner in ("contoso", "fabrikam")
+        for token in (installation_token(connection, owner),)
+    }
+    assert seen == {"contoso": ["contoso/models", LABS], "fabrikam": [FABRIKAM]}
+
+
+def test_repositories_keep_apart_what_is_theirs(connection: Connection) -> None:
+    token = connection.github.token
+    for name in (LABS, FABRIKAM):
+        main = call(connection, "GET", f"/repos/{name}/branches/main", token).json()
+        path = f"/repos/{name}/statuses/{main['commit']['sha']}"
+        call(connection, "POST", path, token, json={"state": "success", "context": name})
+    told = call(connection, "GET", f"/repos/{LABS}/commits/main/statuses", token).json()
+    assert [each["context"] for each in told] == [LABS]
 
 
 def test_tokens_end(connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from azure.core.exceptions import ResourceNotFoundError
 
+from tuneops import names
 from tuneops.azureml.errors import azure_errors
 from tuneops.azureml.workspace import Workspace
 from tuneops.release import Release
@@ -21,7 +22,7 @@ def register(workspace: Workspace, release: Release, part: str, url: str) -> str
 
     if release.data is None:
         raise ValueError("the data is not prepared yet")
-    name, version = f"{release.project}-{part}", release.data.digest
+    name, version = f"{names.asset_name(release.project)}-{part}", release.data.digest
     with azure_errors(f"registering data {name}:{version}"):
         try:
             return str(workspace.ml.data.get(name, version=version).id)

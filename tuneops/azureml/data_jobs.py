@@ -68,7 +68,7 @@ def _job(release: Release, task: Task, url: str, code: str) -> Any:
     )
     job.name = release.data_job_name
     job.display_name = f"{release.project}: prepare {task.source}"[:MAX_DISPLAY_NAME]
-    job.experiment_name = f"{release.project}-data"
+    job.experiment_name = f"{names.asset_name(release.project)}-data"
     job.tags = release.tags
     job.identity = job_identity(release.config.compute.identity)
     return job

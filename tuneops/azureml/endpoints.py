@@ -95,7 +95,7 @@ def begin_deploy(workspace: Workspace, release: Release) -> None:
         deployment = ManagedOnlineDeployment(
             name=release.deployment_name,
             endpoint_name=release.endpoint,
-            model=f"azureml:{release.project}:{release.model_version}",
+            model=f"azureml:{release.model_name}:{release.model_version}",
             instance_type=spec.instance_type,
             instance_count=spec.instance_count,
             liveness_probe=_probe(spec.liveness_probe),

@@ -16,7 +16,7 @@ def is_registered(workspace: Workspace, release: Release) -> bool:
         RefusedError: the version is taken by a model that was trained on something else.
         UnavailableError: the workspace can't be asked now.
     """
-    name, version = release.project, release.model_version
+    name, version = release.model_name, release.model_version
     with azure_errors(f"model {name}:{version}"):
         try:
             model = workspace.ml.models.get(name, version=version)
@@ -37,9 +37,9 @@ def register(workspace: Workspace, release: Release) -> None:
     from azure.ai.ml.constants import AssetTypes
     from azure.ai.ml.entities import Model
 
-    with azure_errors(f"registering model {release.project}:{release.model_version}"):
+    with azure_errors(f"registering model {release.model_name}:{release.model_version}"):
         model = Model(
-            name=release.project,
+            name=release.model_name,
             version=release.model_version,
             type=AssetTypes.MLFLOW_MODEL,
             path=f"azureml://jobs/{release.job_name}/outputs/{OUTPUT}",

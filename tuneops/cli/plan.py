@@ -35,6 +35,7 @@ from tuneops.estimate_text import facts as facts_of
 from tuneops.estimates import Forecast
 from tuneops.foresight import foreseen
 from tuneops.foretelling import foretell
+from tuneops.names import project_key
 from tuneops.outcome import SAID, Change, Kind, Outcome, outcome
 from tuneops.parameters import Origin
 from tuneops.policy import FILE as POLICY_FILE
@@ -76,6 +77,9 @@ def plan(
             help="Ask your workspace: config.json here, or TUNEOPS_SUBSCRIPTION_ID and so on."
         ),
     ] = False,
+    environment: Annotated[
+        str, typer.Option(help="The environment of the configs, if it has a name.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: UrlOption = "",
     key: KeyOption = "",
@@ -99,7 +103,8 @@ def plan(
     target = None if azure and not url else Target.find(url, key, state)
     priced = next((policy for policy in policies if policy.prices), Policy())
     planned = [
-        _planned(file, config, workspace, target, priced) for file, config in configs.items()
+        _planned(file, project_key(environment, config.name), config, workspace, target, priced)
+        for file, config in configs.items()
     ]
     _hold_against(policies, planned, configs, workspace)
     if as_json:
@@ -141,14 +146,15 @@ def _shown(change: Change) -> str:
 
 def _planned(
     file: Path,
+    name: str,
     config: ProjectConfig,
     workspace: Workspace,
     target: Target | None,
     policy: Policy,
 ) -> PlannedProject:
-    known, note = _known(config.name, target)
-    desired = Desired(project=config.name, commit="", path=str(file), config=config)
-    project = Project(name=config.name)
+    known, note = _known(name, target)
+    desired = Desired(project=name, commit="", path=str(file), config=config)
+    project = Project(name=name)
     if known:
         project = project.replace(pins=known.pins, trainings=known.trainings)
     newest = known.release if known else None
@@ -161,7 +167,7 @@ def _planned(
         raise fail(f"{file}: {error}") from error
     return PlannedProject(
         file=str(file),
-        project=config.name,
+        project=name,
         outcome=outcome(
             config,
             found,

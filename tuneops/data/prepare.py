@@ -35,13 +35,21 @@ DESCRIPTIONS = {REJECTED, REPORT_JSON, REPORT_HTML, QUESTIONS, SAMPLE}
 
 @dataclass(frozen=True)
 class Storage:
-    """Where data comes from and goes to; `max_bytes` bounds what a function prepares."""
+    """Where an environment's data comes from and goes to.
+
+    `max_bytes` bounds what a function prepares.
+    """
 
     blobs: BlobServiceClient
     datasets: str
     prepared: str
     max_bytes: int
     processes: int = 1
+    environment: str = ""
+
+    def project(self, config: ProjectConfig) -> str:
+        """The project whose config this is; what is prepared for it stands below its name."""
+        return names.project_key(self.environment, config.name)
 
 
 def find_source(storage: Storage, config: ProjectConfig) -> Source | None:
@@ -70,7 +78,8 @@ def prepare(
         DataChangedError: the blob is not the one that `source` names any more.
         DataUnavailableError: it can't be read now.
     """
-    folder = f"{config.name}/{key_of(source, config, revision)}"
+    project = storage.project(config)
+    folder = f"{project}/{key_of(source, config, revision)}"
     target = storage.blobs.get_container_client(storage.prepared)
     done = _read(target, f"{folder}/{PREPARED}")
     if done:
@@ -78,12 +87,12 @@ def prepare(
     with BlobFolder.open(target, folder) as sink:
         inputs = _inputs(storage, source, config, revision)
         data = make(inputs, config, sink, source.name, folder, revision, storage.processes)
-        before = _read(target, _by_digest(config, data.digest))
+        before = _read(target, _by_digest(project, data.digest))
         known = before is not None and _exist(target, before.files.values())
         files = before.files if before and known else data.files
         sink.commit(DESCRIPTIONS | (set() if known else {f"{part}.jsonl" for part in PARTS}))
     data = data.replace(files=files)
-    _write(target, _by_digest(config, data.digest), data)
+    _write(target, _by_digest(project, data.digest), data)
     _write(target, f"{folder}/{PREPARED}", data)
     return data
 
@@ -209,8 +218,8 @@ def _described(made: Prepared, folder: str, revision: str, questions: int) -> Pr
     )
 
 
-def _by_digest(config: ProjectConfig, digest: str) -> str:
-    return f"{config.name}/digests/{digest}.json"
+def _by_digest(project: str, digest: str) -> str:
+    return f"{project}/digests/{digest}.json"
 
 
 def _read(container: ContainerClient, path: str) -> PreparedData | None:

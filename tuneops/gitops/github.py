@@ -15,12 +15,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tuneops import config_file, policy_file
 from tuneops.gitops import restoration
-from tuneops.gitops.login import LoginError, make_login
+from tuneops.gitops.login import Login, LoginError
 from tuneops.gitops.pulls import Pull, merged_by
 from tuneops.gitops.restoration import Opened, Restoration
 from tuneops.gitops.snapshot import File, Proposal, Snapshot, merged, touched
 from tuneops.policy import FILE as POLICY_FILE
-from tuneops.settings import Settings
+from tuneops.sources import ConfigSource
 
 TIMEOUT_SECONDS = 10
 MAX_FILES = 2_000
@@ -47,12 +47,13 @@ class _Tree(BaseModel):
 
 
 class GitHub:
-    """One repository, by its owner/name."""
+    """One source's repository, at the API's address, which may have a path of its own."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._login = make_login(settings)
-        self._repository = f"/repos/{settings.github_repository}"
+    def __init__(self, api_url: str, source: ConfigSource, login: Login) -> None:
+        self._api_url = api_url.rstrip("/")
+        self._source = source
+        self._login = login
+        self._repository = f"/repos/{source.repository}"
 
     def snapshot(self) -> Snapshot:
         """The config files and the policy's at the head of the tracked branch.
@@ -71,7 +72,7 @@ class GitHub:
 
         async def read(api: GitHubAPI) -> Proposal | None:
             pull = await api.getitem(f"{self._repository}/pulls/{number}")
-            branch, head = self._settings.github_branch, str(pull["head"]["sha"])
+            branch, head = self._source.branch, str(pull["head"]["sha"])
             if pull["state"] != "open" or pull["base"]["ref"] != branch:
                 return None
             compared = await api.getitem(f"{self._repository}/compare/{branch}...{head}?per_page=1")
@@ -98,7 +99,7 @@ class GitHub:
             sha = str(changed[0]["sha"]) if changed else commit
             found = await api.getitem(f"{self._repository}/commits/{sha}/pulls?per_page=100")
             pulls = TypeAdapter(list[Pull]).validate_python(found)
-            return merged_by(pulls, sha, self._settings.github_branch)
+            return merged_by(pulls, sha, self._source.branch)
 
         return _run(self._session(find))
 
@@ -131,7 +132,7 @@ class GitHub:
             ForbiddenError, UnchangedError: it can't be had.
             GitHubError: GitHub could not be asked.
         """
-        branch = self._settings.github_branch
+        branch = self._source.branch
         return _run(
             self._session(lambda api: restoration.propose(api, self._repository, branch, change))
         )
@@ -197,22 +198,37 @@ class GitHub:
         _run(self._session(put))
 
     async def _snapshot(self, api: GitHubAPI) -> Snapshot:
-        branch = await api.getitem(f"{self._repository}/branches/{self._settings.github_branch}")
+        branch = await self._branch(api)
         commit = str(branch["commit"]["sha"])
         message = str(branch["commit"]["commit"]["message"])
         return Snapshot(commit, await self._files(api, commit), message)
+
+    async def _branch(self, api: GitHubAPI) -> Any:
+        source = self._source
+        try:
+            return await api.getitem(f"{self._repository}/branches/{source.branch}")
+        except gidgethub.BadRequest as error:
+            if error.status_code != HTTPStatus.NOT_FOUND:
+                raise
+            raise GitHubError(
+                f"GitHub shows no branch {source.branch} of {source.repository}: mend the source's "
+                "repository or branch, or let the App or token see it"
+            ) from error
 
     async def _files(self, api: GitHubAPI, commit: str) -> tuple[File, ...]:
         answer = await api.getitem(f"{self._repository}/git/trees/{commit}?recursive=1")
         tree = _Tree.model_validate(answer)
         if tree.truncated:
             raise GitHubError("the repository's tree is too large for one answer")
-        folder = self._settings.config_folder.strip("/") + "/"
-        wanted = (entry for entry in tree.tree if _is_config(entry, folder) or _is_policy(entry))
+        wanted = (e for e in tree.tree if e.type == "blob" and self._is_wanted(e.path))
         files = [_file(entry) for entry in wanted]
         if len(files) > MAX_FILES:
-            raise GitHubError(f"{folder} has {len(files)} files, at most {MAX_FILES} are read")
+            many = f"{len(files)} files, at most {MAX_FILES} are read"
+            raise GitHubError(f"{self._source.configs} in {self._source.repository} means {many}")
         return tuple(sorted(files, key=lambda file: file.path))
+
+    def _is_wanted(self, path: str) -> bool:
+        return path == POLICY_FILE or self._source.covers(path)
 
     async def _content(self, api: GitHubAPI, sha: str) -> bytes:
         blob = await api.getitem(f"{self._repository}/git/blobs/{sha}")
@@ -244,7 +260,7 @@ class GitHub:
     @asynccontextmanager
     async def _api(self) -> AsyncIterator[GitHubAPI]:
         async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
-            yield GitHubAPI(client, "tuneops", base_url=self._settings.github_api_url.rstrip("/"))
+            yield GitHubAPI(client, "tuneops", base_url=self._api_url)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -262,20 +278,8 @@ def _deployment(commit: str, environment: str) -> dict[str, object]:
     }
 
 
-def _is_config(entry: _TreeEntry, folder: str) -> bool:
-    return (
-        entry.type == "blob"
-        and entry.path.startswith(folder)
-        and entry.path.endswith((".yaml", ".yml"))
-    )
-
-
-def _is_policy(entry: _TreeEntry) -> bool:
-    return entry.type == "blob" and entry.path == POLICY_FILE
-
-
 def _file(entry: _TreeEntry) -> File:
-    limit = policy_file.MAX_BYTES if _is_policy(entry) else config_file.MAX_BYTES
+    limit = policy_file.MAX_BYTES if entry.path == POLICY_FILE else config_file.MAX_BYTES
     problem = ""
     if entry.mode == "120000":
         problem = "is a symbolic link; put the file itself here"

@@ -11,6 +11,7 @@ from gidgethub.abc import GitHubAPI
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr
 
 from tuneops.settings import Settings
+from tuneops.sources import ConfigSource
 
 RENEW_BEFORE = timedelta(minutes=5)
 
@@ -38,11 +39,24 @@ class Login(Protocol):
         """
 
 
-def make_login(settings: Settings) -> Login:
-    """The way that the settings choose."""
+class InstallationToken(BaseModel):
+    """What an App gets at one owner's for an hour."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    token: SecretStr
+    expires_at: AwareDatetime
+
+
+Tokens = dict[str, InstallationToken]
+"""The token that is in use at each owner's, for all of the owner's repositories."""
+
+
+def make_login(settings: Settings, source: ConfigSource, tokens: Tokens) -> Login:
+    """The way that the settings choose, to the source's repository."""
     if settings.github_token:
         return TokenLogin(settings.github_token)
-    return AppLogin(settings)
+    return AppLogin(settings, source, tokens)
 
 
 class TokenLogin:
@@ -63,37 +77,37 @@ class TokenLogin:
         )
 
 
-class _Token(BaseModel):
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-    token: SecretStr
-    expires_at: AwareDatetime
-
-
 class AppLogin:
-    """A GitHub App. A token of its installation is kept until shortly before it ends."""
+    """A GitHub App, installed on one repository.
 
-    def __init__(self, settings: Settings) -> None:
+    A token of the installation is kept in `tokens`, by the repository's owner, until it ends soon.
+    The installation is looked up by the repository: one where it is missing is nobody else's
+    trouble.
+    """
+
+    def __init__(self, settings: Settings, source: ConfigSource, tokens: Tokens) -> None:
         self._app_id = settings.github_app_id
         self._key = settings.github_app_private_key
         self._installation_id = settings.github_installation_id
-        self._repository = settings.github_repository
-        self._kept: _Token | None = None
+        self._repository = source.repository
+        self._owner = source.owner
+        self._said_in = "TUNEOPS_SOURCES" if settings.sources else "TUNEOPS_GITHUB_REPOSITORY"
+        self._tokens = tokens
 
     async def token(self, api: GitHubAPI) -> str:
         """See `Login`."""
-        kept = self._kept
+        kept = self._tokens.get(self._owner)
         if kept is None or kept.expires_at - RENEW_BEFORE <= datetime.now(UTC):
-            kept = self._kept = await self._new_token(api)
+            kept = self._tokens[self._owner] = await self._new_token(api)
         return kept.token.get_secret_value()
 
     def refused(self, token: str) -> None:
         """See `Login`; a token that another thread got meanwhile stays."""
-        kept = self._kept
+        kept = self._tokens.get(self._owner)
         if kept and kept.token.get_secret_value() == token:
-            self._kept = None
+            self._tokens.pop(self._owner, None)
 
-    async def _new_token(self, api: GitHubAPI) -> _Token:
+    async def _new_token(self, api: GitHubAPI) -> InstallationToken:
         from gidgethub.apps import get_installation_access_token
 
         key = _rsa_key(self._key)
@@ -104,15 +118,14 @@ class AppLogin:
             answer = await get_installation_access_token(
                 api, installation_id=str(number), app_id=self._app_id, private_key=key
             )
-        return _Token.model_validate(answer)
+        return InstallationToken.model_validate(answer)
 
     async def _find_installation(self, api: GitHubAPI, key: str) -> int:
         from gidgethub.apps import get_jwt
 
         signed = get_jwt(app_id=self._app_id, private_key=key)
         with self._explained(
-            f"is not installed on {self._repository}: install it there,"
-            " or mend TUNEOPS_GITHUB_REPOSITORY"
+            f"is not installed on {self._repository}: install it there, or mend {self._said_in}"
         ):
             found = await api.getitem(f"/repos/{self._repository}/installation", jwt=signed)
         return int(found["id"])

@@ -37,8 +37,9 @@ class PullRequestChannel:
 
     id = "github-pull-requests"
 
-    def __init__(self, github: GitHub, store: Store) -> None:
+    def __init__(self, github: GitHub, repository: str, store: Store) -> None:
         self._github = github
+        self._repository = repository
         self._store = store
 
     def send(self, message: Message) -> None:
@@ -61,7 +62,7 @@ class PullRequestChannel:
             raise ChannelError(f"what it was told can't be read: {type(error).__name__}") from error
 
     def _tell(self, number: int, message: Message) -> None:
-        path = documents.pull_request(number)
+        path = documents.pull_request(self._repository, number)
         project = message.key.partition(":")[0]
         with self._store.lease(path, PullRequest()) as lease:
             stored = self._store.read(path, PullRequest)

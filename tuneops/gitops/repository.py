@@ -7,7 +7,8 @@ from datetime import datetime
 from tuneops.config import ProjectConfig, UploadedData
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.document import Document
-from tuneops.gitops.snapshot import Snapshot
+from tuneops.gitops.snapshot import File, Snapshot
+from tuneops.names import project_key
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy
 from tuneops.policy_file import parse_policy
@@ -31,8 +32,13 @@ class FileState(Document):
 
 
 class Repository(Document):
-    """What is remembered of the repository: its files at the commit read last, messages owed."""
+    """What is remembered of a source: its files at the commit read last, messages owed.
 
+    `origin` is what was read, by `ConfigSource.origin`; the projects are those of `environment`.
+    """
+
+    environment: str = ""
+    origin: str = ""
     commit: str = ""
     files: dict[str, FileState] = {}
     outbox: tuple[Message, ...] = ()
@@ -93,14 +99,14 @@ def read_commit(
         elif file.path not in contents and before:
             files[file.path] = before
         else:
-            state, config = _read(file.path, file.sha, contents[file.path], before)
-            if config and (owner := owners.get(config.name)) in present and owner != file.path:
+            state, config = _read(file, contents[file.path], before, repository.environment)
+            if config and (owner := owners.get(state.project)) in present and owner != file.path:
                 taken = f"{file.path}:1: name: {config.name!r} is taken by {owner}"
                 state, config = _broken(before, file.sha, [taken]), None
             files[file.path] = state
             if config:
-                owners[config.name] = file.path
-                desired.append(_desired(config.name, snapshot.commit, file.path, config))
+                owners[state.project] = file.path
+                desired.append(_desired(state.project, snapshot.commit, file.path, config))
     now = repository.replace(commit=snapshot.commit, files=files)
     gone = repository.projects - now.projects
     desired += [_desired(name, snapshot.commit, owners[name], None) for name in sorted(gone)]
@@ -108,16 +114,17 @@ def read_commit(
 
 
 def _read(
-    path: str, sha: str, content: bytes, before: FileState | None
+    file: File, content: bytes, before: FileState | None, environment: str
 ) -> tuple[FileState, ProjectConfig | None]:
     try:
-        if path == POLICY_FILE:
-            return FileState(sha=sha, policy=parse_policy(content, path)), None
-        config = parse_config(content, path)
+        if file.path == POLICY_FILE:
+            return FileState(sha=file.sha, policy=parse_policy(content, file.path)), None
+        config = parse_config(content, file.path)
     except InvalidConfigError as error:
-        return _broken(before, sha, [str(problem) for problem in error.errors]), None
-    path = config.data.path if isinstance(config.data, UploadedData) else ""
-    return FileState(sha=sha, project=config.name, data_path=path), config
+        return _broken(before, file.sha, [str(problem) for problem in error.errors]), None
+    project = project_key(environment, config.name)
+    data_path = config.data.path if isinstance(config.data, UploadedData) else ""
+    return FileState(sha=file.sha, project=project, data_path=data_path), config
 
 
 def _broken(before: FileState | None, sha: str, errors: list[str]) -> FileState:
@@ -132,7 +139,8 @@ def _complaints(before: Repository, now: Repository, at: datetime) -> Iterator[M
     """One message for each file that has become wrong, or wrong in another way."""
     for path, state in now.files.items():
         known = before.files.get(path)
-        subject = "policy" if path == POLICY_FILE else state.project or "config"
+        kind = "policy" if path == POLICY_FILE else "config"
+        subject = state.project or project_key(now.environment, kind)
         if state.errors and (known is None or known.errors != state.errors):
             more = f" (and {len(state.errors) - 1} more)" if len(state.errors) > 1 else ""
             yield Message(

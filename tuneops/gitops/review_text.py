@@ -38,9 +38,17 @@ class Finding:
         return self.removal or (SAID[self.outcome.kind] if self.outcome else "")
 
 
-def comment(commit: str, errors: Sequence[str], findings: Sequence[Finding]) -> str:
-    """The comment as Markdown; it begins with `MARK`."""
-    lines = [MARK, f"### TuneOps plan for {commit[:12]}", ""]
+def mark(environment: str) -> str:
+    """What the comment for an environment begins with; nobody sees it."""
+    return f"<!-- tuneops-plan {environment} -->" if environment else MARK
+
+
+def comment(
+    commit: str, errors: Sequence[str], findings: Sequence[Finding], environment: str = ""
+) -> str:
+    """The comment as Markdown; it begins with its `mark`."""
+    where = f" in {environment}" if environment else ""
+    lines = [mark(environment), f"### TuneOps plan for {commit[:12]}{where}", ""]
     if errors:
         lines += ["These files are not valid:", "", *(f"- {code(error)}" for error in errors), ""]
     if findings:
