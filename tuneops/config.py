@@ -51,7 +51,15 @@ Texts = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(max_length=20)
 ]
 Event = Literal[
-    "queued", "submitted", "trained", "live", "failed", "torn_down", "held", "newer_base_model"
+    "queued",
+    "submitted",
+    "trained",
+    "live",
+    "failed",
+    "torn_down",
+    "held",
+    "drifted",
+    "newer_base_model",
 ]
 
 
@@ -480,6 +488,13 @@ class ProjectConfig(Section):
         Literal["delete", "retain"],
         Field(description="What becomes of the endpoint when this file is removed from git"),
     ] = "delete"
+    drift: Annotated[
+        Literal["heal", "report"],
+        Field(
+            description="When what is live was changed by hand or by another tool: it is brought "
+            "back, or people are told and nothing is changed"
+        ),
+    ] = "heal"
     deletion_protection: Annotated[
         bool, Field(description="Set it to false first, then remove this file")
     ] = False

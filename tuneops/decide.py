@@ -38,7 +38,9 @@ from tuneops.actions import (
     UpdateEndpoint,
     Wait,
 )
+from tuneops.config import ProjectConfig
 from tuneops.evaluation import missing, verdict
+from tuneops.healing import on_drift
 from tuneops.observed import (
     CANCELED,
     DELETING,
@@ -88,8 +90,19 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
         successor = _supersede(desired, release, observed)
         if successor is not None:
             return successor
-    action = _BY_PHASE[release.phase](release, observed, now)
+    action = _drifted(desired.config, release, observed, now) or _BY_PHASE[release.phase](
+        release, observed, now
+    )
     return thaw(freeze, now) if freeze and outdated and isinstance(action, Idle) else action
+
+
+def _drifted(
+    config: ProjectConfig, release: Release, observed: Observed, now: datetime
+) -> Action | None:
+    """What git says now of drift counts, not what it said when the release was made."""
+    if release.phase != Phase.LIVE or observed.live_release != release.number:
+        return None
+    return on_drift(config.drift, release, observed, now)
 
 
 def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool:
@@ -347,20 +360,10 @@ def _shift(release: Release, observed: Observed, now: datetime) -> Action:
 def _live(release: Release, observed: Observed, now: datetime) -> Action:
     if observed.live_release != release.number:
         return PromoteRelease()
-    if not _is_served(release, observed.endpoint):
-        return Advance(Phase.DEPLOYING, f"deployment {release.deployment_name} has gone")
     live_since = release.entered(Phase.LIVE) or now
     keep = timedelta(minutes=release.config.rollout.keep_previous_minutes)
     remaining = (live_since + keep - now).total_seconds()
     return _tear_down(release, observed, remaining) or _report_newer_base(release, observed)
-
-
-def _is_served(release: Release, endpoint: Endpoint | None) -> bool:
-    return (
-        endpoint is not None
-        and endpoint.state != DELETING
-        and endpoint.deployment(release.deployment_name) is not None
-    )
 
 
 def _report_newer_base(release: Release, observed: Observed) -> Action:

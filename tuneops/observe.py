@@ -29,6 +29,9 @@ def observe(
         cluster=_cluster(workspace, release, retiring=retiring),
         job=jobs.observe(workspace, release.active_job) if release.active_job else None,
         model_registered=phase == Phase.REGISTERING and models.is_registered(workspace, release),
+        model_archived=phase == Phase.LIVE
+        and not retiring
+        and models.is_archived(workspace, release),
         endpoint=endpoints.observe(workspace, release.endpoint, release.project)
         if retiring or phase in _WITH_ENDPOINT
         else None,

@@ -54,7 +54,9 @@ class Job:
 class Deployment:
     """A deployment behind an endpoint; `release` is the number in its tag, empty if not ours.
 
-    `transient`: it failed for a reason that may be gone the next time.
+    `transient`: it failed for a reason that may be gone the next time. `settings` are texts by
+    their paths in the config, `model` is NAME:VERSION, `lost_tags` are those that everything of
+    ours has and this has not, `other_owner` is the other project whose tag it carries.
     """
 
     name: str
@@ -64,6 +66,11 @@ class Deployment:
     transient: bool = False
     instance_type: str = ""
     instance_count: int = 1
+    model: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    lost_tags: tuple[str, ...] = ()
+    other_owner: str = ""
 
     @property
     def settled(self) -> bool:
@@ -86,7 +93,9 @@ class Endpoint:
     public_network_access: str = "enabled"
     identities: frozenset[str] = frozenset()
     tags: Mapping[str, str] = field(default_factory=dict)
+    lost_tags: tuple[str, ...] = ()
     traffic: Mapping[str, int] = field(default_factory=dict)
+    mirror_traffic: Mapping[str, int] = field(default_factory=dict)
     deployments: tuple[Deployment, ...] = ()
 
     def deployment(self, name: str) -> Deployment | None:
@@ -120,6 +129,7 @@ class Observed:
     cluster: Cluster | None = None
     job: Job | None = None
     model_registered: bool = False
+    model_archived: bool = False
     endpoint: Endpoint | None = None
     stale_endpoints: tuple[Endpoint, ...] = ()
     live_release: int | None = None

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from tuneops import names
 from tuneops.config import ProjectConfig
+from tuneops.difference import Drift
 from tuneops.document import Document
 from tuneops.parameters import Parameter, Value
 from tuneops.pins import Pins, pins, resolved
@@ -39,7 +40,14 @@ class Phase(StrEnum):
         return self in (Phase.LIVE, Phase.FAILED)
 
 
-ABOUT_RELEASES = {"notifications", "suspend", "in_flight", "on_removal", "deletion_protection"}
+ABOUT_RELEASES = {
+    "notifications",
+    "suspend",
+    "in_flight",
+    "on_removal",
+    "drift",
+    "deletion_protection",
+}
 """What a config says of all releases, not of what one is made of."""
 
 
@@ -256,7 +264,8 @@ class Release(Document):
     """One release of a project, numbered from 1.
 
     `repairs` counts what was done again in this phase after Azure had failed at it. `forbidden`:
-    it has failed because the policy does not allow it.
+    it has failed because the policy does not allow it. `drift` is how what is live differs from
+    it, `heals` when that was begun to be brought back lately.
     """
 
     project: str
@@ -279,6 +288,8 @@ class Release(Document):
     forbidden: bool = False
     reported_base_model: str = ""
     outbox: tuple[Message, ...] = ()
+    drift: Drift | None = None
+    heals: tuple[datetime, ...] = ()
     trouble: Trouble | None = None
     waiting: Waiting | None = None
 
@@ -344,8 +355,14 @@ class Release(Document):
         return self.history[-1].reason if self.history else ""
 
     def entered(self, phase: Phase) -> datetime | None:
-        """When the release came to `phase` last, if it did."""
-        return next((e.at for e in reversed(self.history) if e.phase == phase), None)
+        """When the release came to `phase` last, if it did; it may tell of more while in it."""
+        came = None
+        for entry in reversed(self.history):
+            if entry.phase == phase:
+                came = entry.at
+            elif came:
+                break
+        return came
 
     def advance(
         self, phase: Phase, at: datetime, reason: str, links: dict[str, str] | None = None
@@ -359,6 +376,8 @@ class Release(Document):
         changes |= {"repairs": 0, "trouble": None, "waiting": None}
         if phase == Phase.DEPLOYING:
             changes["smoke"] = Smoke()
+        elif phase.ended and phase != Phase.LIVE:
+            changes["drift"] = None
         return self.replace(**changes)
 
     def link(self, **links: str) -> "Release":

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from tuneops import documents
+from tuneops import documents, healing
 from tuneops.config import ProjectConfig, UploadedData
+from tuneops.difference import Drift
 from tuneops.gitops.repository import Repository
 from tuneops.release import (
     Desired,
@@ -43,6 +44,7 @@ class ReleaseStatus(BaseModel):
     metrics: Metrics | None
     smoke: Smoke
     history: tuple[Entry, ...]
+    drift: Drift | None = None
     trouble: Trouble | None
     waiting: Waiting | None
     messages: dict[str, datetime | None]
@@ -123,7 +125,9 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
 def _why(release: Release) -> str:
     if release.trouble:
         return release.trouble.message
-    return release.waiting.reason if release.waiting else release.reason
+    if release.waiting:
+        return release.waiting.reason
+    return f"drifted: {healing.text(release.drift)}" if release.drift else release.reason
 
 
 def _summary(release: Release) -> ReleaseStatus:
@@ -143,6 +147,7 @@ def _summary(release: Release) -> ReleaseStatus:
         metrics=release.metrics,
         smoke=release.smoke,
         history=release.history,
+        drift=release.drift,
         trouble=release.trouble,
         waiting=release.waiting,
         messages={

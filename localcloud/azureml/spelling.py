@@ -6,6 +6,7 @@ NAMESPACE = "Microsoft.MachineLearningServices"
 _WORDS = {
     word.lower(): word
     for word in (
+        "Microsoft.Insights",
         "subscriptions",
         "resourceGroups",
         "providers",
