@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from tests.config_text import config_of
-from tuneops import actions, names
+from tuneops import actions, healing, names
 from tuneops.actions import Action
 from tuneops.decide import decide
+from tuneops.difference import Answer, Part
+from tuneops.drift import differences, is_known
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.policy import Freeze, Verdict
 from tuneops.release import (
@@ -36,6 +38,7 @@ CONFIGS = (
     "endpoint: {auth_mode: aad_token}\n",
     "compute: {cluster: {size: Standard_NC24ads_A100_v4}}\n",
     "rollout: {keep_previous_minutes: 1}\n",
+    "drift: report\n",
 )
 FREEZE = Freeze.model_validate(
     {"from": "2026-01-01T00:00Z", "until": "2027-01-01T00:00Z", "reason": "a year off"}
@@ -56,6 +59,7 @@ class Azure:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     cluster: Cluster | None = None
     passed: set[tuple[str, str]] = field(default_factory=set)
+    archived: bool = False
 
 
 class Simulator:
@@ -103,6 +107,40 @@ class Simulator:
         extra = None if choice > 0.9 else self.random.choice(CONFIGS)
         self.desired = self._desired(extra, data=extra is not None)
 
+    def meddlers(self) -> None:
+        """Now and then somebody changes in Azure what is live."""
+        release = self.release
+        if release is None or release.phase != Phase.LIVE or self.random.random() > 0.03:
+            return
+        endpoint = self.azure.endpoints.get(release.endpoint)
+        choice = self.random.randrange(8)
+        if choice == 0:
+            self.azure.archived = True
+        elif endpoint is None or endpoint.state != "Succeeded":
+            return
+        elif choice == 1:
+            self.azure.endpoints[endpoint.name] = replace(endpoint, state="Deleting")
+        else:
+            self.azure.endpoints[endpoint.name] = self._meddled(endpoint, choice)
+
+    def _meddled(self, endpoint: Endpoint, choice: int) -> Endpoint:
+        lost = ("tuneops.project",)
+        first, *rest = endpoint.deployments or (Deployment("by-hand", "Succeeded", ""),)
+        match choice:
+            case 2:
+                return replace(endpoint, traffic={})
+            case 3:
+                return replace(endpoint, ours=False, lost_tags=lost)
+            case 4:
+                return replace(endpoint, auth_mode="aml_token")
+            case 5:
+                changed = replace(first, settings={"instance_count": "50"})
+                return replace(endpoint, deployments=(changed, *rest))
+            case 6:
+                changed = replace(first, release="", lost_tags=lost)
+                return replace(endpoint, deployments=(changed, *rest))
+        return replace(endpoint, traffic={}, deployments=tuple(rest))
+
     def time_passes(self) -> None:
         """Operations end, well or not."""
         self.now += timedelta(seconds=self.random.choice((1, 5, 30)))
@@ -146,6 +184,7 @@ class Simulator:
         return Observed(
             job=self.azure.jobs.get(release.active_job) if release.active_job else None,
             model_registered=planned and release.plan.digest in self.azure.models,
+            model_archived=self.azure.archived and release.phase == Phase.LIVE,
             endpoint=self.azure.endpoints.get(release.endpoint),
             stale_endpoints=tuple(e for e in stale if e and e.name != release.endpoint),
             live_release=self.project.live,
@@ -158,6 +197,7 @@ class Simulator:
         """One pass: look, decide, act; the record of what was done may be lost."""
         action = decide(self.desired, self.release, self.observe(), self.now)
         self._check_policy(action)
+        self._check_drift(action)
         if isinstance(action, actions.Idle | actions.Wait):
             return action
         if isinstance(action, actions.StartRelease):
@@ -209,6 +249,13 @@ class Simulator:
             case actions.RegisterData():
                 assert release.data is not None
                 return release.replace(data=release.data.replace(assets={"train": "a"}))
+            case actions.NoteDrift():
+                return healing.note(release, action, (), self.now)
+            case actions.EndDrift():
+                return healing.over(release, self.now)
+            case actions.Heal(part):
+                self._heal(part, release)
+                return healing.begun(release, part, self.now)
             case actions.ReportBaseModel(id):
                 return release.replace(reported_base_model=id)
             case actions.PlanTraining():
@@ -266,7 +313,7 @@ class Simulator:
                 endpoint = azure.endpoints[release.endpoint]
                 wanted = release.config.endpoint.auth_mode
                 azure.endpoints[endpoint.name] = replace(
-                    endpoint, state="Updating", auth_mode=wanted
+                    endpoint, state="Updating", auth_mode=wanted, ours=True, lost_tags=()
                 )
             case actions.SubmitDataJob():
                 azure.jobs.setdefault(release.data_job_name, Job("NotStarted", number))
@@ -310,6 +357,26 @@ class Simulator:
             case _:
                 raise ViolationError(f"unknown action {action}")
 
+    def _heal(self, part: Part, release: Release) -> None:
+        match part:
+            case Part.MODEL:
+                self.azure.archived = False
+            case Part.TRAFFIC:
+                self._change_azure(actions.ShiftTraffic(), release)
+            case Part.ENDPOINT:
+                self._change_azure(actions.UpdateEndpoint(), release)
+            case Part.DEPLOYMENT:
+                endpoint = self.azure.endpoints[release.endpoint]
+                mended = tuple(
+                    Deployment(d.name, "Creating", str(release.number))
+                    if d.name == release.deployment_name
+                    else d
+                    for d in endpoint.deployments
+                )
+                self.azure.endpoints[endpoint.name] = replace(endpoint, deployments=mended)
+            case _:
+                raise ViolationError(f"{part} can't be brought back in place")
+
     def _delete_deployment(self, endpoint_name: str, name: str) -> None:
         endpoint = self.azure.endpoints[endpoint_name]
         if endpoint.takes_traffic(name):
@@ -344,6 +411,18 @@ class Simulator:
         if self.verdict.freeze and (ends or isinstance(action, actions.StartRelease)):
             raise ViolationError(f"{action} while it is frozen")
 
+    def _check_drift(self, action: Action) -> None:
+        """Drift that is to be reported changes nothing, and no other is healed without end."""
+        release = self.release
+        if release is None or release.phase != Phase.LIVE or self.desired.config is None:
+            return
+        heals = isinstance(action, actions.Heal | actions.Advance)
+        if heals and self.desired.config.drift == "report":
+            raise ViolationError(f"{action} where drift is to be reported")
+        lately = [at for at in release.heals if self.now - at < healing.WINDOW]
+        if len(lately) > healing.MAX_HEALS:
+            raise ViolationError(f"{len(lately)} heals in an hour")
+
     def settle(self, limit: int = 400) -> None:
         """Nobody changes anything and nothing fails any more: an end must come, and be clean."""
         self.calm = True
@@ -359,7 +438,7 @@ class Simulator:
     def _check_end(self) -> None:
         release = self.release
         if self.desired.config is None:
-            if self.azure.endpoints:
+            if release and any(is_known(release, e) for e in self.azure.endpoints.values()):
                 raise ViolationError(f"left over: {list(self.azure.endpoints)}")
             return
         if release is None:
@@ -368,9 +447,14 @@ class Simulator:
             raise ViolationError("what is desired has no release")
         if release.forbidden:
             raise ViolationError("what the policy allows again has no release")
-        if release.phase == Phase.LIVE:
-            (endpoint,) = self.azure.endpoints.values()
-            if [d.name for d in endpoint.deployments] != [release.deployment_name]:
+        if release.phase == Phase.LIVE and release.drift:
+            if release.drift.answer == Answer.HEALING:
+                raise ViolationError(f"not healed: {release.drift}")
+        elif release.phase == Phase.LIVE:
+            if found := differences(release, self.observe()):
+                raise ViolationError(f"not noticed: {found}")
+            (endpoint,) = (e for e in self.azure.endpoints.values() if is_known(release, e))
+            if [d.name for d in endpoint.deployments if d.release] != [release.deployment_name]:
                 raise ViolationError(f"left over: {endpoint.deployments}")
         elif release.phase not in (Phase.FAILED, Phase.RETIRED):
             raise ViolationError(f"ended in {release.phase}")

@@ -66,6 +66,9 @@ def test_the_pure_modules_do_no_io() -> None:
     pure = (
         "actions",
         "decide",
+        "difference",
+        "drift",
+        "healing",
         "evaluation",
         "names",
         "observed",

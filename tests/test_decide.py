@@ -363,7 +363,7 @@ TRANSITIONS = [
     pytest.param(
         at(Phase.LIVE), sees(endpoint=endpoint(NAME, traffic=NAME)), actions.Idle, id="all-is-well"
     ),
-    pytest.param(at(Phase.LIVE), sees(), Phase.DEPLOYING, id="somebody-deleted-the-endpoint"),
+    pytest.param(at(Phase.LIVE), sees(), actions.NoteDrift, id="somebody-deleted-the-endpoint"),
     pytest.param(
         at(Phase.LIVE),
         sees(endpoint=endpoint(NAME, traffic=NAME), newest_base_model="m2"),
@@ -551,6 +551,7 @@ def test_random_histories_keep_every_promise() -> None:
             simulator = Simulator(seed)
             for _ in range(150):
                 simulator.people()
+                simulator.meddlers()
                 simulator.time_passes()
                 simulator.step()
             simulator.settle()

@@ -39,6 +39,7 @@ from tuneops.actions import (
     Wait,
 )
 from tuneops.config import ProjectConfig
+from tuneops.drift import is_known
 from tuneops.evaluation import missing, verdict
 from tuneops.healing import on_drift
 from tuneops.observed import (
@@ -134,7 +135,8 @@ def _retire(desired: Desired, release: Release | None, observed: Observed) -> Ac
         )
     if _job_to_cancel(release, observed):
         return CancelJob()
-    endpoints = [e for e in (observed.endpoint, *observed.stale_endpoints) if e and e.ours]
+    seen = (observed.endpoint, *observed.stale_endpoints)
+    endpoints = [e for e in seen if e and is_known(release, e)]
     if endpoints and last.on_removal == "delete":
         return _delete_endpoint(endpoints[0])
     cluster = observed.cluster
@@ -273,7 +275,7 @@ def _deploy(release: Release, observed: Observed, now: datetime) -> Action:
     endpoint = observed.endpoint
     if endpoint is None:
         return CreateEndpoint()
-    if not endpoint.ours:
+    if not is_known(release, endpoint):
         return Fail(f"endpoint {endpoint.name} exists and was not created by this project")
     if endpoint.state != SUCCEEDED:
         return _await_endpoint(release, endpoint)
@@ -305,12 +307,15 @@ def _make_room(endpoint: Endpoint) -> Action | None:
 
 
 def _differs(endpoint: Endpoint, release: Release) -> bool:
-    """Whether the endpoint has other settings than the config."""
+    """Whether the endpoint has other settings than the config, or has lost tags of ours."""
     wanted = release.config.endpoint
     settings = (endpoint.auth_mode, endpoint.public_network_access)
     tags = {name.lower(): value for name, value in endpoint.tags.items()}
-    return settings != (wanted.auth_mode, wanted.public_network_access) or any(
-        tags.get(name.lower()) != value for name, value in wanted.tags.items()
+    same = settings == (wanted.auth_mode, wanted.public_network_access)
+    return (
+        bool(endpoint.lost_tags)
+        or not same
+        or any(tags.get(name.lower()) != value for name, value in wanted.tags.items())
     )
 
 
@@ -383,7 +388,8 @@ def _tear_down(release: Release, observed: Observed, remaining: float) -> Action
     endpoint = observed.endpoint
     superfluous = endpoint.superfluous if endpoint else ()
     doomed = [d for d in superfluous if not _is_live(release, d)]
-    stale = [e for e in observed.stale_endpoints if e.ours] if release.phase == Phase.LIVE else []
+    left = observed.stale_endpoints if release.phase == Phase.LIVE else ()
+    stale = [endpoint for endpoint in left if is_known(release, endpoint)]
     if not doomed and not stale:
         return None
     if remaining > 0:

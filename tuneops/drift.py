@@ -28,8 +28,8 @@ def is_known(release: Release, endpoint: Endpoint) -> bool:
     """Whether an endpoint with the release's name for it is the project's."""
     if endpoint.ours or names.TAG_PROJECT in endpoint.tags:
         return endpoint.ours
-    behind = endpoint.deployments
-    return any(found.name == release.deployment_name or found.release for found in behind)
+    live = release.deployment_name if release.training else ""
+    return any(found.release or found.name == live for found in endpoint.deployments)
 
 
 def _serving(release: Release, endpoint: Endpoint | None) -> Iterator[Difference]:
@@ -103,12 +103,19 @@ def _deployment(release: Release, deployment: Deployment) -> Iterator[Difference
 
 
 def _settings(found: Mapping[str, str], wanted: DeploymentConfig) -> Iterator[Difference]:
-    """Azure may leave a setting out, and spells the names of sizes in any case."""
+    """What Azure leaves out is taken as it should be."""
     for path, should in _flat(wanted.model_dump(exclude={"tags", _VARIABLES})).items():
         value = found.get(path, should)
-        if value.lower() != should.lower():
+        if not _alike(path, value, should):
             what = f"deployment.{path}"
             yield Difference(part=Part.DEPLOYMENT, what=what, found=value, wanted=should)
+
+
+def _alike(path: str, found: str, wanted: str) -> bool:
+    """Sizes are spelled in any case; the SDK gives times in whole seconds (azure-ai-ml 1.35)."""
+    if path.endswith("_ms") and found.isdecimal():
+        return int(found) // 1000 == int(wanted) // 1000
+    return found.lower() == wanted.lower()
 
 
 def _variables(found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Difference]:

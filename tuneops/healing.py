@@ -99,9 +99,7 @@ def _recent(release: Release, now: datetime) -> tuple[datetime, ...]:
 def is_news(release: Release, action: NoteDrift) -> bool:
     """Whether people have not been told of this yet."""
     noted = release.drift
-    if noted is None or not noted.has(action.differences):
-        return True
-    return action.answer == Answer.STOPPED != noted.answer
+    return noted is None or noted.answer != action.answer or not noted.has(action.differences)
 
 
 def note(release: Release, action: NoteDrift, changes: tuple[str, ...], now: datetime) -> Release:

@@ -150,16 +150,11 @@ def _events(
     subscription = resource.partition("/resourceGroups/")[0]
     address = f"{workspace.resource_manager}{subscription}/{_LOG}"
     query = {"api-version": _API_VERSION, "$filter": wanted, "$select": _FIELDS}
-    with httpx2.stream(
-        "GET", address, params=query, headers=authorization, timeout=TIMEOUT_SECONDS
-    ) as answer:
-        answer.raise_for_status()
-        body = b""
-        for piece in answer.iter_bytes():
-            body += piece
-            if len(body) > MAX_BYTES:
-                raise ValueError(f"the answer has more than {MAX_BYTES} bytes")
-    return _Page.model_validate_json(body).value
+    answer = httpx2.get(address, params=query, headers=authorization, timeout=TIMEOUT_SECONDS)
+    answer.raise_for_status()
+    if len(answer.content) > MAX_BYTES:
+        raise ValueError(f"the answer has more than {MAX_BYTES} bytes")
+    return _Page.model_validate_json(answer.content).value
 
 
 def _own_names(authorization: dict[str, str]) -> frozenset[str]:

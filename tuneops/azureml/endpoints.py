@@ -191,7 +191,10 @@ def _described(release: Release, tags: dict[str, str]) -> "ManagedOnlineDeployme
 
 
 def _settings(found: Any) -> dict[str, str]:
-    """A deployment's settings by their paths in the config; what Azure does not say is left out."""
+    """A deployment's settings by their paths in the config; what Azure does not say is left out.
+
+    So is `max_queue_wait_ms`: Azure has deprecated it and need not keep it.
+    """
     said = {
         "instance_type": found.instance_type,
         "instance_count": found.instance_count,
@@ -204,6 +207,7 @@ def _settings(found: Any) -> dict[str, str]:
             for name, value in (found.environment_variables or {}).items()
         },
     }
+    del said["request_settings.max_queue_wait_ms"]
     return {path: plain(value) for path, value in said.items() if value is not None}
 
 
