@@ -110,7 +110,7 @@ class Simulator:
     def meddlers(self) -> None:
         """Now and then somebody changes in Azure what is live."""
         release = self.release
-        if release is None or release.phase != Phase.LIVE or self.random.random() > 0.03:
+        if release is None or not release.phase.settled or self.random.random() > 0.03:
             return
         endpoint = self.azure.endpoints.get(release.endpoint)
         choice = self.random.randrange(8)
@@ -188,6 +188,7 @@ class Simulator:
             endpoint=self.azure.endpoints.get(release.endpoint),
             stale_endpoints=tuple(e for e in stale if e and e.name != release.endpoint),
             live_release=self.project.live,
+            live_deployment=self.project.live_deployment,
             cluster=self.azure.cluster,
             newest_base_model=self.newest_base if release.phase == Phase.LIVE else "",
             verdict=self.verdict,
@@ -228,7 +229,8 @@ class Simulator:
         if before and before.number != release.number and before.phase == Phase.LIVE:
             self.releases[before.number] = before.advance(Phase.SUPERSEDED, self.now, "")
         if self.calm or self.random.random() > 0.05:
-            self.project = self.project.replace(live=release.number)
+            serving = f"{release.endpoint}/{release.deployment_name}"
+            self.project = self.project.replace(live=release.number, live_deployment=serving)
 
     def _act(self, action: Action, release: Release) -> Release:
         match action:
@@ -381,6 +383,8 @@ class Simulator:
         endpoint = self.azure.endpoints[endpoint_name]
         if endpoint.takes_traffic(name):
             raise ViolationError(f"{name} has traffic and would be deleted")
+        if f"{endpoint_name}/{name}" == self.project.live_deployment:
+            raise ViolationError(f"{name} is live and would be deleted")
         deployments = tuple(
             replace(d, state="Deleting") if d.name == name else d for d in endpoint.deployments
         )

@@ -385,6 +385,12 @@ TRANSITIONS = [
     pytest.param(
         at(Phase.FAILED), sees(endpoint=endpoint(OLD, traffic=OLD)), actions.Idle, id="failed"
     ),
+    pytest.param(
+        at(Phase.FAILED),
+        sees(endpoint=endpoint(OLD), live_deployment=f"{READY.endpoint}/{OLD}"),
+        actions.Idle,
+        id="somebody-took-the-traffic-of-what-is-live",
+    ),
 ]
 
 

@@ -283,7 +283,7 @@ def _deploy(release: Release, observed: Observed, now: datetime) -> Action:
         return UpdateEndpoint()
     deployment = endpoint.deployment(release.deployment_name)
     if deployment is None:
-        return _make_room(endpoint) or CreateDeployment()
+        return _make_room(observed) or CreateDeployment()
     return _await_deployment(release, deployment)
 
 
@@ -298,12 +298,15 @@ def _await_endpoint(release: Release, endpoint: Endpoint) -> Action:
     )
 
 
-def _make_room(endpoint: Endpoint) -> Action | None:
-    """Before a deployment is added, those without traffic go: they take quota for nothing."""
-    for deployment in endpoint.superfluous:
+def _make_room(observed: Observed) -> Action | None:
+    """Before a deployment is added, those without traffic go: they take quota for nothing.
+
+    What is live stays, whoever took its traffic away: the new one may fail.
+    """
+    for deployment in observed.dispensable:
         if deployment.settled:
             return DeleteDeployment(deployment.name)
-    return Wait(_GOING, patience=SLOW) if endpoint.superfluous else None
+    return Wait(_GOING, patience=SLOW) if observed.dispensable else None
 
 
 def _differs(endpoint: Endpoint, release: Release) -> bool:
@@ -385,9 +388,7 @@ def _failed(release: Release, observed: Observed, now: datetime) -> Action:
 
 def _tear_down(release: Release, observed: Observed, remaining: float) -> Action | None:
     """In `remaining` seconds, delete deployments without traffic and endpoints of old names."""
-    endpoint = observed.endpoint
-    superfluous = endpoint.superfluous if endpoint else ()
-    doomed = [d for d in superfluous if not _is_live(release, d)]
+    doomed = [d for d in observed.dispensable if not _is_live(release, d)]
     left = observed.stale_endpoints if release.phase == Phase.LIVE else ()
     stale = [endpoint for endpoint in left if is_known(release, endpoint)]
     if not doomed and not stale:

@@ -39,6 +39,7 @@ def observe(
         if retiring or phase == Phase.LIVE
         else (),
         live_release=project.live,
+        live_deployment=project.live_deployment,
         newest_base_model=_newest_base(workspace, release)
         if not retiring and phase.settled
         else "",

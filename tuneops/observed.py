@@ -122,6 +122,8 @@ class Observed:
     """What was seen of a project; what its phase does not need was not looked at.
 
     `stale_endpoints` are endpoints made for the project under names it no longer has.
+    `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or is to serve when somebody has taken
+    its traffic away.
     `newest_base_model` is the id of the newest version in the registry, empty when the config
     names one itself.
     """
@@ -133,5 +135,15 @@ class Observed:
     endpoint: Endpoint | None = None
     stale_endpoints: tuple[Endpoint, ...] = ()
     live_release: int | None = None
+    live_deployment: str = ""
     newest_base_model: str = ""
     verdict: Verdict = field(default_factory=Verdict)
+
+    @property
+    def dispensable(self) -> tuple[Deployment, ...]:
+        """Deployments of ours behind the endpoint without traffic, but for what is live."""
+        endpoint = self.endpoint
+        if endpoint is None:
+            return ()
+        live = self.live_deployment
+        return tuple(d for d in endpoint.superfluous if f"{endpoint.name}/{d.name}" != live)

@@ -176,7 +176,8 @@ class _Pass:
         if old and old.value.phase == Phase.LIVE:
             reason = f"release {release.number} is live"
             self._write(old, old.value.advance(Phase.SUPERSEDED, self.clock(), reason))
-        self._save_project(self.project.value.replace(live=release.number))
+        serving = f"{release.endpoint}/{release.deployment_name}"
+        self._save_project(self.project.value.replace(live=release.number, live_deployment=serving))
 
     def _note_trouble(self, error: Exception) -> float:
         """Remember why the step could not be done; gives the pause before it is tried again."""
