@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.config_text import config_of
 from tests.test_decide import DESIRED, NAME, NOW, OLD, READY, at, endpoint, sees
 from tuneops import actions, healing
-from tuneops.decide import decide
+from tuneops.decide import decide, look_after
 from tuneops.difference import Answer, Part
 from tuneops.drift import differences, is_known
 from tuneops.observed import Deployment, Endpoint, Observed
@@ -350,6 +350,24 @@ def test_a_stranger_and_what_the_policy_forbids_are_only_reported() -> None:
     forbidden = replace(SHIFTED, verdict=Verdict(("nodes: too many",)))
     assert isinstance(loop.look(forbidden), actions.Idle)
     assert loop.answer == Answer.REPORTED
+
+
+def test_what_is_live_is_looked_after_when_the_newest_release_has_failed() -> None:
+    def next_of(observed: Observed, desired: Desired = DESIRED) -> actions.Action:
+        return look_after(desired, noted, observed, NOW)
+
+    noted = LIVE
+    action = next_of(SHIFTED)
+    assert action == actions.NoteDrift(differences(LIVE, SHIFTED), Answer.HEALING)
+    assert isinstance(action, actions.NoteDrift)
+    noted = healing.note(LIVE, action, (), NOW)
+    assert next_of(SHIFTED) == actions.Heal(Part.TRAFFIC)
+    assert next_of(WHOLE) == actions.EndDrift()
+    noted = LIVE
+    assert next_of(sees()) == actions.NoteDrift(differences(LIVE, sees()), Answer.REPORTED)
+    suspended = DESIRED.replace(config=config_of("bot", "suspend: true\n"))
+    for desired in (suspended, DESIRED.replace(config=None)):
+        assert next_of(SHIFTED, desired) == actions.Idle("live")
 
 
 SEEN = st.sampled_from(

@@ -97,6 +97,17 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
     return thaw(freeze, now) if freeze and outdated and isinstance(action, Idle) else action
 
 
+def look_after(desired: Desired, live: Release, observed: Observed, now: datetime) -> Action:
+    """The next action for the live release when the newest one has failed: it is kept as it is.
+
+    `observed` is what was seen of the live one. `now` is an aware time.
+    """
+    config = desired.config
+    if config is None or config.suspend:
+        return Idle("live")
+    return on_drift(config.drift, live, observed, now, newest=False) or Idle("live")
+
+
 def _drifted(
     config: ProjectConfig, release: Release, observed: Observed, now: datetime
 ) -> Action | None:

@@ -17,14 +17,18 @@ WINDOW = timedelta(hours=1)
 SETTLES = timedelta(minutes=1)
 """What still differs so long after it was brought back has not held."""
 SLOW = timedelta(minutes=30)
+_GONE = frozenset({Part.ENDPOINT_GONE, Part.DEPLOYMENT_GONE})
 
 Mode = Literal["heal", "report"]
 
 
-def on_drift(mode: Mode, release: Release, observed: Observed, now: datetime) -> Action | None:
+def on_drift(
+    mode: Mode, release: Release, observed: Observed, now: datetime, *, newest: bool = True
+) -> Action | None:
     """What drift of the live release asks for; None when there is nothing to do about it.
 
-    What the policy does not allow is not brought back, only reported.
+    What the policy does not allow is not brought back, only reported; nor is what has gone when the
+    live release is not the `newest`, as it takes a release of its own to deploy it again.
     """
     pending = _under_way(release, observed.endpoint)
     if pending:
@@ -33,9 +37,9 @@ def on_drift(mode: Mode, release: Release, observed: Observed, now: datetime) ->
     if not found:
         return EndDrift() if noted else None
     mode = "report" if observed.verdict.violations else mode
-    due = _first(found)
+    due = _first(found, frozenset() if newest else _GONE)
     again = due is not None and _has_not_held(due, release, now)
-    answer = _answer(mode, found, release, now, again=again)
+    answer = _answer(mode if due else "report", found, release, now, again=again)
     same = noted is not None and noted.answer == answer and noted.has(found) and not again
     if not same or (answer == Answer.REPORTED and noted and set(found) != set(noted.differences)):
         return NoteDrift(found, answer)
@@ -54,10 +58,10 @@ def _under_way(release: Release, endpoint: Endpoint | None) -> Wait | None:
     return None
 
 
-def _first(found: tuple[Difference, ...]) -> Difference | None:
+def _first(found: tuple[Difference, ...], but: frozenset[Part]) -> Difference | None:
     """What is brought back next."""
     order = list(Part)
-    due = [difference for difference in found if difference.part != Part.FOREIGN]
+    due = [difference for difference in found if difference.part not in {Part.FOREIGN, *but}]
     return min(due, key=lambda difference: order.index(difference.part), default=None)
 
 
@@ -66,7 +70,7 @@ def _has_not_held(due: Difference, release: Release, now: datetime) -> bool:
     noted = release.drift
     if noted is None or noted.answer != Answer.HEALING:
         return False
-    if due.part in (Part.ENDPOINT_GONE, Part.DEPLOYMENT_GONE):
+    if due.part in _GONE:
         came = release.entered(Phase.LIVE)
         return came is not None and came > noted.noted_at
     begun = noted.begun.get(due.part)
@@ -76,7 +80,7 @@ def _has_not_held(due: Difference, release: Release, now: datetime) -> bool:
 def _answer(
     mode: Mode, found: tuple[Difference, ...], release: Release, now: datetime, *, again: bool
 ) -> Answer:
-    if mode == "report" or _first(found) is None:
+    if mode == "report":
         return Answer.REPORTED
     noted = release.drift
     if noted and noted.has(found) and not again and noted.answer != Answer.REPORTED:
@@ -85,7 +89,7 @@ def _answer(
 
 
 def _heal(due: Difference, release: Release) -> Action:
-    if due.part in (Part.ENDPOINT_GONE, Part.DEPLOYMENT_GONE):
+    if due.part in _GONE:
         return Advance(Phase.DEPLOYING, str(due))
     if release.drift and due.part in release.drift.begun:
         return Wait(f"{due}: it is being brought back", patience=SLOW)

@@ -122,8 +122,8 @@ class Observed:
     """What was seen of a project; what its phase does not need was not looked at.
 
     `stale_endpoints` are endpoints made for the project under names it no longer has.
-    `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or is to serve when somebody has taken
-    its traffic away.
+    `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or should when somebody has taken its
+    traffic away.
     `newest_base_model` is the id of the newest version in the registry, empty when the config
     names one itself.
     """

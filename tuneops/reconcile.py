@@ -20,7 +20,7 @@ from tuneops.actions import Effect, Fail, Idle, PromoteRelease, StartRelease, Wa
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.data.errors import DataChangedError, DataError, DataUnavailableError
 from tuneops.data.prepare import find_source
-from tuneops.decide import decide
+from tuneops.decide import decide, look_after
 from tuneops.document import Document
 from tuneops.notify import messages, outbox
 from tuneops.observe import observe
@@ -91,9 +91,31 @@ class _Pass:
 
     def run(self) -> None:
         """Step until there is nothing to do now, then arrange the next look."""
+        pauses = [self._steps_told()]
+        if self._turn_to_live():
+            pauses.append(self._steps_told())
+        self._arrange(min((pause for pause in pauses if pause is not None), default=None))
+
+    def _steps_told(self) -> float | None:
+        """Take steps and tell of them; gives the seconds to wait for more to do."""
         pause = self._steps()
         self._deliver()
-        self._arrange(pause)
+        retry_at = outbox.next_retry(self.release.value.outbox) if self.release else None
+        if retry_at is None:
+            return pause
+        until_retry = max(0.0, (retry_at - self.clock()).total_seconds())
+        return until_retry if pause is None else min(pause, until_retry)
+
+    def _turn_to_live(self) -> bool:
+        """When the newest release has failed, go on with the one that is live, if there is one."""
+        project = self.project.value
+        if self.release is None or self.release.value.phase != Phase.FAILED:
+            return False
+        live = self._load_release(project.live) if project.live != project.current else None
+        if live is None or live.value.phase != Phase.LIVE:
+            return False
+        self.release = live
+        return True
 
     def _steps(self) -> float | None:
         """Take steps; gives the seconds to wait for the next, None if nothing is to come.
@@ -129,6 +151,8 @@ class _Pass:
         workspace = self.services.workspace
         observed = observe(workspace, self.desired, self.project.value, release)
         observed = replace(observed, verdict=self._verdict(release))
+        if release and release.number != self.project.value.current:
+            return look_after(self.desired, release, observed, self.clock())
         return decide(self.desired, release, observed, self.clock())
 
     def _verdict(self, release: Release | None) -> Verdict:
@@ -221,10 +245,6 @@ class _Pass:
         """Ask for the next look, unless a message for it is on its way already."""
         now = self.clock()
         project = self.project.value
-        retry_at = outbox.next_retry(self.release.value.outbox) if self.release else None
-        if retry_at:
-            until_retry = max(0.0, (retry_at - now).total_seconds())
-            pause = until_retry if pause is None else min(pause, until_retry)
         wake = project.wake if project.wake and project.wake.id != self.request.wake else None
         if wake and wake.at + LOST_AFTER < now:
             wake = None

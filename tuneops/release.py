@@ -419,9 +419,9 @@ class Wake(Document):
 class Project(Document):
     """What is remembered of a project besides its releases.
 
-    `current` is the newest release, `live` the one that has the traffic, `live_deployment` is
-    what that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it; `endpoints` are the names
-    of all endpoints made for it that may still exist; `pins` what its releases have resolved.
+    `current` is the newest release, `live` the one that has the traffic, `live_deployment` what
+    that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it; `endpoints` are the
+    names of all endpoints made for it that may still exist; `pins` what its releases have resolved.
     `trouble` is what keeps it from being looked at at all.
     """
 
