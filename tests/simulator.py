@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from tests.config_text import config_of
-from tuneops import actions, names
+from tuneops import actions, healing, names
 from tuneops.actions import Action
 from tuneops.decide import decide
+from tuneops.difference import Answer, Part
+from tuneops.drift import differences, is_known
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.orders import Pin
 from tuneops.pinning import agrees, pinned, rejection
@@ -40,6 +42,7 @@ CONFIGS = (
     "rollout: {keep_previous_minutes: 1}\n",
     "evaluation: {max_regression_percent: {eval_loss: 5}}\n"
     "training: {parameters: {num_train_epochs: 3}}\n",
+    "drift: report\n",
 )
 FREEZE = Freeze.model_validate(
     {"from": "2026-01-01T00:00Z", "until": "2027-01-01T00:00Z", "reason": "a year off"}
@@ -60,6 +63,7 @@ class Azure:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     cluster: Cluster | None = None
     passed: set[tuple[str, str]] = field(default_factory=set)
+    archived: bool = False
 
 
 class Simulator:
@@ -146,6 +150,40 @@ class Simulator:
             if there and agrees(self.git, self.desired):
                 self.project = self.project.replace(pin=None)
 
+    def meddlers(self) -> None:
+        """Now and then somebody changes in Azure what is live."""
+        release = self.release
+        if release is None or not release.phase.settled or self.random.random() > 0.03:
+            return
+        endpoint = self.azure.endpoints.get(release.endpoint)
+        choice = self.random.randrange(8)
+        if choice == 0:
+            self.azure.archived = True
+        elif endpoint is None or endpoint.state != "Succeeded":
+            return
+        elif choice == 1:
+            self.azure.endpoints[endpoint.name] = replace(endpoint, state="Deleting")
+        else:
+            self.azure.endpoints[endpoint.name] = self._meddled(endpoint, choice)
+
+    def _meddled(self, endpoint: Endpoint, choice: int) -> Endpoint:
+        lost = ("tuneops.project",)
+        first, *rest = endpoint.deployments or (Deployment("by-hand", "Succeeded", ""),)
+        match choice:
+            case 2:
+                return replace(endpoint, traffic={})
+            case 3:
+                return replace(endpoint, ours=False, lost_tags=lost)
+            case 4:
+                return replace(endpoint, auth_mode="aml_token")
+            case 5:
+                changed = replace(first, settings={"instance_count": "50"})
+                return replace(endpoint, deployments=(changed, *rest))
+            case 6:
+                changed = replace(first, release="", lost_tags=lost)
+                return replace(endpoint, deployments=(changed, *rest))
+        return replace(endpoint, traffic={}, deployments=tuple(rest))
+
     def time_passes(self) -> None:
         """Operations end, well or not."""
         self.now += timedelta(seconds=self.random.choice((1, 5, 30)))
@@ -194,10 +232,12 @@ class Simulator:
         return Observed(
             job=self.azure.jobs.get(release.active_job) if release.active_job else None,
             model_registered=planned and release.plan.digest in self.azure.models,
+            model_archived=self.azure.archived and release.phase == Phase.LIVE,
             endpoint=self.azure.endpoints.get(release.endpoint),
             stale_endpoints=tuple(e for e in stale if e and e.name != release.endpoint),
             live_release=self.project.live,
             live=self.live,
+            live_deployment=self.project.live_deployment,
             cluster=self.azure.cluster,
             newest_base_model=self.newest_base if release.phase == Phase.LIVE else "",
             verdict=self.verdict,
@@ -211,6 +251,7 @@ class Simulator:
         action = decide(self.desired, self.release, self.observe(), self.now)
         self._check_policy(action)
         self._check_orders(action)
+        self._check_drift(action)
         if isinstance(action, actions.Idle | actions.Wait):
             return action
         if isinstance(action, actions.StartRelease):
@@ -248,7 +289,8 @@ class Simulator:
                 self.project = self.project.reject(before, before.rejected)
             self.releases[before.number] = before
         if self.calm or self.random.random() > 0.05:
-            self.project = self.project.replace(live=release.number)
+            serving = f"{release.endpoint}/{release.deployment_name}"
+            self.project = self.project.replace(live=release.number, live_deployment=serving)
 
     def _act(self, action: Action, release: Release) -> Release:
         match action:
@@ -269,6 +311,13 @@ class Simulator:
             case actions.RegisterData():
                 assert release.data is not None
                 return release.replace(data=release.data.replace(assets={"train": "a"}))
+            case actions.NoteDrift():
+                return healing.note(release, action, (), self.now)
+            case actions.EndDrift():
+                return healing.over(release, self.now)
+            case actions.Heal(part):
+                self._heal(part, release)
+                return healing.begun(release, part, self.now)
             case actions.ReportBaseModel(id):
                 return release.replace(reported_base_model=id)
             case actions.PlanTraining():
@@ -333,7 +382,7 @@ class Simulator:
                 endpoint = azure.endpoints[release.endpoint]
                 wanted = release.config.endpoint.auth_mode
                 azure.endpoints[endpoint.name] = replace(
-                    endpoint, state="Updating", auth_mode=wanted
+                    endpoint, state="Updating", auth_mode=wanted, ours=True, lost_tags=()
                 )
             case actions.SubmitDataJob():
                 azure.jobs.setdefault(release.data_job_name, Job("NotStarted", number))
@@ -378,10 +427,32 @@ class Simulator:
             case _:
                 raise ViolationError(f"unknown action {action}")
 
+    def _heal(self, part: Part, release: Release) -> None:
+        match part:
+            case Part.MODEL:
+                self.azure.archived = False
+            case Part.TRAFFIC:
+                self._change_azure(actions.ShiftTraffic(), release)
+            case Part.ENDPOINT:
+                self._change_azure(actions.UpdateEndpoint(), release)
+            case Part.DEPLOYMENT:
+                endpoint = self.azure.endpoints[release.endpoint]
+                mended = tuple(
+                    Deployment(d.name, "Creating", str(release.number))
+                    if d.name == release.deployment_name
+                    else d
+                    for d in endpoint.deployments
+                )
+                self.azure.endpoints[endpoint.name] = replace(endpoint, deployments=mended)
+            case _:
+                raise ViolationError(f"{part} can't be brought back in place")
+
     def _delete_deployment(self, endpoint_name: str, name: str) -> None:
         endpoint = self.azure.endpoints[endpoint_name]
         if endpoint.takes_traffic(name):
             raise ViolationError(f"{name} has traffic and would be deleted")
+        if f"{endpoint_name}/{name}" == self.project.live_deployment:
+            raise ViolationError(f"{name} is live and would be deleted")
         deployments = tuple(
             replace(d, state="Deleting") if d.name == name else d for d in endpoint.deployments
         )
@@ -444,6 +515,18 @@ class Simulator:
         if isinstance(action, actions.DeleteEndpoint) and action.name == self.release.endpoint:
             raise ViolationError("what is pinned is deleted")
 
+    def _check_drift(self, action: Action) -> None:
+        """Drift that is to be reported changes nothing, and no other is healed without end."""
+        release = self.release
+        if release is None or release.phase != Phase.LIVE or self.desired.config is None:
+            return
+        heals = isinstance(action, actions.Heal | actions.Advance)
+        if heals and self.desired.config.drift == "report":
+            raise ViolationError(f"{action} where drift is to be reported")
+        lately = [at for at in release.heals if self.now - at < healing.WINDOW]
+        if len(lately) > healing.MAX_HEALS:
+            raise ViolationError(f"{len(lately)} heals in an hour")
+
     def settle(self, limit: int = 400) -> None:
         """Nobody changes anything and nothing fails any more: an end must come, and be clean."""
         self.calm = True
@@ -459,7 +542,7 @@ class Simulator:
     def _check_end(self) -> None:
         release = self.release
         if self.desired.config is None:
-            if self.azure.endpoints:
+            if release and any(is_known(release, e) for e in self.azure.endpoints.values()):
                 raise ViolationError(f"left over: {list(self.azure.endpoints)}")
             return
         if release is None:
@@ -471,9 +554,14 @@ class Simulator:
             raise ViolationError("what is desired has no release")
         if release.forbidden:
             raise ViolationError("what the policy allows again has no release")
-        if release.phase == Phase.LIVE:
-            (endpoint,) = self.azure.endpoints.values()
-            if [d.name for d in endpoint.deployments] != [release.deployment_name]:
+        if release.phase == Phase.LIVE and release.drift:
+            if release.drift.answer == Answer.HEALING:
+                raise ViolationError(f"not healed: {release.drift}")
+        elif release.phase == Phase.LIVE:
+            if found := differences(release, self.observe()):
+                raise ViolationError(f"not noticed: {found}")
+            (endpoint,) = (e for e in self.azure.endpoints.values() if is_known(release, e))
+            if [d.name for d in endpoint.deployments if d.release] != [release.deployment_name]:
                 raise ViolationError(f"left over: {endpoint.deployments}")
         elif release.phase not in (Phase.FAILED, Phase.RETIRED):
             raise ViolationError(f"ended in {release.phase}")

@@ -66,7 +66,10 @@ def test_the_pure_modules_do_no_io() -> None:
     pure = (
         "actions",
         "decide",
+        "difference",
+        "drift",
         "globs",
+        "healing",
         "names",
         "observed",
         "orders",

@@ -389,7 +389,7 @@ TRANSITIONS = [
     pytest.param(
         at(Phase.LIVE), sees(endpoint=endpoint(NAME, traffic=NAME)), actions.Idle, id="all-is-well"
     ),
-    pytest.param(at(Phase.LIVE), sees(), Phase.DEPLOYING, id="somebody-deleted-the-endpoint"),
+    pytest.param(at(Phase.LIVE), sees(), actions.NoteDrift, id="somebody-deleted-the-endpoint"),
     pytest.param(
         at(Phase.LIVE),
         sees(endpoint=endpoint(NAME, traffic=NAME), newest_base_model="m2"),
@@ -410,6 +410,12 @@ TRANSITIONS = [
     ),
     pytest.param(
         at(Phase.FAILED), sees(endpoint=endpoint(OLD, traffic=OLD)), actions.Idle, id="failed"
+    ),
+    pytest.param(
+        at(Phase.FAILED),
+        sees(endpoint=endpoint(OLD), live_deployment=f"{READY.endpoint}/{OLD}"),
+        actions.Idle,
+        id="somebody-took-the-traffic-of-what-is-live",
     ),
 ]
 
@@ -578,6 +584,7 @@ def test_random_histories_keep_every_promise() -> None:
             for _ in range(150):
                 simulator.people()
                 simulator.orders()
+                simulator.meddlers()
                 simulator.time_passes()
                 simulator.step()
             simulator.settle()

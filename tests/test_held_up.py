@@ -8,12 +8,15 @@ import pytest
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Model
 
+from tests.cloud import Cloud
 from tests.faults import Faults
 from tests.planned import NOW, desired, release, until
 from tuneops import documents, planning
+from tuneops.azureml import activity, endpoints
+from tuneops.difference import Answer, Difference, Part
 from tuneops.queue import ProjectRequest
 from tuneops.reconcile import reconcile_project, utc_now
-from tuneops.release import Phase, Project, Release
+from tuneops.release import Phase, Project, Release, TrainingPlan
 from tuneops.services import Services
 from tuneops.status import ProjectStatus, read_status
 
@@ -199,3 +202,54 @@ def ended(reconcile: Callable[[], ProjectStatus]) -> str:
     until(failed)
     assert seen[-1].release is not None
     return seen[-1].release.reason
+
+
+def test_what_is_live_is_looked_at_after_a_newer_release_has_failed(working: Services) -> None:
+    extra = "endpoint: {name: kept}\n"
+    made = release(extra, "kept")
+    plan = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
+    serving = made.replace(training=plan).advance(Phase.LIVE, NOW, "all traffic goes to it")
+    failed = made.replace(number=2).advance(Phase.FAILED, NOW, "evaluation: no")
+    reconcile = begin(working, failed, extra)
+    working.store.write(documents.release("kept", 1), serving, etag=None)
+    project = working.store.read(documents.project("kept"), Project)
+    assert project is not None
+    both = project.value.replace(live=1)
+    working.store.write(documents.project("kept"), both, project.etag)
+
+    for _ in range(2):
+        seen = reconcile()
+        assert seen.phase == Phase.FAILED
+        assert seen.live is not None
+        assert seen.live.drift is not None
+        assert [str(each) for each in seen.live.drift.differences] == ["endpoint kept is gone"]
+        assert seen.live.drift.answer == Answer.REPORTED
+        assert len(seen.live.messages) == 1
+        assert seen.live.phase == Phase.LIVE
+
+
+def test_who_changed_something_is_told_as_far_as_the_log_tells(
+    azure: Cloud, working: Services, faults: Faults
+) -> None:
+    made = release("endpoint: {name: watched}\n", "watched")
+    plan = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
+    made = made.replace(training=plan).advance(Phase.LIVE, utc_now() - timedelta(hours=1), "")
+    differs = [Difference(part=part, what="", found="") for part in (Part.ENDPOINT, Part.TRAFFIC)]
+
+    def changes() -> tuple[str, ...]:
+        return activity.last_changes(working.workspace, made, differs, utc_now())
+
+    endpoints.begin_create(working.workspace, made)
+    assert changes() == ()
+    azure.ml_as("ada@contoso.example").online_endpoints.begin_delete("watched")
+    endpoints.begin_delete(working.workspace, "watched")
+    (said,) = changes()
+    assert said.startswith("endpoint deleted by ada@contoso.example at ")
+
+    log = "GET /subscriptions/**/eventtypes/management/values"
+    faults.ask("call", "fail", log, status=403, code="AuthorizationFailed")
+    faults.ask("call", "drop", log)
+    assert changes() == ()
+    assert changes() == ()
+    assert faults.struck == 2
+    assert changes() == (said,)

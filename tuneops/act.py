@@ -5,9 +5,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tuneops import actions, planning
+from tuneops import actions, healing, planning
 from tuneops.actuals import actuals
 from tuneops.azureml import (
+    activity,
     compute,
     data_assets,
     data_jobs,
@@ -22,6 +23,7 @@ from tuneops.data import prepare
 from tuneops.data.errors import DataError, TooLargeError
 from tuneops.data.job import Task
 from tuneops.data.preparation import REPORT_HTML
+from tuneops.difference import Part
 from tuneops.foretelling import foretell
 from tuneops.notify.messages import metrics_text, tell
 from tuneops.release import DataJob, Phase, PreparedData, Release
@@ -241,6 +243,28 @@ def _report_base_model(
     return tell(release, "newer_base_model", text, now, action.id.rpartition("/")[2])
 
 
+def _note_drift(action: actions.NoteDrift, release: Release, s: Services, now: datetime) -> Release:
+    news = healing.is_news(release, action)
+    changes = activity.last_changes(s.workspace, release, action.differences, now) if news else ()
+    return healing.note(release, action, changes, now)
+
+
+def _heal(action: actions.Heal, release: Release, s: Services, now: datetime) -> Release:
+    if action.part == Part.TRAFFIC:
+        endpoints.begin_shift(s.workspace, release.endpoint, release.deployment_name)
+    elif action.part == Part.ENDPOINT:
+        endpoints.begin_update(s.workspace, release)
+    elif action.part == Part.DEPLOYMENT:
+        endpoints.begin_redeploy(s.workspace, release)
+    elif action.part == Part.MODEL:
+        models.restore(s.workspace, release)
+    return healing.begun(release, action.part, now)
+
+
+def _end_drift(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    return healing.over(release, now)
+
+
 def _prepared_url(s: Services, path: str) -> str:
     """Where a prepared file is; a signature in the connection string is no part of it."""
     return str(s.blobs.get_blob_client(s.settings.prepared_container, path).url).partition("?")[0]
@@ -280,4 +304,7 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.DeleteDeployment: _delete_deployment,
     actions.DeleteEndpoint: _delete_endpoint,
     actions.ReportBaseModel: _report_base_model,
+    actions.NoteDrift: _note_drift,
+    actions.Heal: _heal,
+    actions.EndDrift: _end_drift,
 }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tuneops.difference import Answer, Difference, Part
 from tuneops.evaluation.checks import Check
 from tuneops.release import Phase
 
@@ -172,6 +173,26 @@ class ReportBaseModel:
 
 
 @dataclass(frozen=True)
+class NoteDrift:
+    """Write down how what is live differs, and tell people if they do not know it yet."""
+
+    differences: tuple[Difference, ...]
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Heal:
+    """Begin bringing back a part of what has drifted."""
+
+    part: Part
+
+
+@dataclass(frozen=True)
+class EndDrift:
+    """Nothing differs any more."""
+
+
+@dataclass(frozen=True)
 class Advance:
     """Enter the next phase."""
 
@@ -215,6 +236,9 @@ Effect = (
     | DeleteDeployment
     | DeleteEndpoint
     | ReportBaseModel
+    | NoteDrift
+    | Heal
+    | EndDrift
     | Advance
     | Fail
 )

@@ -59,6 +59,7 @@ Event = Literal[
     "failed",
     "torn_down",
     "held",
+    "drifted",
     "newer_base_model",
     "pinned",
     "unpinned",
@@ -464,6 +465,13 @@ class ProjectConfig(Section):
         Literal["delete", "retain"],
         Field(description="What becomes of the endpoint when this file is removed from git"),
     ] = "delete"
+    drift: Annotated[
+        Literal["heal", "report"],
+        Field(
+            description="When what is live was changed by hand or by another tool: it is brought "
+            "back, or people are told and nothing is changed"
+        ),
+    ] = "heal"
     deletion_protection: Annotated[
         bool, Field(description="Set it to false first, then remove this file")
     ] = False

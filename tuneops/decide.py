@@ -41,8 +41,11 @@ from tuneops.actions import (
     UpdateEndpoint,
     Wait,
 )
+from tuneops.config import ProjectConfig
+from tuneops.drift import is_known
 from tuneops.evaluation.checks import failures
 from tuneops.evaluation.gate import missing, passed, verdict
+from tuneops.healing import on_drift
 from tuneops.observed import (
     CANCELED,
     DELETING,
@@ -99,8 +102,30 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
         successor = _supersede(desired, release, observed)
         if successor is not None:
             return successor
-    action = _BY_PHASE[release.phase](release, observed, now)
+    action = _drifted(desired.config, release, observed, now) or _BY_PHASE[release.phase](
+        release, observed, now
+    )
     return thaw(freeze, now) if freeze and outdated and isinstance(action, Idle) else action
+
+
+def look_after(desired: Desired, live: Release, observed: Observed, now: datetime) -> Action:
+    """The next action for the live release when the newest one has failed: it is kept as it is.
+
+    `observed` is what was seen of the live one. `now` is an aware time.
+    """
+    config = desired.config
+    if config is None or config.suspend:
+        return Idle("live")
+    return on_drift(config.drift, live, observed, now, newest=False) or Idle("live")
+
+
+def _drifted(
+    config: ProjectConfig, release: Release, observed: Observed, now: datetime
+) -> Action | None:
+    """What git says now of drift counts, not what it said when the release was made."""
+    if release.phase != Phase.LIVE or observed.live_release != release.number:
+        return None
+    return on_drift(config.drift, release, observed, now)
 
 
 def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool:
@@ -138,7 +163,8 @@ def _retire(desired: Desired, release: Release | None, observed: Observed) -> Ac
         )
     if _job_to_cancel(release, observed):
         return CancelJob()
-    endpoints = [e for e in (observed.endpoint, *observed.stale_endpoints) if e and e.ours]
+    seen = (observed.endpoint, *observed.stale_endpoints)
+    endpoints = [e for e in seen if e and is_known(release, e)]
     if endpoints and last.on_removal == "delete":
         return _delete_endpoint(endpoints[0])
     cluster = observed.cluster
@@ -283,7 +309,7 @@ def _deploy(release: Release, observed: Observed, now: datetime) -> Action:
     endpoint = observed.endpoint
     if endpoint is None:
         return CreateEndpoint()
-    if not endpoint.ours:
+    if not is_known(release, endpoint):
         return Fail(f"endpoint {endpoint.name} exists and was not created by this project")
     if endpoint.state != SUCCEEDED:
         return _await_endpoint(release, endpoint)
@@ -291,7 +317,7 @@ def _deploy(release: Release, observed: Observed, now: datetime) -> Action:
         return UpdateEndpoint()
     deployment = endpoint.deployment(release.deployment_name)
     if deployment is None:
-        return _make_room(endpoint) or CreateDeployment()
+        return _make_room(observed) or CreateDeployment()
     return _await_deployment(release, deployment)
 
 
@@ -306,21 +332,27 @@ def _await_endpoint(release: Release, endpoint: Endpoint) -> Action:
     )
 
 
-def _make_room(endpoint: Endpoint) -> Action | None:
-    """Before a deployment is added, those without traffic go: they take quota for nothing."""
-    for deployment in endpoint.superfluous:
+def _make_room(observed: Observed) -> Action | None:
+    """Before a deployment is added, those without traffic go: they take quota for nothing.
+
+    What is live stays, whoever took its traffic away: the new one may fail.
+    """
+    for deployment in observed.dispensable:
         if deployment.settled:
             return DeleteDeployment(deployment.name)
-    return Wait(_GOING, patience=SLOW) if endpoint.superfluous else None
+    return Wait(_GOING, patience=SLOW) if observed.dispensable else None
 
 
 def _differs(endpoint: Endpoint, release: Release) -> bool:
-    """Whether the endpoint has other settings than the config."""
+    """Whether the endpoint has other settings than the config, or has lost tags of ours."""
     wanted = release.config.endpoint
     settings = (endpoint.auth_mode, endpoint.public_network_access)
     tags = {name.lower(): value for name, value in endpoint.tags.items()}
-    return settings != (wanted.auth_mode, wanted.public_network_access) or any(
-        tags.get(name.lower()) != value for name, value in wanted.tags.items()
+    same = settings == (wanted.auth_mode, wanted.public_network_access)
+    return (
+        bool(endpoint.lost_tags)
+        or not same
+        or any(tags.get(name.lower()) != value for name, value in wanted.tags.items())
     )
 
 
@@ -370,20 +402,10 @@ def _shift(release: Release, observed: Observed, now: datetime) -> Action:
 def _live(release: Release, observed: Observed, now: datetime) -> Action:
     if observed.live_release != release.number:
         return PromoteRelease()
-    if not _is_served(release, observed.endpoint):
-        return Advance(Phase.DEPLOYING, f"deployment {release.deployment_name} has gone")
     live_since = release.entered(Phase.LIVE) or now
     keep = timedelta(minutes=release.config.rollout.keep_previous_minutes)
     remaining = (live_since + keep - now).total_seconds()
     return _tear_down(release, observed, remaining) or _report_newer_base(release, observed)
-
-
-def _is_served(release: Release, endpoint: Endpoint | None) -> bool:
-    return (
-        endpoint is not None
-        and endpoint.state != DELETING
-        and endpoint.deployment(release.deployment_name) is not None
-    )
 
 
 def _report_newer_base(release: Release, observed: Observed) -> Action:
@@ -400,10 +422,9 @@ def _failed(release: Release, observed: Observed, now: datetime) -> Action:
 
 def _tear_down(release: Release, observed: Observed, remaining: float) -> Action | None:
     """In `remaining` seconds, delete deployments without traffic and endpoints of old names."""
-    endpoint = observed.endpoint
-    superfluous = endpoint.superfluous if endpoint else ()
-    doomed = [d for d in superfluous if not _is_live(release, d)]
-    stale = [e for e in observed.stale_endpoints if e.ours] if release.phase == Phase.LIVE else []
+    doomed = [d for d in observed.dispensable if not _is_live(release, d)]
+    left = observed.stale_endpoints if release.phase == Phase.LIVE else ()
+    stale = [endpoint for endpoint in left if is_known(release, endpoint)]
     if not doomed and not stale:
         return None
     if remaining > 0:

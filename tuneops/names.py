@@ -91,6 +91,11 @@ def tags(project: str, release: int, commit: str) -> dict[str, str]:
     return {TAG_PROJECT: project, TAG_RELEASE: str(release), TAG_COMMIT: commit}
 
 
+def lost_tags(tags: Mapping[str, str] | None) -> tuple[str, ...]:
+    """The tags of everything we create that these lack."""
+    return tuple(n for n in (TAG_PROJECT, TAG_RELEASE, TAG_COMMIT) if n not in (tags or {}))
+
+
 def is_ours(tags: Mapping[str, str] | None, project: str) -> bool:
     """Whether something with these tags was created for `project` by TuneOps."""
     return bool(tags) and (tags or {}).get(TAG_PROJECT) == project

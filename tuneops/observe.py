@@ -29,6 +29,9 @@ def observe(
         cluster=_cluster(workspace, release, retiring=retiring),
         job=jobs.observe(workspace, release.active_job) if release.active_job else None,
         model_registered=_asks_for_model(release) and models.is_registered(workspace, release),
+        model_archived=phase == Phase.LIVE
+        and not retiring
+        and models.is_archived(workspace, release),
         endpoint=endpoints.observe(workspace, release.endpoint, release.project)
         if retiring or phase in _WITH_ENDPOINT
         else None,
@@ -36,6 +39,7 @@ def observe(
         if retiring or phase == Phase.LIVE
         else (),
         live_release=project.live,
+        live_deployment=project.live_deployment,
         newest_base_model=_newest_base(workspace, release)
         if not retiring and phase.settled
         else "",

@@ -55,7 +55,9 @@ class Job:
 class Deployment:
     """A deployment behind an endpoint; `release` is the number in its tag, empty if not ours.
 
-    `transient`: it failed for a reason that may be gone the next time.
+    `transient`: it failed for a reason that may be gone the next time. `settings` are texts by
+    their paths in the config, `model` is NAME:VERSION, `lost_tags` are those that everything of
+    ours has and this has not, `other_owner` is the other project whose tag it carries.
     """
 
     name: str
@@ -65,6 +67,11 @@ class Deployment:
     transient: bool = False
     instance_type: str = ""
     instance_count: int = 1
+    model: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    lost_tags: tuple[str, ...] = ()
+    other_owner: str = ""
 
     @property
     def settled(self) -> bool:
@@ -87,7 +94,9 @@ class Endpoint:
     public_network_access: str = "enabled"
     identities: frozenset[str] = frozenset()
     tags: Mapping[str, str] = field(default_factory=dict)
+    lost_tags: tuple[str, ...] = ()
     traffic: Mapping[str, int] = field(default_factory=dict)
+    mirror_traffic: Mapping[str, int] = field(default_factory=dict)
     deployments: tuple[Deployment, ...] = ()
 
     def deployment(self, name: str) -> Deployment | None:
@@ -114,6 +123,8 @@ class Observed:
     """What was seen of a project; what its phase does not need was not looked at.
 
     `stale_endpoints` are endpoints made for the project under names it no longer has.
+    `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or should when somebody has taken its
+    traffic away.
     `newest_base_model` is the id of the newest version in the registry, empty when the config
     names one itself. `live` is the release `live_release`, for its metrics. `rejected` says why
     what is desired may not come back by itself, if so; `retried`: people want this release, or what
@@ -123,11 +134,22 @@ class Observed:
     cluster: Cluster | None = None
     job: Job | None = None
     model_registered: bool = False
+    model_archived: bool = False
     endpoint: Endpoint | None = None
     stale_endpoints: tuple[Endpoint, ...] = ()
     live_release: int | None = None
     live: Release | None = None
+    live_deployment: str = ""
     newest_base_model: str = ""
     verdict: Verdict = field(default_factory=Verdict)
     rejected: str = ""
     retried: bool = False
+
+    @property
+    def dispensable(self) -> tuple[Deployment, ...]:
+        """Deployments of ours behind the endpoint without traffic, but for what is live."""
+        endpoint = self.endpoint
+        if endpoint is None:
+            return ()
+        live = self.live_deployment
+        return tuple(d for d in endpoint.superfluous if f"{endpoint.name}/{d.name}" != live)

@@ -20,7 +20,7 @@ from tuneops.actions import Effect, Fail, Idle, PromoteRelease, StartRelease, Wa
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.data.errors import DataChangedError, DataError, DataUnavailableError
 from tuneops.data.prepare import find_source
-from tuneops.decide import decide
+from tuneops.decide import decide, look_after
 from tuneops.document import Document
 from tuneops.names import environment_of
 from tuneops.notify import messages, outbox
@@ -102,9 +102,31 @@ class _Pass:
 
     def run(self) -> None:
         """Step until there is nothing to do now, then arrange the next look."""
+        pauses = [self._steps_told()]
+        if self._turn_to_live():
+            pauses.append(self._steps_told())
+        self._arrange(min((pause for pause in pauses if pause is not None), default=None))
+
+    def _steps_told(self) -> float | None:
+        """Take steps and tell of them; gives the seconds to wait for more to do."""
         pause = self._steps()
         self._deliver()
-        self._arrange(pause)
+        retry_at = outbox.next_retry(self.release.value.outbox) if self.release else None
+        if retry_at is None:
+            return pause
+        until_retry = max(0.0, (retry_at - self.clock()).total_seconds())
+        return until_retry if pause is None else min(pause, until_retry)
+
+    def _turn_to_live(self) -> bool:
+        """When the newest release has failed, go on with the one that is live, if there is one."""
+        project = self.project.value
+        if self.release is None or self.release.value.phase != Phase.FAILED:
+            return False
+        live = self._load_release(project.live) if project.live != project.current else None
+        if live is None or live.value.phase != Phase.LIVE:
+            return False
+        self.release = live
+        return True
 
     def _steps(self) -> float | None:
         """Take steps; gives the seconds to wait for the next, None if nothing is to come.
@@ -147,6 +169,8 @@ class _Pass:
             rejected="" if pin else self.held_back,
             retried=retried,
         )
+        if release and release.number != self.project.value.current:
+            return look_after(self.desired, release, observed, self.clock())
         return decide(self.desired, release, observed, self.clock())
 
     def _live(self, release: Release | None) -> Release | None:
@@ -286,7 +310,8 @@ class _Pass:
             old = self._write(old, superseded)
         if old and old.value.rejected:
             project = project.reject(old.value, old.value.rejected)
-        self._save_project(project.replace(live=release.number))
+        serving = f"{release.endpoint}/{release.deployment_name}"
+        self._save_project(project.replace(live=release.number, live_deployment=serving))
 
     def _note_trouble(self, error: Exception) -> float:
         """Remember why the step could not be done; gives the pause before it is tried again."""
@@ -330,10 +355,6 @@ class _Pass:
         """Ask for the next look, unless a message for it is on its way already."""
         now = self.clock()
         project = self.project.value
-        retry_at = outbox.next_retry(self.release.value.outbox) if self.release else None
-        if retry_at:
-            until_retry = max(0.0, (retry_at - now).total_seconds())
-            pause = until_retry if pause is None else min(pause, until_retry)
         wake = project.wake if project.wake and project.wake.id != self.request.wake else None
         if wake and wake.at + LOST_AFTER < now:
             wake = None

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from tuneops import names
 from tuneops.config import ProjectConfig
+from tuneops.difference import Drift
 from tuneops.document import Document
 from tuneops.estimates import Actuals, Forecast, JobTimes, Measured
 from tuneops.evaluation.checks import Check
@@ -45,7 +46,14 @@ class Phase(StrEnum):
 MAX_TRAININGS = 8
 """How many earlier trainings are remembered."""
 
-ABOUT_RELEASES = {"notifications", "suspend", "in_flight", "on_removal", "deletion_protection"}
+ABOUT_RELEASES = {
+    "notifications",
+    "suspend",
+    "in_flight",
+    "on_removal",
+    "drift",
+    "deletion_protection",
+}
 """What a config says of all releases, not of what one is made of."""
 MAX_REJECTED = 20
 
@@ -285,7 +293,8 @@ class Release(Document):
     Azure had failed at it. `forbidden`: it has failed because the policy does not allow it. `path`
     is that of the config file, and `answers_change`: the release is what a change of that file has
     led to. `trainings` are the project's earlier ones. `adopts` is the release whose model it has,
-    if a pin made it; `rejected` says why this one was rolled back, if it was.
+    if a pin made it; `rejected` says why this one was rolled back, if it was. `drift` is how what
+    is live differs from it, `heals` when that was begun to be brought back lately.
     """
 
     project: str
@@ -316,6 +325,8 @@ class Release(Document):
     forbidden: bool = False
     reported_base_model: str = ""
     outbox: tuple[Message, ...] = ()
+    drift: Drift | None = None
+    heals: tuple[datetime, ...] = ()
     trouble: Trouble | None = None
     waiting: Waiting | None = None
 
@@ -391,8 +402,14 @@ class Release(Document):
         return any(e.phase == Phase.TRAINING and "job" in e.links for e in self.history)
 
     def entered(self, phase: Phase) -> datetime | None:
-        """When the release came to `phase` last, if it did."""
-        return next((e.at for e in reversed(self.history) if e.phase == phase), None)
+        """When the release came to `phase` last, if it did; it may tell of more while in it."""
+        came = None
+        for entry in reversed(self.history):
+            if entry.phase == phase:
+                came = entry.at
+            elif came:
+                break
+        return came
 
     def advance(
         self, phase: Phase, at: datetime, reason: str, links: dict[str, str] | None = None
@@ -406,6 +423,8 @@ class Release(Document):
         changes |= {"repairs": 0, "trouble": None, "waiting": None}
         if phase == Phase.DEPLOYING:
             changes["smoke"] = Smoke()
+        elif phase.ended and phase != Phase.LIVE:
+            changes["drift"] = None
         return self.replace(**changes)
 
     def link(self, **links: str) -> "Release":
@@ -477,8 +496,9 @@ class Rejection(Document):
 class Project(Document):
     """What is remembered of a project besides its releases.
 
-    `current` is the newest release, `live` the one that has the traffic; `endpoints` are the names
-    of all endpoints made for it that may still exist; `pins` what its releases have resolved;
+    `current` is the newest release, `live` the one that has the traffic, `live_deployment` what
+    that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it; `endpoints` are the
+    names of all endpoints made for it that may still exist; `pins` what its releases have resolved;
     `trainings` the last ones that were measured, oldest first; `answered` the commit whose change
     of the config has come to its end. `trouble` is what keeps it from being looked at at all. `pin`
     is the order that is followed, `rejected` what was rolled back; `held_back` says why what git
@@ -488,6 +508,7 @@ class Project(Document):
     name: str
     current: int | None = None
     live: int | None = None
+    live_deployment: str = ""
     endpoints: tuple[str, ...] = ()
     pins: dict[str, str] = {}
     trainings: tuple[Measured, ...] = ()

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from tuneops import documents
+from tuneops import documents, healing
 from tuneops.config import ProjectConfig, UploadedData
+from tuneops.difference import Drift
 from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
@@ -51,6 +52,7 @@ class ReleaseStatus(BaseModel):
     actuals: Actuals | None = None
     smoke: Smoke
     history: tuple[Entry, ...]
+    drift: Drift | None = None
     trouble: Trouble | None
     waiting: Waiting | None
     messages: dict[str, datetime | None]
@@ -164,7 +166,8 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
 def _why(release: Release, held_back: str) -> str:
     if held_back and release.phase == Phase.LIVE and not release.trouble:
         return held_back
-    why = release.waiting.reason if release.waiting else release.reason
+    why = f"drifted: {healing.text(release.drift)}" if release.drift else release.reason
+    why = release.waiting.reason if release.waiting else why
     why = release.trouble.message if release.trouble else why
     return "; ".join(filter(None, (why, held_back)))
 
@@ -190,6 +193,7 @@ def _summary(release: Release) -> ReleaseStatus:
         actuals=release.actuals,
         smoke=release.smoke,
         history=release.history,
+        drift=release.drift,
         trouble=release.trouble,
         waiting=release.waiting,
         messages={

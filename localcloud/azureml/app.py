@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from localcloud.azureml.activity import Activity, ActivityLog
 from localcloud.azureml.arm import ArmError
 from localcloud.azureml.assets import Assets
 from localcloud.azureml.auth import Authenticator
@@ -73,6 +74,7 @@ class AzureMl:
         self._auth = Authenticator(connection)
         self._counts: Counter[str] = Counter()
         self._faults = Faults(store)
+        self._activity = Activity(site, store)
         self._operations = Operations(site, store)
         self._outbox = Outbox(site, store)
         self._runs = Runs(store)
@@ -167,7 +169,15 @@ class AzureMl:
             *self._monitor.routes(),
         ]
         mlflow = self._mlflow.routes()
-        top = [*self._workspace.routes(), *self._quota.routes(), *self._operations.routes()]
+        log = Middleware(
+            ActivityLog, site=self.site, activity=self._activity, claims=self._auth.identify
+        )
+        top = [
+            *self._workspace.routes(),
+            *self._quota.routes(),
+            *self._operations.routes(),
+            *self._activity.routes(),
+        ]
         discovery = Route("/{registry}/discovery", self._registry.discover)
         return [
             Mount("/registrymanagement/v1.0/registries", routes=[discovery], middleware=[caller]),
@@ -178,7 +188,7 @@ class AzureMl:
                 Mount(f"/mlflow/{version}{workspace}", routes=mlflow, middleware=[caller])
                 for version in ("v1.0", "v2.0")
             ),
-            Mount("", routes=[*top, Mount(workspace, routes=resources)], middleware=[arm]),
+            Mount("", routes=[*top, Mount(workspace, routes=resources)], middleware=[arm, log]),
         ]
 
     def _arm_caller(self, request: Request) -> str:

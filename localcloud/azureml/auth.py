@@ -34,6 +34,14 @@ class Authenticator:
         Raises:
             ArmError: 401 when the bearer token is absent, forged, expired or for someone else.
         """
+        return str(self.identify(request).get("oid", "unknown"))
+
+    def identify(self, request: Request) -> dict[str, Any]:
+        """The claims of the caller's token.
+
+        Raises:
+            ArmError: 401 when the bearer token is absent, forged, expired or for someone else.
+        """
         token = bearer(request)
         if not token:
             raise ArmError(401, "AuthenticationFailed", "Authentication failed: no bearer token.")
@@ -42,7 +50,7 @@ class Authenticator:
             raise ArmError(
                 401, "InvalidAuthenticationTokenTenant", "The token is of another tenant."
             )
-        return str(claims.get("oid", "unknown"))
+        return claims
 
     def claims(self, token: str, audiences: list[str]) -> dict[str, Any]:
         """The token's claims.

@@ -6,6 +6,7 @@ NAMESPACE, INSIGHTS = "Microsoft.MachineLearningServices", "Microsoft.Insights"
 _WORDS = {
     word.lower(): word
     for word in (
+        "Microsoft.Insights",
         "subscriptions",
         "resourceGroups",
         "providers",

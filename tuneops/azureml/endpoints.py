@@ -1,5 +1,7 @@
 """Managed online endpoints and their deployments: looked at, and begun to change."""
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -9,12 +11,13 @@ from tuneops.azureml import reasons
 from tuneops.azureml.errors import azure_errors
 from tuneops.azureml.identity import identity_of
 from tuneops.azureml.workspace import Workspace, plain
-from tuneops.config import Probe
+from tuneops.config import Probe, RequestSettings
 from tuneops.observed import FAILED, Deployment, Endpoint
 from tuneops.release import Release
+from tuneops.section import Section
 
 if TYPE_CHECKING:
-    from azure.ai.ml.entities import ProbeSettings
+    from azure.ai.ml.entities import ManagedOnlineDeployment, ProbeSettings
 
 
 def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
@@ -37,7 +40,9 @@ def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
             public_network_access=plain(endpoint.public_network_access or "enabled").lower(),
             identities=_user_assigned(endpoint.identity),
             tags=dict(endpoint.tags or {}),
-            traffic={key: share for key, share in (endpoint.traffic or {}).items() if share},
+            lost_tags=names.lost_tags(endpoint.tags),
+            traffic=_shares(endpoint.traffic),
+            mirror_traffic=_shares(endpoint.mirror_traffic),
             deployments=tuple(_deployment(workspace, item, name, project) for item in found),
         )
 
@@ -67,6 +72,8 @@ def begin_create(workspace: Workspace, release: Release) -> None:
 def begin_update(workspace: Workspace, release: Release) -> None:
     """Begin giving the release's endpoint the settings of its config; traffic stays as it is.
 
+    Tags of others stay, and those of ours that it has lost come back.
+
     Raises:
         RefusedError: the workspace does not accept them.
         UnavailableError: the workspace can't be asked now.
@@ -76,7 +83,7 @@ def begin_update(workspace: Workspace, release: Release) -> None:
         current = workspace.ml.online_endpoints.get(release.endpoint)
         current.auth_mode = spec.auth_mode
         current.public_network_access = spec.public_network_access
-        current.tags = {**(current.tags or {}), **spec.tags}
+        current.tags = {**release.tags, **(current.tags or {}), **spec.tags}
         workspace.ml.online_endpoints.begin_create_or_update(current)
 
 
@@ -87,29 +94,28 @@ def begin_deploy(workspace: Workspace, release: Release) -> None:
         RefusedError: the workspace does not accept it.
         UnavailableError: the workspace can't be asked now.
     """
-    from azure.ai.ml.entities import ManagedOnlineDeployment, OnlineRequestSettings
-
-    spec = release.config.deployment
-    requests = spec.request_settings
+    tags = {**release.config.deployment.tags, **release.tags}
     with azure_errors(f"creating deployment {release.deployment_name}"):
-        deployment = ManagedOnlineDeployment(
-            name=release.deployment_name,
-            endpoint_name=release.endpoint,
-            model=f"azureml:{release.model_name}:{release.model_version}",
-            instance_type=spec.instance_type,
-            instance_count=spec.instance_count,
-            liveness_probe=_probe(spec.liveness_probe),
-            readiness_probe=_probe(spec.readiness_probe),
-            request_settings=OnlineRequestSettings(**requests.model_dump()),
-            environment_variables=dict(spec.environment_variables),
-            egress_public_network_access=spec.egress_public_network_access,
-            tags={**spec.tags, **release.tags},
-        )
+        deployment = _described(release, tags)
+        workspace.ml.online_deployments.begin_create_or_update(deployment)
+
+
+def begin_redeploy(workspace: Workspace, release: Release) -> None:
+    """Begin giving the release's deployment its settings again; tags of others stay.
+
+    Raises:
+        RefusedError: the workspace does not accept them.
+        UnavailableError: the workspace can't be asked now.
+    """
+    with azure_errors(f"changing deployment {release.deployment_name}"):
+        current = workspace.ml.online_deployments.get(release.deployment_name, release.endpoint)
+        tags = {**release.tags, **(current.tags or {}), **release.config.deployment.tags}
+        deployment = _described(release, tags)
         workspace.ml.online_deployments.begin_create_or_update(deployment)
 
 
 def begin_shift(workspace: Workspace, endpoint: str, deployment: str) -> None:
-    """Begin giving all traffic of the endpoint to one deployment, in one update.
+    """Begin giving all traffic of the endpoint to one deployment, in one update; none is mirrored.
 
     Raises:
         RefusedError: the workspace does not accept it.
@@ -118,6 +124,7 @@ def begin_shift(workspace: Workspace, endpoint: str, deployment: str) -> None:
     with azure_errors(f"shifting traffic of {endpoint}"):
         current = workspace.ml.online_endpoints.get(endpoint)
         current.traffic = {deployment: 100}
+        current.mirror_traffic = {}
         workspace.ml.online_endpoints.begin_create_or_update(current)
 
 
@@ -156,7 +163,66 @@ def _deployment(workspace: Workspace, found: Any, endpoint: str, project: str) -
         release=(found.tags or {}).get(names.TAG_RELEASE, "") if ours else "",
         instance_type=str(found.instance_type or ""),
         instance_count=found.instance_count or 1,
+        model=_model(str(found.model or "")),
+        settings=_settings(found),
+        tags=dict(found.tags or {}),
+        lost_tags=names.lost_tags(found.tags),
+        other_owner="" if ours else (found.tags or {}).get(names.TAG_PROJECT, ""),
     )
+
+
+def _described(release: Release, tags: dict[str, str]) -> "ManagedOnlineDeployment":
+    from azure.ai.ml.entities import ManagedOnlineDeployment, OnlineRequestSettings
+
+    spec = release.config.deployment
+    return ManagedOnlineDeployment(
+        name=release.deployment_name,
+        endpoint_name=release.endpoint,
+        model=f"azureml:{release.model_name}:{release.model_version}",
+        instance_type=spec.instance_type,
+        instance_count=spec.instance_count,
+        liveness_probe=_probe(spec.liveness_probe),
+        readiness_probe=_probe(spec.readiness_probe),
+        request_settings=OnlineRequestSettings(**spec.request_settings.model_dump()),
+        environment_variables=dict(spec.environment_variables),
+        egress_public_network_access=spec.egress_public_network_access,
+        tags=tags,
+    )
+
+
+def _settings(found: Any) -> dict[str, str]:
+    """A deployment's settings by their paths in the config; what Azure does not say is left out.
+
+    So is `max_queue_wait_ms`: Azure has deprecated it and need not keep it.
+    """
+    said = {
+        "instance_type": found.instance_type,
+        "instance_count": found.instance_count,
+        "egress_public_network_access": found.egress_public_network_access,
+        **_fields("request_settings", RequestSettings, found.request_settings),
+        **_fields("liveness_probe", Probe, found.liveness_probe),
+        **_fields("readiness_probe", Probe, found.readiness_probe),
+        **{
+            f"environment_variables.{name}": value
+            for name, value in (found.environment_variables or {}).items()
+        },
+    }
+    del said["request_settings.max_queue_wait_ms"]
+    return {path: plain(value) for path, value in said.items() if value is not None}
+
+
+def _fields(path: str, section: type[Section], found: Any) -> dict[str, object]:
+    return {f"{path}.{name}": getattr(found, name, None) for name in section.model_fields}
+
+
+def _model(identifier: str) -> str:
+    """NAME:VERSION of a model by its ARM id, empty for what is none."""
+    match = re.search(r"/models/([^/]+)/versions/([^/]+)$", identifier)
+    return f"{match[1]}:{match[2]}" if match else ""
+
+
+def _shares(traffic: Mapping[str, int] | None) -> dict[str, int]:
+    return {name: share for name, share in (traffic or {}).items() if share}
 
 
 def _user_assigned(identity: Any) -> frozenset[str]:

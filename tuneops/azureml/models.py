@@ -27,6 +27,34 @@ def is_registered(workspace: Workspace, release: Release) -> bool:
     return True
 
 
+def is_archived(workspace: Workspace, release: Release) -> bool:
+    """Whether somebody has archived the release's model.
+
+    Raises:
+        UnavailableError: the workspace can't be asked now.
+    """
+    from azure.ai.ml.constants import ListViewType
+
+    name, archived = release.model_name, ListViewType.ARCHIVED_ONLY
+    with azure_errors(f"models {name}"):
+        try:
+            found = workspace.ml.models.list(name=name, list_view_type=archived)
+            return any(str(model.version) == release.model_version for model in found)
+        except ResourceNotFoundError:
+            return False
+
+
+def restore(workspace: Workspace, release: Release) -> None:
+    """Bring the release's archived model back.
+
+    Raises:
+        RefusedError: the workspace does not allow it.
+        UnavailableError: the workspace can't be asked now.
+    """
+    with azure_errors(f"restoring model {release.model_name}:{release.model_version}"):
+        workspace.ml.models.restore(release.model_name, version=release.model_version)
+
+
 def register(workspace: Workspace, release: Release) -> None:
     """Register the output of the release's job.
 

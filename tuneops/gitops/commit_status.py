@@ -9,6 +9,7 @@ from tuneops.release import Message
 _STATES: Mapping[str, str] = {
     "live": "success",
     "torn_down": "success",
+    "drifted": "success",
     "failed": "failure",
     "config_invalid": "failure",
     "pinned": "failure",

@@ -15,6 +15,7 @@ _TITLES: Mapping[Event, str] = {
     "failed": "release {n} failed",
     "torn_down": "torn down",
     "held": "release {n} is held up",
+    "drifted": "release {n} has drifted",
     "newer_base_model": "the base model has a newer version",
     "pinned": "is pinned",
     "unpinned": "is not pinned any more",
