@@ -205,7 +205,7 @@ BESIDE = at(Phase.LIVE, number=2)
         pytest.param(
             BESIDE,
             replace(SERVED, live_release=2, endpoint=None),
-            Phase.DEPLOYING,
+            actions.NoteDrift,
             id="looked-after",
         ),
         pytest.param(
