@@ -93,7 +93,7 @@ class Cloud:
 
         A branch that is not there yet begins as ``main``; no repository means the main one.
         """
-        work = self._work(repository)
+        work = self.work(repository)
         self._git("-C", str(work), "fetch", "-q", "origin")
         known = self._git("-C", str(work), "ls-remote", "origin", f"refs/heads/{branch}")
         start = f"origin/{branch}" if known else "origin/main"
@@ -104,10 +104,10 @@ class Cloud:
 
     def branch(self, name: str) -> None:
         """Push a branch as the main one is."""
-        work = self._work()
+        work = self.work()
         self._git("-C", str(work), "push", "-q", "origin", f"origin/main:refs/heads/{name}")
 
-    def _work(self, repository: str = "") -> Path:
+    def work(self, repository: str = "") -> Path:
         """A working copy of the repository."""
         github = self.connection["github"]
         name = repository or github["repository"]
@@ -133,7 +133,7 @@ class Cloud:
 
     def revert(self) -> str:
         """Revert the newest commit of the tracked branch; gives the commit that does."""
-        work = str(self._work())
+        work = str(self.work())
         who = ("-c", "user.name=Ada", "-c", "user.email=ada@contoso.example")
         self._git("-C", work, "fetch", "-q", "origin")
         self._git("-C", work, "checkout", "-q", "--no-track", "-B", "main", "origin/main")
@@ -143,7 +143,7 @@ class Cloud:
 
     def propose(self, branch: str, files: dict[str, dict[str, Any] | str | None]) -> str:
         """Commit files to a branch off the tracked one; gives the commit."""
-        work = self._work()
+        work = self.work()
         self._git("-C", str(work), "fetch", "-q", "origin")
         known = self._git("-C", str(work), "ls-remote", "origin", f"refs/heads/{branch}")
         start = f"origin/{branch}" if known else "origin/main"

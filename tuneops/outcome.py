@@ -20,6 +20,7 @@ class Kind(StrEnum):
     SETTINGS = "settings"
     REDEPLOY = "redeploy"
     TRAIN = "train"
+    REMOVE = "remove"
 
 
 SAID = {
@@ -28,6 +29,7 @@ SAID = {
     Kind.SETTINGS: "a release with the same model and deployment",
     Kind.REDEPLOY: "the same model is deployed anew",
     Kind.TRAIN: "a model is trained",
+    Kind.REMOVE: "the config is removed",
 }
 
 
@@ -68,6 +70,15 @@ def outcome(
     else:
         kind = Kind.SETTINGS if changes else Kind.NOTHING
     return Outcome(kind=kind, changes=changes)
+
+
+def removal(config: ProjectConfig | None) -> str:
+    """What becomes of what serves when this config is removed."""
+    if config and config.deletion_protection:
+        return "nothing: it has deletion_protection"
+    if config and config.on_removal == "retain":
+        return "its endpoint is retained, and looked after no more"
+    return "its endpoint is deleted; models and data stay"
 
 
 def _model(plan: TrainingPlan) -> tuple[object, ...]:

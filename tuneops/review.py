@@ -11,7 +11,7 @@ from tuneops.foretelling import foretell
 from tuneops.gitops import review_text
 from tuneops.gitops.repository import Repository, changed_files, read_commit
 from tuneops.gitops.review_text import Finding
-from tuneops.outcome import outcome
+from tuneops.outcome import outcome, removal
 from tuneops.policy import Policy, violations
 from tuneops.queue import PullRequestRequest
 from tuneops.release import Desired, Project, Release
@@ -93,9 +93,4 @@ def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:
 def _removal(desired: Desired, newest: Release | None, services: Services) -> str:
     """What becomes of what serves when the config is removed."""
     known = services.store.read(documents.desired(desired.project), Desired)
-    config = known.value.config if known else newest.config if newest else None
-    if config and config.deletion_protection:
-        return "nothing: it has deletion_protection"
-    if config and config.on_removal == "retain":
-        return "its endpoint is retained, and looked after no more"
-    return "its endpoint is deleted; models and data stay"
+    return removal(known.value.config if known else newest.config if newest else None)

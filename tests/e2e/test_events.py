@@ -12,8 +12,11 @@ import httpx2
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient
+from click.testing import Result
+from typer.testing import CliRunner
 
 from tests.cloud import Cloud, config, some_rows
+from tuneops.cli import app
 
 pytestmark = pytest.mark.slow
 
@@ -202,6 +205,32 @@ def test_a_pull_request_is_told_what_merging_it_would_do(cloud: Cloud) -> None:
     head = cloud.propose("idea", {"idea.yaml": small})
     (text,) = comments_of(cloud, pull, head, "failure")
     assert "the model can't be served on Standard_F4s_v2; choose one of" in text
+
+    done = planned_by_a_workflow(cloud, pull)
+    assert done.exit_code == 1
+    assert "the model can't be served on Standard_F4s_v2" in done.output
+    (text,) = comments_of(cloud, pull, head, "failure")
+    assert f"### TuneOps plan for {head[:12]}" in text
+    assert "| its endpoint is deleted; models and data stay |" in text
+
+    cloud.propose("idea", {"idea.yaml": config("idea"), "base.yaml": config("base", suspend=True)})
+    done = planned_by_a_workflow(cloud, pull, "--json")
+    assert done.exit_code == 2
+    kinds = {each["project"]: each["outcome"]["kind"] for each in json.loads(done.stdout)}
+    assert kinds == {"idea": "train", "base": "suspended"}
+
+
+def planned_by_a_workflow(cloud: Cloud, pull: int, *options: str) -> Result:
+    """What a workflow's step says on a pull request, in the working copy that was proposed."""
+    github = cloud.connection["github"]
+    environment = {
+        "GITHUB_API_URL": github["api_url"],
+        "GITHUB_REPOSITORY": github["repository"],
+        "GITHUB_TOKEN": github["token"],
+    }
+    where = ["--against", "origin/main", "--pull", str(pull), "--state", str(cloud.state)]
+    line = ["plan", str(cloud.work() / "finetune"), *where, *options]
+    return CliRunner().invoke(app, line, env=environment)
 
 
 def comments_of(cloud: Cloud, pull: int, head: str, state: str) -> list[str]:

@@ -1,8 +1,6 @@
 """``tuneops plan``."""
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +10,13 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from tuneops import planning
-from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
-from tuneops.cli.files import read_config, yaml_files
-from tuneops.cli.policies import policies_near, read_policy
+from tuneops.cli.against import GitError, before
+from tuneops.cli.planned import PlannedProject, find
+from tuneops.cli.pull import comment
 from tuneops.cli.target import (
     STATE,
     KeyOption,
-    NoAnswerError,
     StateOption,
     Target,
     UrlOption,
@@ -29,44 +25,20 @@ from tuneops.cli.target import (
     read_connection,
     use_local_identity,
 )
-from tuneops.config import ProjectConfig
-from tuneops.document import Document
 from tuneops.estimate_text import facts as facts_of
-from tuneops.estimates import Forecast
-from tuneops.foresight import foreseen
-from tuneops.foretelling import foretell
-from tuneops.names import project_key
-from tuneops.outcome import SAID, Change, Kind, Outcome, outcome
+from tuneops.outcome import SAID, Change, Kind
 from tuneops.parameters import Origin
-from tuneops.policy import FILE as POLICY_FILE
-from tuneops.policy import Policy, violations
-from tuneops.release import Desired, Project, TrainingPlan
 from tuneops.settings import WorkspaceSettings
-from tuneops.status import ProjectStatus
 
 FOLDER = Path("finetune")
 CHANGES = 2
-NOT_ASKED = "what runs is not known: everything is taken as new, latest as the newest version"
-_INTERNAL = {"plan": {"digest", "attempt"}}
-_AT_REST = (Kind.NOTHING, Kind.SUSPENDED)
+_INTERNAL: dict[str, set[str] | bool] = {"plan": {"digest", "attempt"}, "data": True}
 _WHO = {
     Origin.TUNEOPS: "TuneOps",
     Origin.DEFAULT: "default of the tutorial",
     Origin.MODEL: "model_specific_defaults",
     Origin.CONFIG: "config",
 }
-
-
-class PlannedProject(Document):
-    """What a config file would do."""
-
-    file: str
-    project: str
-    outcome: Outcome
-    plan: TrainingPlan
-    endpoint: str
-    deployment: str
-    forecast: Forecast
 
 
 def plan(
@@ -80,6 +52,17 @@ def plan(
     environment: Annotated[
         str, typer.Option(help="The environment of the configs, if it has a name.")
     ] = "",
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="REF",
+            help="Only what differs from this commit or branch, set beside what stood there.",
+        ),
+    ] = "",
+    pull: Annotated[
+        int | None,
+        typer.Option(min=1, help="In a workflow: say it on this pull request, in one comment."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     url: UrlOption = "",
     key: KeyOption = "",
@@ -88,31 +71,34 @@ def plan(
     """Show what configs would change, what they would train with, and whether it can be served.
 
     Nothing is submitted. Model and component are looked up, machines and quota checked, and each
-    project is set beside its newest release, if the running TuneOps can be asked, and held against
-    tuneops-policy.yaml beside the configs or in the folder above. Every input of the pipeline is
-    shown with who decided its value.
+    project is set beside its newest release, if the running TuneOps can be asked, or beside another
+    commit, and held against tuneops-policy.yaml beside the configs or in the folder above. Every
+    input of the pipeline is shown with who decided its value.
 
     Exits with 0 when there is nothing to do, 2 when something would change, 1 when a config can't
     be carried out.
 
     Example: tuneops plan finetune/support-bot.yaml
     """
-    configs = {file: _config(file) for file in _files(path)}
-    policies = _policies(path)
     workspace = Workspace(_settings(azure=azure, state=state))
     target = None if azure and not url else Target.find(url, key, state)
-    priced = next((policy for policy in policies if policy.prices), Policy())
-    planned = [
-        _planned(file, project_key(environment, config.name), config, workspace, target, priced)
-        for file, config in configs.items()
-    ]
-    _hold_against(policies, planned, configs, workspace)
+    try:
+        earlier = before(against, path) if against else None
+    except GitError as error:
+        raise fail(f"--against {against}: {error}") from error
+    found = find(path, environment, earlier, workspace, target)
+    if pull:
+        comment(pull, found.errors, found.findings, environment)
+    if found.wrong:
+        raise fail("\n".join(found.wrong))
     if as_json:
-        shown = [each.model_dump(mode="json", exclude=_INTERNAL) for each in planned]
-        typer.echo(json.dumps(shown, indent=2))
+        shown = [*found.planned, *found.removed]
+        listed = [each.model_dump(mode="json", exclude=_INTERNAL) for each in shown]
+        typer.echo(json.dumps(listed, indent=2))
     else:
-        Console().print(*map(render, planned), sep="\n\n")
-    if any(each.outcome.kind not in _AT_REST for each in planned):
+        removed = (Text(f"{each.project}: {each.removal}") for each in found.removed)
+        Console().print(*map(render, found.planned), *removed, sep="\n\n")
+    if found.changes:
         raise typer.Exit(CHANGES)
 
 
@@ -144,43 +130,6 @@ def _shown(change: Change) -> str:
     return f"{change.before or '(not set)'} -> {change.after or '(not set)'}"
 
 
-def _planned(
-    file: Path,
-    name: str,
-    config: ProjectConfig,
-    workspace: Workspace,
-    target: Target | None,
-    policy: Policy,
-) -> PlannedProject:
-    known, note = _known(name, target)
-    desired = Desired(project=name, commit="", path=str(file), config=config)
-    project = Project(name=name)
-    if known:
-        project = project.replace(pins=known.pins, trainings=known.trainings)
-    newest = known.release if known else None
-    data = newest.data if newest and newest.config.data == config.data else None
-    release = foreseen(desired, config, project, workspace.id, data, datetime.now(UTC))
-    try:
-        found = planning.plan(workspace, release)
-        forecast = foretell(workspace, release.replace(training=found), policy)
-    except (RefusedError, UnavailableError) as error:
-        raise fail(f"{file}: {error}") from error
-    return PlannedProject(
-        file=str(file),
-        project=name,
-        outcome=outcome(
-            config,
-            found,
-            newest.config if newest else None,
-            newest.training if newest else None,
-        ),
-        plan=found.replace(notes=(*found.notes, *note)),
-        endpoint=release.endpoint,
-        deployment=f"{config.deployment.instance_count} x {config.deployment.instance_type}",
-        forecast=forecast,
-    )
-
-
 def _settings(*, azure: bool, state: Path) -> WorkspaceSettings:
     if not azure:
         connection = read_connection(state)
@@ -198,52 +147,3 @@ def _settings(*, azure: bool, state: Path) -> WorkspaceSettings:
         ) from error
     except ValueError as error:
         raise fail(str(error)) from error
-
-
-def _config(file: Path) -> ProjectConfig:
-    config, problems = read_config(file)
-    if config is None:
-        raise fail("\n".join(problems))
-    return config
-
-
-def _policies(path: Path) -> list[Policy]:
-    read = [read_policy(file) for file in policies_near(path)]
-    if errors := [problem for _, problems in read for problem in problems]:
-        raise fail("\n".join(errors))
-    return [policy for policy, _ in read if policy]
-
-
-def _hold_against(
-    policies: Sequence[Policy],
-    planned: Sequence[PlannedProject],
-    configs: Mapping[Path, ProjectConfig],
-    workspace: Workspace,
-) -> None:
-    """End with what the policy does not allow."""
-    region = workspace.region if any(policy.allowed_regions for policy in policies) else ""
-    forbidden = [
-        f"{each.file}: {violation}"
-        for policy in policies
-        for each, config in zip(planned, configs.values(), strict=True)
-        for violation in violations(policy, config, each.plan, region, each.forecast)
-    ]
-    if forbidden:
-        raise fail("\n".join(forbidden))
-
-
-def _known(project: str, target: Target | None) -> tuple[ProjectStatus | None, tuple[str, ...]]:
-    """The running project; a note if nobody could be asked for it."""
-    if target is None:
-        return None, (f"{NOT_ASKED}: give --url and --key to have it asked",)
-    try:
-        return target.project(project), ()
-    except NoAnswerError as error:
-        return None, (f"{NOT_ASKED}: {error}",)
-
-
-def _files(path: Path) -> list[Path]:
-    files = [file for file in yaml_files(path) if file.name != POLICY_FILE]
-    if not files:
-        raise fail(f"{path} has no config file: none ends in .yaml or .yml")
-    return files

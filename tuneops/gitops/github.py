@@ -84,6 +84,19 @@ class GitHub:
 
         return _run(self._session(read))
 
+    def head(self, number: int) -> str:
+        """The newest commit of a pull request.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+
+        async def read(api: GitHubAPI) -> str:
+            pull = await api.getitem(f"{self._repository}/pulls/{number}")
+            return str(pull["head"]["sha"])
+
+        return _run(self._session(read))
+
     def merged_pull(self, commit: str, path: str) -> int | None:
         """The pull request that brought a file to what it is at a commit of the tracked branch.
 

@@ -14,6 +14,10 @@ from tuneops.settings import Settings
 from tuneops.sources import ConfigSource
 
 RENEW_BEFORE = timedelta(minutes=5)
+TOKEN_SETTING = "TUNEOPS_GITHUB_TOKEN"
+PERMISSIONS = (
+    "Contents: read (write for rollbacks); Commit statuses, Deployments, Pull requests: write"
+)
 
 
 class LoginError(Exception):
@@ -60,10 +64,14 @@ def make_login(settings: Settings, source: ConfigSource, tokens: Tokens) -> Logi
 
 
 class TokenLogin:
-    """A token that somebody made by hand."""
+    """A token that somebody made; what to mend when GitHub refuses it."""
 
-    def __init__(self, token: SecretStr) -> None:
+    def __init__(
+        self, token: SecretStr, setting: str = TOKEN_SETTING, permissions: str = PERMISSIONS
+    ) -> None:
         self._token = token
+        self._setting = setting
+        self._permissions = permissions
 
     async def token(self, api: GitHubAPI) -> str:
         """See `Login`."""
@@ -72,8 +80,8 @@ class TokenLogin:
     def refused(self, token: str) -> None:
         """See `Login`."""
         raise LoginError(
-            "GitHub refuses TUNEOPS_GITHUB_TOKEN: set it to a token that is valid, with the"
-            " permissions Contents: read; Commit statuses, Deployments, Pull requests: write"
+            f"GitHub refuses {self._setting}: set it to a token that is valid, with the"
+            f" permissions {self._permissions}"
         )
 
 

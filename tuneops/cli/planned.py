@@ -1,0 +1,206 @@
+"""What ``tuneops plan`` finds: each config, set beside what runs or what stood there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tuneops import planning
+from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.azureml.workspace import Workspace
+from tuneops.cli.against import Before
+from tuneops.cli.files import read_config, yaml_files
+from tuneops.cli.policies import policies_near, read_policy
+from tuneops.cli.target import NoAnswerError, Target, fail
+from tuneops.config import ProjectConfig
+from tuneops.document import Document
+from tuneops.estimates import Forecast
+from tuneops.foresight import foreseen
+from tuneops.foretelling import foretell
+from tuneops.gitops.review_text import Finding
+from tuneops.names import project_key
+from tuneops.outcome import Kind, Outcome, outcome, removal
+from tuneops.policy import FILE as POLICY_FILE
+from tuneops.policy import Policy, violations
+from tuneops.release import Desired, PreparedData, Project, Release, TrainingPlan
+from tuneops.status import ProjectStatus
+
+_AT_REST = (Kind.NOTHING, Kind.SUSPENDED)
+NOT_ASKED = "what runs is not known: everything is taken as new, latest as the newest version"
+
+
+class PlannedProject(Document):
+    """What a config file would do."""
+
+    file: str
+    project: str
+    outcome: Outcome
+    plan: TrainingPlan
+    endpoint: str
+    deployment: str
+    forecast: Forecast
+    data: PreparedData | None = None
+
+
+class RemovedProject(Document):
+    """A project whose config is there no more; `removal` says what becomes of what serves."""
+
+    file: str
+    project: str
+    outcome: Outcome = Outcome(kind=Kind.REMOVE)
+    removal: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a plan has found: the projects, those that can't be carried out, and broken files."""
+
+    planned: list[PlannedProject]
+    removed: list[RemovedProject]
+    refused: list[Finding]
+    errors: list[str]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The projects as a pull request's comment has them."""
+        planned = (
+            Finding(
+                project=each.project,
+                path=each.file,
+                outcome=each.outcome,
+                plan=each.plan,
+                data=each.data,
+                forecast=each.forecast,
+            )
+            for each in self.planned
+        )
+        removed = (
+            Finding(project=each.project, path=each.file, removal=each.removal)
+            for each in self.removed
+        )
+        return [*planned, *removed, *self.refused]
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything would be done."""
+        return bool(self.removed) or any(p.outcome.kind not in _AT_REST for p in self.planned)
+
+    @property
+    def wrong(self) -> list[str]:
+        """Everything that keeps the configs from being carried out."""
+        return [*self.errors, *(f"{each.path}: {each.problem}" for each in self.refused)]
+
+
+def find(
+    path: Path,
+    environment: str,
+    earlier: Before | None,
+    workspace: Workspace,
+    target: Target | None,
+) -> Found:
+    """What the configs below `path` would do in the environment.
+
+    `earlier` is what they are set beside; without it, that is what runs, if `target` tells.
+
+    Raises:
+        typer.Exit: there is no config.
+    """
+    files = _files(path, earlier)
+    read = {file: read_config(file) for file in files}
+    policies, errors = _policies(path)
+    errors += [problem for _, problems in read.values() for problem in problems]
+    found = Found([], [], [], errors)
+    configs = {file: config for file, (config, _) in read.items() if config}
+    for file, config in configs.items():
+        name = project_key(environment, config.name)
+        try:
+            found.planned.append(_planned(file, name, config, earlier, workspace, target, policies))
+        except (RefusedError, UnavailableError) as error:
+            found.refused.append(Finding(project=name, path=str(file), problem=str(error)))
+    present = {config.name for config in configs.values()}
+    for gone, config in (earlier.configs if earlier else {}).items():
+        if earlier and gone not in present:
+            name = project_key(environment, gone)
+            found.removed.append(
+                RemovedProject(file=earlier.files[gone], project=name, removal=removal(config))
+            )
+    return found
+
+
+def _planned(
+    file: Path,
+    name: str,
+    config: ProjectConfig,
+    earlier: Before | None,
+    workspace: Workspace,
+    target: Target | None,
+    policies: Sequence[Policy],
+) -> PlannedProject:
+    known, note = _known(name, target)
+    desired = Desired(project=name, commit="", path=str(file), config=config)
+    project = Project(name=name)
+    if known:
+        project = project.replace(pins=known.pins, trainings=known.trainings)
+    newest = known.release if known else None
+    data = newest.data if newest and newest.config.data == config.data else None
+    release = foreseen(desired, config, project, workspace.id, data, datetime.now(UTC))
+    found = planning.plan(workspace, release)
+    priced = next((policy for policy in policies if policy.prices), Policy())
+    forecast = foretell(workspace, release.replace(training=found), priced)
+    region = workspace.region if any(policy.allowed_regions for policy in policies) else ""
+    forbidden = (violations(policy, config, found, region, forecast) for policy in policies)
+    if said := "; ".join(each for several in forbidden for each in several):
+        raise RefusedError(said)
+    stood: tuple[ProjectConfig | None, TrainingPlan | None] = (None, None)
+    if earlier:
+        stood = _stood(earlier.configs.get(config.name), release, workspace)
+    elif newest:
+        stood = newest.config, newest.training
+    return PlannedProject(
+        file=str(file),
+        project=name,
+        outcome=outcome(config, found, *stood),
+        plan=found.replace(notes=(*found.notes, *note)),
+        endpoint=release.endpoint,
+        deployment=f"{config.deployment.instance_count} x {config.deployment.instance_type}",
+        forecast=forecast,
+        data=data,
+    )
+
+
+def _stood(
+    config: ProjectConfig | None, release: Release, workspace: Workspace
+) -> tuple[ProjectConfig | None, TrainingPlan | None]:
+    """The config that stood there, and what it trains with if that can still be said."""
+    if config is None:
+        return None, None
+    try:
+        return config, planning.plan(workspace, release.replace(config=config))
+    except RefusedError:
+        return None, None
+
+
+def _policies(path: Path) -> tuple[list[Policy], list[str]]:
+    read = [read_policy(file) for file in policies_near(path)]
+    errors = [problem for _, problems in read for problem in problems]
+    return [policy for policy, _ in read if policy], errors
+
+
+def _known(project: str, target: Target | None) -> tuple[ProjectStatus | None, tuple[str, ...]]:
+    """The running project; a note if nobody could be asked for it."""
+    if target is None:
+        return None, (f"{NOT_ASKED}: give --url and --key to have it asked",)
+    try:
+        return target.project(project), ()
+    except NoAnswerError as error:
+        return None, (f"{NOT_ASKED}: {error}",)
+
+
+def _files(path: Path, earlier: Before | None) -> list[Path]:
+    """The config files; of those that can be set beside earlier ones, what differs."""
+    files = [file for file in yaml_files(path) if file.name != POLICY_FILE]
+    if earlier:
+        return [file for file in files if file.parent.resolve() / file.name in earlier.changed]
+    if not files:
+        raise fail(f"{path} has no config file: none ends in .yaml or .yml")
+    return files
