@@ -47,6 +47,7 @@ from localcloud.azureml.pipeline_jobs import PipelineJobs
 from localcloud.azureml.places import Places
 from localcloud.azureml.quota import Quota
 from localcloud.azureml.registry import Registry
+from localcloud.azureml.resource_graph import ResourceGraph
 from localcloud.azureml.run_history import RunHistory
 from localcloud.azureml.runs import Runs
 from localcloud.azureml.scoring import Scoring
@@ -110,6 +111,7 @@ class AzureMl:
             self._faults,
         )
         self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
+        self._graph = ResourceGraph(site, store)
         self._scoring = Scoring(store, self._fleet, self._auth, self._faults)
         self._outputs = JobOutputs(site, lifecycle, places)
         self._history = RunHistory(site, lifecycle, self._runs, self._outputs, containers)
@@ -162,7 +164,12 @@ class AzureMl:
             *self._deployments.routes(),
         ]
         mlflow = self._mlflow.routes()
-        top = [*self._workspace.routes(), *self._quota.routes(), *self._operations.routes()]
+        top = [
+            *self._workspace.routes(),
+            *self._quota.routes(),
+            *self._operations.routes(),
+            *self._graph.routes(),
+        ]
         discovery = Route("/{registry}/discovery", self._registry.discover)
         return [
             Mount("/registrymanagement/v1.0/registries", routes=[discovery], middleware=[caller]),

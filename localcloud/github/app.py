@@ -33,6 +33,7 @@ from localcloud.manifest import Manifest
 Routes = list[tuple[str, str, Handler]]
 
 TOKENS_PATH = "/_installation_tokens"
+COUNTS_PATH = "/_requests"
 
 # Within /repos/{owner}/{repo}. The first route that matches is taken.
 ROUTES: Routes = [
@@ -106,14 +107,15 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
     apps = AppsApi(connection.github.app, tokens)
     guarded = [
         *((access.owner, *route) for route in _owner_routes(apps)),
+        (access.owner, "GET", COUNTS_PATH, door.list_counts),
         *((access.app, *route) for route in _app_routes(apps)),
         *((access.repository, *route) for route in _repository_routes(connection)),
     ]
     routes = [
-        Route(path, door.endpoint(handler, guard), methods=[method])
+        Route(path, door.endpoint(handler, guard, f"{method} {path}"), methods=[method])
         for guard, method, path, handler in guarded
     ]
-    unknown = door.endpoint(_unknown, access.anyone)
+    unknown = door.endpoint(_unknown, access.anyone, "unknown")
 
     async def answer_unknown(request: Request, _: Exception) -> Response:
         return await unknown(request)
