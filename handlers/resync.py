@@ -1,9 +1,10 @@
-"""The timer: whatever event was lost, the repository and every project are looked at again."""
+"""The timer: whatever event was lost, the repository and all that follows from it is looked at."""
 
-from tuneops.queue import RepositoryRequest
+from tuneops.queue import ProjectsRequest, PullRequestsRequest, RepositoryRequest
 from tuneops.services import Services
 
 
 def handle(services: Services) -> None:
-    """Ask for a full look."""
-    services.queue.send(RepositoryRequest(all_projects=True))
+    """Ask for each of them by itself, so that none waits for another."""
+    for request in (RepositoryRequest(), ProjectsRequest(), PullRequestsRequest()):
+        services.queue.send(request)

@@ -2,7 +2,9 @@
 
 REPOSITORY = "repository.json"
 POLICY = "policy.json"
+REVIEWS = "reviews.json"
 PROJECTS = "projects/"
+DESIRED = "desired/"
 
 
 def project(name: str) -> str:
@@ -12,9 +14,14 @@ def project(name: str) -> str:
 
 def desired(name: str) -> str:
     """What git says of the project."""
-    return f"desired/{name}.json"
+    return f"{DESIRED}{name}.json"
 
 
 def release(name: str, number: int) -> str:
     """One release of the project."""
     return f"releases/{name}/{number:06d}.json"
+
+
+def name_in(path: str) -> str:
+    """The project that a document of `PROJECTS` or `DESIRED` is of."""
+    return path.rpartition("/")[2].removesuffix(".json")

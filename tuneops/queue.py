@@ -7,27 +7,39 @@ from azure.storage.queue import QueueClient
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneops.config import PROJECT_NAME
+from tuneops.looks import View
 
 MAX_DELAY_SECONDS = 7 * 24 * 3600
 
 
 class ProjectRequest(BaseModel):
-    """Look at one project; `wake` is set when the project itself asked for this message."""
+    """Look at one project; `wake` is set when the project itself asked for this message.
+
+    `view` is what a resync had seen of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["project"] = "project"
     project: str = Field(pattern=PROJECT_NAME)
     wake: str | None = None
+    view: View | None = None
+
+
+class ProjectsRequest(BaseModel):
+    """Find out which of all projects are to be looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["projects"] = "projects"
 
 
 class RepositoryRequest(BaseModel):
-    """Read the configs from git; `all_projects`: then look at every project, changed or not."""
+    """Read the configs from git."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["repository"] = "repository"
-    all_projects: bool = False
 
 
 class PullRequestRequest(BaseModel):
@@ -39,7 +51,17 @@ class PullRequestRequest(BaseModel):
     number: int = Field(ge=1, lt=2**53)
 
 
-Request = ProjectRequest | RepositoryRequest | PullRequestRequest
+class PullRequestsRequest(BaseModel):
+    """Find out which of all open pull requests have no review yet."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["pull_requests"] = "pull_requests"
+
+
+Request = (
+    ProjectRequest | ProjectsRequest | RepositoryRequest | PullRequestRequest | PullRequestsRequest
+)
 
 
 class ReconcileQueue:

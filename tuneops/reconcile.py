@@ -1,7 +1,8 @@
 """Reconciling one project: lease, load, observe, decide, act, save, until there is a wait.
 
 Every step is saved before the next is decided, so a crash at any moment leaves a state from which
-the same steps follow. What can't be done now is noted as trouble and tried again later.
+the same steps follow. What can't be done now is noted as trouble and tried again later. A look that
+finds nothing to do now is noted in the project for the resync, and struck out before a change.
 """
 
 import logging
@@ -22,8 +23,9 @@ from tuneops.data.errors import DataChangedError, DataError, DataUnavailableErro
 from tuneops.data.prepare import find_source
 from tuneops.decide import decide
 from tuneops.document import Document
+from tuneops.looks import LOST_AFTER, Look
 from tuneops.notify import messages, outbox
-from tuneops.observe import observe
+from tuneops.observe import followed_base_model, observe
 from tuneops.patience import wait
 from tuneops.policy import InForce, Verdict, verdict
 from tuneops.queue import ProjectRequest
@@ -41,7 +43,6 @@ from tuneops.store import BusyError, ConflictError, Stored
 
 MAX_STEPS = 30
 BUSY_SECONDS = 6
-LOST_AFTER = timedelta(seconds=60)
 HELD_AFTER = timedelta(minutes=5)
 LONGEST_PAUSE_SECONDS = 600
 
@@ -88,6 +89,8 @@ class _Pass:
         self.project = self._load(documents.project(request.project), Project)
         self.desired = self._load(documents.desired(request.project), Desired).value
         self.release = self._load_release(self.project.value.current)
+        self.newest_base_model = ""
+        self.look: Look | None = None
 
     def run(self) -> None:
         """Step until there is nothing to do now, then arrange the next look."""
@@ -106,6 +109,7 @@ class _Pass:
                 action = self._decide()
                 if isinstance(action, Idle | Wait):
                     self._note_waiting(action)
+                    self._note_look()
                     return self._pause(action)
                 self._perform(action)
             except (DataError, RefusedError) as error:
@@ -128,6 +132,7 @@ class _Pass:
         release = self.release.value if self.release else None
         workspace = self.services.workspace
         observed = observe(workspace, self.desired, self.project.value, release)
+        self.newest_base_model = observed.newest_base_model
         observed = replace(observed, verdict=self._verdict(release))
         return decide(self.desired, release, observed, self.clock())
 
@@ -140,6 +145,7 @@ class _Pass:
 
     def _perform(self, action: Effect) -> None:
         log.info("project %s: %s", self.request.project, action)
+        self._forget_look()
         if isinstance(action, StartRelease):
             self._start_release()
         elif self.release is None:
@@ -197,7 +203,7 @@ class _Pass:
         pause = max(asked, self._usual_pause() * 2.0 ** min(count - 1, 10))
         pause = min(LONGEST_PAUSE_SECONDS, pause)
         if self.release is None:
-            self._save_project(self.project.value.replace(trouble=trouble))
+            self._save_project(self.project.value.replace(trouble=trouble, look=None))
             return pause
         release = self.release.value
         if not trouble.told and self.clock() - trouble.since > HELD_AFTER:
@@ -230,8 +236,9 @@ class _Pass:
         if pause is not None and (wake is None or wake.at > now + timedelta(seconds=pause)):
             wake = Wake(id=uuid.uuid4().hex, at=now + timedelta(seconds=pause))
             self.services.queue.send(ProjectRequest(project=project.name, wake=wake.id), pause)
-        if wake != project.wake:
-            self._save_project(project.replace(wake=wake))
+        look = self.look or project.look
+        if (wake, look) != (project.wake, project.look):
+            self._save_project(project.replace(wake=wake, look=look))
 
     def _note_waiting(self, action: Idle | Wait) -> None:
         """Remember since when the release waits for what; what troubled it is over."""
@@ -253,6 +260,22 @@ class _Pass:
                 trouble = Trouble(message=action.reason, since=self.clock(), count=0)
         if trouble != project.trouble:
             self._save_project(project.replace(trouble=trouble))
+
+    def _note_look(self) -> None:
+        """Nothing is to be done now: what the resync had seen needs no other look."""
+        if self.request.view:
+            release = self.release.value if self.release else None
+            self.look = Look(
+                view=self.request.view,
+                at=self.clock(),
+                base_model=followed_base_model(self.desired, release),
+                newest_base_model=self.newest_base_model,
+            )
+
+    def _forget_look(self) -> None:
+        """Before anything is changed: a crash after that must not hide that more is to be done."""
+        if self.project.value.look:
+            self._save_project(self.project.value.replace(look=None))
 
     def _pause(self, action: Idle | Wait) -> float | None:
         """The seconds that an action asks to wait, None for no end."""
@@ -279,8 +302,8 @@ class _Pass:
         return self.services.release(self.request.project, number)
 
     def _save_project(self, project: Project) -> None:
-        path = documents.project(project.name)
-        self.project = self.services.store.write(path, project, self.project.etag, self.lease)
+        path, note = documents.project(project.name), project.note.text()
+        self.project = self.services.store.write(path, project, self.project.etag, self.lease, note)
 
     def _save_release(self, release: Release) -> None:
         self.release = self._write(self.release, release)
@@ -288,6 +311,7 @@ class _Pass:
     def _write(self, before: Stored[Release] | None, release: Release) -> Stored[Release]:
         if before and before.value == release:
             return before
+        self._forget_look()
         path = documents.release(release.project, release.number)
         etag = before.etag if before and before.value.number == release.number else None
         return self.services.store.write(path, release, etag)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from tuneops import names
 from tuneops.config import ProjectConfig
 from tuneops.document import Document
+from tuneops.looks import Look, Note
 from tuneops.parameters import Parameter, Value
 from tuneops.pins import Pins, pins, resolved
 
@@ -402,7 +403,8 @@ class Project(Document):
 
     `current` is the newest release, `live` the one that has the traffic; `endpoints` are the names
     of all endpoints made for it that may still exist; `pins` what its releases have resolved.
-    `trouble` is what keeps it from being looked at at all.
+    `trouble` is what keeps it from being looked at at all, `look` the last that found nothing to
+    do.
     """
 
     name: str
@@ -412,6 +414,12 @@ class Project(Document):
     pins: dict[str, str] = {}
     wake: Wake | None = None
     trouble: Trouble | None = None
+    look: Look | None = None
+
+    @property
+    def note(self) -> Note:
+        """What a resync needs to know of it."""
+        return Note(wake_at=self.wake.at if self.wake else None, look=self.look)
 
     def remember(self, release: Release) -> "Project":
         """The project with what this release has resolved."""

@@ -8,6 +8,7 @@ from tuneops import documents, planning
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.foresight import foreseen
 from tuneops.gitops import review_text
+from tuneops.gitops.pulls import Reviews, review_of
 from tuneops.gitops.repository import Repository, changed_files, read_commit
 from tuneops.gitops.review_text import Finding
 from tuneops.outcome import outcome
@@ -54,6 +55,12 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     state, description = review_text.verdict(errors, findings)
     services.github.set_status(
         proposal.head, state=state, context=CONTEXT, description=description, url=""
+    )
+    what = review_of(proposal.head, before.policy)
+    services.store.update(
+        documents.REVIEWS,
+        Reviews,
+        lambda known: (known or Reviews()).reviewed_as(proposal.number, what),
     )
 
 

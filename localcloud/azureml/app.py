@@ -111,7 +111,7 @@ class AzureMl:
             self._faults,
         )
         self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
-        self._graph = ResourceGraph(site, store)
+        self._graph = ResourceGraph(site, store, self._workspace)
         self._scoring = Scoring(store, self._fleet, self._auth, self._faults)
         self._outputs = JobOutputs(site, lifecycle, places)
         self._history = RunHistory(site, lifecycle, self._runs, self._outputs, containers)

@@ -1,4 +1,4 @@
-"""Azure Resource Graph, as far as it lists online endpoints and deployments.
+"""Azure Resource Graph, as far as it lists the workspace, its online endpoints and deployments.
 
 https://learn.microsoft.com/azure/governance/resource-graph/concepts/query-language
 """
@@ -18,6 +18,7 @@ from localcloud.azureml.deployments import DEPLOYMENTS
 from localcloud.azureml.endpoints import ENDPOINTS
 from localcloud.azureml.site import Site
 from localcloud.azureml.store import Store
+from localcloud.azureml.workspace import Workspace
 
 PATH = "/providers/Microsoft.ResourceGraph/resources"
 MAX_ROWS = 1000
@@ -49,11 +50,12 @@ Rows = list[Json]
 
 
 class ResourceGraph:
-    """Answers queries over the workspace's endpoints and deployments."""
+    """Answers queries over the workspace with its endpoints and deployments."""
 
-    def __init__(self, site: Site, store: Store) -> None:
+    def __init__(self, site: Site, store: Store, workspace: Workspace) -> None:
         self._site = site
         self._store = store
+        self._workspace = workspace
 
     def routes(self) -> list[Route]:
         """Routes of Azure Resource Manager."""
@@ -91,7 +93,7 @@ class ResourceGraph:
     def _rows(self) -> Iterator[Json]:
         connection = self._site.connection
         deployments = (record["resource"] for record in self._store.list(DEPLOYMENTS))
-        for resource in (*self._store.list(ENDPOINTS), *deployments):
+        for resource in (self._workspace.resource(), *self._store.list(ENDPOINTS), *deployments):
             yield {
                 **{column: resource.get(column) for column in COLUMNS},
                 "type": resource["type"].lower(),
