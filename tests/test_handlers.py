@@ -89,7 +89,8 @@ def test_a_job_event_has_its_project_looked_at(
 
 def test_the_timer_asks_for_everything(services: Services) -> None:
     resync.handle(services)
-    assert requests(services) == [{"kind": "repository", "all_projects": True}]
+    kinds = [{"kind": kind} for kind in ("repository", "projects", "pull_requests")]
+    assert requests(services) == kinds
 
 
 @pytest.mark.parametrize(

@@ -28,34 +28,39 @@ log = logging.getLogger(__name__)
 
 
 def resync_projects(services: Services) -> None:
-    """Have the projects looked at that changed, or whose turn it is.
+    """Have the projects looked at that changed, or whose turn it is."""
+    views, told_apart = see_projects(services)
+    notes = {}
+    if told_apart:
+        listed = services.store.listed(documents.PROJECTS)
+        notes = {documents.name_in(each.path): read_note(each.note) for each in listed}
+    newest = _newest_base_models(services, notes.values())
+    chosen = due(views, notes, newest, datetime.now(UTC))
+    log.info("%d of %d projects are looked at", len(chosen), len(views))
+    for name in chosen:
+        services.queue.send(ProjectRequest(project=name, view=views[name]))
 
-    Where Resource Graph does not show the workspace, every project is; while it can't be asked,
-    those that changed in other ways.
+
+def see_projects(services: Services) -> tuple[dict[str, View], bool]:
+    """What is to be seen of every project, and whether that tells which have changed in Azure.
+
+    It does not where Resource Graph does not show the workspace: then every project is to be looked
+    at. While it can't be asked, only what changed elsewhere is seen.
     """
     wanted = _wanted(services)
-    notes = {
-        documents.name_in(each.path): read_note(each.note)
-        for each in services.store.listed(documents.PROJECTS)
-    }
-    every = False
-    found: dict[str, str] | None = None
+    told_apart, found = True, None
     try:
         found = inventory.digests(services.workspace)
     except (MissingRoleError, RefusedError) as error:
         log.warning("every project is looked at, since they can't be told apart: %s", error)
-        every = True
+        told_apart = False
     except UnavailableError as error:
         log.warning("changes in Azure are looked for the next time: %s", error)
     views = {
         name: View(wanted=digest, found="" if found is None else found.get(name, NOTHING))
         for name, digest in wanted.items()
     }
-    newest = {} if every else _newest_base_models(services, notes.values())
-    chosen = sorted(views) if every else due(views, notes, newest, datetime.now(UTC))
-    log.info("%d of %d projects are looked at", len(chosen), len(views))
-    for name in chosen:
-        services.queue.send(ProjectRequest(project=name, view=views[name]))
+    return views, told_apart
 
 
 def resync_pull_requests(services: Services) -> None:
