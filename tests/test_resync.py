@@ -78,7 +78,7 @@ def push(services: Services, commit: str) -> tuple[int, str]:
 
 
 def drain(services: Services) -> list[str]:
-    """Do all that is on the queue now; gives the projects that were looked at."""
+    """Do all that is on the queue now; gives the projects that were looked at, but for wake-ups."""
     client = queue(services)
     looked_at = []
     while messages := list(client.receive_messages(max_messages=32, visibility_timeout=600)):
@@ -86,7 +86,8 @@ def drain(services: Services) -> list[str]:
             client.delete_message(message)
             body = base64.b64decode(message.content)
             if b'"kind":"project"' in body:
-                looked_at.append(ProjectRequest.model_validate_json(body).project)
+                request = ProjectRequest.model_validate_json(body)
+                looked_at += [] if request.wake else [request.project]
             reconcile.handle(body, services)
     return sorted(looked_at)
 

@@ -10,8 +10,9 @@ A message that is lost, a worker that dies in the middle and a step that could n
 a project without a look, and the next resync asks for one. Digests are only ever compared with
 those of an earlier resync, so a list that lags behind costs a second look at most.
 
-What no list shows, such as a model that was archived, is found by the looks that every project gets
-in its turn: the `TURNS` that have waited longest, and a day at least, in each resync.
+What no list shows, such as a model that was archived, or what was changed and changed back while a
+look was under way, is found by the looks that every project gets in its turn: the `TURNS` that have
+waited longest, and a day at least, in each resync.
 """
 
 import heapq
