@@ -229,6 +229,26 @@ def test_a_pull_request_that_no_webhook_told_of_is_reviewed(
     assert list(reviews.value.reviewed) == [pull]
 
 
+def test_many_pull_requests_are_listed_in_pages(azure: Cloud, working: Services) -> None:
+    azure.merge({"base.yaml": config("base")})
+    azure.propose("many-0", {"many.yaml": config("many")})
+    branches = [f"many-{number}" for number in range(101)]
+    refs = [f"refs/remotes/origin/many-0:refs/heads/{branch}" for branch in branches[1:]]
+    azure._git("-C", str(azure.state / "work"), "push", "-q", "origin", *refs)
+    for branch in branches:
+        azure.github("pulls", {"title": branch, "head": branch, "base": "main"})
+
+    calls = Calls(azure)
+    pages = working.github.open_pulls({})
+    numbers = [pull.number for page in pages.values() for pull in page.pulls]
+    assert numbers == sorted(numbers)
+    assert len(numbers) >= 101
+    assert working.github.open_pulls(pages) == pages
+    asked = {name: count for name, count in calls.take().items() if "pulls" in name}
+    name = "GET /repos/contoso/models/pulls"
+    assert asked == {f"{name} 200": 2, f"{name} 304": 2}
+
+
 def plans(azure: Cloud, head: str) -> list[str]:
     """What the plan says of a commit, newest first."""
     statuses = azure.github(f"commits/{head}/statuses")
