@@ -14,6 +14,8 @@ from typing import Any
 
 import requests
 from azure.storage.blob import generate_container_sas
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from tests.cloud import Cloud, jsonl, some_rows
 from tests.config_text import config_of
@@ -28,6 +30,7 @@ from tuneops.resync import see_projects
 from tuneops.services import Services
 
 FOLDER = "chats"
+THREADS = 16
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=3)
 EXTRA = "deployment: {instance_type: Standard_DS3_v2}\n"
@@ -55,7 +58,7 @@ class Fleet:
         releases = self._releases(desired)
         self._know(added)
         self._serve(releases)
-        with ThreadPoolExecutor(8) as pool:
+        with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(self._want, desired))
             views, _ = see_projects(self.services)
             model = f"{releases[0].config.model.registry}/{releases[0].config.model.name}"
@@ -158,7 +161,10 @@ class Fleet:
             permission="cw",
             expiry=datetime.now(UTC) + timedelta(hours=1),
         )
-        return requests.Session(), client.url, signature
+        session = requests.Session()
+        retried = Retry(5, allowed_methods=["PUT"], backoff_factor=0.1)
+        session.mount("http://", HTTPAdapter(pool_maxsize=THREADS, max_retries=retried))
+        return session, client.url, signature
 
     def _put(self, path: str, value: Document, note: str = "") -> None:
         session, url, signature = self._container
