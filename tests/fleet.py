@@ -5,29 +5,31 @@ A release of each would take hours; what a thousand of them would leave is made 
 
 import json
 import sqlite3
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-import requests
 from azure.storage.blob import generate_container_sas
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+from urllib3 import PoolManager, Retry
 
 from tests.cloud import Cloud, jsonl, some_rows
 from tests.config_text import config_of
 from tuneops import documents, names
 from tuneops.azureml import registry
+from tuneops.config import ProjectConfig
 from tuneops.data.prepare import find_source
 from tuneops.document import Document
 from tuneops.gitops.repository import FileState, Repository
 from tuneops.looks import Look
+from tuneops.policy import FILE as POLICY_FILE
+from tuneops.policy import Policy
 from tuneops.release import Desired, Phase, Project, Release, TrainingPlan, start_release
 from tuneops.resync import see_projects
 from tuneops.services import Services
+from tuneops.unwatched import NOTE
 
 FOLDER = "chats"
 THREADS = 16
@@ -41,18 +43,21 @@ class Fleet:
     """Projects p-0000, p-0001, ...; `count` of them.
 
     Each is as its last look left it: that of the `early` ones was three days ago. Only the `whole`
-    ones have a release, so that they can be looked at.
+    ones have a release, so that they can be looked at. The projects are those of an environment,
+    with its name before their own.
     """
 
     azure: Cloud
     services: Services
-    early: int = 0
+    early: Container[int] = ()
     whole: Container[int] = range(10)
     count: int = 0
+    environment: str = ""
 
     def grow(self, count: int) -> None:
         """Add projects until there are so many."""
-        added = [f"p-{number:04}" for number in range(self.count, count)]
+        bare = [f"p-{number:04}" for number in range(self.count, count)]
+        added = [names.project_key(self.environment, name) for name in bare]
         self.count = count
         desired = [self._desired(name) for name in added]
         releases = self._releases(desired)
@@ -66,7 +71,7 @@ class Fleet:
             looks = [
                 Look(
                     view=views[name],
-                    at=LONG_AGO if self._number(name) < self.early else NOW,
+                    at=LONG_AGO if self._number(name) in self.early else NOW,
                     base_model=model,
                     newest_base_model=newest,
                 )
@@ -76,11 +81,18 @@ class Fleet:
 
     def tag(self, project: str, **tags: str) -> None:
         """Somebody adds tags to a project's endpoint."""
+        self._retag(project, lambda before: {**before, **tags})
+
+    def untag(self, project: str) -> None:
+        """Somebody takes all tags of a project's endpoint away."""
+        self._retag(project, lambda _: {})
+
+    def _retag(self, project: str, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
         name = self.endpoint(project)
         with self._database() as database:
             query = "SELECT body FROM documents WHERE kind = 'endpoints' AND key = ?"
             body = json.loads(database.execute(query, (name,)).fetchone()[0])
-            body["tags"] |= tags
+            body["tags"] = change(body["tags"])
             update = "UPDATE documents SET body = ? WHERE kind = 'endpoints' AND key = ?"
             database.execute(update, (json.dumps(body), name))
 
@@ -94,11 +106,52 @@ class Fleet:
 
     def move(self, project: str) -> None:
         """The config of a project is moved to another file, and the message about it is lost."""
+        self._want_otherwise(project, lambda known: known.replace(path=f"{known.path}.moved"))
+
+    def report_drift(self, project: str) -> None:
+        """The config of a project says not to heal drift, and the message about it is lost."""
+
+        def change(known: Desired) -> Desired:
+            assert known.config is not None
+            return known.replace(config=known.config.model_copy(update={"drift": "report"}))
+
+        self._want_otherwise(project, change)
+
+    def leave(self, project: str) -> None:
+        """The source of a project is set so that it has the file no more."""
+        self._want_otherwise(project, lambda known: known.replace(left="elsewhere"), NOTE)
+
+    def rule(self, **policy: Any) -> None:
+        """The environment's policy has changed, and the message about it is lost."""
+
+        def change(known: Repository | None) -> Repository:
+            assert known is not None
+            state = FileState(sha="policy", policy=Policy(**policy))
+            return known.replace(files={**known.files, POLICY_FILE: state})
+
+        self.services.store.update(documents.repository(self.environment), Repository, change)
+
+    def fail(self, project: str) -> None:
+        """A newer release than the one that is live fails, and nobody has looked since."""
+        store = self.services.store
+        live = self.services.release(project, 1)
+        assert live is not None
+        failed = live.value.replace(number=2).advance(Phase.FAILED, NOW, "it is a test's")
+        store.write(documents.release(project, 2), failed, None)
+
+        def change(known: Project | None) -> Project:
+            assert known is not None
+            return known.replace(current=2, look=None)
+
+        store.update(documents.project(project), Project, change)
+
+    def _want_otherwise(
+        self, project: str, change: Callable[[Desired], Desired], note: str = ""
+    ) -> None:
         store = self.services.store
         known = store.read(documents.desired(project), Desired)
         assert known is not None
-        moved = known.value.replace(path=f"{known.value.path}.moved")
-        store.write(documents.desired(project), moved, known.etag)
+        store.write(documents.desired(project), change(known.value), known.etag, note=note)
 
     def close(self) -> None:
         """Leave the workspace empty."""
@@ -113,8 +166,22 @@ class Fleet:
         return names.endpoint_name(project, self.services.workspace.id)
 
     def _desired(self, name: str) -> Desired:
-        config = config_of(name, EXTRA).model_copy(update={"data": config_of(FOLDER).data})
-        return Desired(project=name, commit="0" * 40, path=f"finetune/{name}.yaml", config=config)
+        bare = name.rpartition(".")[2]
+        config = self._config.model_copy(update={"name": bare})
+        path = f"finetune/{bare}.yaml"
+        return Desired(project=name, commit=self._commit, path=path, config=config)
+
+    @cached_property
+    def _config(self) -> ProjectConfig:
+        """What all of them have but for their names: it takes long to read a file."""
+        return config_of("any", EXTRA).model_copy(update={"data": config_of(FOLDER).data})
+
+    @cached_property
+    def _commit(self) -> str:
+        """The branch's newest, so that GitHub takes what is told of it."""
+        head = self.services.of(self.environment).github.head()
+        assert head is not None
+        return head.commit
 
     def _releases(self, desired: Iterable[Desired]) -> list[Release]:
         services = self.services
@@ -138,21 +205,21 @@ class Fleet:
 
     def _know(self, added: list[str]) -> None:
         def change(known: Repository | None) -> Repository:
-            repository = known or Repository()
+            repository = known or Repository(environment=self.environment)
             files = {
                 f"finetune/{name}.yaml": FileState(sha=name, project=name, data_path=f"{FOLDER}/")
                 for name in added
             }
             return repository.replace(files={**repository.files, **files})
 
-        self.services.store.update(documents.repository(""), Repository, change)
+        self.services.store.update(documents.repository(self.environment), Repository, change)
 
     def _want(self, desired: Desired) -> None:
         self._put(documents.desired(desired.project), desired)
 
     @cached_property
-    def _container(self) -> tuple[requests.Session, str, str]:
-        """The state container, as it is written to without the SDK: that takes half the time."""
+    def _container(self) -> tuple[PoolManager, str, str]:
+        """The state container, as it is written to without the SDK, which takes twice the time."""
         client = self.services.blobs.get_container_client(self.services.settings.state_container)
         signature = generate_container_sas(
             str(client.account_name),
@@ -161,17 +228,16 @@ class Fleet:
             permission="cw",
             expiry=datetime.now(UTC) + timedelta(hours=1),
         )
-        session = requests.Session()
         retried = Retry(5, allowed_methods=["PUT"], backoff_factor=0.1)
-        session.mount("http://", HTTPAdapter(pool_maxsize=THREADS, max_retries=retried))
-        return session, client.url, signature
+        return PoolManager(maxsize=THREADS, retries=retried), client.url, signature
 
     def _put(self, path: str, value: Document, note: str = "") -> None:
-        session, url, signature = self._container
+        pool, url, signature = self._container
         headers = {"x-ms-blob-type": "BlockBlob"} | ({"x-ms-meta-note": note} if note else {})
         body = value.model_dump_json()
-        answer = session.put(f"{url}/{path}?{signature}", data=body.encode(), headers=headers)
-        assert answer.status_code == 201, answer.text
+        address = f"{url}/{path}?{signature}"
+        answer = pool.request("PUT", address, body=body.encode(), headers=headers)
+        assert answer.status == 201, answer.data
 
     def _remember(self, release: Release, look: Look) -> None:
         name = release.project

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cloud import Cloud
+from tuneops import names
 from tuneops.azureml import inventory
 from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
@@ -100,6 +101,25 @@ def test_a_digest_changes_with_what_stands_behind_it(graph: Graph, asking: Works
     grown[2]["sku"] = {"capacity": 2}
     assert digest(grown) != before
     assert digest([row for row in rows(asking) if "BLUE" not in row["id"]]) != before
+
+
+def test_an_endpoint_counts_by_its_name_too(graph: Graph, asking: Workspace) -> None:
+    def digests(found: list[dict[str, Any]]) -> dict[str, str]:
+        graph.answers = [(200, {"data": found})]
+        named = {"bot": ("bot", "gone"), "new": ("far",), "none": ()}
+        return inventory.digests(asking, named)
+
+    untagged = rows(asking)
+    untagged[1]["tags"] = None
+    stolen = rows(asking)
+    stolen[1]["tags"] = {"tuneops.project": "thief"}
+    seen = [digests(rows(asking)), digests(untagged), digests(stolen)]
+    assert len({found["bot"] for found in seen}) == 3
+    assert seen[2]["thief"] == seen[2]["bot"]
+    nothing = names.digest()
+    assert {found[name] for found in seen for name in ("new", "none")} == {nothing}
+    untagged[2]["sku"] = {"capacity": 2}
+    assert digests(untagged)["bot"] != seen[1]["bot"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneops.looks import TURN_AFTER, TURNS, Look, Note, View, due, read_note
+from tuneops.looks import MAX_ENDPOINTS, TURN_AFTER, TURNS, Look, Note, View, due, read_note
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 SEEN = View(wanted="w", found="f")
@@ -67,13 +67,19 @@ def test_projects_that_changed_take_no_turns() -> None:
 
 
 @pytest.mark.parametrize(
-    "note", [Note(), Note(wake_at=NOW), Note(look=LOOK), Note(wake_at=NOW, look=LOOK)]
+    "note",
+    [
+        Note(),
+        Note(wake_at=NOW),
+        Note(look=LOOK),
+        Note(wake_at=NOW, look=LOOK, endpoints=("e" * 32,) * MAX_ENDPOINTS),
+    ],
 )
 def test_a_note_can_be_read_again(note: Note) -> None:
     text = note.text()
     assert read_note(text) == note
     assert text.isascii()
-    assert len(text) < 1000
+    assert len(text) < 1200
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "{", '{"look": 1}', '{"look": {"at": "x"}}'])

@@ -7,6 +7,7 @@ import json
 import ssl
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
@@ -18,11 +19,13 @@ from tests.faults import Faults
 from tests.fleet import Fleet
 from tuneops import documents
 from tuneops.gitops.open_pulls import Reviews
-from tuneops.queue import ProjectRequest
+from tuneops.orders import Orders, Pin, Retry
+from tuneops.queue import ProjectRequest, PullRequestsRequest
 from tuneops.reconcile import reconcile_project
 from tuneops.release import Desired
-from tuneops.resync import resync_projects
+from tuneops.resync import resync_projects, resync_pull_requests
 from tuneops.services import Services
+from tuneops.sources import ConfigSource
 from tuneops.status import read_status
 
 pytestmark = pytest.mark.slow
@@ -77,6 +80,22 @@ def push(services: Services, commit: str) -> tuple[int, str]:
     return config_merged.handle(headers, body, services)
 
 
+def with_sources(services: Services, *sources: dict[str, str]) -> Services:
+    """The same with other sources."""
+    changed = tuple(ConfigSource.model_validate(source) for source in sources)
+    changes = {"sources": changed, "github_repository": None}
+    return Services(services.settings.model_copy(update=changes))
+
+
+def chosen(services: Services) -> list[str]:
+    """The projects that a resync would have looked at; they are not."""
+    resync_projects(services)
+    client = queue(services)
+    bodies = [base64.b64decode(message.content) for message in client.receive_messages()]
+    client.clear_messages()
+    return sorted(ProjectRequest.model_validate_json(body).project for body in bodies)
+
+
 def drain(services: Services) -> list[str]:
     """Do all that is on the queue now; gives the projects that were looked at, but for wake-ups."""
     client = queue(services)
@@ -109,24 +128,23 @@ def fleet(azure: Cloud, working: Services) -> Iterator[Fleet]:
 
 
 def test_the_calls_grow_with_what_changed(azure: Cloud, working: Services, fleet: Fleet) -> None:
-    fleet.early, fleet.whole = 4, (0, 1, 2, 3, 500)
+    fleet.early, fleet.whole = (0, 1, 1000, 1001), (0, 1, 500, 1000, 1001)
     fleet.grow(1000)
     calls = Calls(azure)
     assert tick(working) == ["p-0000", "p-0001"]
     of_1000 = calls.take()
     assert of_1000.total() <= 25, of_1000
-
-    fleet.grow(2000)
-    calls.take()
-    assert tick(working) == ["p-0002", "p-0003"]
-    of_2000 = calls.take()
-    assert of_2000 - of_1000 == {LIST: 2}, (of_1000, of_2000)
-
     fleet.tag("p-0500", owner="somebody")
     assert tick(working) == ["p-0500"]
     calls.take()
     assert tick(working) == []
     assert calls.take().total() <= 10
+
+    fleet.grow(2000)
+    calls.take()
+    assert tick(working) == ["p-1000", "p-1001"]
+    of_2000 = calls.take()
+    assert of_2000 - of_1000 == {LIST: 2}, (of_1000, of_2000)
 
 
 def test_what_changed_is_looked_at_and_nothing_is_forgotten(
@@ -170,6 +188,89 @@ def test_what_changed_is_looked_at_and_nothing_is_forgotten(
     assert tick(working) == []
     container.upload_blob("chats/b.jsonl", jsonl(some_rows()))
     assert tick(working) == [first, second, third, fourth]
+
+
+def test_orders_are_followed_though_the_message_about_them_was_lost(
+    working: Services, fleet: Fleet
+) -> None:
+    fleet.grow(3)
+    _, second, third = (f"p-000{number}" for number in range(3))
+    pin = Pin(id="one", release=1, by="Ada", at=datetime.now(UTC))
+    working.store.write(documents.orders(second), Orders(pin=pin), None)
+    retry = Retry(release=9, by="Ada", at=datetime.now(UTC))
+    working.store.write(documents.orders(third), Orders(retry=retry), None)
+    assert tick(working) == [second, third]
+
+    # Git wants what it was pinned to, so the look took the pin back.
+    left = working.store.read(documents.orders(second), Orders)
+    assert left is not None
+    assert left.value.pin is None
+    assert tick(working) == [second]
+    assert tick(working) == []
+
+
+def test_drift_that_stays_is_looked_at_once(working: Services, fleet: Fleet) -> None:
+    fleet.grow(2)
+    first, second = "p-0000", "p-0001"
+    fleet.report_drift(first)
+    fleet.report_drift(second)
+    fleet.fail(second)
+    assert tick(working) == [first, second]
+    assert tick(working) == []
+    for name in (first, second):
+        fleet.untag(name)
+        assert tick(working) == [name]
+        live = working.release(name, 1)
+        assert live is not None
+        assert live.value.drift is not None
+        assert tick(working) == []
+        fleet.tag(name, owner="somebody")
+        assert tick(working) == [name]
+        assert tick(working) == []
+
+
+def test_each_environment_is_looked_at_by_itself(azure: Cloud, working: Services) -> None:
+    azure.branch("staging")
+    here = {"environment": "", "repository": "contoso/models"}
+    there = {"environment": "staging", "repository": "contoso/models", "branch": "staging"}
+    both = with_sources(working, here, there)
+    tick(both)
+    fleet, staging = Fleet(azure, both), Fleet(azure, both, environment="staging")
+    fleet.grow(2)
+    staging.grow(2)
+    one, two = "staging.p-0000", "staging.p-0001"
+    calls = Calls(azure)
+    assert tick(both) == []
+    asked = calls.take()
+    assert asked[LIST] == 1
+    assert asked["GET /repos/contoso/models/branches/{branch:path} 304"] == 2
+
+    fleet.move("p-0001")
+    staging.tag(one, owner="somebody")
+    assert tick(both) == ["p-0001", one]
+    staging.rule(max_nodes=9)
+    assert tick(both) == [one, two]
+    assert tick(both) == []
+
+    # Resource Graph does not show the workspace of one of them.
+    assert chosen(with_sources(working, here, {**there, "workspace": "far"})) == [one, two]
+    staging.tag(one, owner="somebody else")
+    staging.tag(two, owner="somebody else")
+    assert chosen(with_sources(working, here)) == []
+    staging.leave(two)
+    assert chosen(both) == [one]
+    fleet.close()
+
+    head = azure.propose("later", {"later.yaml": config("later")})
+    pull = azure.github("pulls", {"title": "Later", "head": "later", "base": "staging"})["number"]
+    resync_pull_requests(PullRequestsRequest(), both)
+    resync_pull_requests(PullRequestsRequest(environment="staging"), both)
+    drain(both)
+    assert plans(azure, head, "tuneops/plan/staging") == ["success"]
+    assert plans(azure, head) == []
+    reviews = both.store.read(documents.reviews("staging"), Reviews)
+    assert reviews is not None
+    assert list(reviews.value.reviewed) == [pull]
 
 
 def test_a_lost_webhook_is_made_up_for(azure: Cloud, working: Services) -> None:
@@ -249,7 +350,7 @@ def test_many_pull_requests_are_listed_in_pages(azure: Cloud, working: Services)
     assert asked == {f"{name} 200": 2, f"{name} 304": 2}
 
 
-def plans(azure: Cloud, head: str) -> list[str]:
+def plans(azure: Cloud, head: str, context: str = "tuneops/plan") -> list[str]:
     """What the plan says of a commit, newest first."""
     statuses = azure.github(f"commits/{head}/statuses")
-    return [each["state"] for each in statuses if each["context"] == "tuneops/plan"]
+    return [each["state"] for each in statuses if each["context"] == context]
