@@ -58,7 +58,9 @@ def see_projects(services: Services, notes: Mapping[str, Note]) -> tuple[dict[st
         try:
             found = inventory.digests(workspace, named)
         except (MissingRoleError, RefusedError) as error:
-            log.warning("every project is looked at, since they can't be told apart: %s", error)
+            log.warning(
+                "%d projects can't be told apart, so all are looked at: %s", len(projects), error
+            )
             blind.update(projects)
         except UnavailableError as error:
             log.warning("changes in Azure are looked for the next time: %s", error)

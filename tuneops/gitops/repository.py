@@ -33,7 +33,7 @@ class FileState(Document):
 
 
 class Reading(Document):
-    """When the commit's files were read, `of` which branch and folder, and the branch's ETag."""
+    """When the commit's files were read, `of` which source, and the ETag of its branch."""
 
     of: str
     etag: str
