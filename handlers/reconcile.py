@@ -1,12 +1,19 @@
-"""A message on the queue ``reconcile``: look at a project, a pull request or the repository."""
+"""A message on the queue ``reconcile``: look at one thing, or find out at which to look."""
 
 import logging
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from tuneops.queue import ProjectRequest, PullRequestRequest, Request
+from tuneops.queue import (
+    ProjectRequest,
+    ProjectsRequest,
+    PullRequestRequest,
+    PullRequestsRequest,
+    Request,
+)
 from tuneops.reconcile import reconcile_project
+from tuneops.resync import resync_projects, resync_pull_requests
 from tuneops.review import review_pull_request
 from tuneops.services import NoSourceError, Services
 from tuneops.sync import sync_repository
@@ -32,6 +39,10 @@ def handle(body: bytes, services: Services) -> None:
             reconcile_project(request, services)
         elif isinstance(request, PullRequestRequest):
             review_pull_request(request, services)
+        elif isinstance(request, ProjectsRequest):
+            resync_projects(services)
+        elif isinstance(request, PullRequestsRequest):
+            resync_pull_requests(request, services)
         else:
             sync_repository(request, services)
     except NoSourceError as error:

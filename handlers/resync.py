@@ -1,11 +1,14 @@
-"""The timer: whatever event was lost, every source and every project are looked at again."""
+"""The timer: whatever event was lost, every source and all that follows from it is looked at."""
 
-from tuneops.queue import RepositoryRequest
+from tuneops.queue import ProjectsRequest, PullRequestsRequest, RepositoryRequest, Request
 from tuneops.services import Services
 
 
 def handle(services: Services) -> None:
-    """Ask for a full look."""
-    for source in services.settings.config_sources:
-        request = RepositoryRequest(environment=source.environment, all_projects=True)
+    """Ask for each of them by itself, so that none waits for another."""
+    environments = [source.environment for source in services.settings.config_sources]
+    requests: list[Request] = [RepositoryRequest(environment=each) for each in environments]
+    requests.append(ProjectsRequest())
+    requests += [PullRequestsRequest(environment=each) for each in environments]
+    for request in requests:
         services.queue.send(request)

@@ -24,7 +24,7 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
-from tuneops.queue import RepositoryRequest
+from tuneops.queue import ProjectsRequest, PullRequestsRequest, RepositoryRequest
 from tuneops.status import ProjectStatus, Status
 
 ROOT = Path(__file__).parents[1]
@@ -218,8 +218,9 @@ class Cloud:
         Messages that are due later, such as a project's next look in an hour, stay on the queue.
         """
         before = self._messages()
-        text = RepositoryRequest(all_projects=True).model_dump_json()
-        self.queue.send_message(base64.b64encode(text.encode()).decode())
+        for request in (RepositoryRequest(), ProjectsRequest(), PullRequestsRequest()):
+            text = request.model_dump_json()
+            self.queue.send_message(base64.b64encode(text.encode()).decode())
         self.until_idle(later=before)
 
     def _messages(self) -> int:

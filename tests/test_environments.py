@@ -22,6 +22,7 @@ from tuneops.settings import Settings
 from tuneops.sources import ConfigSource
 from tuneops.status import read_status
 from tuneops.sync import sync_repository
+from tuneops.unwatched import NOTE
 
 pytestmark = pytest.mark.slow
 
@@ -79,16 +80,25 @@ def otherwise(services: Services, *sources: dict[str, str]) -> Services:
 
 
 def synced(services: Services, environment: str) -> list[str]:
-    """The projects that are looked at after a sync of the environment."""
+    """The projects that are looked at after a sync of the environment.
+
+    Another policy has it found out at which of all projects to look: ``*``.
+    """
     sync_repository(RepositoryRequest(environment=environment), services)
     storage = services.settings.storage_connection_string
     assert storage is not None
     client = QueueClient.from_connection_string(
         storage.get_secret_value(), services.settings.reconcile_queue
     )
-    found = [json.loads(base64.b64decode(m.content))["project"] for m in client.receive_messages()]
+    sent = [json.loads(base64.b64decode(m.content)) for m in client.receive_messages()]
     client.clear_messages()
-    return sorted(found)
+    return sorted("*" if each["kind"] == "projects" else each["project"] for each in sent)
+
+
+def left_in_lists(services: Services) -> list[str]:
+    """The projects of which a list of what is desired tells that they are left as they are."""
+    listed = services.store.listed(documents.DESIRED)
+    return [documents.name_in(each.path) for each in listed if each.note == NOTE]
 
 
 def contexts(hub: Cloud, commit: str, repository: str) -> dict[str, str]:
@@ -102,10 +112,10 @@ def test_each_source_has_its_projects_its_policy_and_its_complaints(
 ) -> None:
     files: dict[str, Any] = {"bot.yaml": config("bot"), POLICY: "max_nodes: 2\n"}
     hub.merge(files, branch="main")
-    assert synced(services, "production") == ["production.bot"]
+    assert synced(services, "production") == ["*", "production.bot"]
     broken = {"bot.yaml": config("bot"), POLICY: "max_nodes: 7\n", "cat.yaml": "name: cat\n"}
     commit = hub.merge(broken, branch="staging")
-    assert synced(services, "staging") == ["staging.bot"]
+    assert synced(services, "staging") == ["*", "staging.bot"]
     assert synced(services, "production") == []
     assert contexts(hub, commit, REPOSITORIES[0]) == {"tuneops/staging.config": "failure"}
 
@@ -178,8 +188,10 @@ def test_a_changed_setting_takes_nothing_down(hub: Cloud, services: Services) ->
     )
     reconcile_project(ProjectRequest(project="labs.left"), narrow)
     assert narrow.store.read(documents.project("labs.left"), Project) is None
+    assert "labs.left" in left_in_lists(narrow)
 
     assert "labs.left" in synced(services, "labs")
+    assert left_in_lists(services) == []
     (seen,) = read_status(services, "labs.left").projects
     assert not seen.reason.startswith("left as it is")
     hub.merge({"../teams/b/left.yaml": None}, repository="contoso/labs")

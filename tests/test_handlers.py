@@ -109,8 +109,12 @@ def several(services: Services) -> Services:
 
 def test_the_timer_asks_for_everything(several: Services) -> None:
     resync.handle(several)
-    asked = [(each["environment"], each["all_projects"]) for each in requests(several)]
-    assert asked == [("", True), ("staging", True), ("eu", True), ("labs", True)]
+    environments = ("", "staging", "eu", "labs")
+    assert requests(several) == [
+        *({"kind": "repository", "environment": each} for each in environments),
+        {"kind": "projects"},
+        *({"kind": "pull_requests", "environment": each} for each in environments),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,10 @@ SERVERLESS = "compute: {name: serverless}\n"
 
 
 def synced(services: Services) -> tuple[Policy, set[str]]:
-    """The policy in force after a look at git, and the projects that are looked at then."""
+    """The policy in force after a look at git, and the projects that are looked at then.
+
+    Another policy has it found out at which of all projects to look: ``*``.
+    """
     sync_repository(RepositoryRequest(), services)
     stored = services.store.read(documents.policy(""), InForce)
     assert stored is not None
@@ -42,19 +45,20 @@ def synced(services: Services) -> tuple[Policy, set[str]]:
 
 
 def asked(services: Services) -> set[str]:
-    """The projects on the queue, which is empty afterwards."""
+    """The projects on the queue, ``*`` for all of them; it is empty afterwards."""
     settings = services.settings
     assert settings.storage_connection_string is not None
     connection = settings.storage_connection_string.get_secret_value()
     client = QueueClient.from_connection_string(connection, settings.reconcile_queue)
-    found = {json.loads(base64.b64decode(m.content))["project"] for m in client.receive_messages()}
+    sent = [json.loads(base64.b64decode(m.content)) for m in client.receive_messages()]
+    found = {"*" if each["kind"] == "projects" else each["project"] for each in sent}
     client.clear_messages()
     return found
 
 
 def test_a_policy_comes_into_force_with_its_commit(azure: Cloud, working: Services) -> None:
     azure.merge({"one.yaml": config("one"), POLICY: "max_nodes: 2\n"})
-    assert synced(working) == (Policy(max_nodes=2), {"one"})
+    assert synced(working) == (Policy(max_nodes=2), {"one", "*"})
     assert synced(working) == (Policy(max_nodes=2), set())
 
     broken = azure.merge({POLICY: "max_nodes: many\n"})
@@ -69,11 +73,11 @@ def test_a_policy_comes_into_force_with_its_commit(azure: Cloud, working: Servic
     assert any("max_nodes" in error for error in read_status(working).config_errors)
 
     azure.merge({POLICY: "max_nodes: 3\n"})
-    assert synced(working) == (Policy(max_nodes=3), {"one"})
+    assert synced(working) == (Policy(max_nodes=3), {"*"})
     azure.merge({POLICY: "#" * (64 * 1024 + 1)})
     assert synced(working) == (Policy(max_nodes=3), set())
     azure.merge({POLICY: None, "one.yaml": None})
-    assert synced(working) == (Policy(), {"one"})
+    assert synced(working) == (Policy(), {"one", "*"})
 
 
 def test_a_pull_request_is_held_against_the_policy_that_it_leaves(

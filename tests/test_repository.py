@@ -1,10 +1,17 @@
 """From commits to what is desired: nothing that is live depends on a typo."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tuneops.gitops.repository import Repository, changed_files, is_skipped, read_commit
+from tuneops.gitops.repository import (
+    Reading,
+    Repository,
+    changed_files,
+    is_skipped,
+    read_commit,
+    reading_of,
+)
 from tuneops.gitops.snapshot import File, Snapshot
 from tuneops.policy import Policy
 from tuneops.release import Desired
@@ -41,6 +48,20 @@ def commit(
 )
 def test_a_line_of_the_message_skips_a_commit(message: str, skipped: bool) -> None:
     assert is_skipped(message) is skipped
+
+
+@pytest.mark.parametrize(
+    ("of", "hours", "counts"),
+    [("here", 1, True), ("here", 23, True), ("here", 24, False), ("elsewhere", 1, False)],
+)
+def test_a_reading_counts_for_a_day_and_for_the_same_files(
+    of: str, hours: int, counts: bool
+) -> None:
+    reading = Reading(of="here", etag="e", at=NOW)
+    repository = Repository(commit="c", reading=reading)
+    known = reading_of(repository, of, NOW + timedelta(hours=hours))
+    assert known == (reading if counts else None)
+    assert reading_of(Repository(commit="c"), of, NOW) is None
 
 
 def test_added_changed_and_deleted_files() -> None:

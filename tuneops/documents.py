@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 PROJECTS = "projects/"
+DESIRED = "desired/"
+ORDERS = "orders/"
 
 
 def repository(environment: str) -> str:
@@ -15,6 +17,11 @@ def policy(environment: str) -> str:
     return f"policies/{environment}.json" if environment else "policy.json"
 
 
+def reviews(environment: str) -> str:
+    """The environment's open pull requests, and what each was reviewed as."""
+    return f"reviews/{environment}.json" if environment else "reviews.json"
+
+
 def project(name: str) -> str:
     """The project's own document, which carries its lease."""
     return f"{PROJECTS}{name}.json"
@@ -22,7 +29,7 @@ def project(name: str) -> str:
 
 def desired(name: str) -> str:
     """What git says of the project."""
-    return f"desired/{name}.json"
+    return f"{DESIRED}{name}.json"
 
 
 def pull_request(repository: str, number: int) -> str:
@@ -32,7 +39,7 @@ def pull_request(repository: str, number: int) -> str:
 
 def desired_projects(paths: Iterable[str]) -> set[str]:
     """The projects whose `desired` documents have these paths."""
-    return {path.removeprefix("desired/").removesuffix(".json") for path in paths}
+    return {name_in(path) for path in paths}
 
 
 def release(name: str, number: int) -> str:
@@ -42,4 +49,9 @@ def release(name: str, number: int) -> str:
 
 def orders(name: str) -> str:
     """What people have ordered for the project beside git."""
-    return f"orders/{name}.json"
+    return f"{ORDERS}{name}.json"
+
+
+def name_in(path: str) -> str:
+    """The project that a document of `PROJECTS`, `DESIRED` or `ORDERS` is of."""
+    return path.rpartition("/")[2].removesuffix(".json")

@@ -41,7 +41,7 @@ def observe(
         live_release=project.live,
         live_deployment=project.live_deployment,
         newest_base_model=_newest_base(workspace, release)
-        if not retiring and phase.settled
+        if followed_base_model(desired, release)
         else "",
     )
 
@@ -51,6 +51,14 @@ def _asks_for_model(release: Release) -> bool:
     if release.phase == Phase.EVALUATING:
         return bool(release.config.evaluation.max_regression_percent)
     return release.phase == Phase.REGISTERING
+
+
+def followed_base_model(desired: Desired, release: Release | None) -> str:
+    """The base model (``REGISTRY/NAME``) of which a newer version matters now, empty for none."""
+    if desired.config is None or release is None or not release.phase.settled:
+        return ""
+    model = release.config.model
+    return f"{model.registry}/{model.name}" if model.version == "latest" else ""
 
 
 def _cluster(workspace: Workspace, release: Release, *, retiring: bool) -> Cluster | None:
@@ -69,8 +77,6 @@ def _newest_base(workspace: Workspace, release: Release) -> str:
     What is live does not depend on it.
     """
     model = release.config.model
-    if model.version != "latest":
-        return ""
     try:
         return registry.base_model(workspace, model.registry, model.name, "latest").id
     except (RefusedError, UnavailableError) as error:

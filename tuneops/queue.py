@@ -6,29 +6,41 @@ from typing import Literal
 from azure.storage.queue import QueueClient
 from pydantic import BaseModel, ConfigDict, Field
 
+from tuneops.looks import View
 from tuneops.names import ENVIRONMENT, PROJECT_KEY
 
 MAX_DELAY_SECONDS = 7 * 24 * 3600
 
 
 class ProjectRequest(BaseModel):
-    """Look at one project; `wake` is set when the project itself asked for this message."""
+    """Look at one project; `wake` is set when the project itself asked for this message.
+
+    `view` is what a resync had seen of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["project"] = "project"
     project: str = Field(pattern=PROJECT_KEY)
     wake: str | None = None
+    view: View | None = None
+
+
+class ProjectsRequest(BaseModel):
+    """Find out which of all projects are to be looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["projects"] = "projects"
 
 
 class RepositoryRequest(BaseModel):
-    """Read an environment's configs; `all_projects`: then look at all of them, changed or not."""
+    """Read an environment's configs."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["repository"] = "repository"
     environment: str = Field("", pattern=ENVIRONMENT)
-    all_projects: bool = False
 
 
 class PullRequestRequest(BaseModel):
@@ -41,7 +53,18 @@ class PullRequestRequest(BaseModel):
     number: int = Field(ge=1, lt=2**53)
 
 
-Request = ProjectRequest | RepositoryRequest | PullRequestRequest
+class PullRequestsRequest(BaseModel):
+    """Find out which of an environment's open pull requests have no review yet."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["pull_requests"] = "pull_requests"
+    environment: str = Field("", pattern=ENVIRONMENT)
+
+
+Request = (
+    ProjectRequest | ProjectsRequest | RepositoryRequest | PullRequestRequest | PullRequestsRequest
+)
 
 
 class ReconcileQueue:

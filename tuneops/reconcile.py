@@ -1,7 +1,8 @@
 """Reconciling one project: lease, load, observe, decide, act, save, until there is a wait.
 
 Every step is saved before the next is decided, so a crash at any moment leaves a state from which
-the same steps follow. What can't be done now is noted as trouble and tried again later.
+the same steps follow. What can't be done now is noted as trouble and tried again later. A look that
+finds nothing to do now is noted in the project for the resync, and struck out before a change.
 """
 
 import logging
@@ -22,9 +23,10 @@ from tuneops.data.errors import DataChangedError, DataError, DataUnavailableErro
 from tuneops.data.prepare import find_source
 from tuneops.decide import decide, look_after
 from tuneops.document import Document
+from tuneops.looks import LOST_AFTER, Look
 from tuneops.names import environment_of
 from tuneops.notify import messages, outbox
-from tuneops.observe import observe
+from tuneops.observe import followed_base_model, observe
 from tuneops.orders import Orders, Pin
 from tuneops.patience import wait
 from tuneops.pinning import agrees, mark, pinned, rejection, still_rejected
@@ -45,7 +47,6 @@ from tuneops.unwatched import unwatched
 
 MAX_STEPS = 30
 BUSY_SECONDS = 6
-LOST_AFTER = timedelta(seconds=60)
 HELD_AFTER = timedelta(minutes=5)
 LONGEST_PAUSE_SECONDS = 600
 
@@ -99,13 +100,16 @@ class _Pass:
         self.desired = self.git
         self.held_back = ""
         self.release = self._load_release(self.project.value.current)
+        self.base_model = self.newest_base_model = ""
+        self.settled = 0
 
     def run(self) -> None:
         """Step until there is nothing to do now, then arrange the next look."""
         pauses = [self._steps_told()]
         if self._turn_to_live():
             pauses.append(self._steps_told())
-        self._arrange(min((pause for pause in pauses if pause is not None), default=None))
+        look = self._look() if self.settled == len(pauses) else None
+        self._arrange(min((pause for pause in pauses if pause is not None), default=None), look)
 
     def _steps_told(self) -> float | None:
         """Take steps and tell of them; gives the seconds to wait for more to do."""
@@ -139,6 +143,7 @@ class _Pass:
                 action = self._decide()
                 if isinstance(action, Idle | Wait):
                     self._note_waiting(action)
+                    self.settled += 1
                     return self._pause(action)
                 self._perform(action)
             except (DataError, RefusedError) as error:
@@ -171,6 +176,8 @@ class _Pass:
         )
         if release and release.number != self.project.value.current:
             return look_after(self.desired, release, observed, self.clock())
+        self.base_model = followed_base_model(self.desired, release)
+        self.newest_base_model = observed.newest_base_model
         return decide(self.desired, release, observed, self.clock())
 
     def _live(self, release: Release | None) -> Release | None:
@@ -255,6 +262,7 @@ class _Pass:
 
     def _perform(self, action: Effect) -> None:
         log.info("project %s: %s", self.request.project, action)
+        self._forget_look()
         if isinstance(action, StartRelease):
             self._start_release()
         elif self.release is None:
@@ -332,7 +340,7 @@ class _Pass:
         pause = max(asked, self._usual_pause() * 2.0 ** min(count - 1, 10))
         pause = min(LONGEST_PAUSE_SECONDS, pause)
         if self.release is None:
-            self._save_project(self.project.value.replace(trouble=trouble))
+            self._save_project(self.project.value.replace(trouble=trouble, look=None))
             return pause
         release = self.release.value
         if not trouble.told and self.clock() - trouble.since > HELD_AFTER:
@@ -351,8 +359,8 @@ class _Pass:
         if delivered != release.outbox:
             self._save_release(release.replace(outbox=delivered))
 
-    def _arrange(self, pause: float | None) -> None:
-        """Ask for the next look, unless a message for it is on its way already."""
+    def _arrange(self, pause: float | None, look: Look | None) -> None:
+        """Ask for the next look, unless a message for it is on its way, and note this one."""
         now = self.clock()
         project = self.project.value
         wake = project.wake if project.wake and project.wake.id != self.request.wake else None
@@ -361,8 +369,9 @@ class _Pass:
         if pause is not None and (wake is None or wake.at > now + timedelta(seconds=pause)):
             wake = Wake(id=uuid.uuid4().hex, at=now + timedelta(seconds=pause))
             self.services.queue.send(ProjectRequest(project=project.name, wake=wake.id), pause)
-        if wake != project.wake:
-            self._save_project(project.replace(wake=wake))
+        look = look or project.look
+        if (wake, look) != (project.wake, project.look):
+            self._save_project(project.replace(wake=wake, look=look))
 
     def _note_waiting(self, action: Idle | Wait) -> None:
         """Remember since when the release waits for what; what troubled it is over."""
@@ -394,6 +403,22 @@ class _Pass:
                 trouble = Trouble(message=action.reason, since=self.clock(), count=0)
         if trouble != project.trouble:
             self._save_project(project.replace(trouble=trouble))
+
+    def _look(self) -> Look | None:
+        """This look, which has found nothing to do now, where a resync has asked for it."""
+        if self.request.view is None:
+            return None
+        return Look(
+            view=self.request.view,
+            at=self.clock(),
+            base_model=self.base_model,
+            newest_base_model=self.newest_base_model,
+        )
+
+    def _forget_look(self) -> None:
+        """Before anything is changed: a crash after that must not hide that more is to be done."""
+        if self.project.value.look:
+            self._save_project(self.project.value.replace(look=None))
 
     def _pause(self, action: Idle | Wait) -> float | None:
         """The seconds that an action asks to wait, None for no end."""
@@ -427,8 +452,8 @@ class _Pass:
         return self.services.release(self.request.project, number)
 
     def _save_project(self, project: Project) -> None:
-        path = documents.project(project.name)
-        self.project = self.services.store.write(path, project, self.project.etag, self.lease)
+        path, note = documents.project(project.name), project.note.text()
+        self.project = self.services.store.write(path, project, self.project.etag, self.lease, note)
 
     def _save_release(self, release: Release) -> None:
         self.release = self._write(self.release, release)
@@ -436,6 +461,7 @@ class _Pass:
     def _write(self, before: Stored[Release] | None, release: Release) -> Stored[Release]:
         if before and before.value == release:
             return before
+        self._forget_look()
         path = documents.release(release.project, release.number)
         etag = before.etag if before and before.value.number == release.number else None
         return self.services.store.write(path, release, etag)

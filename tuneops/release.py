@@ -12,6 +12,7 @@ from tuneops.difference import Drift
 from tuneops.document import Document
 from tuneops.estimates import Actuals, Forecast, JobTimes, Measured
 from tuneops.evaluation.checks import Check
+from tuneops.looks import MAX_ENDPOINTS, Look, Note
 from tuneops.orders import Pin
 from tuneops.parameters import Parameter, Value
 from tuneops.pins import Pins, pins, resolved
@@ -500,9 +501,9 @@ class Project(Document):
     that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it; `endpoints` are the
     names of all endpoints made for it that may still exist; `pins` what its releases have resolved;
     `trainings` the last ones that were measured, oldest first; `answered` the commit whose change
-    of the config has come to its end. `trouble` is what keeps it from being looked at at all. `pin`
-    is the order that is followed, `rejected` what was rolled back; `held_back` says why what git
-    wants is not done, if it is not.
+    of the config has come to its end. `trouble` is what keeps it from being looked at at all,
+    `look` the last that found nothing to do. `pin` is the order that is followed, `rejected` what
+    was rolled back; `held_back` says why what git wants is not done, if it is not.
     """
 
     name: str
@@ -518,6 +519,13 @@ class Project(Document):
     pin: Pin | None = None
     rejected: tuple[Rejection, ...] = ()
     held_back: str = ""
+    look: Look | None = None
+
+    @property
+    def note(self) -> Note:
+        """What a resync needs to know of it."""
+        wake_at = self.wake.at if self.wake else None
+        return Note(wake_at=wake_at, look=self.look, endpoints=self.endpoints[-MAX_ENDPOINTS:])
 
     def rejection(self, desired: Desired) -> Rejection | None:
         """The rejection that what is desired meets with, if any."""

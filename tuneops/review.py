@@ -9,6 +9,7 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.foresight import foreseen
 from tuneops.foretelling import foretell
 from tuneops.gitops import review_text
+from tuneops.gitops.open_pulls import Reviews, review_of
 from tuneops.gitops.repository import Repository, changed_files, read_commit
 from tuneops.gitops.review_text import Finding
 from tuneops.outcome import outcome, removal
@@ -60,6 +61,12 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     context = f"{CONTEXT}/{environment}" if environment else CONTEXT
     services.github.set_status(
         proposal.head, state=state, context=context, description=description, url=""
+    )
+    what = review_of(proposal.head, before.policy)
+    services.store.update(
+        documents.reviews(environment),
+        Reviews,
+        lambda known: (known or Reviews()).reviewed_as(proposal.number, what),
     )
 
 

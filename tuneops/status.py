@@ -113,7 +113,7 @@ def read_status(services: Services, only: str | None = None) -> Status:
         sources.append(SourceStatus(**given, commit=repository.commit))
         where = f"{source.environment}: " if source.environment else ""
         errors += [f"{where}{e}" for state in repository.files.values() for e in state.errors]
-    known = documents.desired_projects(services.store.paths("desired/"))
+    known = documents.desired_projects(services.store.paths(documents.DESIRED))
     names = sorted(known if only is None else known & {only})
     return Status(
         commit=sources[0].commit,

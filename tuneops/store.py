@@ -25,6 +25,7 @@ from tuneops.document import Document
 LEASE_SECONDS = 20
 RENEW_SECONDS = 6
 _CONFLICTS = (409, 412)
+_NOTE = "note"
 _JSON = ContentSettings(content_type="application/json")
 
 T = TypeVar("T", bound=Document)
@@ -54,6 +55,15 @@ class Stored(Generic[T]):
     etag: str
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A document in a list; the note is a short text that was written with it."""
+
+    path: str
+    etag: str
+    note: str = ""
+
+
 class Store:
     """JSON documents by path in one container."""
 
@@ -78,9 +88,16 @@ class Store:
         return Stored(value, download.properties.etag)
 
     def write(
-        self, path: str, value: T, etag: str | None, lease: BlobLeaseClient | None = None
+        self,
+        path: str,
+        value: T,
+        etag: str | None,
+        lease: BlobLeaseClient | None = None,
+        note: str = "",
     ) -> Stored[T]:
         """Write the document if it still is what `etag` says; `etag` None: if there is none yet.
+
+        The `note` is for `listed`: at most some thousand characters of ASCII.
 
         Raises:
             ConflictError: it has changed, appeared or been leased by somebody else.
@@ -90,6 +107,8 @@ class Store:
             condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
         if lease:
             condition["lease"] = lease
+        if note:
+            condition["metadata"] = {_NOTE: note}
         try:
             answer = self._container.get_blob_client(path).upload_blob(
                 value.model_dump_json().encode(),
@@ -103,7 +122,9 @@ class Store:
             raise ConflictError(f"{path} was changed or leased by somebody else") from error
         return Stored(value, answer["etag"])
 
-    def update(self, path: str, kind: type[T], change: Callable[[T | None], T]) -> T:
+    def update(
+        self, path: str, kind: type[T], change: Callable[[T | None], T], note: str = ""
+    ) -> T:
         """Change a document that several writers share, as often as it takes to win.
 
         `change` gets what is stored (None at first, and when it can't be read) and returns what
@@ -119,13 +140,18 @@ class Store:
             if value == known:
                 return value
             try:
-                return self.write(path, value, etag).value
+                return self.write(path, value, etag, note=note).value
             except ConflictError:
                 continue
 
     def paths(self, prefix: str) -> Iterator[str]:
         """The paths of all documents under `prefix`, in their order."""
         return iter(self._container.list_blob_names(name_starts_with=prefix))
+
+    def listed(self, prefix: str) -> Iterator[Listed]:
+        """All documents under `prefix`, in their order, 5,000 in a call."""
+        for blob in self._container.list_blobs(name_starts_with=prefix, include=["metadata"]):
+            yield Listed(blob.name, blob.etag, (blob.metadata or {}).get(_NOTE, ""))
 
     @contextmanager
     def lease(self, path: str, initial: Document) -> Iterator[BlobLeaseClient]:

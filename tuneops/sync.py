@@ -1,18 +1,27 @@
-"""Reading the repository: which projects want something else than before."""
+"""Reading the repository: which projects want something else than before.
+
+Where nothing was pushed since the last time, GitHub is asked one question that it does not count.
+"""
 
 import logging
 from datetime import UTC, datetime
 
-from tuneops import documents
-from tuneops.gitops.repository import Repository, changed_files, is_skipped, read_commit
-from tuneops.names import environment_of
+from tuneops import documents, names
+from tuneops.gitops.repository import (
+    Reading,
+    Repository,
+    changed_files,
+    is_skipped,
+    read_commit,
+    reading_of,
+)
 from tuneops.notify import outbox
 from tuneops.policy import InForce
-from tuneops.queue import ProjectRequest, RepositoryRequest
+from tuneops.queue import ProjectRequest, ProjectsRequest, RepositoryRequest
 from tuneops.release import Desired
 from tuneops.services import Services
 from tuneops.store import BusyError
-from tuneops.unwatched import left_alone
+from tuneops.unwatched import NOTE, left_alone
 
 BUSY_SECONDS = 3
 
@@ -48,27 +57,39 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
     except BusyError:
         services.queue.send(request, BUSY_SECONDS)
         return
-    changed = {wanted.project for wanted in desired}
-    concerns_all = request.all_projects or now.policy != before.policy
-    for name in sorted(changed | (_known(services) if concerns_all else set())):
+    for name in sorted({wanted.project for wanted in desired}):
         services.queue.send(ProjectRequest(project=name))
+    if now.policy != before.policy:
+        services.queue.send(ProjectsRequest())
 
 
 def _read(before: Repository, services: Services) -> tuple[Repository, list[Desired]]:
-    snapshot = services.github.snapshot()
-    if is_skipped(snapshot.message):
-        log.info("commit %s says tuneops: skip", snapshot.commit)
-        return before.replace(commit=snapshot.commit), []
+    """The repository as it is now, and what is desired otherwise; nothing, where git is as before.
+
+    An ETag is worth as much as the token that it was got with, so the commit is compared as well.
+    """
+    source, now = services.source, datetime.now(UTC)
+    of = names.digest(services.settings.github_api_url, source.origin)
+    known = reading_of(before, of, now)
+    head = services.github.head(known.etag if known else "")
+    if head is None:
+        return before, []
+    if known and head.commit == before.commit:
+        return before.replace(reading=known.replace(etag=head.etag)), []
+    before = before.replace(reading=Reading(of=of, etag=head.etag, at=now))
+    if is_skipped(head.message):
+        log.info("commit %s says tuneops: skip", head.commit)
+        return before.replace(commit=head.commit), []
+    snapshot = services.github.snapshot(head)
     changed = changed_files(before, snapshot)
     contents = services.github.contents(f for f in snapshot.files if f.path in changed)
     log.info(
         "commit %s: %d configs, %d changed", snapshot.commit, len(snapshot.files), len(changed)
     )
-    now, desired = read_commit(before, snapshot, contents, datetime.now(UTC))
-    source = services.source
+    after, desired = read_commit(before, snapshot, contents, now)
     if before.origin and before.origin != source.origin:
         desired = [each if each.config else left_alone(each, source) for each in desired]
-    return now.replace(origin=source.origin), desired
+    return after.replace(origin=source.origin), desired
 
 
 def _remember(wanted: Desired, services: Services) -> None:
@@ -83,10 +104,5 @@ def _remember(wanted: Desired, services: Services) -> None:
         removed = known and wanted.config is None and (known.config or known.removed)
         return wanted.replace(removed=removed or None)
 
-    services.store.update(documents.desired(wanted.project), Desired, change)
-
-
-def _known(services: Services) -> set[str]:
-    """Every project that the source has or had, so that the gone ones are seen to their end."""
-    names = documents.desired_projects(services.store.paths("desired/"))
-    return {name for name in names if environment_of(name) == services.environment}
+    note = NOTE if wanted.left else ""
+    services.store.update(documents.desired(wanted.project), Desired, change, note)

@@ -9,6 +9,9 @@ from tuneops.release import Desired
 from tuneops.settings import Settings
 from tuneops.sources import ConfigSource
 
+NOTE = "left"
+"""Stands beside what is desired of such a project, so that a list of them tells."""
+
 
 def left_alone(gone: Desired, source: ConfigSource) -> Desired:
     """What is desired of a project that was in the source before the source was set otherwise."""

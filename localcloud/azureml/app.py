@@ -49,6 +49,7 @@ from localcloud.azureml.pipeline_jobs import PipelineJobs
 from localcloud.azureml.places import Places
 from localcloud.azureml.quota import Quota
 from localcloud.azureml.registry import Registry
+from localcloud.azureml.resource_graph import ResourceGraph
 from localcloud.azureml.run_history import RunHistory
 from localcloud.azureml.runs import Runs
 from localcloud.azureml.scored import Scored
@@ -114,6 +115,7 @@ class AzureMl:
             self._faults,
         )
         self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
+        self._graph = ResourceGraph(site, store, self._workspace)
         self._scored = Scored(store)
         self._scoring = Scoring(store, self._fleet, self._auth, self._faults, self._scored)
         self._monitor = Monitor(site, store, self._scored, manifest.metrics_delay_seconds)
@@ -177,6 +179,7 @@ class AzureMl:
             *self._quota.routes(),
             *self._operations.routes(),
             *self._activity.routes(),
+            *self._graph.routes(),
         ]
         discovery = Route("/{registry}/discovery", self._registry.discover)
         return [

@@ -53,12 +53,12 @@ class Workspace:
 
     async def get_workspace(self, request: Request) -> Response:
         """The workspace."""
-        return JSONResponse(self._workspace())
+        return JSONResponse(self.resource())
 
     async def list_workspaces(self, request: Request) -> Response:
         """The workspaces of the resource group or the subscription: this one, if it is wanted."""
         kinds = request.query_params.get("kind", KIND).lower().split(",")
-        return page(request, [self._workspace()] if KIND.lower() in kinds else [], self._site.url)
+        return page(request, [self.resource()] if KIND.lower() in kinds else [], self._site.url)
 
     async def list_vm_sizes(self, request: Request) -> Response:
         """The virtual machine sizes on offer."""
@@ -90,7 +90,8 @@ class Workspace:
             ]
         )
 
-    def _workspace(self) -> Json:
+    def resource(self) -> Json:
+        """The workspace's ARM resource."""
         site, connection = self._site, self._site.connection
         return {
             "id": site.workspace_path,

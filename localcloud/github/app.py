@@ -1,5 +1,6 @@
 """The GitHub API of the local cloud as a web application."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ from localcloud.manifest import Manifest
 Routes = list[tuple[str, str, Handler]]
 
 TOKENS_PATH = "/_installation_tokens"
+COUNTS_PATH = "/_requests"
 
 # Within /repos/{owner}/{repo}. The first route that matches is taken.
 ROUTES: Routes = [
@@ -98,7 +100,8 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
         for name, path in connection.github.repositories.items()
     }
     limit = RateLimit()
-    doors = {name: Door(hub, limit) for name, hub in hubs.items()}
+    counts: Counter[str] = Counter()
+    doors = {name: Door(hub, limit, counts) for name, hub in hubs.items()}
     door = doors[connection.github.repository]
     tokens = InstallationTokens()
     access = Access(connection.github, tokens)
@@ -116,6 +119,7 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
     apps = AppsApi(connection.github, tokens)
     guarded = [
         *((door, access.owner, *route) for route in _owner_routes(apps, list(hubs.values()))),
+        (door, access.owner, "GET", COUNTS_PATH, door.list_counts),
         *((door, access.app, *route) for route in _app_routes(apps)),
         *(
             (own, access.repository, method, f"/repos/{name}{path}", handler)
@@ -124,10 +128,10 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
         ),
     ]
     routes = [
-        Route(path, through.endpoint(handler, guard), methods=[method])
+        Route(path, through.endpoint(handler, guard, f"{method} {path}"), methods=[method])
         for through, guard, method, path, handler in guarded
     ]
-    unknown = door.endpoint(_unknown, access.anyone)
+    unknown = door.endpoint(_unknown, access.anyone, "unknown")
 
     async def answer_unknown(request: Request, _: Exception) -> Response:
         return await unknown(request)

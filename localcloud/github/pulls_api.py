@@ -75,16 +75,25 @@ def _refused(message: str) -> ApiError:
 
 
 def list_pulls(hub: Hub, call: Call) -> Answer:
-    """GET .../pulls?state=open|closed|all&head=OWNER:BRANCH&base=BRANCH, newest first"""
-    state = call.query.get("state", "open")
+    """GET .../pulls?state=open|closed|all&head=OWNER:BRANCH&base=BRANCH&direction=asc|desc
+
+    By the time when they were created, the newest first unless `direction` says otherwise.
+    """
+    state, direction = call.query.get("state", "open"), call.query.get("direction", "desc")
     if state not in ("open", "closed", "all"):
         raise invalid("PullRequest", "state")
+    if direction not in ("asc", "desc"):
+        raise invalid("PullRequest", "direction")
+    if call.query.get("sort", "created") != "created":
+        raise invalid("PullRequest", "sort")
     pulls = hub.store.listed(Pull, None if state == "all" else state)
+    if direction == "desc":
+        pulls = pulls[::-1]
     head, base = call.query.get("head"), call.query.get("base")
     return Answer(
         [
             hub.shapes.pull(pull, None)
-            for pull in reversed(pulls)
+            for pull in pulls
             if head in (None, f"{hub.shapes.owner}:{pull.head}") and base in (None, pull.base)
         ]
     )

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -160,12 +161,22 @@ class RateLimit:
 class Door:
     """What every request to one repository goes through."""
 
-    def __init__(self, hub: Hub, limit: RateLimit) -> None:
+    def __init__(self, hub: Hub, limit: RateLimit, counts: Counter[str]) -> None:
         self._hub = hub
         self._limit = limit
+        self._counts = counts
 
-    def endpoint(self, handler: Handler, guard: Guard) -> Callable[[Request], Awaitable[Response]]:
-        """The handler as an endpoint for those whom the guard lets in; it runs in a thread."""
+    def list_counts(self, hub: Hub, call: Call) -> Answer:
+        """GET /_requests, for tests: how often each operation was answered with which status"""
+        return Answer(dict(sorted(self._counts.items())))
+
+    def endpoint(
+        self, handler: Handler, guard: Guard, name: str
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """The handler as an endpoint for those whom the guard lets in; it runs in a thread.
+
+        Requests are counted under the `name`.
+        """
 
         async def respond(request: Request) -> Response:
             try:
@@ -179,7 +190,9 @@ class Door:
             except GitError as error:
                 log.warning("%s %s: %s", request.method, request.url.path, error)
                 answer = Answer(ApiError(422, str(error)).document, 422)
-            return self._finish(request, answer)
+            response = self._finish(request, answer)
+            self._counts[f"{name} {response.status_code}"] += 1
+            return response
 
         return respond
 

@@ -333,6 +333,11 @@ class TestManners:
         assert (second.status_code, second.content) == (304, b"")
         remaining = [int(r.headers["x-ratelimit-remaining"]) for r in (first, second)]
         assert remaining[0] == remaining[1]
+        url = f"{github.connection.github.api_url}/_requests"
+        owner = {"authorization": f"Bearer {github.connection.github.token}"}
+        counts = httpx2.get(url, headers=owner).json()
+        assert counts[f"GET {REPOSITORY} 304"] == 1
+        assert counts[f"GET {REPOSITORY} 200"] >= 1
 
     @pytest.mark.parametrize(
         ("method", "path"),

@@ -2,28 +2,32 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import gidgethub
 import httpx2
+from gidgethub.abc import CACHE_TYPE
 from gidgethub.httpx import GitHubAPI
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tuneops import config_file, policy_file
 from tuneops.gitops import restoration
 from tuneops.gitops.login import Login, LoginError
+from tuneops.gitops.open_pulls import OpenPull, Page
 from tuneops.gitops.pulls import Pull, merged_by
 from tuneops.gitops.restoration import Opened, Restoration
-from tuneops.gitops.snapshot import File, Proposal, Snapshot, merged, touched
+from tuneops.gitops.snapshot import File, Head, Proposal, Snapshot, merged, touched
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.sources import ConfigSource
 
 TIMEOUT_SECONDS = 10
 MAX_FILES = 2_000
+MAX_PULL_PAGES = 10
 TASK = "tuneops"
 
 T = TypeVar("T")
@@ -55,13 +59,57 @@ class GitHub:
         self._login = login
         self._repository = f"/repos/{source.repository}"
 
-    def snapshot(self) -> Snapshot:
-        """The config files and the policy's at the head of the tracked branch.
+    def head(self, etag: str = "") -> Head | None:
+        """The newest commit of the tracked branch; None if `etag` is still that of the answer.
+
+        GitHub does not count the question then.
+
+        Raises:
+            GitHubError: it could not be read.
+        """
+        known: CACHE_TYPE = {self._branch_url: (etag, None, None, None)} if etag else {}
+        return _run(self._session(partial(self._head, known), known))
+
+    def snapshot(self, head: Head | None = None) -> Snapshot:
+        """The config files and the policy's at a commit, else at the tracked branch's newest.
 
         Raises:
             GitHubError: it could not be read whole.
         """
-        return _run(self._session(self._snapshot))
+
+        async def read(api: GitHubAPI) -> Snapshot:
+            return await self._snapshot(api, head)
+
+        return _run(self._session(read))
+
+    def open_pulls(self, known: Mapping[str, Page]) -> dict[str, Page]:
+        """The pull requests that are open to the tracked branch, oldest first, in pages by address.
+
+        GitHub does not count a page that is as it was when it was `known`. At most `MAX_PULL_PAGES`
+        of 100 are read.
+
+        Raises:
+            GitHubError: they could not be read.
+        """
+        asked = {"state": "open", "base": self._source.branch, "per_page": 100}
+        order = {"sort": "created", "direction": "asc"}
+        first = f"{self._api_url}{self._repository}/pulls?{urlencode(asked | order)}"
+        cache: CACHE_TYPE = {
+            url: (page.etag, None, page.model_dump()["pulls"], page.more)
+            for url, page in known.items()
+        }
+
+        async def read(api: GitHubAPI) -> dict[str, Page]:
+            pages: dict[str, Page] = {}
+            url: str | None = first
+            while url and len(pages) < MAX_PULL_PAGES:
+                pulls = [OpenPull.model_validate(pull) for pull in await api.getitem(url)]
+                etag, _, _, more = cache[url]
+                pages[url] = Page(etag=etag or "", pulls=tuple(pulls), more=more)
+                url = more
+            return pages
+
+        return _run(self._session(read, cache))
 
     def proposal(self, number: int) -> Proposal | None:
         """What a pull request would make of the configs; None unless it is open to the branch.
@@ -210,16 +258,28 @@ class GitHub:
 
         _run(self._session(put))
 
-    async def _snapshot(self, api: GitHubAPI) -> Snapshot:
+    @property
+    def _branch_url(self) -> str:
+        return f"{self._api_url}{self._repository}/branches/{quote(self._source.branch)}"
+
+    async def _head(self, cache: CACHE_TYPE, api: GitHubAPI) -> Head | None:
         branch = await self._branch(api)
-        commit = str(branch["commit"]["sha"])
-        message = str(branch["commit"]["commit"]["message"])
-        return Snapshot(commit, await self._files(api, commit), message)
+        if branch is None:
+            return None
+        commit = branch["commit"]
+        etag = cache[self._branch_url][0] if self._branch_url in cache else ""
+        return Head(str(commit["sha"]), str(commit["commit"]["message"]), etag or "")
+
+    async def _snapshot(self, api: GitHubAPI, head: Head | None = None) -> Snapshot:
+        found = head or await self._head({}, api)
+        if found is None:
+            raise ValueError("the branch has no commit")
+        return Snapshot(found.commit, await self._files(api, found.commit), found.message)
 
     async def _branch(self, api: GitHubAPI) -> Any:
         source = self._source
         try:
-            return await api.getitem(f"{self._repository}/branches/{source.branch}")
+            return await api.getitem(self._branch_url)
         except gidgethub.BadRequest as error:
             if error.status_code != HTTPStatus.NOT_FOUND:
                 raise
@@ -247,9 +307,12 @@ class GitHub:
         blob = await api.getitem(f"{self._repository}/git/blobs/{sha}")
         return base64.b64decode(blob["content"])
 
-    async def _session(self, work: Callable[[GitHubAPI], Awaitable[T]]) -> T:
+    async def _session(
+        self, work: Callable[[GitHubAPI], Awaitable[T]], cache: CACHE_TYPE | None = None
+    ) -> T:
+        """The work's result; what is in the `cache` is asked for only if it has changed."""
         try:
-            return await self._signed_in(work)
+            return await self._signed_in(work, cache)
         except LoginError as error:
             raise GitHubError(str(error)) from error
         except (gidgethub.GitHubException, httpx2.HTTPError) as error:
@@ -257,9 +320,11 @@ class GitHub:
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise GitHubError(f"unexpected answer ({type(error).__name__})") from error
 
-    async def _signed_in(self, work: Callable[[GitHubAPI], Awaitable[T]]) -> T:
+    async def _signed_in(
+        self, work: Callable[[GitHubAPI], Awaitable[T]], cache: CACHE_TYPE | None
+    ) -> T:
         """The work's result; begun again, once, with a new token if GitHub refuses the old."""
-        async with self._api() as api:
+        async with self._api(cache) as api:
             token = api.oauth_token = await self._login.token(api)
             try:
                 return await work(api)
@@ -271,9 +336,9 @@ class GitHub:
             return await work(api)
 
     @asynccontextmanager
-    async def _api(self) -> AsyncIterator[GitHubAPI]:
+    async def _api(self, cache: CACHE_TYPE | None) -> AsyncIterator[GitHubAPI]:
         async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
-            yield GitHubAPI(client, "tuneops", base_url=self._api_url)
+            yield GitHubAPI(client, "tuneops", base_url=self._api_url, cache=cache)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tuneops.config import ProjectConfig, UploadedData
 from tuneops.config_file import InvalidConfigError, parse_config
@@ -14,6 +14,7 @@ from tuneops.policy import Policy
 from tuneops.policy_file import parse_policy
 from tuneops.release import Desired, Message
 
+READ_AGAIN = timedelta(days=1)
 _SKIP = re.compile(r"^\s*tuneops:\s*skip\s*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -31,6 +32,14 @@ class FileState(Document):
     errors: tuple[str, ...] = ()
 
 
+class Reading(Document):
+    """When the commit's files were read, `of` which source, and the ETag of its branch."""
+
+    of: str
+    etag: str
+    at: datetime
+
+
 class Repository(Document):
     """What is remembered of a source: its files at the commit read last, messages owed.
 
@@ -40,6 +49,7 @@ class Repository(Document):
     environment: str = ""
     origin: str = ""
     commit: str = ""
+    reading: Reading | None = None
     files: dict[str, FileState] = {}
     outbox: tuple[Message, ...] = ()
 
@@ -61,6 +71,15 @@ class Repository(Document):
             for state in self.files.values()
             if state.project and state.data_path and blob.startswith(state.data_path)
         }
+
+
+def reading_of(repository: Repository, of: str, now: datetime) -> Reading | None:
+    """The last reading, if it is one `of` the same files and no older than `READ_AGAIN`.
+
+    A newer version of TuneOps may read other files of the same commit.
+    """
+    known = repository.reading
+    return known if known and known.of == of and now - known.at < READ_AGAIN else None
 
 
 def is_skipped(message: str) -> bool:

@@ -13,6 +13,15 @@ class File:
 
 
 @dataclass(frozen=True)
+class Head:
+    """A branch's newest commit, and the ETag of GitHub's answer that told of it."""
+
+    commit: str
+    message: str = ""
+    etag: str = ""
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """The config files of the repository at one commit, and the commit's message."""
 
