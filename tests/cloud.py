@@ -217,22 +217,24 @@ class Cloud:
 
         Messages that are due later, such as a project's next look in an hour, stay on the queue.
         """
-        before = self._messages()
         for request in (RepositoryRequest(), ProjectsRequest(), PullRequestsRequest()):
             text = request.model_dump_json()
             self.queue.send_message(base64.b64encode(text.encode()).decode())
-        self.until_idle(later=before)
+        self.until_idle()
 
-    def _messages(self) -> int:
-        return int(self.queue.get_queue_properties().approximate_message_count or 0)
+    def until_idle(self, seconds: float = 120) -> None:
+        """Look at the queue until nothing on it is due, and nothing changes for a while.
 
-    def until_idle(self, seconds: float = 120, later: int = 0) -> None:
-        """Look at the queue until nothing is on it for a while but what is due later."""
+        A message that is being handled counts, but is not shown, like one that is due later.
+        """
         deadline = time.monotonic() + seconds
-        empty = 0
-        while empty < 5:
-            assert time.monotonic() < deadline, "the queue does not become empty"
-            empty = 0 if self._messages() > later else empty + 1
+        quiet, before = 0, -1
+        while quiet < 8:
+            assert time.monotonic() < deadline, "the queue does not become quiet"
+            count = self.queue.get_queue_properties().approximate_message_count
+            due = self.queue.peek_messages(max_messages=1)
+            quiet = 0 if due or count != before else quiet + 1
+            before = count
             time.sleep(0.3)
 
     # What Azure and GitHub say

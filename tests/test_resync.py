@@ -335,7 +335,7 @@ def test_many_pull_requests_are_listed_in_pages(azure: Cloud, working: Services)
     azure.propose("many-0", {"many.yaml": None})
     branches = [f"many-{number}" for number in range(101)]
     refs = [f"refs/remotes/origin/many-0:refs/heads/{branch}" for branch in branches[1:]]
-    azure._git("-C", str(azure._work()), "push", "-q", "origin", *refs)
+    azure._git("-C", str(azure.work()), "push", "-q", "origin", *refs)
     for branch in branches:
         azure.github("pulls", {"title": branch, "head": branch, "base": "main"})
 

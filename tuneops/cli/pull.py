@@ -42,7 +42,7 @@ def comment(
     login = TokenLogin(settings.github_token, "GITHUB_TOKEN", "pull-requests: write")
     github = GitHub(settings.github_api_url, source, login)
     try:
-        text = review_text.comment(github.head(number), errors, findings, environment)
+        text = review_text.comment(github.proposed(number), errors, findings, environment)
         silent = not errors and not findings
         github.comment(number, review_text.mark(environment), text, only_update=silent)
     except GitHubError as error:

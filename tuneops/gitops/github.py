@@ -132,7 +132,7 @@ class GitHub:
 
         return _run(self._session(read))
 
-    def head(self, number: int) -> str:
+    def proposed(self, number: int) -> str:
         """The newest commit of a pull request.
 
         Raises:
