@@ -345,7 +345,10 @@ def _deploy(release: Release, observed: Observed, now: datetime) -> Action:
     deployment = endpoint.deployment(release.deployment_name)
     if deployment is None:
         return _make_room(observed) or CreateDeployment()
-    return _await_deployment(release, deployment)
+    serves = endpoint.takes_traffic(deployment.name) or (
+        f"{endpoint.name}/{deployment.name}" == observed.live_deployment
+    )
+    return _await_deployment(release, deployment, serves=serves)
 
 
 def _await_endpoint(release: Release, endpoint: Endpoint) -> Action:
@@ -383,14 +386,15 @@ def _differs(endpoint: Endpoint, release: Release) -> bool:
     )
 
 
-def _await_deployment(release: Release, deployment: Deployment) -> Action:
+def _await_deployment(release: Release, deployment: Deployment, *, serves: bool) -> Action:
+    """What failed under an earlier release goes, unless it `serves` all the same."""
     if not deployment.settled:
         return Wait(f"deployment {deployment.name} is {deployment.state}", patience=SLOW)
     if deployment.state == SUCCEEDED:
         return Advance(Phase.TESTING, f"deployment {deployment.name} is ready")
-    if deployment.release != str(release.number):
+    if deployment.release != str(release.number) and not serves:
         return DeleteDeployment(deployment.name)
-    if deployment.transient and release.repairs < MAX_REPAIRS:
+    if (deployment.transient or serves) and release.repairs < MAX_REPAIRS:
         return RepairDeployment()
     return Fail(f"deployment {deployment.name} failed: {deployment.error or 'no reason given'}")
 

@@ -58,10 +58,17 @@ def steps_of(release: Release) -> tuple[Step, ...]:
 
 
 def under_way(release: Release, observed: Observed) -> Step | None:
-    """The step that a rollout is at; None when all traffic goes to the release now."""
-    if release.training is None or not observed.incumbent(release.deployment_name):
+    """The step that a rollout is at; None when all traffic goes to the release now.
+
+    So it does when nothing is served as the rollout begins.
+    """
+    endpoint, progress = observed.endpoint, release.rollout or Progress()
+    if endpoint is None or release.training is None:
         return None
-    steps, progress = steps_of(release), release.rollout or Progress()
+    live = observed.incumbent(release.deployment_name)
+    if not live or not (release.rollout or endpoint.takes_traffic(live)):
+        return None
+    steps = steps_of(release)
     return steps[progress.step] if progress.step < len(steps) else None
 
 
