@@ -314,6 +314,12 @@ def test_a_shift_drops_what_was_seen_before_it() -> None:
     assert GOOD.advance(Phase.DEPLOYING, NOW, "it has gone").rollout is None
 
 
+def test_a_config_is_the_same_after_it_was_stored() -> None:
+    for each in (DESIRED, DESIRED.replace(config=config())):
+        stored = Desired.model_validate_json(each.model_dump_json())
+        assert stored.fingerprint == each.fingerprint
+
+
 def test_people_are_told_of_the_beginning_a_hold_and_the_end_with_figures() -> None:
     release = record.begun(record.shared(at_step(), SHARE), actions.BeginStep(OLD, 20), NOW)
     release = record.passed(judged(release, OVER, ok=118, failed=2))

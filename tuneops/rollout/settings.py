@@ -36,7 +36,7 @@ class Rollout(Section):
     ] = ()
     pause_minutes: Annotated[
         float, Field(gt=0, le=1440, allow_inf_nan=False, description="How long a step lasts")
-    ] = 10
+    ] = 10.0
     mirror_percent: Annotated[
         int,
         Field(ge=1, le=50, description="Of shadow: percent of the requests that are mirrored"),
@@ -52,7 +52,7 @@ class Rollout(Section):
             allow_inf_nan=False,
             description="How much longer a step may last while its figures do not tell yet",
         ),
-    ] = 60
+    ] = 60.0
     on_insufficient_traffic: Annotated[
         OnInsufficientTraffic,
         Field(
