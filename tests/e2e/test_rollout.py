@@ -17,9 +17,8 @@ QUICK: dict[str, Any] = {
     "analysis": {"min_requests": 5, "max_latency_increase_percent": None},
 }
 ROLLOUTS: dict[str, dict[str, Any]] = {
-    "steps-well": {"strategy": "canary", "steps": [20], **QUICK},
-    "steps-badly": {"strategy": "canary", "steps": [20], **QUICK},
-    "shadows": {"strategy": "shadow", "mirror_percent": 50, **QUICK},
+    "well": {"strategy": "shadow", "mirror_percent": 50, **QUICK},
+    "badly": {"strategy": "canary", "steps": [20], **QUICK},
 }
 
 
@@ -56,36 +55,37 @@ def test_a_good_release_passes_its_steps_and_a_bad_one_is_taken_back(cloud: Clou
             }
         )
 
-        seen = cloud.until("steps-badly", steps)
-        bad, old = newest(seen), before["steps-badly"]
+        seen = cloud.until("badly", steps)
+        bad, old = newest(seen), str(before["badly"].deployment)
         assert seen.reason.startswith("20% of the traffic for 0 min")
-        assert cloud.traffic(bad.endpoint) == {old.deployment: 80, bad.deployment: 20}
+        assert cloud.traffic(bad.endpoint) == {old: 80, bad.deployment: 20}
         faults.ask("scoring", "fail", f"{bad.endpoint}/{bad.deployment}", status=503, times=10_000)
+        cloud.until("well", steps)
+        mirrored = cloud.ml.online_endpoints.get(before["well"].endpoint).mirror_traffic
 
-        failed = newest(cloud.until("steps-badly", lambda seen: seen.phase == "Failed"))
+        failed = newest(cloud.until("badly", lambda seen: seen.phase == "Failed"))
         assert failed.reason.startswith("rollout: at 20% of the traffic: ")
         assert " with 503), above 1%" in failed.reason
-        assert failed.reason.endswith(f"; all traffic is back on {old.deployment}")
-        cloud.until("steps-badly", lambda _: cloud.traffic(bad.endpoint) == {old.deployment: 100})
-        well = newest(cloud.until_phase("steps-well", 2, "Live"))
-        shadow = newest(cloud.until_phase("shadows", 2, "Live"))
+        assert failed.reason.endswith(f"; all traffic is back on {old}")
+        cloud.until("badly", lambda _: cloud.traffic(bad.endpoint) == {old: 100})
+        good = newest(cloud.until_phase("well", 2, "Live"))
 
-    for release, said in ((well, "20% of the traffic"), (shadow, "50% of the requests mirrored")):
-        told = [entry.reason for entry in release.history if entry.phase == "Shifting"]
-        assert told[1].startswith(f"{said} to {release.deployment}")
-        assert release.rollout is not None
-        (judged,) = release.rollout.done
-        assert judged.analysis.verdict == "pass"
-        assert judged.candidate.requests >= 5
-        assert (cloud.traffic(release.endpoint) or {})[str(release.deployment)] == 100
-    assert set(loads["steps-badly"].statuses) == {200, 503}
-    assert set(loads["steps-well"].statuses) == {200}
-    assert set(loads["shadows"].statuses) == {200}
-    for name, end in (("steps-well", "is live"), ("steps-badly", "failed")):
+    assert mirrored == {good.deployment: 50}
+    told = [entry.reason for entry in good.history if entry.phase == "Shifting"]
+    assert told[1].startswith(f"50% of the requests mirrored to {good.deployment}")
+    assert good.rollout is not None
+    (judged,) = good.rollout.done
+    assert judged.analysis.verdict == "pass"
+    assert judged.candidate.requests >= 5
+    cloud.until("well", lambda _: cloud.traffic(good.endpoint) == {good.deployment: 100})
+    endpoint = cloud.ml.online_endpoints.get(good.endpoint)
+    assert not any((endpoint.mirror_traffic or {}).values())
+    assert set(loads["badly"].statuses) == {200, 503}
+    assert set(loads["well"].statuses) == {200}
+    for name, end in (("well", "is live"), ("badly", "failed")):
         titles = cloud.messages(name)
-        assert titles.index(f"{name}: release 2 gets its first traffic") < titles.index(
-            f"{name}: release 2 {end}"
-        )
+        began = titles.index(f"{name}: release 2 gets its first traffic")
+        assert began < titles.index(f"{name}: release 2 {end}")
 
     cloud.resync()
-    assert newest(cloud.status("steps-badly")).number == 2
+    assert newest(cloud.status("badly")).number == 2
