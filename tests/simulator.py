@@ -569,6 +569,8 @@ class Simulator:
         observed, name = self.observe(), release.deployment_name
         if observed.endpoint is None or not observed.incumbent(name):
             return
+        if not is_known(release, observed.endpoint):
+            return
         shared = (observed.endpoint.traffic, observed.endpoint.mirror_traffic)
         if any(name in shares for shares in shared):
             raise ViolationError(f"{action} while what is not live has traffic")

@@ -88,6 +88,12 @@ BAD = judged(BEGUN, NOW + 2 * MINUTE, ok=10, failed=10)
 QUIET = judged(BEGUN, LATE, ok=3)
 ABORTED = BEGUN.replace(rollout=Progress(since=NOW, shifts=1, aborted="it is bad"))
 SHADOW = {"strategy": "shadow", "steps": []}
+TAKEN = replace(
+    endpoint(OLD, NAME),
+    ours=False,
+    tags={"tuneops.project": "another"},
+    traffic={OLD: 80, NAME: 20},
+)
 SHARE = actions.ShareTraffic(OLD, 20)
 BACK = actions.ShareTraffic(OLD, 0)
 
@@ -224,6 +230,13 @@ STEPS = [
     ),
     pytest.param(
         at(Phase.FAILED, config=config()), sees(mirrored=9), NOW, BACK, id="failed-with-a-mirror"
+    ),
+    pytest.param(
+        at(Phase.FAILED, config=config()),
+        sees(endpoint=TAKEN),
+        NOW,
+        actions.Idle,
+        id="failed-and-the-endpoint-is-somebody-else's",
     ),
     pytest.param(
         at(Phase.SHIFTING, config=config()).replace(repairs=MAX_REPAIRS),

@@ -18,6 +18,7 @@ from tuneops.actions import (
     ShareTraffic,
     Wait,
 )
+from tuneops.drift import is_known
 from tuneops.observed import Endpoint, Observed
 from tuneops.release import Phase, Release
 from tuneops.rollout.progress import Judgement, Progress
@@ -111,6 +112,8 @@ def take_back(release: Release, observed: Observed) -> Action | None:
     endpoint = observed.endpoint
     shifting = release.phase in (Phase.SHIFTING, Phase.FAILED)
     if endpoint is None or release.training is None or not shifting:
+        return None
+    if not is_known(release, endpoint):
         return None
     live, name = observed.incumbent(release.deployment_name), release.deployment_name
     if not live or not (endpoint.takes_traffic(name) or endpoint.mirror_traffic.get(name)):
