@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from tests.config_text import config_of
 from tuneops import actions, healing, names
 from tuneops.actions import Action
+from tuneops.analysis import DeploymentFigures
 from tuneops.decide import decide
 from tuneops.difference import Answer, Part
 from tuneops.drift import differences, is_known
@@ -31,6 +32,7 @@ from tuneops.release import (
     TrainingPlan,
     start_release,
 )
+from tuneops.rollout import record
 
 CONFIGS = (
     "",
@@ -43,6 +45,17 @@ CONFIGS = (
     "evaluation: {max_regression_percent: {eval_loss: 5}}\n"
     "training: {parameters: {num_train_epochs: 3}}\n",
     "drift: report\n",
+)
+ROLLOUTS = (
+    "",
+    "deployment: {instance_count: 2}\nrollout: {strategy: canary, steps: [20, 60], "
+    "pause_minutes: 0.5, wait_for_traffic_minutes: 1, on_insufficient_traffic: abort, "
+    "keep_failed_for_minutes: 2}\n",
+    "deployment: {instance_count: 3}\nrollout: {strategy: shadow, steps: [50], "
+    "pause_minutes: 0.5, wait_for_traffic_minutes: 1, on_insufficient_traffic: continue}\n",
+    "deployment: {instance_count: 4}\nrollout: {strategy: canary, pause_minutes: 0.5, "
+    "wait_for_traffic_minutes: 0.5}\nin_flight: finish\n",
+    "deployment: {instance_count: 5}\nrollout: {strategy: shadow, pause_minutes: 0.1}\n",
 )
 FREEZE = Freeze.model_validate(
     {"from": "2026-01-01T00:00Z", "until": "2027-01-01T00:00Z", "reason": "a year off"}
@@ -69,7 +82,8 @@ class Azure:
 class Simulator:
     """One project, driven by a seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, configs: tuple[str, ...] = CONFIGS) -> None:
+        self.configs = configs
         self.random = random.Random(seed)
         self.azure = Azure()
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,7 +95,7 @@ class Simulator:
         self.newest_base = "m/1"
         self.verdict = Verdict()
         self.retry = 0
-        self.git = self._desired(CONFIGS[0], data=False)
+        self.git = self._desired(configs[0], data=False)
 
     def _desired(self, extra: str | None, *, data: bool) -> Desired:
         self.commit += 1
@@ -125,8 +139,15 @@ class Simulator:
             self.etag += 1
         if choice < 0.1:
             self.newest_base += "1"
-        extra = None if choice > 0.9 else self.random.choice(CONFIGS)
+        extra = None if choice > 0.9 else self.random.choice(self.configs)
         self.git = self._desired(extra, data=extra is not None)
+
+    def go_live(self) -> None:
+        """The first release is live, and nothing has gone wrong so far."""
+        self.azure.cluster = Cluster("gpu-cluster", "Succeeded")
+        self.git = self._desired(self.configs[0], data=True)
+        self.settle()
+        self.calm = False
 
     def orders(self) -> None:
         """Now and then somebody pins the project, unpins it or wants something tried again."""
@@ -153,10 +174,12 @@ class Simulator:
     def meddlers(self) -> None:
         """Now and then somebody changes in Azure what is live."""
         release = self.release
-        if release is None or not release.phase.settled or self.random.random() > 0.03:
+        shifting = release is not None and release.phase == Phase.SHIFTING
+        settled = release is not None and release.phase.settled
+        if release is None or not (settled or shifting) or self.random.random() > 0.03:
             return
         endpoint = self.azure.endpoints.get(release.endpoint)
-        choice = self.random.randrange(8)
+        choice = 2 if shifting else self.random.randrange(8)
         if choice == 0:
             self.azure.archived = True
         elif endpoint is None or endpoint.state != "Succeeded":
@@ -238,6 +261,7 @@ class Simulator:
             live_release=self.project.live,
             live=self.live,
             live_deployment=self.project.live_deployment,
+            metrics_delay=timedelta(seconds=30),
             cluster=self.azure.cluster,
             newest_base_model=self.newest_base if release.phase == Phase.LIVE else "",
             verdict=self.verdict,
@@ -252,6 +276,7 @@ class Simulator:
         self._check_policy(action)
         self._check_orders(action)
         self._check_drift(action)
+        self._check_traffic_is_back(action)
         if isinstance(action, actions.Idle | actions.Wait):
             return action
         if isinstance(action, actions.StartRelease):
@@ -344,6 +369,19 @@ class Simulator:
                 return release.replace(checks=checks)
             case actions.RunSmokeTest():
                 return self._smoke(release)
+            case actions.ShareTraffic():
+                self._share(action, release)
+                return record.shared(release, action)
+            case actions.BeginStep():
+                return record.begun(release, action, self.now)
+            case actions.ReadFigures():
+                return record.judged(release, action, self._figures(release, action))
+            case actions.NextStep():
+                return record.passed(release)
+            case actions.Hold():
+                return record.held(release, action, self.now)
+            case actions.Abort():
+                return record.aborted(release, action)
         self._change_azure(action, release)
         return (
             release.replace(cancelled_job=True)
@@ -371,6 +409,33 @@ class Simulator:
             answer="a",
         )
         return release.replace(smoke=release.smoke.add(answer))
+
+    def _share(self, action: actions.ShareTraffic, release: Release) -> None:
+        endpoint, new = self.azure.endpoints[release.endpoint], release.deployment_name
+        if f"{endpoint.name}/{action.live}" != self.project.live_deployment or action.live == new:
+            raise ViolationError(f"{action.live} is not live and would keep the traffic")
+        if action.share > 60:
+            raise ViolationError(f"{action} is no step of any config")
+        given = {new: action.share} if action.share else {}
+        traffic = {} if action.mirrored else given
+        self.azure.endpoints[endpoint.name] = replace(
+            endpoint,
+            state="Updating",
+            traffic={action.live: 100 - sum(traffic.values()), **traffic},
+            mirror_traffic=given if action.mirrored else {},
+        )
+
+    def _figures(
+        self, release: Release, action: actions.ReadFigures
+    ) -> dict[str, DeploymentFigures]:
+        """Mostly good ones; those of a failing deployment, or of few requests, now and then."""
+        choice = 1.0 if self.calm else self.random.random()
+        new = {200: 50, 500: 50} if choice < 0.1 else {200: 2} if choice < 0.6 else {200: 100}
+        both = {release.deployment_name: new, action.live: {200: 100}}
+        return {
+            name: DeploymentFigures(deployment=name, minutes=1, statuses=statuses)
+            for name, statuses in both.items()
+        }
 
     def _change_azure(self, action: Action, release: Release) -> None:
         azure = self.azure
@@ -416,9 +481,13 @@ class Simulator:
                     endpoint, deployments=(*endpoint.deployments, new)
                 )
             case actions.ShiftTraffic():
+                self._check_steps(release)
                 endpoint = azure.endpoints[release.endpoint]
                 azure.endpoints[endpoint.name] = replace(
-                    endpoint, state="Updating", traffic={release.deployment_name: 100}
+                    endpoint,
+                    state="Updating",
+                    traffic={release.deployment_name: 100},
+                    mirror_traffic={},
                 )
             case actions.DeleteDeployment(name):
                 self._delete_deployment(release.endpoint, name)
@@ -449,7 +518,7 @@ class Simulator:
 
     def _delete_deployment(self, endpoint_name: str, name: str) -> None:
         endpoint = self.azure.endpoints[endpoint_name]
-        if endpoint.takes_traffic(name):
+        if endpoint.takes_traffic(name) or endpoint.mirror_traffic.get(name):
             raise ViolationError(f"{name} has traffic and would be deleted")
         if f"{endpoint_name}/{name}" == self.project.live_deployment:
             raise ViolationError(f"{name} is live and would be deleted")
@@ -463,7 +532,7 @@ class Simulator:
         for endpoint in self.azure.endpoints.values():
             if sum(endpoint.traffic.values()) not in (0, 100):
                 raise ViolationError(f"traffic is {endpoint.traffic}")
-            for name, share in endpoint.traffic.items():
+            for name, share in (*endpoint.traffic.items(), *endpoint.mirror_traffic.items()):
                 if share and (endpoint.name, name) not in self.azure.passed:
                     raise ViolationError(f"{name} has traffic and did not pass its smoke test")
                 if share and endpoint.deployment(name) is None:
@@ -473,6 +542,38 @@ class Simulator:
         digests = [name.split("-")[1] for name in good]
         if len(digests) != len(set(digests)):
             raise ViolationError(f"two jobs for one training digest: {good}")
+
+    def _check_steps(self, release: Release) -> None:
+        """All traffic goes to what has passed every step, but where there is none to pass."""
+        rollout = release.config.rollout
+        steps = len(rollout.shares) + (rollout.strategy == "shadow")
+        if release.phase != Phase.SHIFTING or release.adopts is not None or not steps:
+            return
+        passed = release.rollout.done if release.rollout else ()
+        if any(judged.analysis.verdict == "fail" for judged in passed):
+            raise ViolationError("all traffic goes to what has failed a step")
+        endpoint, live = self.azure.endpoints[release.endpoint], self.project.live_deployment
+        served = release.rollout or endpoint.takes_traffic(live.removeprefix(f"{endpoint.name}/"))
+        if served and self.observe().incumbent(release.deployment_name) and len(passed) != steps:
+            raise ViolationError(f"all traffic after {len(passed)} of {steps} steps")
+
+    def _check_traffic_is_back(self, action: Action) -> None:
+        """What ends without being live has no traffic beside what is live."""
+        release = self.release
+        if release is None or release.phase not in (Phase.SHIFTING, Phase.FAILED):
+            return
+        moves_on = isinstance(action, actions.StartRelease | actions.Idle)
+        ends = isinstance(action, actions.Advance) and action.phase != Phase.LIVE
+        if not (moves_on or ends) or release.training is None:
+            return
+        observed, name = self.observe(), release.deployment_name
+        if observed.endpoint is None or not observed.incumbent(name):
+            return
+        if not is_known(release, observed.endpoint):
+            return
+        shared = (observed.endpoint.traffic, observed.endpoint.mirror_traffic)
+        if any(name in shares for shares in shared):
+            raise ViolationError(f"{action} while what is not live has traffic")
 
     def _check_policy(self, action: Action) -> None:
         """What must not be done as the policy is now."""

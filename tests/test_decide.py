@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.config_text import config_of
-from tests.simulator import Simulator
+from tests.simulator import CONFIGS, ROLLOUTS, Simulator
 from tuneops import actions
 from tuneops.actions import Action
 from tuneops.decide import MAX_REPAIRS, METRICS_PATIENCE, METRICS_PAUSE, decide
@@ -577,10 +577,13 @@ def test_a_newer_base_model_is_trained_on_where_the_config_follows_it(phase: Pha
     assert isinstance(decide(desired, release, unchanged, NOW), actions.Idle)
 
 
-def test_random_histories_keep_every_promise() -> None:
-    for seed in range(800):
+@pytest.mark.parametrize(("configs", "seeds"), [(CONFIGS, 800), (ROLLOUTS, 200)])
+def test_random_histories_keep_every_promise(configs: tuple[str, ...], seeds: int) -> None:
+    for seed in range(seeds):
         try:
-            simulator = Simulator(seed)
+            simulator = Simulator(seed, configs)
+            if configs == ROLLOUTS:
+                simulator.go_live()
             for _ in range(150):
                 simulator.people()
                 simulator.orders()

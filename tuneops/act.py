@@ -17,6 +17,7 @@ from tuneops.azureml import (
     metrics,
     models,
     scoring,
+    traffic_metrics,
 )
 from tuneops.conclusion import conclude
 from tuneops.data import prepare
@@ -27,6 +28,7 @@ from tuneops.difference import Part
 from tuneops.foretelling import foretell
 from tuneops.notify.messages import metrics_text, tell
 from tuneops.release import DataJob, Phase, PreparedData, Release
+from tuneops.rollout import record
 from tuneops.services import Services
 
 
@@ -52,7 +54,8 @@ def _advance(action: actions.Advance, release: Release, s: Services, now: dateti
         release = conclude(release, s, now)
     endpoint = f"endpoint {release.endpoint}"
     if action.phase == Phase.LIVE:
-        return tell(release, "live", f"{endpoint} now answers with {release.deployment_name}", now)
+        text = f"{endpoint} now answers with {release.deployment_name}{record.last_seen(release)}"
+        return tell(release, "live", text, now)
     if action.phase == Phase.RETIRED:
         return tell(release, "torn_down", f"{endpoint}: {action.reason}", now, release.endpoint)
     return release
@@ -215,6 +218,41 @@ def _shift_traffic(action: Any, release: Release, s: Services, now: datetime) ->
     return release
 
 
+def _share_traffic(
+    action: actions.ShareTraffic, release: Release, s: Services, now: datetime
+) -> Release:
+    new, kept = release.deployment_name, 100 if action.mirrored else 100 - action.share
+    share = {new: action.share} if action.share else {}
+    traffic = {action.live: kept} | ({} if action.mirrored else share)
+    mirror = share if action.mirrored else {}
+    endpoints.begin_share(s.workspace, release.endpoint, traffic, mirror)
+    return record.shared(release, action)
+
+
+def _begin_step(action: actions.BeginStep, release: Release, s: Services, now: datetime) -> Release:
+    return record.begun(release, action, now)
+
+
+def _read_figures(
+    action: actions.ReadFigures, release: Release, s: Services, now: datetime
+) -> Release:
+    both = (release.deployment_name, action.live)
+    figures = traffic_metrics.read(s.workspace, release.endpoint, both, action.since, action.until)
+    return record.judged(release, action, figures)
+
+
+def _next_step(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    return record.passed(release)
+
+
+def _hold(action: actions.Hold, release: Release, s: Services, now: datetime) -> Release:
+    return record.held(release, action, now)
+
+
+def _abort(action: actions.Abort, release: Release, s: Services, now: datetime) -> Release:
+    return record.aborted(release, action)
+
+
 def _delete_deployment(
     action: actions.DeleteDeployment, release: Release, s: Services, now: datetime
 ) -> Release:
@@ -301,6 +339,12 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.RepairDeployment: _repair_deployment,
     actions.RunSmokeTest: _run_smoke_test,
     actions.ShiftTraffic: _shift_traffic,
+    actions.ShareTraffic: _share_traffic,
+    actions.BeginStep: _begin_step,
+    actions.ReadFigures: _read_figures,
+    actions.NextStep: _next_step,
+    actions.Hold: _hold,
+    actions.Abort: _abort,
     actions.DeleteDeployment: _delete_deployment,
     actions.DeleteEndpoint: _delete_endpoint,
     actions.ReportBaseModel: _report_base_model,

@@ -1,7 +1,7 @@
 """Everything a reconcile can do next; `decide` chooses, `act` does it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tuneops.difference import Answer, Difference, Part
 from tuneops.evaluation.checks import Check
@@ -147,6 +147,55 @@ class ShiftTraffic:
 
 
 @dataclass(frozen=True)
+class ShareTraffic:
+    """Begin giving the release's deployment `share` percent of the traffic, the rest to `live`.
+
+    `mirrored`: all of it stays with `live`, and so many percent of the requests are copied.
+    """
+
+    live: str
+    share: int
+    mirrored: bool = False
+
+
+@dataclass(frozen=True)
+class BeginStep:
+    """Note that the traffic of a rollout's step is in place, and tell people of the first."""
+
+    live: str
+    share: int
+    mirrored: bool = False
+
+
+@dataclass(frozen=True)
+class ReadFigures:
+    """Read the live figures of both deployments and weigh them."""
+
+    live: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """The step is passed."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Tell people that a step can't be judged and lasts on."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Abort:
+    """Give the rollout up; its traffic goes back before the release fails."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class PromoteRelease:
     """Note that this release is live now, and the one before superseded."""
 
@@ -232,6 +281,12 @@ Effect = (
     | RepairDeployment
     | RunSmokeTest
     | ShiftTraffic
+    | ShareTraffic
+    | BeginStep
+    | ReadFigures
+    | NextStep
+    | Hold
+    | Abort
     | PromoteRelease
     | DeleteDeployment
     | DeleteEndpoint

@@ -33,8 +33,8 @@ NOISE_MS = 20.0
 """No deployment is called slower for less."""
 
 Verdict = Literal["pass", "fail", "inconclusive"]
-Percent = Annotated[float, Field(ge=0, le=100)]
-Milliseconds = Annotated[float, Field(gt=0)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 _OF_THE_DEPLOYMENT = frozenset({408, 424, 429})
 """Time-out, failure of the model, too busy: 4xx by number, and no fault of who asked."""
@@ -73,11 +73,11 @@ class Limits(Section):
     """What a new deployment's live figures must keep to; a limit that is null is not looked at."""
 
     min_requests: Annotated[int, Field(ge=1)] = 50
-    max_error_percent: Percent | None = 1
+    max_error_percent: Percent | None = 1.0
     """Failed requests of all requests."""
-    max_error_increase_percent: Percent | None = 1
+    max_error_increase_percent: Percent | None = 1.0
     """In percentage points above the live deployment; refused requests are weighed as well."""
-    max_latency_increase_percent: Annotated[float, Field(ge=0)] | None = 50
+    max_latency_increase_percent: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = 50.0
     """Of p90 and p99, relative to the live deployment."""
     max_p90_ms: Milliseconds | None = None
     max_p99_ms: Milliseconds | None = None

@@ -18,6 +18,7 @@ from pydantic import (
 from tuneops.data.shapes import Shape
 from tuneops.evaluation.settings import Evaluation
 from tuneops.parameters import TrainingParameters
+from tuneops.rollout.settings import Rollout
 from tuneops.section import Section
 
 SERVERLESS = "serverless"
@@ -55,6 +56,7 @@ Event = Literal[
     "queued",
     "submitted",
     "trained",
+    "shifting",
     "live",
     "failed",
     "torn_down",
@@ -373,18 +375,6 @@ class Deployment(Section):
     ] = {}
     egress_public_network_access: Literal["enabled", "disabled"] = "enabled"
     tags: Tags = {}
-
-
-class Rollout(Section):
-    """How traffic moves to a new deployment."""
-
-    strategy: Annotated[
-        Literal["blue-green"],
-        Field(description="All traffic at once, after the smoke test"),
-    ] = "blue-green"
-    keep_previous_minutes: Annotated[
-        int, Field(ge=0, le=10_080, description="How long the superseded deployment is kept")
-    ] = 0
 
 
 class Expectations(Section):

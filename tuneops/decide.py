@@ -58,6 +58,7 @@ from tuneops.observed import (
 )
 from tuneops.permission import permitted, thaw
 from tuneops.release import Desired, Metrics, Phase, Release
+from tuneops.rollout.steps import onward, take_back, under_way
 
 SMOKE_PAUSE = timedelta(seconds=5)
 MAX_REPAIRS = 2
@@ -90,6 +91,8 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
         return _retire(desired, release, observed)
     if desired.config.suspend:
         return Idle(f"suspended by {desired.path}")
+    if release and release.phase == Phase.FAILED and (back := take_back(release, observed)):
+        return back
     rejected = bool(observed.rejected) and not observed.retried
     if release is None or release.phase in (Phase.RETIRED, Phase.SUPERSEDED):
         if rejected:
@@ -153,6 +156,8 @@ def _retire(desired: Desired, release: Release | None, observed: Observed) -> Ac
     """The config file is gone from git: take down what serves, keep models and data."""
     if release is None or release.phase == Phase.RETIRED:
         return Idle("the config is not in git")
+    if back := take_back(release, observed):
+        return back
     last = desired.removed or release.config
     if last.deletion_protection:
         return Wait(
@@ -180,13 +185,35 @@ def _supersede(desired: Desired, release: Release, observed: Observed) -> Action
         return None
     if release.phase.ended:
         return StartRelease()
-    if release.phase == Phase.SHIFTING or (desired.config and desired.config.in_flight == "finish"):
+    finishes = desired.config is not None and desired.config.in_flight == "finish"
+    if release.phase == Phase.SHIFTING:
+        return _step_aside(desired, release, observed, finishes=finishes)
+    if finishes:
         return None
     if _job_to_cancel(release, observed) and not release.trains_like(desired):
         return CancelJob()
+    return _make_way(desired)
+
+
+def _make_way(desired: Desired) -> Action:
     if desired.adopts is not None:
         return Advance(Phase.SUPERSEDED, f"the project is pinned to release {desired.adopts}")
     return Advance(Phase.SUPERSEDED, f"replaced by {desired.path} at {desired.commit[:8]}")
+
+
+def _step_aside(
+    desired: Desired, release: Release, observed: Observed, *, finishes: bool
+) -> Action | None:
+    """End a rollout at one of its steps; None when it goes on, as a pin never lets it.
+
+    The last shift of traffic is finished, and so is what is being aborted.
+    """
+    if finishes and desired.adopts is None:
+        return None
+    given_up = release.rollout is not None and bool(release.rollout.aborted)
+    if given_up or under_way(release, observed) is None:
+        return None
+    return take_back(release, observed) or _make_way(desired)
 
 
 def _job_to_cancel(release: Release, observed: Observed) -> bool:
@@ -318,7 +345,10 @@ def _deploy(release: Release, observed: Observed, now: datetime) -> Action:
     deployment = endpoint.deployment(release.deployment_name)
     if deployment is None:
         return _make_room(observed) or CreateDeployment()
-    return _await_deployment(release, deployment)
+    serves = endpoint.takes_traffic(deployment.name) or (
+        f"{endpoint.name}/{deployment.name}" == observed.live_deployment
+    )
+    return _await_deployment(release, deployment, serves=serves)
 
 
 def _await_endpoint(release: Release, endpoint: Endpoint) -> Action:
@@ -356,14 +386,15 @@ def _differs(endpoint: Endpoint, release: Release) -> bool:
     )
 
 
-def _await_deployment(release: Release, deployment: Deployment) -> Action:
+def _await_deployment(release: Release, deployment: Deployment, *, serves: bool) -> Action:
+    """What failed under an earlier release goes, unless it `serves` all the same."""
     if not deployment.settled:
         return Wait(f"deployment {deployment.name} is {deployment.state}", patience=SLOW)
     if deployment.state == SUCCEEDED:
         return Advance(Phase.TESTING, f"deployment {deployment.name} is ready")
-    if deployment.release != str(release.number):
+    if deployment.release != str(release.number) and not serves:
         return DeleteDeployment(deployment.name)
-    if deployment.transient and release.repairs < MAX_REPAIRS:
+    if (deployment.transient or serves) and release.repairs < MAX_REPAIRS:
         return RepairDeployment()
     return Fail(f"deployment {deployment.name} failed: {deployment.error or 'no reason given'}")
 
@@ -391,9 +422,13 @@ def _test(release: Release, observed: Observed, now: datetime) -> Action:
 def _shift(release: Release, observed: Observed, now: datetime) -> Action:
     endpoint = observed.endpoint
     if endpoint is None or endpoint.deployment(release.deployment_name) is None:
+        if release.rollout and release.rollout.aborted:
+            return Fail(release.rollout.aborted)
         return Advance(Phase.DEPLOYING, f"deployment {release.deployment_name} has gone")
     if endpoint.state != SUCCEEDED:
         return _await_endpoint(release, endpoint)
+    if step := onward(release, observed, endpoint, now):
+        return step
     if dict(endpoint.traffic) == {release.deployment_name: 100}:
         return Advance(Phase.LIVE, f"all traffic goes to {release.deployment_name}")
     return ShiftTraffic()
@@ -405,7 +440,8 @@ def _live(release: Release, observed: Observed, now: datetime) -> Action:
     live_since = release.entered(Phase.LIVE) or now
     keep = timedelta(minutes=release.config.rollout.keep_previous_minutes)
     remaining = (live_since + keep - now).total_seconds()
-    return _tear_down(release, observed, remaining) or _report_newer_base(release, observed)
+    kept = "what is superseded is kept for a while"
+    return _tear_down(release, observed, remaining, kept) or _report_newer_base(release, observed)
 
 
 def _report_newer_base(release: Release, observed: Observed) -> Action:
@@ -417,10 +453,14 @@ def _report_newer_base(release: Release, observed: Observed) -> Action:
 
 
 def _failed(release: Release, observed: Observed, now: datetime) -> Action:
-    return _tear_down(release, observed, remaining=0) or Idle(release.reason)
+    keep = timedelta(minutes=release.config.rollout.keep_failed_for_minutes)
+    until = (release.entered(Phase.FAILED) or now) + keep
+    kept = f"{release.reason}; its deployment is kept until {until:%Y-%m-%d %H:%M} UTC"
+    remaining = (until - now).total_seconds()
+    return _tear_down(release, observed, remaining, kept) or Idle(release.reason)
 
 
-def _tear_down(release: Release, observed: Observed, remaining: float) -> Action | None:
+def _tear_down(release: Release, observed: Observed, remaining: float, kept: str) -> Action | None:
     """In `remaining` seconds, delete deployments without traffic and endpoints of old names."""
     doomed = [d for d in observed.dispensable if not _is_live(release, d)]
     left = observed.stale_endpoints if release.phase == Phase.LIVE else ()
@@ -428,7 +468,7 @@ def _tear_down(release: Release, observed: Observed, remaining: float) -> Action
     if not doomed and not stale:
         return None
     if remaining > 0:
-        return Wait("what is superseded is kept for a while", remaining)
+        return Wait(kept, remaining)
     for deployment in doomed:
         if deployment.settled:
             return DeleteDeployment(deployment.name)

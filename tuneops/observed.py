@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from tuneops.policy import Verdict
 from tuneops.release import Release
@@ -108,14 +109,23 @@ class Endpoint:
         return self.traffic.get(deployment, 0) > 0
 
     @property
+    def changing(self) -> bool:
+        """Whether an operation on the endpoint is under way."""
+        return self.state != SUCCEEDED and not self.broken
+
+    @property
     def broken(self) -> bool:
         """Whether Azure failed at the last change of it."""
         return self.state in (FAILED, CANCELED)
 
     @property
     def superfluous(self) -> tuple[Deployment, ...]:
-        """Deployments of ours without traffic."""
-        return tuple(d for d in self.deployments if d.release and not self.takes_traffic(d.name))
+        """Deployments of ours that get no traffic, be it mirrored."""
+        return tuple(
+            d
+            for d in self.deployments
+            if d.release and not self.takes_traffic(d.name) and not self.mirror_traffic.get(d.name)
+        )
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,8 @@ class Observed:
     `newest_base_model` is the id of the newest version in the registry, empty when the config
     names one itself. `live` is the release `live_release`, for its metrics. `rejected` says why
     what is desired may not come back by itself, if so; `retried`: people want this release, or what
-    was rejected, to be tried again.
+    was rejected, to be tried again. `metrics_delay` is how long after a minute's start its live
+    figures are all there.
     """
 
     cluster: Cluster | None = None
@@ -144,6 +155,23 @@ class Observed:
     verdict: Verdict = field(default_factory=Verdict)
     rejected: str = ""
     retried: bool = False
+    metrics_delay: timedelta = timedelta(0)
+
+    def incumbent(self, newcomer: str) -> str:
+        """The deployment that is live behind the endpoint and no `newcomer`, empty without one.
+
+        What an older version made live is known by its traffic.
+        """
+        endpoint = self.endpoint
+        if endpoint is None or self.live_release is None:
+            return ""
+        name = self.live_deployment.removeprefix(f"{endpoint.name}/")
+        if not self.live_deployment:
+            others = {each: share for each, share in endpoint.traffic.items() if each != newcomer}
+            name = max(others, key=lambda each: others[each], default="")
+        found = endpoint.deployment(name)
+        there = found is not None and found.state != DELETING
+        return name if there and name != newcomer else ""
 
     @property
     def dispensable(self) -> tuple[Deployment, ...]:

@@ -16,6 +16,7 @@ from tuneops.looks import MAX_ENDPOINTS, Look, Note
 from tuneops.orders import Pin
 from tuneops.parameters import Parameter, Value
 from tuneops.pins import Pins, pins, resolved
+from tuneops.rollout.progress import Progress
 
 
 class Phase(StrEnum):
@@ -295,7 +296,8 @@ class Release(Document):
     is that of the config file, and `answers_change`: the release is what a change of that file has
     led to. `trainings` are the project's earlier ones. `adopts` is the release whose model it has,
     if a pin made it; `rejected` says why this one was rolled back, if it was. `drift` is how what
-    is live differs from it, `heals` when that was begun to be brought back lately.
+    is live differs from it, `heals` when that was begun to be brought back lately. `rollout` is how
+    far its traffic has come.
     """
 
     project: str
@@ -318,6 +320,7 @@ class Release(Document):
     metrics: Metrics | None = None
     checks: tuple[Check, ...] = ()
     smoke: Smoke = Smoke()
+    rollout: Progress | None = None
     pins: Pins = Pins()
     trainings: tuple[Measured, ...] = ()
     forecast: Forecast | None = None
@@ -423,7 +426,7 @@ class Release(Document):
         changes: dict[str, object] = {"phase": phase, "history": (*self.history, entry)}
         changes |= {"repairs": 0, "trouble": None, "waiting": None}
         if phase == Phase.DEPLOYING:
-            changes["smoke"] = Smoke()
+            changes |= {"smoke": Smoke(), "rollout": None}
         elif phase.ended and phase != Phase.LIVE:
             changes["drift"] = None
         return self.replace(**changes)

@@ -168,6 +168,15 @@ class Settings(WorkspaceSettings):
     poll_seconds: Annotated[
         int, Field(ge=1, le=3600, description="How often a running job or deployment is looked at")
     ] = 60
+    metrics_delay_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=3600,
+            description="How long after a minute's start its metrics are complete: Azure has those "
+            "of its platform within a minute, and one more is left for requests that last",
+        ),
+    ] = 180
     max_upload_bytes: Annotated[
         int, Field(gt=0, description="Largest dataset that is prepared inside a function")
     ] = 2 * 1024**3

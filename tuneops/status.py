@@ -1,6 +1,6 @@
 """What people see of all projects: read from the stored documents alone."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
@@ -24,6 +24,8 @@ from tuneops.release import (
     Trouble,
     Waiting,
 )
+from tuneops.rollout.progress import Progress
+from tuneops.rollout.steps import standing
 from tuneops.services import Services
 from tuneops.store import UnreadableError
 from tuneops.unwatched import unwatched
@@ -51,6 +53,7 @@ class ReleaseStatus(BaseModel):
     forecast: Forecast | None = None
     actuals: Actuals | None = None
     smoke: Smoke
+    rollout: Progress | None = None
     history: tuple[Entry, ...]
     drift: Drift | None = None
     trouble: Trouble | None
@@ -168,6 +171,7 @@ def _why(release: Release, held_back: str) -> str:
         return held_back
     why = f"drifted: {healing.text(release.drift)}" if release.drift else release.reason
     why = release.waiting.reason if release.waiting else why
+    why = standing(release, datetime.now(UTC)) or why
     why = release.trouble.message if release.trouble else why
     return "; ".join(filter(None, (why, held_back)))
 
@@ -192,6 +196,7 @@ def _summary(release: Release) -> ReleaseStatus:
         forecast=release.forecast,
         actuals=release.actuals,
         smoke=release.smoke,
+        rollout=release.rollout,
         history=release.history,
         drift=release.drift,
         trouble=release.trouble,

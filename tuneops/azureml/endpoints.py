@@ -121,10 +121,22 @@ def begin_shift(workspace: Workspace, endpoint: str, deployment: str) -> None:
         RefusedError: the workspace does not accept it.
         UnavailableError: the workspace can't be asked now.
     """
+    begin_share(workspace, endpoint, {deployment: 100}, {})
+
+
+def begin_share(
+    workspace: Workspace, endpoint: str, traffic: Mapping[str, int], mirror: Mapping[str, int]
+) -> None:
+    """Begin sharing out the traffic of the endpoint, and mirroring it, in one update.
+
+    Raises:
+        RefusedError: the workspace does not accept it.
+        UnavailableError: the workspace can't be asked now.
+    """
     with azure_errors(f"shifting traffic of {endpoint}"):
         current = workspace.ml.online_endpoints.get(endpoint)
-        current.traffic = {deployment: 100}
-        current.mirror_traffic = {}
+        current.traffic = dict(traffic)
+        current.mirror_traffic = dict(mirror)
         workspace.ml.online_endpoints.begin_create_or_update(current)
 
 

@@ -10,6 +10,7 @@ _STATES: Mapping[str, str] = {
     "queued": "queued",
     "submitted": "in_progress",
     "trained": "in_progress",
+    "shifting": "in_progress",
     "live": "success",
     "failed": "failure",
 }

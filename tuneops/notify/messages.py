@@ -11,6 +11,7 @@ _TITLES: Mapping[Event, str] = {
     "queued": "release {n} is queued",
     "submitted": "release {n} is training",
     "trained": "release {n} is trained",
+    "shifting": "release {n} gets its first traffic",
     "live": "release {n} is live",
     "failed": "release {n} failed",
     "torn_down": "torn down",

@@ -1,0 +1,85 @@
+"""A release with what a rollout has done and seen written down, and told to people. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from tuneops.actions import Abort, BeginStep, Hold, ReadFigures, ShareTraffic
+from tuneops.analysis import DeploymentFigures, analyse
+from tuneops.notify.messages import tell
+from tuneops.release import Phase, Release
+from tuneops.rollout.progress import Judgement, Progress
+from tuneops.rollout.steps import steps_of
+from tuneops.rollout.text import judgement_text, plan_text, share_text
+
+
+def shared(release: Release, action: ShareTraffic) -> Release:
+    """With the step's traffic being set: what was seen before that does not count."""
+    if not action.share:
+        return release
+    progress = _of(release)
+    changed = progress.replace(since=None, judged=None, shifts=progress.shifts + 1)
+    return release.replace(rollout=changed)
+
+
+def begun(release: Release, action: BeginStep, now: datetime) -> Release:
+    """With a step whose traffic is in place; people are told of the first."""
+    progress = _of(release)
+    said = share_text(action.share, mirrored=action.mirrored)
+    text = f"{said} to {release.deployment_name}, {action.live} is live"
+    before = f" (after {judgement_text(progress.done[-1])})" if progress.done else ""
+    release = release.advance(Phase.SHIFTING, now, f"{text}{before}")
+    release = release.replace(rollout=progress.replace(since=now))
+    if progress.step:
+        return release
+    plan = plan_text(release.config.rollout)
+    return tell(release, "shifting", f"endpoint {release.endpoint}: {text}; {plan}", now)
+
+
+def judged(
+    release: Release, action: ReadFigures, figures: Mapping[str, DeploymentFigures]
+) -> Release:
+    """With what the figures of the step say."""
+    progress = _of(release)
+    step = steps_of(release)[progress.step]
+    new, live = figures[release.deployment_name], figures[action.live]
+    judgement = Judgement(
+        share=step.share,
+        mirrored=step.mirrored,
+        since=action.since,
+        until=action.until,
+        candidate=new,
+        live=live,
+        analysis=analyse(new, live, release.config.rollout.analysis),
+    )
+    return release.replace(rollout=progress.replace(judged=judgement))
+
+
+def passed(release: Release) -> Release:
+    """At the next step."""
+    progress = _of(release)
+    done = (*progress.done, progress.judged) if progress.judged else progress.done
+    return release.replace(rollout=Progress(step=progress.step + 1, done=done))
+
+
+def held(release: Release, action: Hold, now: datetime) -> Release:
+    """With a step that is held; people are told."""
+    progress = _of(release)
+    said = f"{action.reason}: held until the figures tell or something else is wanted"
+    release = release.advance(Phase.SHIFTING, now, said)
+    release = release.replace(rollout=progress.replace(held=True))
+    return tell(release, "held", said, now, occasion=f"step{progress.step}")
+
+
+def aborted(release: Release, action: Abort) -> Release:
+    """Given up; the traffic goes back next."""
+    return release.replace(rollout=_of(release).replace(aborted=action.reason))
+
+
+def last_seen(release: Release) -> str:
+    """What was seen at the last step, for the end of a rollout; empty without steps."""
+    done = _of(release).done
+    return f" (after {judgement_text(done[-1])})" if done else ""
+
+
+def _of(release: Release) -> Progress:
+    return release.rollout or Progress()

@@ -1,0 +1,86 @@
+"""How traffic moves to a new deployment, as the config says it."""
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tuneops.analysis import Limits
+from tuneops.section import Section
+
+CANARY_STEPS = (5, 25, 50)
+MAX_STEPS = 10
+
+Strategy = Literal["blue-green", "canary", "shadow"]
+OnInsufficientTraffic = Literal["continue", "hold", "abort"]
+Share = Annotated[int, Field(ge=1, le=99, strict=True)]
+
+
+class Rollout(Section):
+    """How traffic moves to a new deployment once it has passed the smoke test."""
+
+    strategy: Annotated[
+        Strategy,
+        Field(
+            description="blue-green: all traffic at once; canary: step by step; shadow: requests "
+            "are mirrored to it first. The first deployment of an endpoint gets all at once"
+        ),
+    ] = "blue-green"
+    steps: Annotated[
+        tuple[Share, ...],
+        Field(
+            max_length=MAX_STEPS,
+            description="Percent of the traffic at each step before 100, rising. Left out, a "
+            "canary has 5, 25, 50; a shadow has none",
+        ),
+    ] = ()
+    pause_minutes: Annotated[
+        float, Field(gt=0, le=1440, allow_inf_nan=False, description="How long a step lasts")
+    ] = 10.0
+    mirror_percent: Annotated[
+        int,
+        Field(ge=1, le=50, description="Of shadow: percent of the requests that are mirrored"),
+    ] = 10
+    analysis: Annotated[
+        Limits, Field(description="What the live figures of a step must keep to")
+    ] = Limits()
+    wait_for_traffic_minutes: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=10_080,
+            allow_inf_nan=False,
+            description="How much longer a step may last while its figures do not tell yet",
+        ),
+    ] = 60.0
+    on_insufficient_traffic: Annotated[
+        OnInsufficientTraffic,
+        Field(
+            description="After that: continue with the next step, hold this one until the figures "
+            "tell, or abort"
+        ),
+    ] = "hold"
+    keep_previous_minutes: Annotated[
+        int, Field(ge=0, le=10_080, description="How long the superseded deployment is kept")
+    ] = 0
+    keep_failed_for_minutes: Annotated[
+        int, Field(ge=0, le=10_080, description="How long the deployment of a failed release is")
+    ] = 0
+
+    @property
+    def shares(self) -> tuple[int, ...]:
+        """The percentages of live traffic before 100."""
+        return self.steps or (CANARY_STEPS if self.strategy == "canary" else ())
+
+    @field_validator("steps")
+    @classmethod
+    def _rise(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        if any(after <= before for before, after in pairwise(steps)):
+            raise ValueError(f"do not rise: {', '.join(map(str, steps))}")
+        return steps
+
+    @model_validator(mode="after")
+    def _has_steps(self) -> "Rollout":
+        if self.steps and self.strategy == "blue-green":
+            raise ValueError("steps belong to strategy canary or shadow")
+        return self
