@@ -4,6 +4,7 @@ import logging
 from datetime import UTC, datetime
 
 from tuneops import documents
+from tuneops.admission import admit
 from tuneops.gitops.repository import Repository, changed_files, is_skipped, read_commit
 from tuneops.names import environment_of
 from tuneops.notify import outbox
@@ -15,6 +16,8 @@ from tuneops.store import BusyError
 from tuneops.unwatched import left_alone
 
 BUSY_SECONDS = 3
+ASK_AGAIN_SECONDS = 10
+"""GitHub's record of a push may be seen a little after the push itself."""
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,8 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
     except BusyError:
         services.queue.send(request, BUSY_SECONDS)
         return
+    if any(not refusal.told for refusal in now.refused.values()):
+        services.queue.send(request, ASK_AGAIN_SECONDS)
     changed = {wanted.project for wanted in desired}
     concerns_all = request.all_projects or now.policy != before.policy
     for name in sorted(changed | (_known(services) if concerns_all else set())):
@@ -64,7 +69,11 @@ def _read(before: Repository, services: Services) -> tuple[Repository, list[Desi
     log.info(
         "commit %s: %d configs, %d changed", snapshot.commit, len(snapshot.files), len(changed)
     )
-    now, desired = read_commit(before, snapshot, contents, datetime.now(UTC))
+    at = datetime.now(UTC)
+    admitted = admit(before, snapshot, contents, services)
+    now, desired = read_commit(before, admitted.snapshot, admitted.contents, at)
+    now = admitted.noted(before, now, at)
+    desired = [each.replace(by=admitted.brought.get(each.path)) for each in desired]
     source = services.source
     if before.origin and before.origin != source.origin:
         desired = [each if each.config else left_alone(each, source) for each in desired]
@@ -72,14 +81,17 @@ def _read(before: Repository, services: Services) -> tuple[Repository, list[Desi
 
 
 def _remember(wanted: Desired, services: Services) -> None:
-    """Store what git says of a project; the commit changes only when the config does."""
+    """Store what git says of a project; the commit changes only when the config does.
+
+    Who has brought the same once more has brought it.
+    """
 
     def change(known: Desired | None) -> Desired:
         if known and wanted.left:
             return known.replace(left=wanted.left)
         same = known and (known.config, known.path) == (wanted.config, wanted.path)
         if known and same and not known.left:
-            return known
+            return known if wanted.by is None else known.replace(by=wanted.by)
         removed = known and wanted.config is None and (known.config or known.removed)
         return wanted.replace(removed=removed or None)
 

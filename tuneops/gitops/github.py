@@ -14,8 +14,9 @@ from gidgethub.httpx import GitHubAPI
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tuneops import config_file, policy_file
-from tuneops.gitops import restoration
+from tuneops.gitops import moves, restoration
 from tuneops.gitops.login import Login, LoginError
+from tuneops.gitops.moves import Moves
 from tuneops.gitops.pulls import Pull, merged_by
 from tuneops.gitops.restoration import Opened, Restoration
 from tuneops.gitops.snapshot import File, Proposal, Snapshot, merged, touched
@@ -81,6 +82,34 @@ class GitHub:
             states = [Snapshot(sha, await self._files(api, sha)) for sha in (ancestor, head)]
             changed = touched(*states)
             return Proposal(number, head, merged(tracked, states[1], changed), changed)
+
+        return _run(self._session(read))
+
+    def moves(self, start: str, end: str) -> Moves:
+        """Who moved the tracked branch from one commit to a later one.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+        branch = self._source.branch
+        return _run(
+            self._session(lambda api: moves.read(api, self._repository, branch, start, end))
+        )
+
+    def files_at(self, commit: str) -> dict[str, str] | None:
+        """The ids of the config files' and the policy's contents at a commit; None if it has gone.
+
+        Raises:
+            GitHubError: they could not be read whole.
+        """
+
+        async def read(api: GitHubAPI) -> dict[str, str] | None:
+            try:
+                return {file.path: file.sha for file in await self._files(api, commit)}
+            except gidgethub.BadRequest as error:
+                if error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
+                    return None
+                raise
 
         return _run(self._session(read))
 

@@ -31,16 +31,34 @@ class FileState(Document):
     errors: tuple[str, ...] = ()
 
 
+class Refusal(Document):
+    """A change of a file that is not taken, as of the one who brought it.
+
+    `sha` is what the file is in git, empty when it is gone; `by` a login, empty when not known. A
+    change by somebody who is not known is told of once a second look has not found out either.
+    """
+
+    sha: str
+    by: str
+    project: str = ""
+    why: str
+    told: bool = False
+
+
 class Repository(Document):
     """What is remembered of a source: its files at the commit read last, messages owed.
 
     `origin` is what was read, by `ConfigSource.origin`; the projects are those of `environment`.
+    `files` are as they were taken, `refused` is what git has in place of some; `judged` is the
+    commit up to which it is known who brought what mattered.
     """
 
     environment: str = ""
     origin: str = ""
     commit: str = ""
     files: dict[str, FileState] = {}
+    refused: dict[str, Refusal] = {}
+    judged: str = ""
     outbox: tuple[Message, ...] = ()
 
     @property

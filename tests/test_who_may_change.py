@@ -1,0 +1,189 @@
+"""Who may change what, from a push or a merge to what is done: real git and the local GitHub."""
+
+from typing import Any
+
+import pytest
+
+from tests.cloud import Cloud, config
+from tests.test_policy_in_force import asked, synced
+from tuneops import documents
+from tuneops.gitops.repository import Repository
+from tuneops.policy import Policy
+from tuneops.policy_file import parse_policy
+from tuneops.queue import PullRequestRequest, RepositoryRequest
+from tuneops.release import Desired, Phase
+from tuneops.review import review_pull_request
+from tuneops.services import Services
+from tuneops.status import read_status
+from tuneops.sync import sync_repository
+
+pytestmark = pytest.mark.slow
+POLICY = "../tuneops-policy.yaml"
+RULES = """
+changes:
+  - {projects: [guarded*], by: [Ada, contoso-bot]}
+policy: {by: [ada]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def guarded(azure: Cloud, working: Services) -> None:
+    """A guarded project and a free one, both seen once."""
+    files = {"guarded.yaml": config("guarded"), "free.yaml": config("free"), POLICY: RULES}
+    azure.merge({"other.yaml": config("other"), **files})
+    synced(working)
+
+
+def wanted(services: Services, name: str) -> Desired:
+    stored = services.store.read(documents.desired(name), Desired)
+    assert stored is not None
+    return stored.value
+
+
+def epochs(name: str, count: int, **sections: Any) -> dict[str, Any]:
+    training = {"parameters": {"num_train_epochs": count}}
+    return config(name, training=training, **sections)
+
+
+def count(services: Services, name: str) -> object:
+    found = wanted(services, name).config
+    return found and found.training.parameters.given().get("num_train_epochs")
+
+
+def statuses(azure: Cloud, commit: str) -> dict[str, str]:
+    listed = azure.github(f"commits/{commit}/statuses")
+    return {each["context"]: f"{each['state']}: {each['description']}" for each in listed}
+
+
+def repository(services: Services) -> Repository:
+    stored = services.store.read(documents.repository(""), Repository)
+    assert stored is not None
+    return stored.value
+
+
+def test_a_change_counts_once_somebody_brings_it_who_may(azure: Cloud, working: Services) -> None:
+    pushed = azure.merge(
+        {"guarded.yaml": epochs("guarded", 5), "free.yaml": epochs("free", 5)}, by="Bob"
+    )
+    assert synced(working)[1] == {"free"}
+    assert (count(working, "guarded"), count(working, "free")) == (None, 5)
+    assert (wanted(working, "free").by, wanted(working, "guarded").by) == (None, None)
+    said = statuses(azure, pushed)
+    assert said["tuneops/guarded"].startswith(
+        "failure: finetune/guarded.yaml is not acted on: guarded was changed by bob, who is not in"
+    )
+    (status,) = read_status(working, "guarded").projects
+    assert "have Ada or contoso-bot bring a change of it" in status.held_back
+    assert any("guarded.yaml: guarded was changed by bob" in e for e in status_errors(working))
+
+    # A push by Ada of something else is no change of that file.
+    azure.merge({"free.yaml": epochs("free", 6)}, by="Ada")
+    assert synced(working)[1] == {"free"}
+    assert count(working, "guarded") is None
+
+    azure.merge({"guarded.yaml": epochs("guarded", 6)}, by="Ada")
+    assert synced(working)[1] == {"guarded"}
+    assert (count(working, "guarded"), wanted(working, "guarded").by) == (6, "ada")
+    assert status_errors(working) == []
+
+
+def status_errors(services: Services) -> list[str]:
+    return read_status(services).config_errors
+
+
+def test_what_git_has_again_as_it_was_taken_is_no_change(azure: Cloud, working: Services) -> None:
+    azure.merge({"guarded.yaml": epochs("guarded", 5)}, by="Bob")
+    synced(working)
+    assert repository(working).refused
+    azure.merge({"guarded.yaml": config("guarded")}, by="Bob")
+    assert synced(working)[1] == set()
+    assert repository(working).refused == {}
+
+
+def test_between_two_looks_the_last_who_changed_a_file_counts(
+    azure: Cloud, working: Services
+) -> None:
+    azure.merge({"guarded.yaml": epochs("guarded", 5)}, by="Bob")
+    azure.merge({"free.yaml": epochs("free", 5)}, by="Ada")
+    azure.merge({"guarded-two.yaml": config("guarded-two")}, by="Bob")
+    azure.merge({"guarded-two.yaml": epochs("guarded-two", 2)}, by="Ada")
+    azure.merge({"guarded-three.yaml": config("guarded-three")}, "Add\n\ntuneops: skip", by="Bob")
+    assert synced(working)[1] == set()
+    azure.merge({"free.yaml": epochs("free", 6)}, by="Ada")
+    assert synced(working)[1] == {"free", "guarded-two"}
+    assert set(repository(working).refused) == {
+        "finetune/guarded.yaml",
+        "finetune/guarded-three.yaml",
+    }
+    azure.merge({"guarded-two.yaml": None, "guarded-three.yaml": None}, by="Ada")
+    synced(working)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({"guarded.yaml": None}, id="removed"),
+        pytest.param({"guarded.yaml": config("guarded", suspend=True)}, id="suspended"),
+        pytest.param({"guarded.yaml": config("released")}, id="renamed"),
+        pytest.param(
+            {"guarded.yaml": None, "moved.yaml": config("guarded", suspend=True)}, id="moved"
+        ),
+        pytest.param({"other.yaml": config("guarded-other")}, id="becomes-guarded"),
+        pytest.param({"guarded.yaml": "name: guarded\n"}, id="broken"),
+    ],
+)
+def test_nothing_that_somebody_else_brings_is_acted_on(
+    azure: Cloud, working: Services, files: dict[str, Any]
+) -> None:
+    before = {name: wanted(working, name) for name in ("guarded", "other")}
+    known = repository(working)
+    azure.merge(files, by="Bob")
+    for _ in range(2):
+        assert synced(working)[1] == set()
+        assert {name: wanted(working, name) for name in before} == before
+        assert repository(working).files == known.files
+        assert repository(working).refused
+    azure.merge({"moved.yaml": None} if "moved.yaml" in files else {"free.yaml": None}, by="Ada")
+    azure.merge({"guarded.yaml": None, "other.yaml": None}, by="Ada")
+    synced(working)
+    assert [wanted(working, name).config for name in before] == [None, None]
+
+
+def test_who_merges_a_pull_request_has_brought_it(azure: Cloud, working: Services) -> None:
+    def merged(branch: str, number: int, login: str) -> None:
+        azure.propose(branch, {"guarded.yaml": epochs("guarded", number)})
+        pull = azure.github(
+            "pulls",
+            {"title": branch, "head": branch, "base": "main"},
+            token=azure.token_of("bob"),
+        )["number"]
+        review_pull_request(PullRequestRequest(number=pull), working)
+        (comment,) = azure.github(f"issues/{pull}/comments")
+        assert "`guarded` may be merged by `Ada`, `contoso-bot` alone" in comment["body"]
+        azure.github(f"pulls/{pull}/merge", {}, method="PUT", token=azure.token_of(login))
+
+    merged("fifteen", 15, "bob")
+    assert synced(working)[1] == set()
+    assert repository(working).refused["finetune/guarded.yaml"].by == "bob"
+    merged("sixteen", 16, "contoso-bot")
+    assert synced(working)[1] == {"guarded"}
+    assert (count(working, "guarded"), wanted(working, "guarded").by) == (16, "contoso-bot")
+
+
+def test_those_whom_a_rule_binds_do_not_lift_it(azure: Cloud, working: Services) -> None:
+    """The rule stays with its file gone, and a change of the same push is held against it."""
+    files = {POLICY: None, "guarded.yaml": epochs("guarded", 9)}
+    pushed = azure.merge(files, by="Bob")
+    policy, looked_at = synced(working)
+    assert (policy, looked_at) == (parse_policy(RULES, "p"), set())
+    assert statuses(azure, pushed)["tuneops/policy"].startswith(
+        "failure: the removal of tuneops-policy.yaml is not acted on: tuneops-policy.yaml was"
+    )
+    assert {each.by for each in repository(working).refused.values()} == {"bob"}
+
+    azure.merge({POLICY: RULES.replace("Ada, ", "ada, bob, ")}, by="Ada")
+    policy, _ = synced(working)
+    assert policy.changes[0].by == ("ada", "bob", "contoso-bot")
+    assert (count(working, "guarded"), wanted(working, "guarded").by) == (9, "bob")
+    azure.merge({POLICY: "max_nodes: 2\n"}, by="Ada")
+    assert synced(working)[0] == Policy(max_nodes=2)

@@ -1,0 +1,152 @@
+"""Changes that somebody brought who may not: they are not taken, and what was before stays. Pure.
+
+A change is judged when it comes, by the policy as it is then. A change of the policy is judged by
+the one it would replace, so nobody lifts a rule that binds them. The first look at a source takes
+all that is there, and so does the one after the source was set otherwise.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tuneops.changes import why_not
+from tuneops.config_file import InvalidConfigError, parse_config
+from tuneops.gitops.repository import FileState, Refusal, Repository
+from tuneops.gitops.snapshot import File, Snapshot
+from tuneops.names import project_key
+from tuneops.policy import FILE as POLICY_FILE
+from tuneops.policy import Policy, who_may_not
+from tuneops.policy_file import parse_policy
+from tuneops.release import Message
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file that is not as it was taken last; `sha` is empty for one that is gone.
+
+    `fresh`: it is not as it was seen last either.
+    """
+
+    path: str
+    sha: str
+    projects: tuple[str, ...]
+    fresh: bool
+
+
+def changes(
+    repository: Repository, snapshot: Snapshot, contents: Mapping[str, bytes]
+) -> list[Change]:
+    """What is not as it was taken; `contents` holds the changed files that can be read."""
+    now = {file.path: file.sha for file in snapshot.files}
+    found = []
+    for path in sorted(now.keys() | repository.files.keys()):
+        state, sha = repository.files.get(path), now.get(path, "")
+        if sha == (state.sha if state else ""):
+            continue
+        refused = repository.refused.get(path)
+        fresh = refused is None or refused.sha != sha
+        projects = tuple(_projects(path, state, contents.get(path), repository.environment))
+        found.append(Change(path, sha, projects, fresh))
+    return found
+
+
+def questions(policy: Policy, found: list[Change], repository: Repository) -> set[str]:
+    """The changed files of which it matters who brought them, and is not known yet."""
+    return {
+        change.path
+        for change in found
+        if _is_bound(policy, change) and (change.fresh or not repository.refused[change.path].by)
+    }
+
+
+def judge(
+    policy: Policy, found: list[Change], brought: Mapping[str, str], repository: Repository
+) -> dict[str, Refusal]:
+    """The changes that are not taken, by path; `brought` answers the questions with logins."""
+    refused = {}
+    for change in found:
+        known = None if change.fresh else repository.refused[change.path]
+        by = brought.get(change.path) or (known.by if known else "")
+        if why := _why(policy, change, by):
+            refused[change.path] = Refusal(
+                sha=change.sha,
+                by=by,
+                project=change.projects[0] if change.projects else "",
+                why=why,
+                told=bool(by) or known is not None,
+            )
+    return refused
+
+
+def next_policy(
+    repository: Repository, snapshot: Snapshot, contents: Mapping[str, bytes]
+) -> Policy:
+    """The policy that the commit brings; the one in force where that can't be read."""
+    if POLICY_FILE not in {file.path for file in snapshot.files}:
+        return Policy()
+    content = contents.get(POLICY_FILE)
+    if content is None:
+        return repository.policy
+    try:
+        return parse_policy(content, POLICY_FILE)
+    except InvalidConfigError:
+        return repository.policy
+
+
+def complaints(before: Repository, now: Repository, at: datetime) -> Iterator[Message]:
+    """One message for each change that is not taken; of one whose maker is not known, once that
+    is certain."""
+    for path, refusal in now.refused.items():
+        known = before.refused.get(path)
+        if not refusal.told or (known and known.told and known.sha == refusal.sha):
+            continue
+        subject = refusal.project or project_key(now.environment, "policy")
+        what = path if refusal.sha else f"the removal of {path}"
+        yield Message(
+            key=f"refused:{path}:{refusal.sha or 'removed'}:{now.commit}",
+            event="config_invalid",
+            title=f"{subject}: {what} is not acted on",
+            text=refusal.why,
+            at=at,
+            commit=now.commit,
+        )
+
+
+def without(repository: Repository, snapshot: Snapshot, paths: Mapping[str, object]) -> Snapshot:
+    """The commit as it would be if the files at these paths were as they were taken last."""
+    files = {file.path: file for file in snapshot.files if file.path not in paths}
+    for path in paths:
+        if state := repository.files.get(path):
+            files[path] = File(path, state.sha)
+    ordered = tuple(files[path] for path in sorted(files))
+    return Snapshot(snapshot.commit, ordered, snapshot.message)
+
+
+def _projects(
+    path: str, state: FileState | None, content: bytes | None, environment: str
+) -> Iterator[str]:
+    """The projects that the file was and is about."""
+    if path == POLICY_FILE:
+        return
+    before = state.project if state else ""
+    if before:
+        yield before
+    try:
+        named = parse_config(content, path).name if content is not None else ""
+    except InvalidConfigError:
+        return
+    if named and project_key(environment, named) != before:
+        yield project_key(environment, named)
+
+
+def _is_bound(policy: Policy, change: Change) -> bool:
+    return bool(_why(policy, change, ""))
+
+
+def _why(policy: Policy, change: Change, by: str) -> str:
+    """Why somebody may not bring a change, empty if they may."""
+    if change.path == POLICY_FILE:
+        logins = policy.policy.by if policy.policy else None
+        return why_not(logins, by, POLICY_FILE, "its policy.by")
+    reasons = (who_may_not(policy, project, by) for project in change.projects)
+    return next(filter(None, reasons), "")
