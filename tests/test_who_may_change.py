@@ -1,17 +1,20 @@
 """Who may change what, from a push or a merge to what is done: real git and the local GitHub."""
 
+import sqlite3
+import uuid
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.cloud import Cloud, config
-from tests.test_policy_in_force import asked, synced
+from tests.test_policy_in_force import synced
 from tuneops import documents
 from tuneops.gitops.repository import Repository
 from tuneops.policy import Policy
 from tuneops.policy_file import parse_policy
 from tuneops.queue import PullRequestRequest, RepositoryRequest
-from tuneops.release import Desired, Phase
+from tuneops.release import Desired
 from tuneops.review import review_pull_request
 from tuneops.services import Services
 from tuneops.status import read_status
@@ -29,8 +32,8 @@ policy: {by: [ada]}
 @pytest.fixture(autouse=True)
 def guarded(azure: Cloud, working: Services) -> None:
     """A guarded project and a free one, both seen once."""
-    files = {"guarded.yaml": config("guarded"), "free.yaml": config("free"), POLICY: RULES}
-    azure.merge({"other.yaml": config("other"), **files})
+    files = {f"{name}.yaml": config(name) for name in ("guarded", "free", "other")}
+    azure.merge({**files, POLICY: RULES, "../run.txt": uuid.uuid4().hex})
     synced(working)
 
 
@@ -143,10 +146,8 @@ def test_nothing_that_somebody_else_brings_is_acted_on(
         assert {name: wanted(working, name) for name in before} == before
         assert repository(working).files == known.files
         assert repository(working).refused
-    azure.merge({"moved.yaml": None} if "moved.yaml" in files else {"free.yaml": None}, by="Ada")
-    azure.merge({"guarded.yaml": None, "other.yaml": None}, by="Ada")
-    synced(working)
-    assert [wanted(working, name).config for name in before] == [None, None]
+    if "moved.yaml" in files:
+        azure.merge({"moved.yaml": None}, by="Bob")
 
 
 def test_who_merges_a_pull_request_has_brought_it(azure: Cloud, working: Services) -> None:
@@ -187,3 +188,28 @@ def test_those_whom_a_rule_binds_do_not_lift_it(azure: Cloud, working: Services)
     assert (count(working, "guarded"), wanted(working, "guarded").by) == (9, "bob")
     azure.merge({POLICY: "max_nodes: 2\n"}, by="Ada")
     assert synced(working)[0] == Policy(max_nodes=2)
+
+
+def test_who_brought_it_is_asked_again_while_it_is_not_known(
+    azure: Cloud, working: Services
+) -> None:
+    """GitHub's record of a push may come after the push itself."""
+    changed = {"guarded.yaml": epochs("guarded", 7), "free.yaml": epochs("free", 7)}
+    pushed = azure.merge(changed, by="Ada")
+    with closing(sqlite3.connect(azure.state / "github" / "github.db")) as database, database:
+        newest = "FROM records WHERE kind = 'Activity' ORDER BY id DESC LIMIT 1"
+        (late,) = database.execute(f"SELECT * {newest}").fetchall()
+        database.execute("DELETE FROM records WHERE kind = 'Activity' AND id = ?", (late[1],))
+    sync_repository(RepositoryRequest(), working)
+    assert (count(working, "guarded"), count(working, "free")) == (None, 7)
+    assert "GitHub does not tell by whom" in status_errors(working)[0]
+    assert "tuneops/guarded" not in statuses(azure, pushed)
+    sync_repository(RepositoryRequest(), working)
+    assert "GitHub does not tell by whom" in statuses(azure, pushed)["tuneops/guarded"]
+
+    with closing(sqlite3.connect(azure.state / "github" / "github.db")) as database, database:
+        database.execute("INSERT INTO records VALUES (?, ?, ?, ?)", late)
+    azure.merge({"../run.txt": uuid.uuid4().hex}, by="Bob")
+    sync_repository(RepositoryRequest(), working)
+    assert (count(working, "guarded"), wanted(working, "guarded").by) == (7, "ada")
+    assert status_errors(working) == []

@@ -49,12 +49,13 @@ def admit(
     own = [change for change in found if change.path == POLICY_FILE]
     others = [change for change in found if change.path != POLICY_FILE]
     policy = before.policy
-    brought = record.brought_by(authority.questions(policy, own, before))
-    refused = authority.judge(policy, own, brought, before)
+    brought = authority.known(found, before)
+    brought |= record.brought_by(authority.questions(policy, own, before))
+    refused = authority.judge(policy, own, brought)
     if not refused:
         policy = authority.next_policy(before, snapshot, contents)
     brought |= record.brought_by(authority.questions(policy, others, before))
-    refused |= authority.judge(policy, others, brought, before)
+    refused |= authority.judge(policy, others, brought)
     return Admitted(
         authority.without(before, snapshot, refused),
         {path: content for path, content in contents.items() if path not in refused},

@@ -52,28 +52,30 @@ def changes(
 
 def questions(policy: Policy, found: list[Change], repository: Repository) -> set[str]:
     """The changed files of which it matters who brought them, and is not known yet."""
+    answered = known(found, repository)
     return {
-        change.path
-        for change in found
-        if _is_bound(policy, change) and (change.fresh or not repository.refused[change.path].by)
+        change.path for change in found if change.path not in answered and _why(policy, change, "")
     }
 
 
-def judge(
-    policy: Policy, found: list[Change], brought: Mapping[str, str], repository: Repository
-) -> dict[str, Refusal]:
-    """The changes that are not taken, by path; `brought` answers the questions with logins."""
+def known(found: list[Change], repository: Repository) -> dict[str, str]:
+    """Who brought the changes that were refused before, as far as that is known, by path."""
+    refusals = {each.path: repository.refused[each.path] for each in found if not each.fresh}
+    return {path: refusal.by for path, refusal in refusals.items() if refusal.by}
+
+
+def judge(policy: Policy, found: list[Change], brought: Mapping[str, str]) -> dict[str, Refusal]:
+    """The changes that are not taken, by path; `brought` has the logins of who brought them."""
     refused = {}
     for change in found:
-        known = None if change.fresh else repository.refused[change.path]
-        by = brought.get(change.path) or (known.by if known else "")
+        by = brought.get(change.path, "")
         if why := _why(policy, change, by):
             refused[change.path] = Refusal(
                 sha=change.sha,
                 by=by,
                 project=change.projects[0] if change.projects else "",
                 why=why,
-                told=bool(by) or known is not None,
+                told=bool(by) or not change.fresh,
             )
     return refused
 
@@ -97,8 +99,8 @@ def complaints(before: Repository, now: Repository, at: datetime) -> Iterator[Me
     """One message for each change that is not taken; of one whose maker is not known, once that
     is certain."""
     for path, refusal in now.refused.items():
-        known = before.refused.get(path)
-        if not refusal.told or (known and known.told and known.sha == refusal.sha):
+        earlier = before.refused.get(path)
+        if not refusal.told or (earlier and earlier.told and earlier.sha == refusal.sha):
             continue
         subject = refusal.project or project_key(now.environment, "policy")
         what = path if refusal.sha else f"the removal of {path}"
@@ -137,10 +139,6 @@ def _projects(
         return
     if named and project_key(environment, named) != before:
         yield project_key(environment, named)
-
-
-def _is_bound(policy: Policy, change: Change) -> bool:
-    return bool(_why(policy, change, ""))
 
 
 def _why(policy: Policy, change: Change, by: str) -> str:
