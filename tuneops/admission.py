@@ -1,42 +1,24 @@
-"""What of a commit is taken: what the policy lets those change who have brought it."""
+"""What of a commit is taken, asking GitHub who has brought it where the policy wants to know."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import replace
 from functools import cache
 
 from tuneops.gitops import authority, moves
+from tuneops.gitops.authority import Admitted
 from tuneops.gitops.moves import Moves
-from tuneops.gitops.repository import Refusal, Repository
+from tuneops.gitops.repository import Repository
 from tuneops.gitops.snapshot import Snapshot
-from tuneops.policy import FILE as POLICY_FILE
 from tuneops.services import Services
-
-
-@dataclass(frozen=True)
-class Admitted:
-    """The commit as it is taken, with the contents of what is new in it.
-
-    `brought` is who brought the files of which the policy asks for that.
-    """
-
-    snapshot: Snapshot
-    contents: Mapping[str, bytes]
-    judged: str
-    refused: dict[str, Refusal] = field(default_factory=dict)
-    brought: dict[str, str] = field(default_factory=dict)
-
-    def noted(self, before: Repository, now: Repository, at: datetime) -> Repository:
-        """The repository as it was read, with what was not taken, and word of that."""
-        noted = now.replace(refused=self.refused, judged=self.judged)
-        told = authority.complaints(before, noted, at)
-        return noted.replace(outbox=(*noted.outbox, *told))
 
 
 def admit(
     before: Repository, snapshot: Snapshot, contents: Mapping[str, bytes], services: Services
 ) -> Admitted:
     """What is taken of the commit; `contents` holds its changed files.
+
+    The first look at a source takes all that is there, and so does the one after the source was
+    set otherwise: that is the doing of those who run TuneOps.
 
     Raises:
         GitHubError: it could not be asked who has brought it.
@@ -45,24 +27,8 @@ def admit(
     if another or not before.commit:
         return Admitted(snapshot, contents, snapshot.commit)
     record = _Record(services, before.judged or before.commit, snapshot.commit)
-    found = authority.changes(before, snapshot, contents)
-    own = [change for change in found if change.path == POLICY_FILE]
-    others = [change for change in found if change.path != POLICY_FILE]
-    policy = before.policy
-    brought = authority.known(found, before)
-    brought |= record.brought_by(authority.questions(policy, own, before))
-    refused = authority.judge(policy, own, brought)
-    if not refused:
-        policy = authority.next_policy(before, snapshot, contents)
-    brought |= record.brought_by(authority.questions(policy, others, before))
-    refused |= authority.judge(policy, others, brought)
-    return Admitted(
-        authority.without(before, snapshot, refused),
-        {path: content for path, content in contents.items() if path not in refused},
-        record.known_until,
-        refused,
-        brought,
-    )
+    admitted = authority.admit(before, snapshot, contents, record.brought_by)
+    return replace(admitted, judged=record.known_until)
 
 
 class _Record:
@@ -76,8 +42,6 @@ class _Record:
 
     def brought_by(self, paths: set[str]) -> dict[str, str]:
         """Who made the files what they are; empty for a file of which that can't be told."""
-        if not paths:
-            return {}
         if self._moves is None:
             self._moves = self._github.moves(self._start, self._end)
         return moves.brought_by(paths, self._moves, self._files_at)

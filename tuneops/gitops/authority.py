@@ -1,12 +1,12 @@
 """Changes that somebody brought who may not: they are not taken, and what was before stays. Pure.
 
-A change is judged when it comes, by the policy as it is then. A change of the policy is judged by
-the one it would replace, so nobody lifts a rule that binds them. The first look at a source takes
-all that is there, and so does the one after the source was set otherwise.
+A change is judged when it comes, by the policy as it is then, and again at each look while it is
+not taken. A change of the policy is judged by the one it would replace, so nobody lifts a rule that
+binds them.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tuneops.changes import why_not
@@ -18,6 +18,8 @@ from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, who_may_not
 from tuneops.policy_file import parse_policy
 from tuneops.release import Message
+
+Ask = Callable[[set[str]], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,57 @@ class Change:
     sha: str
     projects: tuple[str, ...]
     fresh: bool
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The commit as it is taken, with the contents of what is new in it.
+
+    `judged` is the commit up to which it is known who brought what mattered, `brought` the logins
+    by path where it did.
+    """
+
+    snapshot: Snapshot
+    contents: Mapping[str, bytes]
+    judged: str
+    refused: dict[str, Refusal] = field(default_factory=dict)
+    brought: dict[str, str] = field(default_factory=dict)
+
+    def noted(self, before: Repository, now: Repository, at: datetime) -> Repository:
+        """The repository as it was read, with what was not taken, and word of that."""
+        noted = now.replace(refused=self.refused, judged=self.judged)
+        told = complaints(before, noted, at)
+        return noted.replace(outbox=(*noted.outbox, *told))
+
+
+def admit(
+    before: Repository, snapshot: Snapshot, contents: Mapping[str, bytes], ask: Ask
+) -> Admitted:
+    """What is taken of a commit; `contents` holds its changed files.
+
+    `ask` gives who brought files, by path, empty where that can't be told.
+    """
+    found = changes(before, snapshot, contents)
+    own = [change for change in found if change.path == POLICY_FILE]
+    others = [change for change in found if change.path != POLICY_FILE]
+    policy, brought = before.policy, known(found, before)
+
+    def judged(some: list[Change]) -> dict[str, Refusal]:
+        if paths := questions(policy, some, brought):
+            brought.update(ask(paths))
+        return judge(policy, some, brought)
+
+    refused = judged(own)
+    if not refused:
+        policy = next_policy(before, snapshot, contents)
+    refused |= judged(others)
+    return Admitted(
+        without(before, snapshot, refused),
+        {path: content for path, content in contents.items() if path not in refused},
+        snapshot.commit,
+        refused,
+        brought,
+    )
 
 
 def changes(
@@ -50,12 +103,9 @@ def changes(
     return found
 
 
-def questions(policy: Policy, found: list[Change], repository: Repository) -> set[str]:
+def questions(policy: Policy, found: list[Change], answered: Collection[str]) -> set[str]:
     """The changed files of which it matters who brought them, and is not known yet."""
-    answered = known(found, repository)
-    return {
-        change.path for change in found if change.path not in answered and _why(policy, change, "")
-    }
+    return {each.path for each in found if each.path not in answered and _why(policy, each, "")}
 
 
 def known(found: list[Change], repository: Repository) -> dict[str, str]:
@@ -96,8 +146,7 @@ def next_policy(
 
 
 def complaints(before: Repository, now: Repository, at: datetime) -> Iterator[Message]:
-    """One message for each change that is not taken; of one whose maker is not known, once that
-    is certain."""
+    """One message for each change that is not taken, of an unknown maker's at the second look."""
     for path, refusal in now.refused.items():
         earlier = before.refused.get(path)
         if not refusal.told or (earlier and earlier.told and earlier.sha == refusal.sha):
