@@ -6,15 +6,21 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cloud import Cloud, config
-from tests.test_policy_in_force import synced
+from tests.planned import NOW, desired
+from tests.test_policy_in_force import SERVERLESS, reconciled, synced, training
 from tuneops import documents
+from tuneops.azureml import jobs
+from tuneops.config_file import parse_config
+from tuneops.data.prepare import find_source
 from tuneops.gitops.repository import Repository
+from tuneops.orders import Pin
 from tuneops.policy import Policy
 from tuneops.policy_file import parse_policy
 from tuneops.queue import PullRequestRequest, RepositoryRequest
-from tuneops.release import Desired
+from tuneops.release import Desired, Phase, Project, Rejection
 from tuneops.review import review_pull_request
 from tuneops.services import Services
 from tuneops.status import read_status
@@ -213,3 +219,80 @@ def test_who_brought_it_is_asked_again_while_it_is_not_known(
     sync_repository(RepositoryRequest(), working)
     assert (count(working, "guarded"), wanted(working, "guarded").by) == (7, "ada")
     assert status_errors(working) == []
+
+
+def test_a_change_that_is_not_allowed_any_more_is_not_submitted(
+    azure: Cloud, working: Services
+) -> None:
+    """The rules are looked at once more before the job; somebody who may brings it once more."""
+    made, path = training(working, "tight"), documents.desired("tight")
+
+    def brought(by: str) -> None:
+        change = desired(SERVERLESS, "tight").replace(by=by)
+        working.store.update(path, Desired, lambda _: change)
+
+    brought("bob")
+    failed = reconciled(working, "tight", RULES.replace("guarded", "tight"))
+    assert failed.phase == Phase.FAILED
+    assert failed.reason.startswith("the policy does not allow it: tight was changed by bob, who")
+    assert jobs.observe(working.workspace, made.job_name) is None
+    again = reconciled(working, "tight", RULES.replace("guarded", "tight"))
+    assert again.release is not None
+    assert again.release.number == 1
+    brought("ada")
+    again = reconciled(working, "tight", RULES.replace("guarded", "tight"))
+    assert again.release is not None
+    assert again.release.number == 2
+
+
+def commented(azure: Cloud, services: Services, branch: str, files: dict[str, Any]) -> list[str]:
+    """The comment on a pull request, and its status."""
+    head = azure.propose(branch, files)
+    pull = azure.github("pulls", {"title": branch, "head": branch, "base": "main"})["number"]
+    review_pull_request(PullRequestRequest(number=pull), services)
+    (comment,) = azure.github(f"issues/{pull}/comments")
+    (status,) = statuses(azure, head).values()
+    return [comment["body"], status]
+
+
+def test_a_pull_request_is_told_whom_a_new_policy_would_forbid(
+    azure: Cloud, working: Services
+) -> None:
+    rules = f"{RULES}max_instance_count: 1\n"
+    large = config("free", deployment={"instance_count": 2})
+    azure.merge({"free.yaml": large, POLICY: rules}, by="Ada")
+    synced(working)
+    stricter = rules.replace("max_instance_count", "max_epochs")
+    body, status = commented(azure, working, "stricter", {POLICY: stricter})
+    assert "`tuneops-policy.yaml` may be merged by `ada` alone" in body
+    forbids, _, _ = body.partition("Allowed again:")
+    assert "| `guarded` | newly | `training.parameters.max_steps: it overrides" in forbids
+    assert "drift is not healed" in body
+    assert status.startswith("success: the policy forbids ")
+
+    body, status = commented(azure, working, "looser", {POLICY: RULES})
+    assert body.endswith("Allowed again:\n\n- `free`\n\nNo project changes.")
+    assert status == "success: the policy forbids 0, 0 newly, and allows 1 again"
+
+
+def test_a_pull_request_is_told_of_pins_and_of_what_was_rolled_back(
+    azure: Cloud, working: Services
+) -> None:
+    store, settings = working.store, working.settings
+    bad = epochs("free", 30)
+    blobs = working.blobs.get_container_client(settings.datasets_container)
+    blobs.upload_blob("free/a.jsonl", b"{}")
+    parsed = parse_config(yaml.safe_dump(bad), "free.yaml")
+    source = find_source(working.storage, parsed)
+    why = "release 2 was rolled back to release 1 by Ada on 2026-01-01 00:00 UTC"
+    pin = Pin(id="p", release=1, by="Ada", at=NOW, reason="`French`")
+    rejection = Rejection(release=2, config=parsed, source=source, why=why)
+    project = Project(name="free", pin=pin, rejected=(rejection,))
+    store.write(documents.project("free"), project, etag=None)
+    body, _ = commented(azure, working, "worse", {"free.yaml": bad})
+    assert "- `free`: `pinned to release 1 by Ada since 2026-01-01 00:00 UTC: 'French'" in body
+    assert "takes effect when the pin ends, such as by 'tuneops rollback free --unpin'`" in body
+    assert f"- `free`: `{why}; change the config or the data, or run 'tuneops retry free'`" in body
+    store.update(documents.project("free"), Project, lambda _: project.replace(pin=None))
+    body, _ = commented(azure, working, "better", {"free.yaml": epochs("free", 31)})
+    assert "Before that happens" not in body
