@@ -63,7 +63,7 @@ def _read(before: Repository, services: Services) -> tuple[Repository, list[Desi
     snapshot = services.github.snapshot()
     if is_skipped(snapshot.message):
         log.info("commit %s says tuneops: skip", snapshot.commit)
-        return before.replace(commit=snapshot.commit), []
+        return before.replace(commit=snapshot.commit, judged=before.known_until), []
     changed = changed_files(before, snapshot)
     contents = services.github.contents(f for f in snapshot.files if f.path in changed)
     log.info(

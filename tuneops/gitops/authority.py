@@ -39,8 +39,8 @@ class Change:
 class Admitted:
     """The commit as it is taken, with the contents of what is new in it.
 
-    `judged` is the commit up to which it is known who brought what mattered, `brought` the logins
-    by path where it did.
+    `judged` is the commit up to which it is known who brought what mattered: what is not known yet
+    is asked again from there. `brought` are the logins by path.
     """
 
     snapshot: Snapshot
@@ -77,10 +77,11 @@ def admit(
     if not refused:
         policy = next_policy(before, snapshot, contents)
     refused |= judged(others)
+    open_still = any(not refusal.by for refusal in refused.values())
     return Admitted(
         without(before, snapshot, refused),
         {path: content for path, content in contents.items() if path not in refused},
-        snapshot.commit,
+        before.known_until if open_still else snapshot.commit,
         refused,
         brought,
     )

@@ -62,6 +62,11 @@ class Repository(Document):
     outbox: tuple[Message, ...] = ()
 
     @property
+    def known_until(self) -> str:
+        """From where on to ask who brought what; empty before the first files were taken."""
+        return self.judged or (self.commit if self.files else "")
+
+    @property
     def projects(self) -> set[str]:
         """The projects that git has a file for."""
         return {state.project for state in self.files.values() if state.project}
