@@ -95,7 +95,7 @@ def moves(*said: str, whole: bool = True) -> Moves:
     [
         (moves("c0 c1 ada", "c1 c2 ada", "c2 c3 ada"), {"a": "ada", "b": "ada"}),
         (moves("c0 c1 ada", "c1 c2 bob", "c2 c3 cyd"), {"a": "cyd", "b": "bob"}),
-        (moves("c0 c3 bob", "c3 c2 ada", "c2 c3 ada"), {"a": "bob", "b": "bob"}),
+        (moves("c0 c3 bob", "c3 c2 ada", "c2 c3 ada"), {"a": "ada", "b": "bob"}),
         (moves("c1 c2 bob", whole=False), {"a": "", "b": "bob"}),
         (moves("gone c2 bob", "c2 c3 ada"), {"a": "ada", "b": ""}),
         (Moves(), {"a": "", "b": ""}),

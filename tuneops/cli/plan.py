@@ -15,6 +15,7 @@ from rich.text import Text
 from tuneops import planning
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
+from tuneops.changes import may_change
 from tuneops.cli.files import read_config, yaml_files
 from tuneops.cli.policies import policies_near, read_policy
 from tuneops.cli.target import (
@@ -107,6 +108,7 @@ def plan(
         for file, config in configs.items()
     ]
     _hold_against(policies, planned, configs, workspace)
+    planned = [_with_rules(each, policies) for each in planned]
     if as_json:
         shown = [each.model_dump(mode="json", exclude=_INTERNAL) for each in planned]
         typer.echo(json.dumps(shown, indent=2))
@@ -230,6 +232,16 @@ def _hold_against(
     ]
     if forbidden:
         raise fail("\n".join(forbidden))
+
+
+def _with_rules(planned: PlannedProject, policies: Sequence[Policy]) -> PlannedProject:
+    """The plan with who may bring it to the tracked branch, where a policy says that."""
+    found = [may_change(policy.changes, planned.project) for policy in policies]
+    notes = [
+        f"may be merged by {', '.join(who)} alone: changes of {POLICY_FILE}" for who in found if who
+    ]
+    plan = planned.plan
+    return planned.replace(plan=plan.replace(notes=(*plan.notes, *notes)))
 
 
 def _known(project: str, target: Target | None) -> tuple[ProjectStatus | None, tuple[str, ...]]:

@@ -5,7 +5,7 @@ knows of the one who was signed in.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -14,7 +14,7 @@ from gidgethub.httpx import GitHubAPI
 from pydantic import BaseModel
 
 MAX_READ = 500
-MAX_RUNS = 30
+MAX_COMPARED = 30
 _NONE = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 """The answers of a GitHub that has no such record, or does not show it."""
 
@@ -77,30 +77,19 @@ def brought_by(
 ) -> dict[str, str]:
     """Who made each of the changed files what it is: the last one who changed it.
 
-    Empty for a file of which that can't be told. `files_at` gives the files at a commit by path,
-    None for one that has gone.
+    Empty for a file of which that can't be told, as when the branch has moved too often since.
+    `files_at` gives the files at a commit by path, None for one that has gone.
     """
-    runs = _runs(moves.found)
-    if moves.whole and len(runs) == 1:
-        return dict.fromkeys(paths, runs[0].by)
+    everybody = {move.by for move in moves.found}
+    if moves.whole and len(everybody) == 1:
+        return dict.fromkeys(paths, everybody.pop())
     found: dict[str, str] = {}
-    after = files_at(runs[0].after) if runs and paths else None
-    for run in runs[:MAX_RUNS]:
+    after = files_at(moves.found[0].after) if moves.found and paths else None
+    for move in moves.found[:MAX_COMPARED]:
         left = [path for path in paths if path not in found]
-        before = files_at(run.before) if left and after is not None else None
+        before = files_at(move.before) if left and after is not None else None
         if before is None or after is None:
             break
-        found |= {path: run.by for path in left if before.get(path) != after.get(path)}
+        found |= {path: move.by for path in left if before.get(path) != after.get(path)}
         after = before
     return {path: found.get(path, "") for path in paths}
-
-
-def _runs(moves: Collection[Move]) -> list[Move]:
-    """The moves, those of one person in a row taken as one."""
-    runs: list[Move] = []
-    for move in moves:
-        if runs and runs[-1].by == move.by:
-            runs[-1] = replace(runs[-1], before=move.before)
-        else:
-            runs.append(move)
-    return runs
