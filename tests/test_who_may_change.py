@@ -156,6 +156,19 @@ def test_nothing_that_somebody_else_brings_is_acted_on(
         azure.merge({"moved.yaml": None}, by="Bob")
 
 
+def test_somebody_who_may_takes_over_what_somebody_else_has_moved(
+    azure: Cloud, working: Services
+) -> None:
+    azure.merge({"guarded.yaml": None, "moved.yaml": config("guarded")}, by="Bob")
+    synced(working)
+    assert wanted(working, "guarded").path == "finetune/guarded.yaml"
+    azure.merge({"moved.yaml": epochs("guarded", 8)}, by="Ada")
+    assert synced(working)[1] == {"guarded"}
+    assert wanted(working, "guarded").path == "finetune/moved.yaml"
+    assert (count(working, "guarded"), status_errors(working)) == (8, [])
+    azure.merge({"moved.yaml": None}, by="Ada")
+
+
 def test_who_merges_a_pull_request_has_brought_it(azure: Cloud, working: Services) -> None:
     def merged(branch: str, number: int, login: str) -> None:
         azure.propose(branch, {"guarded.yaml": epochs("guarded", number)})

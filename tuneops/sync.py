@@ -51,7 +51,7 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
     except BusyError:
         services.queue.send(request, BUSY_SECONDS)
         return
-    if any(not refusal.told for refusal in now.refused.values()):
+    if any(not e.told for e in now.refused.values()) and now.refused != before.refused:
         services.queue.send(request, ASK_AGAIN_SECONDS)
     changed = {wanted.project for wanted in desired}
     concerns_all = request.all_projects or now.policy != before.policy

@@ -76,7 +76,7 @@ def admit(
     refused = judged(own)
     if not refused:
         policy = next_policy(before, snapshot, contents)
-    refused |= judged(others)
+    refused = _but_moved(refused | judged(others), found)
     open_still = any(not refusal.by for refusal in refused.values())
     return Admitted(
         without(before, snapshot, refused),
@@ -129,6 +129,12 @@ def judge(policy: Policy, found: list[Change], brought: Mapping[str, str]) -> di
                 told=bool(by) or not change.fresh,
             )
     return refused
+
+
+def _but_moved(refused: dict[str, Refusal], found: list[Change]) -> dict[str, Refusal]:
+    """Without the removals of files whose projects others have now, by those who may."""
+    held = {p for each in found if each.sha and each.path not in refused for p in each.projects}
+    return {path: each for path, each in refused.items() if each.sha or each.project not in held}
 
 
 def next_policy(
