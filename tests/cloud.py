@@ -88,17 +88,19 @@ class Cloud:
         *,
         branch: str = "main",
         repository: str = "",
+        by: str = "Ada",
     ) -> str:
         """Commit files (None: delete) to a tracked branch; gives the commit.
 
         A branch that is not there yet begins as ``main``; no repository means the main one.
+        `by` is who pushes: their login is the same in lower case.
         """
         work = self.work(repository)
         self._git("-C", str(work), "fetch", "-q", "origin")
         known = self._git("-C", str(work), "ls-remote", "origin", f"refs/heads/{branch}")
         start = f"origin/{branch}" if known else "origin/main"
         self._git("-C", str(work), "checkout", "-q", "--no-track", "-B", branch, start)
-        self._commit(work, files, subject)
+        self._commit(work, files, subject, by)
         self._git("-C", str(work), "push", "-q", "origin", f"HEAD:{branch}")
         return self._git("-C", str(work), "rev-parse", "HEAD").strip()
 
@@ -117,7 +119,11 @@ class Cloud:
         return work
 
     def _commit(
-        self, work: Path, files: dict[str, dict[str, Any] | str | None], subject: str
+        self,
+        work: Path,
+        files: dict[str, dict[str, Any] | str | None],
+        subject: str,
+        by: str = "Ada",
     ) -> None:
         for name, content in files.items():
             path = work / "finetune" / name
@@ -127,7 +133,7 @@ class Cloud:
             else:
                 text = content if isinstance(content, str) else yaml.safe_dump(content)
                 path.write_text(text)
-        who = ("-c", "user.name=Ada", "-c", "user.email=ada@contoso.example")
+        who = ("-c", f"user.name={by}", "-c", f"user.email={by.lower()}@contoso.example")
         self._git("-C", str(work), "add", "-A")
         self._git("-C", str(work), *who, "commit", "-qm", subject)
 
@@ -320,17 +326,29 @@ class Cloud:
         method: str = "POST",
         *,
         repository: str = "",
+        token: str = "",
     ) -> Any:
         """An answer of GitHub's API, to a POST if there is a body and nothing else is said."""
         github = self.connection["github"]
         answer = httpx2.request(
             "GET" if body is None else method,
             f"{github['api_url']}/repos/{repository or github['repository']}/{path}",
-            headers={"Authorization": f"Bearer {github['token']}"},
+            headers={"Authorization": f"Bearer {token or github['token']}"},
             json=body,
         )
         assert answer.is_success, answer.text
         return answer.json()
+
+    def token_of(self, login: str) -> str:
+        """A token of somebody who may push and merge."""
+        github = self.connection["github"]
+        answer = httpx2.post(
+            f"{github['api_url']}/_user_tokens",
+            headers={"Authorization": f"Bearer {github['token']}"},
+            json={"login": login},
+        )
+        assert answer.is_success, answer.text
+        return str(answer.json()["token"])
 
     def kill(self, module: str) -> None:
         """``kill -9`` a part of this cloud."""

@@ -430,6 +430,7 @@ def test_plan_holds_configs_against_the_policy(azure: Cloud, tmp_path: Path) -> 
         ("max_epochs: 2\n", 1, "bot.yaml: training.parameters.num_train_epochs"),
         ("max_epoch: 2\n", 1, "did you mean 'max_epochs'?"),
         ("max_epochs: 3\n", 2, "a model is trained"),
+        ("changes: [{by: [ada]}]\npolicy: {by: [ada]}\n", 2, "may be merged by ada alone"),
     ):
         policy.write_text(text)
         done = CliRunner().invoke(app, command)

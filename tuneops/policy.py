@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from tuneops.changes import ChangeRule, PolicyRule, may_change, why_not
 from tuneops.config import InstanceTypes, ProjectConfig
 from tuneops.document import Document
 from tuneops.estimates import Forecast
@@ -117,6 +118,27 @@ class Policy(Section):
     freeze: Annotated[
         tuple[Freeze, ...], Field(max_length=100, description="When nothing new is begun")
     ] = ()
+    changes: Annotated[
+        tuple[ChangeRule, ...],
+        Field(
+            max_length=100,
+            description="Who may change which projects, be it their removal; a project that no "
+            "rule is about may be changed by whomever git lets",
+        ),
+    ] = ()
+    policy: Annotated[
+        PolicyRule | None,
+        Field(description="Who may change this file; needed with changes"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _rules_stay(self) -> "Policy":
+        if self.changes and self.policy is None:
+            raise ValueError(
+                "changes needs policy.by, which says who may change this file: without it those "
+                "whom the rules bind could lift them"
+            )
+        return self
 
 
 class InForce(Document):
@@ -133,17 +155,30 @@ class Verdict:
     freeze: Freeze | None = None
 
 
-def verdict(policy: Policy, release: Release | None, region: str, now: datetime) -> Verdict:
+def verdict(
+    policy: Policy, release: Release | None, region: str, now: datetime, by: str | None = None
+) -> Verdict:
     """What the policy says of a release; `region` is the workspace's, empty when not known.
 
-    What has been trained costs no more: the limit of costs is for what is to be.
+    What has been trained costs no more: the limit of costs is for what is to be. So is who may
+    change the project: `by` is who brought what is desired of it, None where nobody had to ask.
     """
     if release is None:
         return Verdict((), frozen(policy, now))
     ahead = release.phase in (Phase.PREPARING, Phase.TRAINING, Phase.FAILED)
     foretold = release.forecast if ahead else None
     found = violations(policy, release.config, release.training, region, foretold)
+    if ahead and release.answers_change and by is not None:
+        found = (*found, *filter(None, (who_may_not(policy, release.project, by),)))
     return Verdict(found, frozen(policy, now))
+
+
+def who_may_not(policy: Policy, project: str, by: str) -> str:
+    """Why a change of a project is not taken from somebody, empty if it is.
+
+    `by` is a login, empty when it could not be found out.
+    """
+    return why_not(may_change(policy.changes, project), by, project, f"changes of {FILE}")
 
 
 def frozen(policy: Policy, now: datetime) -> Freeze | None:

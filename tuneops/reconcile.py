@@ -259,7 +259,7 @@ class _Pass:
         """What the policy says now."""
         policy = self.services.policy
         region = self.services.workspace.region if policy.allowed_regions else ""
-        return verdict(policy, release, region, self.clock())
+        return verdict(policy, release, region, self.clock(), self.desired.by)
 
     def _perform(self, action: Effect) -> None:
         log.info("project %s: %s", self.request.project, action)

@@ -76,7 +76,8 @@ class Desired(Document):
 
     No config: the file is gone, and `removed` is what stood in it last. `left` says why no source
     has the file any more, though it is not gone; nothing is done then. `adopts`: it is not git that
-    wants this but a pin, and this release's model is to be used.
+    wants this but a pin, and this release's model is to be used. `by` is the login of who brought
+    the config, empty when that could not be found out, None where no rule of the policy asked.
     """
 
     project: str
@@ -87,6 +88,7 @@ class Desired(Document):
     removed: ProjectConfig | None = None
     adopts: int | None = None
     left: str = ""
+    by: str | None = None
 
     @property
     def fingerprint(self) -> str:

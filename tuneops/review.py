@@ -1,20 +1,26 @@
 """Reviewing a pull request: what merging it would do, as a comment and a status on its head."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from tuneops import documents, planning
 from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.data.errors import DataUnavailableError
+from tuneops.data.prepare import find_source
 from tuneops.foresight import foreseen
 from tuneops.foretelling import foretell
-from tuneops.gitops import review_text
+from tuneops.gitops import authority, policy_text, review_text
 from tuneops.gitops.open_pulls import Reviews, review_of
 from tuneops.gitops.repository import Repository, changed_files, read_commit
 from tuneops.gitops.review_text import Finding
 from tuneops.outcome import outcome, removal
+from tuneops.pinning import still_rejected
+from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, violations
 from tuneops.queue import PullRequestRequest
+from tuneops.reach import weigh
 from tuneops.release import Desired, Project, Release
 from tuneops.services import Services
 
@@ -40,10 +46,11 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
         return
     stored = services.store.read(documents.repository(environment), Repository)
     before = stored.value if stored else Repository(environment=environment)
-    changed = changed_files(before, proposal.snapshot)
-    wanted = [file for file in proposal.snapshot.files if file.path in changed]
-    contents = services.github.contents(wanted)
-    after, desired = read_commit(before, proposal.snapshot, contents, datetime.now(UTC))
+    others = {path: state for path, state in before.refused.items() if path not in proposal.touched}
+    snapshot = authority.without(before, proposal.snapshot, others)
+    changed = changed_files(before, snapshot)
+    contents = services.github.contents(file for file in snapshot.files if file.path in changed)
+    after, desired = read_commit(before, snapshot, contents, datetime.now(UTC))
     # The tracked branch may have moved on since it was read last: that is none of its doing.
     own = [each for each in desired if each.path in proposal.touched]
     errors = [
@@ -53,11 +60,23 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
         for error in state.errors
     ]
     findings = [_finding(each, after.policy, services) for each in own]
-    text = review_text.comment(proposal.head, errors, findings, environment)
-    silent = not errors and not findings
+    projects = [each.project for each in own]
+    touches_policy = POLICY_FILE in proposal.touched
+    more = [
+        *policy_text.who_may_merge(
+            before.policy, after.policy, projects, touches_policy=touches_policy
+        )
+    ]
+    reached = ""
+    if before.policy != after.policy and touches_policy:
+        weighed = weigh(before.policy, after.policy, projects, services, datetime.now(UTC))
+        more += policy_text.reach(weighed)
+        reached = policy_text.said(weighed)
+    text = review_text.comment(proposal.head, errors, findings, environment, more)
+    silent = not errors and not findings and not more
     mark = review_text.mark(environment)
     services.github.comment(proposal.number, mark, text, only_update=silent)
-    state, description = review_text.verdict(errors, findings)
+    state, description = review_text.verdict(errors, findings, reached)
     context = f"{CONTEXT}/{environment}" if environment else CONTEXT
     services.github.set_status(
         proposal.head, state=state, context=context, description=description, url=""
@@ -76,7 +95,8 @@ def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:
     project = stored.value if stored else Project(name=desired.project)
     current = services.release(project.name, project.current)
     newest = current.value if current else None
-    about = Finding(project=desired.project, path=desired.path)
+    notes = tuple(_notes(desired, project, services))
+    about = Finding(project=desired.project, path=desired.path, notes=notes)
     if desired.config is None:
         return replace(about, removal=_removal(desired, newest, services))
     data = newest.data if newest and newest.config.data == desired.config.data else None
@@ -95,6 +115,22 @@ def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:
     before = (newest.config, newest.training) if newest else (None, None)
     found = outcome(desired.config, plan, *before)
     return replace(about, outcome=found, plan=plan, data=data, forecast=forecast)
+
+
+def _notes(desired: Desired, project: Project, services: Services) -> Iterator[str]:
+    """What keeps the project from becoming what a merge says."""
+    if project.pin:
+        end = f"tuneops rollback {project.name} --unpin"
+        yield f"{project.pin}: merging this takes effect when the pin ends, such as by '{end}'"
+    if not project.rejected or desired.config is None:
+        return
+    try:
+        source = find_source(services.storage, desired.config)
+    except DataUnavailableError as error:
+        yield f"whether it was rolled back before can't be told: {error}"
+        return
+    if met := project.rejection(desired.replace(source=source)):
+        yield still_rejected(project.name, met.why)
 
 
 def _removal(desired: Desired, newest: Release | None, services: Services) -> str:

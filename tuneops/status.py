@@ -109,6 +109,7 @@ def read_status(services: Services, only: str | None = None) -> Status:
     """The status of all projects, or of the one named `only`."""
     sources: list[SourceStatus] = []
     errors: list[str] = []
+    refused: dict[str, str] = {}
     for source in services.settings.config_sources:
         stored = services.store.read(documents.repository(source.environment), Repository)
         repository = stored.value if stored else Repository()
@@ -116,24 +117,27 @@ def read_status(services: Services, only: str | None = None) -> Status:
         sources.append(SourceStatus(**given, commit=repository.commit))
         where = f"{source.environment}: " if source.environment else ""
         errors += [f"{where}{e}" for state in repository.files.values() for e in state.errors]
+        errors += [f"{where}{path}: {each.why}" for path, each in repository.refused.items()]
+        refused |= {each.project: each.why for each in repository.refused.values()}
     known = documents.desired_projects(services.store.paths(documents.DESIRED))
     names = sorted(known if only is None else known & {only})
     return Status(
         commit=sources[0].commit,
         sources=sources,
         config_errors=errors,
-        projects=[_project(services, name) for name in names],
+        projects=[_project(services, name, refused.get(name, "")) for name in names],
     )
 
 
-def _project(services: Services, name: str) -> ProjectStatus:
+def _project(services: Services, name: str, refused: str) -> ProjectStatus:
     try:
-        return _read_project(services, name)
+        return _read_project(services, name, refused)
     except UnreadableError as error:
         return ProjectStatus(name=name, phase="Unreadable", reason=str(error))
 
 
-def _read_project(services: Services, name: str) -> ProjectStatus:
+def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
+    """The project; `refused` says why what git has for it is not taken, if it is not."""
     stored = services.store.read(documents.project(name), Project)
     project = stored.value if stored else Project(name=name)
     wanted = services.store.read(documents.desired(name), Desired)
@@ -146,7 +150,11 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
     if current is None:
         phase, reason = ("Waiting for data", f"no data in {path} yet") if config else _GONE
         reason = held or (project.trouble.message if project.trouble else reason)
-        return ProjectStatus(name=name, phase=phase, reason=reason, data_path=path)
+        reason = "; ".join(filter(None, (reason, refused)))
+        return ProjectStatus(
+            name=name, phase=phase, reason=reason, data_path=path, held_back=refused
+        )
+    held_back = "; ".join(filter(None, (project.held_back, refused)))
     newest = current.value
     known = project.remember(newest)
     is_live = project.live == newest.number
@@ -154,12 +162,12 @@ def _read_project(services: Services, name: str) -> ProjectStatus:
     return ProjectStatus(
         name=name,
         phase=newest.phase,
-        reason=("" if project.pin else held) or _why(newest, project.held_back),
+        reason=("" if project.pin else held) or _why(newest, held_back),
         data_path=path,
         pins=known.pins,
         trainings=known.trainings,
         pin=project.pin,
-        held_back=project.held_back,
+        held_back=held_back,
         rejected=tuple(each.why for each in project.rejected),
         release=_summary(newest),
         live=_summary(live.value) if live else None,

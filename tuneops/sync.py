@@ -7,6 +7,7 @@ import logging
 from datetime import UTC, datetime
 
 from tuneops import documents, names
+from tuneops.admission import admit
 from tuneops.gitops.repository import (
     Reading,
     Repository,
@@ -24,6 +25,8 @@ from tuneops.store import BusyError
 from tuneops.unwatched import NOTE, left_alone
 
 BUSY_SECONDS = 3
+ASK_AGAIN_SECONDS = 10
+"""GitHub's record of a push may be seen a little after the push itself."""
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +60,8 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
     except BusyError:
         services.queue.send(request, BUSY_SECONDS)
         return
+    if any(not e.told for e in now.refused.values()) and now.refused != before.refused:
+        services.queue.send(request, ASK_AGAIN_SECONDS)
     for name in sorted({wanted.project for wanted in desired}):
         services.queue.send(ProjectRequest(project=name))
     if now.policy != before.policy:
@@ -67,10 +72,11 @@ def _read(before: Repository, services: Services) -> tuple[Repository, list[Desi
     """The repository as it is now, and what is desired otherwise; nothing, where git is as before.
 
     An ETag is worth as much as the token that it was got with, so the commit is compared as well.
+    While it is not known who brought a change, that is asked anew.
     """
     source, now = services.source, datetime.now(UTC)
     of = names.digest(services.settings.github_api_url, source.origin)
-    known = reading_of(before, of, now)
+    known = None if before.unanswered else reading_of(before, of, now)
     head = services.github.head(known.etag if known else "")
     if head is None:
         return before, []
@@ -79,28 +85,34 @@ def _read(before: Repository, services: Services) -> tuple[Repository, list[Desi
     before = before.replace(reading=Reading(of=of, etag=head.etag, at=now))
     if is_skipped(head.message):
         log.info("commit %s says tuneops: skip", head.commit)
-        return before.replace(commit=head.commit), []
+        return before.replace(commit=head.commit, judged=before.known_until), []
     snapshot = services.github.snapshot(head)
     changed = changed_files(before, snapshot)
     contents = services.github.contents(f for f in snapshot.files if f.path in changed)
     log.info(
         "commit %s: %d configs, %d changed", snapshot.commit, len(snapshot.files), len(changed)
     )
-    after, desired = read_commit(before, snapshot, contents, now)
+    admitted = admit(before, snapshot, contents, services)
+    after, desired = read_commit(before, admitted.snapshot, admitted.contents, now)
+    after = admitted.noted(before, after, now)
+    desired = [each.replace(by=admitted.brought.get(each.path)) for each in desired]
     if before.origin and before.origin != source.origin:
         desired = [each if each.config else left_alone(each, source) for each in desired]
     return after.replace(origin=source.origin), desired
 
 
 def _remember(wanted: Desired, services: Services) -> None:
-    """Store what git says of a project; the commit changes only when the config does."""
+    """Store what git says of a project; the commit changes only when the config does.
+
+    Who has brought the same once more has brought it.
+    """
 
     def change(known: Desired | None) -> Desired:
         if known and wanted.left:
             return known.replace(left=wanted.left)
         same = known and (known.config, known.path) == (wanted.config, wanted.path)
         if known and same and not known.left:
-            return known
+            return known if wanted.by is None else known.replace(by=wanted.by)
         removed = known and wanted.config is None and (known.config or known.removed)
         return wanted.replace(removed=removed or None)
 

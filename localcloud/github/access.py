@@ -1,4 +1,4 @@
-"""Who may call: the owner by its token, the App by its signature, its installation by a token."""
+"""Who may call: people by their tokens, the App by its signature, its installation by a token."""
 
 import hmac
 import re
@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from localcloud.connection import GitHub
 from localcloud.github.app_jwt import AppVerifier
+from localcloud.github.people import People
 from localcloud.github.rest import ApiError, not_found
 from localcloud.github.tokens import InstallationTokens
 
@@ -27,12 +28,13 @@ _HIDDEN = "/hooks"
 class Access:
     """Each method gives the login of the caller, or raises ApiError."""
 
-    def __init__(self, github: GitHub, tokens: InstallationTokens) -> None:
+    def __init__(self, github: GitHub, tokens: InstallationTokens, people: People) -> None:
         self._owner = github.repository.split("/")[0]
         self._bot = f"{github.app.slug}[bot]"
         self._within = re.compile(r".*?/repos/([^/]+)/[^/]+(.*)")
         self._token = github.token.encode()
         self._tokens = tokens
+        self._people = people
         self._verifier = AppVerifier(github.app)
 
     def anyone(self, request: Request) -> str:
@@ -42,6 +44,8 @@ class Access:
             return self._owner
         if self._tokens.find(given):
             return self._bot
+        if person := self._people.find(given):
+            return person
         raise ApiError(401, "Bad credentials")
 
     def owner(self, request: Request) -> str:
@@ -51,9 +55,10 @@ class Access:
         return self._owner
 
     def repository(self, request: Request) -> str:
-        """The owner, or the installation where its permissions suffice.
+        """The owner, a collaborator, or the installation where its permissions suffice.
 
-        GitHub hides what is in another installation's reach.
+        Collaborators have the role *write*, with which one does not see webhooks. GitHub hides
+        what is in another installation's reach.
         """
         caller = self.anyone(request)
         match = self._within.fullmatch(request.url.path)
@@ -63,6 +68,8 @@ class Access:
             raise not_found()
         reads = request.method in ("GET", "HEAD") and not path.startswith(_HIDDEN)
         if caller == self._owner or reads or _WRITES.match(path):
+            return caller
+        if caller != self._bot and not path.startswith(_HIDDEN):
             return caller
         token = self._tokens.find(_given(request))
         if token and token.contents == "write" and _WRITES_CONTENTS.match(path):

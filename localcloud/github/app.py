@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from localcloud.connection import Connection
 from localcloud.github import (
+    activity_api,
     deployments_api,
     hooks_api,
     pulls_api,
@@ -25,6 +26,7 @@ from localcloud.github.apps_api import AppsApi
 from localcloud.github.deliveries import Deliveries, Hook
 from localcloud.github.hub import Hub
 from localcloud.github.notify import REFRESH_PATH
+from localcloud.github.people import People
 from localcloud.github.repository import ensure_repository
 from localcloud.github.rest import Answer, Call, Door, Handler, RateLimit, not_found
 from localcloud.github.shapes import Shapes
@@ -40,6 +42,7 @@ COUNTS_PATH = "/_requests"
 # Within /repos/{owner}/{repo}. The first route that matches is taken.
 ROUTES: Routes = [
     ("GET", "", reading_api.get_repository),
+    ("GET", "/activity", activity_api.list_activity),
     ("GET", "/branches", reading_api.list_branches),
     ("GET", "/branches/{branch:path}", reading_api.get_branch),
     ("GET", "/commits", reading_api.list_commits),
@@ -104,7 +107,8 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
     doors = {name: Door(hub, limit, counts) for name, hub in hubs.items()}
     door = doors[connection.github.repository]
     tokens = InstallationTokens()
-    access = Access(connection.github, tokens)
+    people = People()
+    access = Access(connection.github, tokens, people)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -118,7 +122,10 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
 
     apps = AppsApi(connection.github, tokens)
     guarded = [
-        *((door, access.owner, *route) for route in _owner_routes(apps, list(hubs.values()))),
+        *(
+            (door, access.owner, *route)
+            for route in _owner_routes(apps, people, list(hubs.values()))
+        ),
         (door, access.owner, "GET", COUNTS_PATH, door.list_counts),
         *((door, access.app, *route) for route in _app_routes(apps)),
         *(
@@ -149,7 +156,7 @@ def _app_routes(apps: AppsApi) -> Routes:
     ]
 
 
-def _owner_routes(apps: AppsApi, hubs: Sequence[Hub]) -> Routes:
+def _owner_routes(apps: AppsApi, people: People, hubs: Sequence[Hub]) -> Routes:
     def refresh(_: Hub, call: Call) -> Answer:
         """POST /_refresh: what the post-receive hooks call; not part of GitHub's API"""
         for hub in hubs:
@@ -159,6 +166,7 @@ def _owner_routes(apps: AppsApi, hubs: Sequence[Hub]) -> Routes:
     return [
         ("GET", "/user", reading_api.get_user),
         ("POST", REFRESH_PATH, refresh),
+        ("POST", "/_user_tokens", people.create_token),
         ("GET", TOKENS_PATH, apps.list_tokens),
         ("PUT", TOKENS_PATH, apps.set_lifetime),
         ("DELETE", TOKENS_PATH, apps.revoke_tokens),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from localcloud.github.deliveries import Deliveries
 from localcloud.github.git import Git
 from localcloud.github.history import is_ancestor
-from localcloud.github.push_events import moves, push_payload
+from localcloud.github.push_events import activity, moves, push_payload
 from localcloud.github.records import Delivery, Pull, now
 from localcloud.github.shapes import Shapes
 from localcloud.github.store import Store
@@ -26,6 +26,7 @@ class Hub:
         self.store = store
         self.deliveries = deliveries
         self._refreshing = threading.Lock()
+        self._expected: dict[str, tuple[str, bool]] = {}
 
     def start(self) -> None:
         """Send what is owed: pings at the very first start, pushes made while it was down."""
@@ -42,6 +43,13 @@ class Hub:
         self.deliveries.stop()
         self.store.close()
 
+    def expect(self, commit: str, login: str, *, merge: bool = False) -> None:
+        """Say who is about to move a branch to a commit, and whether by merging a pull request.
+
+        What nobody said this of was pushed by the committer of its newest commit.
+        """
+        self._expected[commit] = login, merge
+
     def refresh(self) -> None:
         """Compare the refs with those seen last, and send an event for each that moved.
 
@@ -52,10 +60,17 @@ class Hub:
             moved = list(moves(before, after))
             if not moved:
                 return
-            payloads = [push_payload(self.git, self.shapes, move, before) for move in moved]
+            expected = [self._expected.pop(move.after, ("", False)) for move in moved]
+            payloads = [
+                push_payload(self.git, self.shapes, move, before, login)
+                for move, (login, _) in zip(moved, expected, strict=True)
+            ]
             with self.store.transaction():
                 self.store.save_refs(after)
                 owed = [d for p in payloads for d in self.deliveries.record("push", p)]
+                for payload, (_, merge) in zip(payloads, expected, strict=True):
+                    if payload["ref"].startswith(BRANCH_PREFIX):
+                        self.store.add(activity(payload, merge=merge))
                 for move in moved:
                     if move.ref.startswith(BRANCH_PREFIX):
                         owed += self._follow(

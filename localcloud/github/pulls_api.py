@@ -169,9 +169,10 @@ def merge_pull(hub: Hub, call: Call) -> Answer:
     text = request.commit_message if request.commit_message is not None else pull.title
     message = f"{request.commit_title or default}\n\n{text}".strip()
     try:
-        commit = merge_commit(hub, base, pull.head_sha, message, squash)
+        commit = merge_commit(hub, base, pull.head_sha, message, call, squash=squash)
     except ApiError:
         raise ApiError(405, "Pull Request is not mergeable") from None
+    hub.expect(commit, call.caller, merge=True)
     try:
         with hub.store.transaction():
             owed = hub.close(pull, merged_as=commit)

@@ -13,6 +13,7 @@ from localcloud.github.history import (
     read_commit,
     touched_paths,
 )
+from localcloud.github.records import Activity, ActivityType
 from localcloud.github.shapes import Shapes, login_of
 
 # GitHub lists no more commits of one push.
@@ -37,7 +38,7 @@ def moves(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[RefMo
 
 
 def push_payload(
-    git: Git, shapes: Shapes, move: RefMove, known: Mapping[str, str]
+    git: Git, shapes: Shapes, move: RefMove, known: Mapping[str, str], login: str = ""
 ) -> dict[str, Any]:
     """The payload of a push.
 
@@ -45,6 +46,7 @@ def push_payload(
 
     Args:
         known: the refs before the push, whose commits are not new.
+        login: who made it; without one it is the committer, since git over files asks nobody.
     """
     created, deleted = move.before == NO_OBJECT, move.after == NO_OBJECT
     head = None if deleted else _commit_of(git, move.after)
@@ -52,7 +54,7 @@ def push_payload(
     pushed = fresh if created or not head else _commits(git, move.after, [move.before])
     distinct = {commit.sha for commit in fresh}
     paths = touched_paths(git, {c.sha: c for c in [*pushed, *([head] if head else [])]}.values())
-    sender = login_of(head.committer) if head else shapes.owner
+    sender = login or (login_of(head.committer) if head else shapes.owner)
     return {
         "ref": move.ref,
         "before": move.before,
@@ -75,6 +77,23 @@ def push_payload(
         "head_commit": head
         and shapes.pushed_commit(head, paths.get(head.sha, Paths()), head.sha in distinct),
     }
+
+
+def activity(payload: Mapping[str, Any], *, merge: bool) -> Activity:
+    """What is remembered of the move that a push's payload tells of."""
+    kinds: dict[ActivityType, bool] = {
+        "branch_creation": payload["created"],
+        "branch_deletion": payload["deleted"],
+        "force_push": payload["forced"],
+        "pr_merge": merge,
+    }
+    return Activity(
+        key=payload["ref"],
+        creator=payload["sender"]["login"],
+        activity_type=next((kind for kind, is_it in kinds.items() if is_it), "push"),
+        before=payload["before"],
+        after=payload["after"],
+    )
 
 
 def _commit_of(git: Git, sha: str) -> Commit | None:

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+ActivityType = Literal["push", "force_push", "branch_creation", "branch_deletion", "pr_merge"]
+
 
 def now() -> datetime:
     """The time, in whole seconds as GitHub gives it."""
@@ -65,6 +67,14 @@ class Pull(Record):
     closed_at: datetime | None = None
     merged_at: datetime | None = None
     merge_commit_sha: str | None = None
+
+
+class Activity(Record):
+    """A move of a branch, made by `creator`; ``key`` is the full name of the ref."""
+
+    activity_type: ActivityType
+    before: str
+    after: str
 
 
 class Deployment(Record):

@@ -9,6 +9,7 @@ from zlib import crc32
 
 from localcloud.github.history import Commit, FileChange, Paths, Person
 from localcloud.github.records import (
+    Activity,
     CommitComment,
     CommitStatus,
     Deployment,
@@ -232,6 +233,19 @@ class Shapes:
             "author_association": "OWNER",
             "created_at": timestamp(comment.created_at),
             "updated_at": timestamp(comment.updated_at),
+        }
+
+    def activity(self, activity: Activity) -> JSON:
+        """A move of a branch."""
+        return {
+            "id": activity.id,
+            "node_id": f"PSH_{activity.id}",
+            "before": activity.before,
+            "after": activity.after,
+            "ref": activity.key,
+            "timestamp": timestamp(activity.created_at),
+            "activity_type": activity.activity_type,
+            "actor": self._creator(activity),
         }
 
     def pull(self, pull: Pull, mergeable: bool | None) -> JSON:

@@ -77,7 +77,7 @@ def put_contents(hub: Hub, call: Call) -> Answer:
         raise ApiError(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
     if (before.sha if before else None) != change.sha:
         raise ApiError(409, f"{path} does not match {change.sha}")
-    commit = _commit(hub, branch, head, tree_with_file(hub.git, head, path, content), change)
+    commit = _commit(hub, call, branch, head, tree_with_file(hub.git, head, path, content), change)
     after = find(hub.git, commit, path)
     document = {
         "content": content_entry(hub, after, path, commit) if after else None,
@@ -97,7 +97,7 @@ def delete_contents(hub: Hub, call: Call) -> Answer:
         raise ApiError(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
     if before.sha != change.sha:
         raise ApiError(409, f"{path} does not match {change.sha}")
-    commit = _commit(hub, branch, head, tree_without_file(hub.git, head, path), change)
+    commit = _commit(hub, call, branch, head, tree_without_file(hub.git, head, path), change)
     document: dict[str, Any] = {
         "content": None,
         "commit": hub.shapes.commit(read_commit(hub.git, commit)),
@@ -117,24 +117,25 @@ def _target(hub: Hub, call: Call, change: FileChange) -> tuple[str, str, str]:
     return path, branch, head
 
 
-def _commit(hub: Hub, branch: str, head: str, tree: str, change: FileChange) -> str:
-    committer = (change.committer or change.author or _owner(hub)).identity()
+def _commit(hub: Hub, call: Call, branch: str, head: str, tree: str, change: FileChange) -> str:
+    committer = (change.committer or change.author or _person(call)).identity()
     author = change.author.identity() if change.author else committer
     commit = make_commit(hub.git, tree, [head], change.message, author, committer)
-    advance(hub, branch, commit, head)
+    advance(hub, call, branch, commit, head)
     return commit
 
 
-def _owner(hub: Hub) -> Person:
-    return Person(name=hub.shapes.owner, email=f"{hub.shapes.owner}@users.noreply.localhost")
+def _person(call: Call) -> Person:
+    return Person(name=call.caller, email=f"{call.caller}@users.noreply.localhost")
 
 
-def advance(hub: Hub, branch: str, commit: str, head: str) -> None:
-    """Move a branch on and send the events.
+def advance(hub: Hub, call: Call, branch: str, commit: str, head: str) -> None:
+    """Move a branch on for the caller and send the events.
 
     Raises:
         ApiError: 409 when somebody else was faster.
     """
+    hub.expect(commit, call.caller)
     try:
         hub.git.move_branch(branch, commit, head)
     except GitError:
@@ -154,13 +155,13 @@ def merge_branches(hub: Hub, call: Call) -> Answer:
     if is_ancestor(hub.git, head, base):
         return Answer(status=204)
     message = request.commit_message or f"Merge {request.head} into {request.base}"
-    commit = merge_commit(hub, base, head, message, squash=False)
-    advance(hub, request.base, commit, base)
+    commit = merge_commit(hub, base, head, message, call, squash=False)
+    advance(hub, call, request.base, commit, base)
     return Answer(hub.shapes.commit(read_commit(hub.git, commit)), 201)
 
 
-def merge_commit(hub: Hub, base: str, head: str, message: str, squash: bool) -> str:
-    """A commit that brings ``head`` into ``base``; no branch moves.
+def merge_commit(hub: Hub, base: str, head: str, message: str, call: Call, *, squash: bool) -> str:
+    """A commit of the caller's that brings ``head`` into ``base``; no branch moves.
 
     Raises:
         ApiError: 409 when they conflict.
@@ -170,7 +171,7 @@ def merge_commit(hub: Hub, base: str, head: str, message: str, squash: bool) -> 
     except ConflictError:
         raise ApiError(409, "Merge conflict") from None
     parents = [base] if squash else [base, head]
-    return make_commit(hub.git, tree, parents, message, _owner(hub).identity())
+    return make_commit(hub.git, tree, parents, message, _person(call).identity())
 
 
 def create_ref(hub: Hub, call: Call) -> Answer:
@@ -181,7 +182,7 @@ def create_ref(hub: Hub, call: Call) -> Answer:
         raise invalid("Reference", "ref" if branch == request.ref else "sha")
     if hub.git.branch(branch):
         raise ApiError(422, "Reference already exists")
-    advance(hub, branch, request.sha, NO_OBJECT)
+    advance(hub, call, branch, request.sha, NO_OBJECT)
     return Answer(_ref(hub, request.ref, request.sha), 201)
 
 
@@ -196,7 +197,7 @@ def update_ref(hub: Hub, call: Call) -> Answer:
         raise ApiError(422, "Object does not exist")
     if not request.force and not is_ancestor(hub.git, head, request.sha):
         raise ApiError(422, "Update is not a fast forward")
-    advance(hub, branch, request.sha, head)
+    advance(hub, call, branch, request.sha, head)
     return Answer(_ref(hub, f"refs/heads/{branch}", request.sha))
 
 

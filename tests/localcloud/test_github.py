@@ -253,6 +253,42 @@ class TestPushes:
         clone.run("push", "--quiet", "--force", "origin", "main")
         assert [push["forced"] for push in github.pushes(2)] == [False, True]
 
+    def test_activity_says_who_moved_a_branch(self, github: GitHub, clone: Clone) -> None:
+        """By git over files that is the committer; through the API it is who has signed in."""
+        start = clone.run("rev-parse", "HEAD")
+        first = clone.commit("one", a="1")
+        clone.run("push", "--quiet", "origin", "main")
+        clone.run("commit", "--quiet", "--amend", "-m", "other")
+        clone.run("push", "--quiet", "--force", "origin", "main")
+        second = clone.run("rev-parse", "HEAD")
+        clone.run("checkout", "--quiet", "-b", "x")
+        clone.commit("new", b="1")
+        clone.run("push", "--quiet", "origin", "x")
+        pull = github.send("post", "/pulls", title="x", head="x", base="main")["number"]
+        token = github.raw("POST", "/_user_tokens", json={"login": "bob"}).json()["token"]
+        merge = f"{REPOSITORY}/pulls/{pull}/merge"
+        merged = github.call(lambda api: api.put(merge, data={}), token)["sha"]
+        clone.run("push", "--quiet", "origin", ":x")
+
+        async def listed(api: GitHubAPI, query: str) -> list[Any]:
+            found = api.getiter(f"{REPOSITORY}/activity?{query}")
+            return [(a["activity_type"], a["actor"]["login"], a["after"]) async for a in found]
+
+        main = [
+            ("pr_merge", "bob", merged),
+            ("force_push", "ada", second),
+            ("push", "ada", first),
+        ]
+        assert github.call(lambda api: listed(api, "ref=refs/heads/main&per_page=1")) == main
+        assert github.call(lambda api: listed(api, "ref=main&direction=asc")) == main[::-1]
+        assert github.call(lambda api: listed(api, "actor=bob")) == main[:1]
+        kinds = github.call(lambda api: listed(api, "ref=x"))
+        assert [kind for kind, _, _ in kinds] == ["branch_deletion", "branch_creation"]
+        assert github.get("/activity?ref=main")[-1]["before"] == start
+        hooks = f"{REPOSITORY}/hooks"
+        with pytest.raises(gidgethub.BadRequest, match="not accessible"):
+            github.call(lambda api: api.getitem(hooks), token)
+
     def test_merged_commits_are_not_distinct_twice(self, github: GitHub, clone: Clone) -> None:
         clone.run("checkout", "--quiet", "-b", "x")
         new = clone.commit("new", a="1")

@@ -1,6 +1,6 @@
 """What ``tuneops plan`` finds: each config, set beside what runs or what stood there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 from tuneops import planning
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
+from tuneops.changes import may_change
 from tuneops.cli.against import Before
 from tuneops.cli.files import read_config, yaml_files
 from tuneops.cli.policies import policies_near, read_policy
@@ -160,12 +161,19 @@ def _planned(
         file=str(file),
         project=name,
         outcome=outcome(config, found, *stood),
-        plan=found.replace(notes=(*found.notes, *note)),
+        plan=found.replace(notes=(*found.notes, *note, *_who(name, policies))),
         endpoint=release.endpoint,
         deployment=f"{config.deployment.instance_count} x {config.deployment.instance_type}",
         forecast=forecast,
         data=data,
     )
+
+
+def _who(project: str, policies: Sequence[Policy]) -> Iterator[str]:
+    """Who may bring a change to the tracked branch, where a policy says that."""
+    for policy in policies:
+        if who := may_change(policy.changes, project):
+            yield f"may be merged by {', '.join(who)} alone: changes of {POLICY_FILE}"
 
 
 def _stood(

@@ -16,8 +16,9 @@ from gidgethub.httpx import GitHubAPI
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tuneops import config_file, policy_file
-from tuneops.gitops import restoration
+from tuneops.gitops import moves, restoration
 from tuneops.gitops.login import Login, LoginError
+from tuneops.gitops.moves import Moves
 from tuneops.gitops.open_pulls import OpenPull, Page
 from tuneops.gitops.pulls import Pull, merged_by
 from tuneops.gitops.restoration import Opened, Restoration
@@ -142,6 +143,34 @@ class GitHub:
         async def read(api: GitHubAPI) -> str:
             pull = await api.getitem(f"{self._repository}/pulls/{number}")
             return str(pull["head"]["sha"])
+
+        return _run(self._session(read))
+
+    def moves(self, start: str, end: str) -> Moves:
+        """Who moved the tracked branch from one commit to a later one.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+        branch = self._source.branch
+        return _run(
+            self._session(lambda api: moves.read(api, self._repository, branch, start, end))
+        )
+
+    def files_at(self, commit: str) -> dict[str, str] | None:
+        """The ids of the config files' and the policy's contents at a commit; None if it has gone.
+
+        Raises:
+            GitHubError: they could not be read whole.
+        """
+
+        async def read(api: GitHubAPI) -> dict[str, str] | None:
+            try:
+                return {file.path: file.sha for file in await self._files(api, commit)}
+            except gidgethub.BadRequest as error:
+                if error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
+                    return None
+                raise
 
         return _run(self._session(read))
 

@@ -40,10 +40,26 @@ class Reading(Document):
     at: datetime
 
 
+class Refusal(Document):
+    """A change of a file that is not taken, as of the one who brought it.
+
+    `sha` is what the file is in git, empty when it is gone; `by` a login, empty when not known. A
+    change by somebody who is not known is told of once a second look has not found out either.
+    """
+
+    sha: str
+    by: str
+    project: str = ""
+    why: str
+    told: bool = False
+
+
 class Repository(Document):
     """What is remembered of a source: its files at the commit read last, messages owed.
 
     `origin` is what was read, by `ConfigSource.origin`; the projects are those of `environment`.
+    `files` are as they were taken, `refused` is what git has in place of some; `judged` is the
+    commit up to which it is known who brought what mattered.
     """
 
     environment: str = ""
@@ -51,7 +67,19 @@ class Repository(Document):
     commit: str = ""
     reading: Reading | None = None
     files: dict[str, FileState] = {}
+    refused: dict[str, Refusal] = {}
+    judged: str = ""
     outbox: tuple[Message, ...] = ()
+
+    @property
+    def known_until(self) -> str:
+        """From where on to ask who brought what; empty before the first files were taken."""
+        return self.judged or (self.commit if self.files else "")
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether it is not known of a change who has brought it."""
+        return any(not refusal.by for refusal in self.refused.values())
 
     @property
     def projects(self) -> set[str]:

@@ -19,7 +19,10 @@ MAX_DESCRIPTION = 140
 
 @dataclass(frozen=True)
 class Finding:
-    """What a pull request would do with one project; `problem` says why it can't be done."""
+    """What a pull request would do with one project; `problem` says why it can't be done.
+
+    `notes` say what else stands between merging it and that.
+    """
 
     project: str
     path: str
@@ -29,6 +32,7 @@ class Finding:
     data: PreparedData | None = None
     forecast: Forecast | None = None
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def said(self) -> str:
@@ -44,9 +48,13 @@ def mark(environment: str) -> str:
 
 
 def comment(
-    commit: str, errors: Sequence[str], findings: Sequence[Finding], environment: str = ""
+    commit: str,
+    errors: Sequence[str],
+    findings: Sequence[Finding],
+    environment: str = "",
+    more: Sequence[str] = (),
 ) -> str:
-    """The comment as Markdown; it begins with its `mark`."""
+    """The comment as Markdown; it begins with its `mark`. `more` are lines after what happens."""
     where = f" in {environment}" if environment else ""
     lines = [mark(environment), f"### TuneOps plan for {commit[:12]}{where}", ""]
     if errors:
@@ -54,20 +62,24 @@ def comment(
     if findings:
         lines += ["| project | file | what happens |", "|---|---|---|"]
         lines += (f"| {code(f.project)} | {code(f.path)} | {f.said} |" for f in findings)
-        lines += ["", *(line for finding in findings for line in _details(finding))]
+        lines += ["", *_notes(findings), *more]
+        lines += (line for finding in findings for line in _details(finding))
+    else:
+        lines += more
     if not errors and not findings:
         lines.append("No project changes.")
     text = "\n".join(lines)
     return text if len(text) <= MAX_COMMENT else f"{text[:MAX_COMMENT]}\n\n(cut)"
 
 
-def verdict(errors: Sequence[str], findings: Sequence[Finding]) -> tuple[str, str]:
-    """The state of the commit's status and its description."""
+def verdict(errors: Sequence[str], findings: Sequence[Finding], more: str = "") -> tuple[str, str]:
+    """The state of the commit's status and its description, with `more` that is no failure."""
     wrong = [error.partition(": ")[0] for error in errors]
     wrong += [finding.project for finding in findings if finding.problem]
     if wrong:
         return "failure", f"can't be carried out: {', '.join(wrong)}"[:MAX_DESCRIPTION]
     said = [f"{finding.project}: {finding.said}" for finding in findings]
+    said += [more] if more else []
     return "success", ("; ".join(said) or "no project changes")[:MAX_DESCRIPTION]
 
 
@@ -75,6 +87,12 @@ def code(text: str) -> str:
     """Foreign text as a code span of one line, in a table or out of it; two signs look alike."""
     plain = " ".join(text.split()).replace("`", "'").replace("|", "\u00a6")
     return f"`{plain or ' '}`"
+
+
+def _notes(findings: Iterable[Finding]) -> Iterator[str]:
+    lines = [f"- {code(f.project)}: {code(note)}" for f in findings for note in f.notes]
+    if lines:
+        yield from ("Before that happens:", "", *lines, "")
 
 
 def _details(finding: Finding) -> Iterator[str]:
