@@ -155,3 +155,10 @@ def test_following_the_latest_model_pins_nothing_but_the_component() -> None:
     followed = followed.replace(config=followed.config.model_copy(update={"model": model}))
     made = start_release(followed, after(release()), "/w", NOW)
     assert (made.pins.base_model, made.pins.component) == ("", "c")
+
+
+def test_a_default_that_is_written_down_changes_nothing() -> None:
+    plain, written = (desired(extra) for extra in ("", "evaluation: {}\nsuspend: false\n"))
+    spelled = desired("deployment: {instance_count: 1}\nendpoint: {auth_mode: key}\n")
+    assert plain.fingerprint == written.fingerprint == spelled.fingerprint
+    assert plain.fingerprint != desired("endpoint: {auth_mode: aad_token}\n").fingerprint

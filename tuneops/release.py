@@ -97,8 +97,11 @@ class Desired(Document):
 
 
 def fingerprint(config: ProjectConfig | None, source: Source | None) -> str:
-    """Names what a release is made of."""
-    settings = config.model_dump(exclude=ABOUT_RELEASES) if config else None
+    """Names what a release is made of; a field that has its default is as if it were left out.
+
+    So a version of TuneOps with more fields makes no new releases of what is as it was.
+    """
+    settings = config.model_dump(exclude=ABOUT_RELEASES, exclude_defaults=True) if config else None
     return names.digest(settings, source.model_dump() if source else None)
 
 
