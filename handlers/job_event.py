@@ -3,8 +3,8 @@
 import logging
 
 from tuneops import documents, names
+from tuneops.desired import Desired
 from tuneops.queue import ProjectRequest
-from tuneops.release import Desired
 from tuneops.services import Services
 
 TYPES = frozenset(

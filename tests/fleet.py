@@ -21,12 +21,14 @@ from tuneops import documents, names
 from tuneops.azureml import registry
 from tuneops.config import ProjectConfig
 from tuneops.data.prepare import find_source
+from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.gitops.repository import FileState, Repository
 from tuneops.looks import Look
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy
-from tuneops.release import Desired, Phase, Project, Release, TrainingPlan, start_release
+from tuneops.project import Project, start_release
+from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.resync import see_projects
 from tuneops.services import Services
 from tuneops.unwatched import NOTE

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from tests.config_text import config_of
-from tuneops.release import Desired, PreparedData, Project, Release, Source, start_release
+from tuneops.desired import Desired, Source
+from tuneops.prepared import PreparedData
+from tuneops.project import Project, start_release
+from tuneops.release import Release
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

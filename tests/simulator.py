@@ -13,25 +13,16 @@ from tuneops import actions, healing, names
 from tuneops.actions import Action
 from tuneops.analysis import DeploymentFigures
 from tuneops.decide import decide
+from tuneops.desired import Desired, Source
 from tuneops.difference import Answer, Part
 from tuneops.drift import differences, is_known
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.orders import Pin
 from tuneops.pinning import agrees, pinned, rejection
 from tuneops.policy import Freeze, Verdict
-from tuneops.release import (
-    DataJob,
-    Desired,
-    Metrics,
-    Phase,
-    PreparedData,
-    Project,
-    Release,
-    SampleAnswer,
-    Source,
-    TrainingPlan,
-    start_release,
-)
+from tuneops.prepared import DataJob, PreparedData
+from tuneops.project import Project, start_release
+from tuneops.release import Metrics, Phase, Release, SampleAnswer, TrainingPlan
 from tuneops.rollout import record
 
 CONFIGS = (

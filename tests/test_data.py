@@ -13,7 +13,8 @@ from tests.config_text import config_of
 from tuneops.config import ProjectConfig
 from tuneops.data.errors import DataChangedError, DataError
 from tuneops.data.prepare import Storage, find_source, prepare
-from tuneops.release import PreparedData, Source
+from tuneops.desired import Source
+from tuneops.prepared import PreparedData
 from tuneops.services import Services
 
 

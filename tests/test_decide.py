@@ -11,22 +11,12 @@ from tests.simulator import CONFIGS, ROLLOUTS, Simulator
 from tuneops import actions
 from tuneops.actions import Action
 from tuneops.decide import MAX_REPAIRS, METRICS_PATIENCE, METRICS_PAUSE, decide
+from tuneops.desired import Desired, Source
 from tuneops.evaluation.gate import verdict
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
-from tuneops.release import (
-    DataJob,
-    Desired,
-    Metrics,
-    Phase,
-    PreparedData,
-    Project,
-    Release,
-    SampleAnswer,
-    Smoke,
-    Source,
-    TrainingPlan,
-    start_release,
-)
+from tuneops.prepared import DataJob, PreparedData
+from tuneops.project import Project, start_release
+from tuneops.release import Metrics, Phase, Release, SampleAnswer, Smoke, TrainingPlan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE = Source(name="bot/a.jsonl", version="1", size=1)

@@ -12,11 +12,12 @@ from tests.config_text import config_of
 from tests.test_decide import DESIRED, NAME, NOW, OLD, READY, at, endpoint, sees
 from tuneops import actions, healing
 from tuneops.decide import decide, look_after
+from tuneops.desired import Desired
 from tuneops.difference import Answer, Part
 from tuneops.drift import differences, is_known
 from tuneops.observed import Deployment, Endpoint, Observed
 from tuneops.policy import Verdict
-from tuneops.release import Desired, Phase, Release
+from tuneops.release import Phase, Release
 
 LIVE = at(Phase.LIVE)
 SERVING = endpoint(NAME, traffic=NAME)

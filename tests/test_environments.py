@@ -12,11 +12,12 @@ from azure.storage.queue import QueueClient
 
 from tests.cloud import ROOT, Cloud, config
 from tuneops import documents
+from tuneops.desired import Desired
 from tuneops.gitops.github import GitHubError
 from tuneops.policy import InForce
+from tuneops.project import Project
 from tuneops.queue import ProjectRequest, RepositoryRequest
 from tuneops.reconcile import reconcile_project
-from tuneops.release import Desired, Project
 from tuneops.services import Services
 from tuneops.settings import Settings
 from tuneops.sources import ConfigSource

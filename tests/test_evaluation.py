@@ -12,21 +12,14 @@ from hypothesis import strategies as st
 
 from tests.config_text import config_of
 from tuneops.config_file import InvalidConfigError
+from tuneops.desired import Desired, Source
 from tuneops.evaluation.checks import Check, Outcome, failures
 from tuneops.evaluation.directions import greater_is_better
 from tuneops.evaluation.gate import missing, passed, verdict
 from tuneops.notify.messages import metrics_text
-from tuneops.release import (
-    Desired,
-    Metrics,
-    Phase,
-    Point,
-    PreparedData,
-    Project,
-    Release,
-    Source,
-    start_release,
-)
+from tuneops.prepared import PreparedData
+from tuneops.project import Project, start_release
+from tuneops.release import Metrics, Phase, Point, Release
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BOUND = "max_regression_percent"

@@ -15,17 +15,8 @@ from tuneops.estimates import JobTimes
 from tuneops.forecast import forecast
 from tuneops.gitops.final_text import MARK, MAX_COMMENT, comment, section
 from tuneops.gitops.pulls import Pull, merged_by
-from tuneops.release import (
-    MAX_TRAININGS,
-    Metrics,
-    Phase,
-    Point,
-    Project,
-    Release,
-    SampleAnswer,
-    Smoke,
-    start_release,
-)
+from tuneops.project import MAX_TRAININGS, Project, start_release
+from tuneops.release import Metrics, Phase, Point, Release, SampleAnswer, Smoke
 
 ORDER = (
     Phase.TRAINING,

@@ -9,8 +9,9 @@ from tuneops.estimate_text import beside, duration, facts, spanned
 from tuneops.estimates import Actuals, Forecast, Measured, Span
 from tuneops.forecast import forecast, gpus_of, kind_of, load_of, without_training
 from tuneops.parameters import Origin, Parameter, Value
+from tuneops.prepared import PreparedData
 from tuneops.prices import Prices
-from tuneops.release import PreparedData, TrainingPlan
+from tuneops.release import TrainingPlan
 
 A100 = "Standard_NC24ads_A100_v4"
 PHI = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/13"

@@ -15,8 +15,8 @@ from azure.storage.queue import QueueClient
 
 from tests.config_text import config_of
 from tuneops import documents, names
+from tuneops.desired import Desired
 from tuneops.gitops.repository import FileState, Repository
-from tuneops.release import Desired
 from tuneops.services import Services
 from tuneops.settings import Settings
 

@@ -22,11 +22,12 @@ from localcloud.manifest import Manifest
 from tests.cloud import Cloud, config
 from tests.planned import NOW
 from tuneops import documents
+from tuneops.desired import Desired
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.gitops.pull_request_channel import CONCLUDED, PullRequestChannel
+from tuneops.message import Message
 from tuneops.notify.outbox import deliver, unsettled
 from tuneops.queue import RepositoryRequest
-from tuneops.release import Desired, Message
 from tuneops.services import Services
 from tuneops.settings import Settings
 from tuneops.sync import sync_repository

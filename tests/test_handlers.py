@@ -11,10 +11,10 @@ from azure.storage.queue import QueueClient
 from handlers import config_merged, dataset_uploaded, job_event, reconcile, resync
 from tests.config_text import config_of
 from tuneops import documents
+from tuneops.desired import Desired
 from tuneops.gitops.repository import FileState, Repository
 from tuneops.names import project_key
 from tuneops.queue import ProjectRequest, PullRequestRequest, RepositoryRequest, Request
-from tuneops.release import Desired
 from tuneops.services import Services
 from tuneops.sources import ConfigSource
 from tuneops.status import read_status

@@ -14,9 +14,10 @@ from tests.planned import NOW, desired, release, until
 from tuneops import documents, planning
 from tuneops.azureml import activity, endpoints
 from tuneops.difference import Answer, Difference, Part
+from tuneops.project import Project
 from tuneops.queue import ProjectRequest
 from tuneops.reconcile import reconcile_project, utc_now
-from tuneops.release import Phase, Project, Release, TrainingPlan
+from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.services import Services
 from tuneops.status import ProjectStatus, read_status
 

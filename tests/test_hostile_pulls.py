@@ -12,8 +12,9 @@ from tests.cloud import Cloud, config
 from tests.planned import NOW, release
 from tuneops import documents
 from tuneops.azureml import endpoints
+from tuneops.project import Project
 from tuneops.queue import PullRequestRequest, RepositoryRequest
-from tuneops.release import Phase, Project
+from tuneops.release import Phase
 from tuneops.review import review_pull_request
 from tuneops.services import Services
 from tuneops.sync import sync_repository

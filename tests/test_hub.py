@@ -21,7 +21,7 @@ from tuneops.data.errors import DataError, DataUnavailableError, TooLargeError
 from tuneops.data.hub import resolve_revision
 from tuneops.data.job import Task
 from tuneops.data.prepare import find_source, key_of, prepare, revision_of
-from tuneops.release import PreparedData
+from tuneops.prepared import PreparedData
 from tuneops.services import Services
 from tuneops.settings import Settings
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuneops.message import Message
 from tuneops.notify.outbox import (
     MAX_ATTEMPTS,
     Channel,
@@ -13,7 +14,6 @@ from tuneops.notify.outbox import (
     next_retry,
     unsettled,
 )
-from tuneops.release import Message
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

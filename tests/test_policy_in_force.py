@@ -17,9 +17,10 @@ from tuneops.azureml import jobs
 from tuneops.gitops.review_text import mark
 from tuneops.policy import Freeze, InForce, Policy
 from tuneops.policy_file import parse_policy
+from tuneops.project import Project
 from tuneops.queue import ProjectRequest, PullRequestRequest, RepositoryRequest
 from tuneops.reconcile import reconcile_project
-from tuneops.release import Phase, Project, Release
+from tuneops.release import Phase, Release
 from tuneops.review import review_pull_request
 from tuneops.rollback import RollbackOrder
 from tuneops.services import Services

@@ -10,11 +10,13 @@ from tests.config_text import config_of
 from tuneops import documents
 from tuneops.actions import Wait
 from tuneops.cli.status import render
+from tuneops.desired import Desired, Source
 from tuneops.evaluation.gate import verdict
 from tuneops.patience import wait
+from tuneops.project import Project, start_release
 from tuneops.queue import ProjectRequest
 from tuneops.reconcile import reconcile_project
-from tuneops.release import Desired, Metrics, Phase, Project, Source, start_release
+from tuneops.release import Metrics, Phase
 from tuneops.services import Services
 from tuneops.status import read_status
 

@@ -7,8 +7,10 @@ import pytest
 from tests.config_text import config_of
 from tuneops import names
 from tuneops.azureml.jobs import display_name
+from tuneops.desired import Desired, Source
 from tuneops.parameters import ModelDefaultsError, Origin, TrainingParameters, effective, values
-from tuneops.release import Desired, Project, Release, Source, TrainingPlan, start_release
+from tuneops.project import Project, start_release
+from tuneops.release import Release, TrainingPlan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE = Source(name="bot/a.jsonl", version="1", size=1)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tuneops.desired import Desired
 from tuneops.gitops.repository import (
     Reading,
     Repository,
@@ -14,7 +15,6 @@ from tuneops.gitops.repository import (
 )
 from tuneops.gitops.snapshot import File, Snapshot
 from tuneops.policy import Policy
-from tuneops.release import Desired
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

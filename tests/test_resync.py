@@ -18,11 +18,11 @@ from tests.cloud import Cloud, config, jsonl, some_rows
 from tests.faults import Faults
 from tests.fleet import Fleet
 from tuneops import documents
+from tuneops.desired import Desired
 from tuneops.gitops.open_pulls import Reviews
 from tuneops.orders import Orders, Pin, Retry
 from tuneops.queue import ProjectRequest, PullRequestsRequest
 from tuneops.reconcile import reconcile_project
-from tuneops.release import Desired
 from tuneops.resync import resync_projects, resync_pull_requests
 from tuneops.services import Services
 from tuneops.sources import ConfigSource

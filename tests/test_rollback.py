@@ -29,6 +29,7 @@ from tests.test_decide import (
 from tuneops import actions, documents
 from tuneops.cli import app
 from tuneops.decide import decide
+from tuneops.desired import Desired
 from tuneops.gitops.github import GitHub
 from tuneops.gitops.restoration import ForbiddenError, Restoration, UnchangedError, by_hand
 from tuneops.going_back import RefusedError, choose, restoration
@@ -36,7 +37,8 @@ from tuneops.observed import Observed
 from tuneops.orders import Orders, Pin
 from tuneops.pinning import agrees, mark, pinned, rejection
 from tuneops.policy import InForce, Policy, Verdict
-from tuneops.release import Desired, Phase, Project, Release
+from tuneops.project import Project
+from tuneops.release import Phase, Release
 from tuneops.services import Services
 from tuneops.settings import Settings
 

@@ -25,8 +25,9 @@ from tuneops import actions
 from tuneops.analysis import DeploymentFigures
 from tuneops.config import ProjectConfig
 from tuneops.decide import MAX_REPAIRS, decide
+from tuneops.desired import Desired
 from tuneops.observed import Deployment, Observed
-from tuneops.release import Desired, Phase, Release
+from tuneops.release import Phase, Release
 from tuneops.rollout import record
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.settings import Rollout

@@ -14,7 +14,7 @@ from tuneops.azureml import compute, data_jobs, endpoints, jobs
 from tuneops.azureml.workspace import Workspace
 from tuneops.config import HubData, Splits
 from tuneops.data.job import TASK, Task
-from tuneops.release import DataJob
+from tuneops.prepared import DataJob
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from tests.config_text import config_of
 from tuneops.data import job, share
 from tuneops.data.errors import DataError
 from tuneops.data.job import Task
-from tuneops.release import PreparedData
+from tuneops.prepared import PreparedData
 
 
 def row(number: int) -> bytes:

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from tests.test_release import NOW, desired
 from tuneops import globs, names
 from tuneops.config import ENDPOINT_NAME, PROJECT_NAME
+from tuneops.project import Project, start_release
 from tuneops.queue import ProjectRequest
-from tuneops.release import Project, start_release
 from tuneops.services import NoSourceError, Services
 from tuneops.settings import Settings
 from tuneops.sources import ConfigSource, Pattern

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tuneops.release import Project
+from tuneops.project import Project
 from tuneops.services import Services
 from tuneops.store import LEASE_SECONDS, BusyError, ConflictError, Store, UnreadableError
 

@@ -15,12 +15,14 @@ from tuneops import documents
 from tuneops.azureml import jobs
 from tuneops.config_file import parse_config
 from tuneops.data.prepare import find_source
+from tuneops.desired import Desired
 from tuneops.gitops.repository import Repository
 from tuneops.orders import Pin
 from tuneops.policy import Policy
 from tuneops.policy_file import parse_policy
+from tuneops.project import Project, Rejection
 from tuneops.queue import PullRequestRequest, RepositoryRequest
-from tuneops.release import Desired, Phase, Project, Rejection
+from tuneops.release import Phase
 from tuneops.review import review_pull_request
 from tuneops.services import Services
 from tuneops.status import read_status

@@ -27,7 +27,8 @@ from tuneops.data.preparation import REPORT_HTML
 from tuneops.difference import Part
 from tuneops.foretelling import foretell
 from tuneops.notify.messages import metrics_text, tell
-from tuneops.release import DataJob, Phase, PreparedData, Release
+from tuneops.prepared import DataJob, PreparedData
+from tuneops.release import Phase, Release
 from tuneops.rollout import record
 from tuneops.services import Services
 

@@ -4,7 +4,8 @@ import math
 
 from tuneops.estimates import Actuals, JobTimes, Measured
 from tuneops.forecast import HOUR, cost_of, gpus_of, kind_of, load_of
-from tuneops.release import Phase, PreparedData, Release
+from tuneops.prepared import PreparedData
+from tuneops.release import Phase, Release
 
 NOT_BEGUN = "no training was begun"
 NOT_ENDED = "the training did not end"

@@ -8,7 +8,9 @@ from tuneops.actuals import actuals
 from tuneops.azureml import metrics
 from tuneops.gitops import final_text
 from tuneops.gitops.pull_request_channel import CONCLUDED, PullRequestChannel
-from tuneops.release import Message, Phase, Project, Release
+from tuneops.message import Message
+from tuneops.project import Project
+from tuneops.release import Phase, Release
 from tuneops.services import Services
 from tuneops.store import UnreadableError
 

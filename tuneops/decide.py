@@ -42,6 +42,7 @@ from tuneops.actions import (
     Wait,
 )
 from tuneops.config import ProjectConfig
+from tuneops.desired import Desired
 from tuneops.drift import is_known
 from tuneops.evaluation.checks import failures
 from tuneops.evaluation.gate import missing, passed, verdict
@@ -57,7 +58,7 @@ from tuneops.observed import (
     Observed,
 )
 from tuneops.permission import permitted, thaw
-from tuneops.release import Desired, Metrics, Phase, Release
+from tuneops.release import Metrics, Phase, Release
 from tuneops.rollout.steps import onward, take_back, under_way
 
 SMOKE_PAUSE = timedelta(seconds=5)

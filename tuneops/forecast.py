@@ -13,8 +13,9 @@ from statistics import median
 from tuneops import parameters, speed
 from tuneops.estimates import NOTHING, Forecast, Kind, Measured, Span
 from tuneops.parameters import Value
+from tuneops.prepared import PreparedData
 from tuneops.prices import Prices
-from tuneops.release import PreparedData, TrainingPlan
+from tuneops.release import TrainingPlan
 
 HOUR = 3600
 

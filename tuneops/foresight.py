@@ -3,8 +3,11 @@
 from datetime import datetime
 
 from tuneops.config import HubData, ProjectConfig
+from tuneops.desired import Desired, Source
 from tuneops.names import asset_name
-from tuneops.release import Desired, PreparedData, Project, Release, Source, start_release
+from tuneops.prepared import PreparedData
+from tuneops.project import Project, start_release
+from tuneops.release import Release
 
 
 def foreseen(

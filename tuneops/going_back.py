@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from tuneops.desired import Desired, Source, fingerprint
 from tuneops.gitops.restoration import Restoration
 from tuneops.gitops.review_text import code
 from tuneops.notify.messages import metrics_text
-from tuneops.release import Desired, Phase, Project, Release, Source, fingerprint
+from tuneops.project import Project
+from tuneops.release import Phase, Release
 
 MAX_LOOKED_AT = 200
 Load = Callable[[int | None], Release | None]

@@ -5,8 +5,10 @@ import logging
 from tuneops.azureml import compute, endpoints, jobs, models, registry
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
+from tuneops.desired import Desired
 from tuneops.observed import Cluster, Endpoint, Observed
-from tuneops.release import Desired, Phase, Project, Release
+from tuneops.project import Project
+from tuneops.release import Phase, Release
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from tuneops import parameters
 from tuneops.config import ProjectConfig
+from tuneops.desired import ABOUT_RELEASES
 from tuneops.document import Document
-from tuneops.release import ABOUT_RELEASES, TrainingPlan
+from tuneops.release import TrainingPlan
 
 MAX_SHOWN = 80
 

@@ -1,7 +1,8 @@
 """What is desired while a project is pinned to an earlier release. Pure."""
 
+from tuneops.desired import ABOUT_RELEASES, Desired
 from tuneops.orders import Pin
-from tuneops.release import ABOUT_RELEASES, Desired, Release
+from tuneops.release import Release
 
 
 def pinned(git: Desired, target: Release) -> Desired:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tuneops import documents
+from tuneops.desired import Desired
 from tuneops.names import environment_of
 from tuneops.policy import Policy, verdict, violations
-from tuneops.release import Desired, Project, Release
+from tuneops.project import Project
+from tuneops.release import Release
 from tuneops.services import Services
 from tuneops.store import UnreadableError
 

@@ -22,6 +22,7 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.data.errors import DataChangedError, DataError, DataUnavailableError
 from tuneops.data.prepare import find_source
 from tuneops.decide import decide, look_after
+from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.looks import LOST_AFTER, Look
 from tuneops.names import environment_of
@@ -31,16 +32,9 @@ from tuneops.orders import Orders, Pin
 from tuneops.patience import wait
 from tuneops.pinning import agrees, mark, pinned, rejection, still_rejected
 from tuneops.policy import Verdict, verdict
+from tuneops.project import Project, Wake, start_release
 from tuneops.queue import ProjectRequest
-from tuneops.release import (
-    Desired,
-    Phase,
-    Project,
-    Release,
-    Trouble,
-    Wake,
-    start_release,
-)
+from tuneops.release import Phase, Release, Trouble
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored
 from tuneops.unwatched import unwatched

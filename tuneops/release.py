@@ -8,14 +8,15 @@ from enum import StrEnum
 
 from tuneops import names
 from tuneops.config import ProjectConfig
+from tuneops.desired import Desired, Source, fingerprint
 from tuneops.difference import Drift
 from tuneops.document import Document
 from tuneops.estimates import Actuals, Forecast, JobTimes, Measured
 from tuneops.evaluation.checks import Check
-from tuneops.looks import MAX_ENDPOINTS, Look, Note
-from tuneops.orders import Pin
-from tuneops.parameters import Parameter, Value
-from tuneops.pins import Pins, pins, resolved
+from tuneops.message import Message
+from tuneops.parameters import Parameter
+from tuneops.pins import Pins, resolved
+from tuneops.prepared import DataJob, PreparedData
 from tuneops.rollout.progress import Progress
 
 
@@ -43,124 +44,6 @@ class Phase(StrEnum):
     def settled(self) -> bool:
         """Whether the newest release stays in this phase until something else is wanted."""
         return self in (Phase.LIVE, Phase.FAILED)
-
-
-MAX_TRAININGS = 8
-"""How many earlier trainings are remembered."""
-
-ABOUT_RELEASES = {
-    "notifications",
-    "suspend",
-    "in_flight",
-    "on_removal",
-    "drift",
-    "deletion_protection",
-}
-"""What a config says of all releases, not of what one is made of."""
-MAX_REJECTED = 20
-
-
-class Source(Document):
-    """Where training data comes from: a blob at its ETag, or a hub dataset at its revision.
-
-    The version of a hub dataset is empty when the config leaves the revision open.
-    """
-
-    name: str
-    version: str
-    size: int
-
-
-class Desired(Document):
-    """What should be: the config at a commit and the newest data.
-
-    No config: the file is gone, and `removed` is what stood in it last. `left` says why no source
-    has the file any more, though it is not gone; nothing is done then. `adopts`: it is not git that
-    wants this but a pin, and this release's model is to be used. `by` is the login of who brought
-    the config, empty when that could not be found out, None where no rule of the policy asked.
-    """
-
-    project: str
-    commit: str
-    path: str
-    config: ProjectConfig | None
-    source: Source | None = None
-    removed: ProjectConfig | None = None
-    adopts: int | None = None
-    left: str = ""
-    by: str | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes whenever a new release is due; `ABOUT_RELEASES` is no reason for one."""
-        return fingerprint(self.config, self.source)
-
-
-def fingerprint(config: ProjectConfig | None, source: Source | None) -> str:
-    """Names what a release is made of; a field that has its default is as if it were left out.
-
-    So a version of TuneOps with more fields makes no new releases of what is as it was.
-    """
-    settings = config.model_dump(exclude=ABOUT_RELEASES, exclude_defaults=True) if config else None
-    return names.digest(settings, source.model_dump() if source else None)
-
-
-class PreparedData(Document):
-    """Checked and split training data.
-
-    `digest` names the rows, whatever file they came in. `files` are the parts (train, validation,
-    test) by their paths in the container for prepared data; `folder` has the report, the rejected
-    rows and the questions. `tokens` is an estimate of those in the training rows, `cut_rows` one of
-    the rows that are longer than the config lets them be, `cut_tokens` what is cut of those of all
-    parts. `assets` are the ids of the Data
-    assets by part, once registered.
-    """
-
-    digest: str
-    folder: str
-    files: dict[str, str] = {}
-    train_rows: int
-    test_rows: int
-    validation_rows: int = 0
-    questions: int = 1
-    tokens: int = 0
-    cut_rows: int = 0
-    cut_tokens: int = 0
-    rejected_rows: int = 0
-    duplicate_rows: int = 0
-    rejections: tuple[str, ...] = ()
-    revision: str = ""
-    assets: dict[str, str] = {}
-
-    @property
-    def inputs(self) -> dict[str, Value]:
-        """The component's inputs that take the files."""
-        return {f"{part}_file_path": asset for part, asset in self.assets.items()}
-
-    def path(self, part: str) -> str:
-        """Where the rows of a part are."""
-        return self.files.get(part, f"{self.folder}/{part}.jsonl")
-
-    @property
-    def parts(self) -> dict[str, int]:
-        """The parts that there are, with their numbers of rows."""
-        rows = {
-            "train": self.train_rows,
-            "validation": self.validation_rows,
-            "test": self.test_rows,
-        }
-        return {name: count for name, count in rows.items() if count}
-
-
-class DataJob(Document):
-    """The job that prepares data which is too large for a function; `key` names the data.
-
-    `revision` is the commit of a hub dataset.
-    """
-
-    key: str
-    revision: str = ""
-    attempt: int = 1
 
 
 class TrainingPlan(Document):
@@ -239,41 +122,6 @@ class Entry(Document):
     at: datetime
     reason: str
     links: dict[str, str] = {}
-
-
-class Delivery(Document):
-    """How far one message has come on one channel."""
-
-    attempts: int = 0
-    sent_at: datetime | None = None
-    retry_at: datetime | None = None
-    gave_up: bool = False
-    error: str = ""
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing more is to be done."""
-        return self.sent_at is not None or self.gave_up
-
-
-class Message(Document):
-    """Something people are owed; `key` is unique within its document.
-
-    `phase` is the release's when it was told. `only`: the one channel that it is for, if not all.
-    `path` is that of the config file.
-    """
-
-    key: str
-    event: str
-    phase: str = ""
-    title: str
-    text: str
-    at: datetime
-    commit: str = ""
-    links: dict[str, str] = {}
-    only: str = ""
-    path: str = ""
-    deliveries: dict[str, Delivery] = {}
 
 
 class Trouble(Document):
@@ -479,122 +327,3 @@ class Release(Document):
             desired.config.training,
             desired.config.compute,
         )
-
-
-class Wake(Document):
-    """The queue message that will look at a project again."""
-
-    id: str
-    at: datetime
-
-
-class Rejection(Document):
-    """What was rolled back, and why: it does not come back by itself."""
-
-    release: int
-    config: ProjectConfig
-    source: Source
-    why: str
-
-    @property
-    def fingerprint(self) -> str:
-        """As that of what is desired."""
-        return fingerprint(self.config, self.source)
-
-
-class Project(Document):
-    """What is remembered of a project besides its releases.
-
-    `current` is the newest release, `live` the one that has the traffic, `live_deployment` what
-    that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it; `endpoints` are the
-    names of all endpoints made for it that may still exist; `pins` what its releases have resolved;
-    `trainings` the last ones that were measured, oldest first; `answered` the commit whose change
-    of the config has come to its end. `trouble` is what keeps it from being looked at at all,
-    `look` the last that found nothing to do. `pin` is the order that is followed, `rejected` what
-    was rolled back; `held_back` says why what git wants is not done, if it is not.
-    """
-
-    name: str
-    current: int | None = None
-    live: int | None = None
-    live_deployment: str = ""
-    endpoints: tuple[str, ...] = ()
-    pins: dict[str, str] = {}
-    trainings: tuple[Measured, ...] = ()
-    answered: str = ""
-    wake: Wake | None = None
-    trouble: Trouble | None = None
-    pin: Pin | None = None
-    rejected: tuple[Rejection, ...] = ()
-    held_back: str = ""
-    look: Look | None = None
-
-    @property
-    def note(self) -> Note:
-        """What a resync needs to know of it."""
-        wake_at = self.wake.at if self.wake else None
-        return Note(wake_at=wake_at, look=self.look, endpoints=self.endpoints[-MAX_ENDPOINTS:])
-
-    def rejection(self, desired: Desired) -> Rejection | None:
-        """The rejection that what is desired meets with, if any."""
-        wanted = desired.fingerprint
-        return next((each for each in self.rejected if each.fingerprint == wanted), None)
-
-    def reject(self, release: Release, why: str) -> "Project":
-        """The project that does not make such a release by itself any more."""
-        kept = [each for each in self.rejected if each.fingerprint != release.made_of]
-        new = Rejection(
-            release=release.number, config=release.config, source=release.source, why=why
-        )
-        return self.replace(rejected=(*kept, new)[-MAX_REJECTED:])
-
-    def allow(self, desired: Desired) -> "Project":
-        """The project without a rejection of what is desired."""
-        met = self.rejection(desired)
-        return self.replace(rejected=tuple(each for each in self.rejected if each != met))
-
-    def remember(self, release: Release) -> "Project":
-        """The project with what this release has resolved, measured and answered.
-
-        A release that was superseded on its way, or that the policy did not allow, leaves the
-        change of its config to be answered by the next one.
-        """
-        trainings = self.trainings
-        if release.actuals and (training := release.actuals.measured):
-            others = (each for each in trainings if each.job != training.job)
-            trainings = (*others, training)[-MAX_TRAININGS:]
-        open_still = release.phase == Phase.SUPERSEDED or release.forbidden
-        return self.replace(
-            pins={**self.pins, **release.resolved},
-            trainings=trainings,
-            answered=self.answered if open_still else release.commit,
-        )
-
-
-def start_release(desired: Desired, project: Project, workspace_id: str, at: datetime) -> Release:
-    """The project's next release, in its first phase; it keeps what the project has pinned.
-
-    Raises:
-        ValueError: there is no config or no data to make a release of.
-    """
-    if desired.config is None or desired.source is None:
-        raise ValueError(f"{desired.project} has no config or no data")
-    endpoint = desired.config.endpoint.name or names.endpoint_name(desired.project, workspace_id)
-    release = Release(
-        project=desired.project,
-        number=(project.current or 0) + 1,
-        fingerprint=desired.fingerprint,
-        commit=desired.commit,
-        path=desired.path,
-        answers_change=desired.adopts is None and desired.commit != project.answered,
-        config=desired.config,
-        source=desired.source,
-        endpoint=endpoint,
-        phase=Phase.PREPARING,
-        adopts=desired.adopts,
-        pins=pins(desired.config, project.pins),
-        trainings=project.trainings,
-    )
-    back = "" if desired.adopts is None else f"back to release {desired.adopts}: "
-    reason = f"{back}{desired.path} at {desired.commit[:8]} with data {desired.source.name}"
-    return release.advance(Phase.PREPARING, at, reason)

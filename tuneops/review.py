@@ -9,6 +9,7 @@ from tuneops import documents, planning
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
+from tuneops.desired import Desired
 from tuneops.foresight import foreseen
 from tuneops.foretelling import foretell
 from tuneops.gitops import authority, policy_text, review_text
@@ -19,9 +20,10 @@ from tuneops.outcome import outcome, removal
 from tuneops.pinning import still_rejected
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, violations
+from tuneops.project import Project
 from tuneops.queue import PullRequestRequest
 from tuneops.reach import weigh
-from tuneops.release import Desired, Project, Release
+from tuneops.release import Release
 from tuneops.services import Services
 
 CONTEXT = "tuneops/plan"

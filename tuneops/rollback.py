@@ -10,14 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tuneops import documents
 from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
+from tuneops.desired import Desired
 from tuneops.gitops.github import GitHubError
 from tuneops.gitops.restoration import ForbiddenError, UnchangedError, by_hand
 from tuneops.going_back import RefusedError, choose, only_data, restoration, says_of_data
 from tuneops.orders import Orders, Pin, Retry
 from tuneops.pinning import mark
 from tuneops.policy import violations
+from tuneops.project import Project
 from tuneops.queue import ProjectRequest
-from tuneops.release import Desired, Phase, Project, Release
+from tuneops.release import Phase, Release
 from tuneops.services import Services
 
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$")]

@@ -6,24 +6,15 @@ from pydantic import BaseModel
 
 from tuneops import documents, healing
 from tuneops.config import ProjectConfig, UploadedData
+from tuneops.desired import Desired
 from tuneops.difference import Drift
 from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
 from tuneops.orders import Pin
-from tuneops.release import (
-    Desired,
-    Entry,
-    Metrics,
-    Phase,
-    PreparedData,
-    Project,
-    Release,
-    Smoke,
-    TrainingPlan,
-    Trouble,
-    Waiting,
-)
+from tuneops.prepared import PreparedData
+from tuneops.project import Project
+from tuneops.release import Entry, Metrics, Phase, Release, Smoke, TrainingPlan, Trouble, Waiting
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.steps import standing
 from tuneops.services import Services

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from tuneops import documents, names
 from tuneops.admission import admit
+from tuneops.desired import Desired
 from tuneops.gitops.repository import (
     Reading,
     Repository,
@@ -19,7 +20,6 @@ from tuneops.gitops.repository import (
 from tuneops.notify import outbox
 from tuneops.policy import InForce
 from tuneops.queue import ProjectRequest, ProjectsRequest, RepositoryRequest
-from tuneops.release import Desired
 from tuneops.services import Services
 from tuneops.store import BusyError
 from tuneops.unwatched import NOTE, left_alone

@@ -4,8 +4,8 @@ A setting takes nothing down: such a project is left as it is until a source has
 A config that was removed from git is another matter.
 """
 
+from tuneops.desired import Desired
 from tuneops.names import environment_of
-from tuneops.release import Desired
 from tuneops.settings import Settings
 from tuneops.sources import ConfigSource
 

@@ -14,6 +14,7 @@ from tuneops.cli.files import read_config, yaml_files
 from tuneops.cli.policies import policies_near, read_policy
 from tuneops.cli.target import NoAnswerError, Target, fail
 from tuneops.config import ProjectConfig
+from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.estimates import Forecast
 from tuneops.foresight import foreseen
@@ -23,7 +24,9 @@ from tuneops.names import project_key
 from tuneops.outcome import Kind, Outcome, outcome, removal
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, violations
-from tuneops.release import Desired, PreparedData, Project, Release, TrainingPlan
+from tuneops.prepared import PreparedData
+from tuneops.project import Project
+from tuneops.release import Release, TrainingPlan
 from tuneops.status import ProjectStatus
 
 _AT_REST = (Kind.NOTHING, Kind.SUSPENDED)

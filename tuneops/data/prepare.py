@@ -26,7 +26,8 @@ from tuneops.data.preparation import (
 )
 from tuneops.data.rows import Message
 from tuneops.data.split import PARTS, TEST, TRAIN, VALIDATION
-from tuneops.release import PreparedData, Source
+from tuneops.desired import Source
+from tuneops.prepared import PreparedData
 
 SAMPLE, QUESTIONS, PREPARED = "sample_score.json", "questions.jsonl", "prepared.json"
 DESCRIPTIONS = {REJECTED, REPORT_JSON, REPORT_HTML, QUESTIONS, SAMPLE}

@@ -15,7 +15,7 @@ from tuneops.data.blocks import Readable
 from tuneops.data.errors import DataChangedError, DataError, storage_errors
 from tuneops.data.formats import as_lines, format_of
 from tuneops.data.preparation import Input
-from tuneops.release import Source
+from tuneops.desired import Source
 
 SUCCESS, MANIFEST = "_SUCCESS", "manifest.json"
 """The blobs that say that a folder is complete; a manifest names its files."""

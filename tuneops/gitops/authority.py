@@ -13,11 +13,11 @@ from tuneops.changes import why_not
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.gitops.repository import FileState, Refusal, Repository
 from tuneops.gitops.snapshot import File, Snapshot
+from tuneops.message import Message
 from tuneops.names import project_key
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, who_may_not
 from tuneops.policy_file import parse_policy
-from tuneops.release import Message
 
 Ask = Callable[[set[str]], Mapping[str, str]]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
-from tuneops.release import Message
 
 _STATES: Mapping[str, str] = {
     "live": "success",

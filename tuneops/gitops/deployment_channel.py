@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
-from tuneops.release import Message, Phase
+from tuneops.release import Phase
 
 _STATES: Mapping[str, str] = {
     "queued": "queued",

@@ -11,8 +11,8 @@ from tuneops import documents
 from tuneops.document import Document
 from tuneops.gitops import final_text
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
-from tuneops.release import Message
 from tuneops.store import BusyError, ConflictError, Store, UnreadableError
 
 CONCLUDED = "concluded"

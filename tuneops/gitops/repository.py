@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from tuneops.config import ProjectConfig, UploadedData
 from tuneops.config_file import InvalidConfigError, parse_config
+from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.gitops.snapshot import File, Snapshot
+from tuneops.message import Message
 from tuneops.names import project_key
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy
 from tuneops.policy_file import parse_policy
-from tuneops.release import Desired, Message
 
 READ_AGAIN = timedelta(days=1)
 _SKIP = re.compile(r"^\s*tuneops:\s*skip\s*$", re.IGNORECASE | re.MULTILINE)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from tuneops.estimate_text import facts
 from tuneops.estimates import Forecast
 from tuneops.outcome import SAID, Kind, Outcome
-from tuneops.release import PreparedData, TrainingPlan
+from tuneops.prepared import PreparedData
+from tuneops.release import TrainingPlan
 
 MARK = "<!-- tuneops-plan -->"
 MAX_COMMENT = 60_000

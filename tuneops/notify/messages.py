@@ -5,7 +5,8 @@ from datetime import datetime
 
 from tuneops.config import Event
 from tuneops.evaluation.checks import Check
-from tuneops.release import Message, Release
+from tuneops.message import Message
+from tuneops.release import Release
 
 _TITLES: Mapping[Event, str] = {
     "queued": "release {n} is queued",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from tuneops.release import Delivery, Message
+from tuneops.message import Delivery, Message
 
 MAX_ATTEMPTS = 10
 FIRST_PAUSE = timedelta(seconds=5)

@@ -4,8 +4,8 @@ import hashlib
 
 from pydantic import SecretStr
 
+from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
-from tuneops.release import Message
 
 
 class AppriseChannel:

@@ -1,0 +1,137 @@
+"""A project: what is remembered of it besides its releases."""
+
+from datetime import datetime
+
+from tuneops import names
+from tuneops.config import ProjectConfig
+from tuneops.desired import Desired, Source, fingerprint
+from tuneops.document import Document
+from tuneops.estimates import Measured
+from tuneops.looks import MAX_ENDPOINTS, Look, Note
+from tuneops.orders import Pin
+from tuneops.pins import pins
+from tuneops.release import Phase, Release, Trouble
+
+MAX_TRAININGS = 8
+"""How many earlier trainings are remembered."""
+
+MAX_REJECTED = 20
+
+
+class Wake(Document):
+    """The queue message that will look at a project again."""
+
+    id: str
+    at: datetime
+
+
+class Rejection(Document):
+    """What was rolled back, and why: it does not come back by itself."""
+
+    release: int
+    config: ProjectConfig
+    source: Source
+    why: str
+
+    @property
+    def fingerprint(self) -> str:
+        """As that of what is desired."""
+        return fingerprint(self.config, self.source)
+
+
+class Project(Document):
+    """What is remembered of a project besides its releases.
+
+    `current` is the newest release, `live` the one that has the traffic, `live_deployment` what
+    that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it; `endpoints` are the
+    names of all endpoints made for it that may still exist; `pins` what its releases have resolved;
+    `trainings` the last ones that were measured, oldest first; `answered` the commit whose change
+    of the config has come to its end. `trouble` is what keeps it from being looked at at all,
+    `look` the last that found nothing to do. `pin` is the order that is followed, `rejected` what
+    was rolled back; `held_back` says why what git wants is not done, if it is not.
+    """
+
+    name: str
+    current: int | None = None
+    live: int | None = None
+    live_deployment: str = ""
+    endpoints: tuple[str, ...] = ()
+    pins: dict[str, str] = {}
+    trainings: tuple[Measured, ...] = ()
+    answered: str = ""
+    wake: Wake | None = None
+    trouble: Trouble | None = None
+    pin: Pin | None = None
+    rejected: tuple[Rejection, ...] = ()
+    held_back: str = ""
+    look: Look | None = None
+
+    @property
+    def note(self) -> Note:
+        """What a resync needs to know of it."""
+        wake_at = self.wake.at if self.wake else None
+        return Note(wake_at=wake_at, look=self.look, endpoints=self.endpoints[-MAX_ENDPOINTS:])
+
+    def rejection(self, desired: Desired) -> Rejection | None:
+        """The rejection that what is desired meets with, if any."""
+        wanted = desired.fingerprint
+        return next((each for each in self.rejected if each.fingerprint == wanted), None)
+
+    def reject(self, release: Release, why: str) -> "Project":
+        """The project that does not make such a release by itself any more."""
+        kept = [each for each in self.rejected if each.fingerprint != release.made_of]
+        new = Rejection(
+            release=release.number, config=release.config, source=release.source, why=why
+        )
+        return self.replace(rejected=(*kept, new)[-MAX_REJECTED:])
+
+    def allow(self, desired: Desired) -> "Project":
+        """The project without a rejection of what is desired."""
+        met = self.rejection(desired)
+        return self.replace(rejected=tuple(each for each in self.rejected if each != met))
+
+    def remember(self, release: Release) -> "Project":
+        """The project with what this release has resolved, measured and answered.
+
+        A release that was superseded on its way, or that the policy did not allow, leaves the
+        change of its config to be answered by the next one.
+        """
+        trainings = self.trainings
+        if release.actuals and (training := release.actuals.measured):
+            others = (each for each in trainings if each.job != training.job)
+            trainings = (*others, training)[-MAX_TRAININGS:]
+        open_still = release.phase == Phase.SUPERSEDED or release.forbidden
+        return self.replace(
+            pins={**self.pins, **release.resolved},
+            trainings=trainings,
+            answered=self.answered if open_still else release.commit,
+        )
+
+
+def start_release(desired: Desired, project: Project, workspace_id: str, at: datetime) -> Release:
+    """The project's next release, in its first phase; it keeps what the project has pinned.
+
+    Raises:
+        ValueError: there is no config or no data to make a release of.
+    """
+    if desired.config is None or desired.source is None:
+        raise ValueError(f"{desired.project} has no config or no data")
+    endpoint = desired.config.endpoint.name or names.endpoint_name(desired.project, workspace_id)
+    release = Release(
+        project=desired.project,
+        number=(project.current or 0) + 1,
+        fingerprint=desired.fingerprint,
+        commit=desired.commit,
+        path=desired.path,
+        answers_change=desired.adopts is None and desired.commit != project.answered,
+        config=desired.config,
+        source=desired.source,
+        endpoint=endpoint,
+        phase=Phase.PREPARING,
+        adopts=desired.adopts,
+        pins=pins(desired.config, project.pins),
+        trainings=project.trainings,
+    )
+    back = "" if desired.adopts is None else f"back to release {desired.adopts}: "
+    reason = f"{back}{desired.path} at {desired.commit[:8]} with data {desired.source.name}"
+    return release.advance(Phase.PREPARING, at, reason)
