@@ -5,22 +5,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tuneops import documents, planning
+from tuneops import documents
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
 from tuneops.desired import Desired
-from tuneops.foresight import foreseen
-from tuneops.foretelling import foretell
 from tuneops.gitops import authority, policy_text, review_text
 from tuneops.gitops.open_pulls import Reviews, review_of
 from tuneops.gitops.repository import Repository, changed_files, read_commit
 from tuneops.gitops.review_text import Finding
+from tuneops.gitops.snapshot import Proposal
 from tuneops.outcome import outcome, removal
 from tuneops.pinning import still_rejected
 from tuneops.policy import FILE as POLICY_FILE
-from tuneops.policy import Policy, violations
+from tuneops.policy import Policy
 from tuneops.project import Project
+from tuneops.prospect import prospect
 from tuneops.queue import PullRequestRequest
 from tuneops.reach import weigh
 from tuneops.release import Release
@@ -48,13 +48,7 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
         return
     stored = services.store.read(documents.repository(environment), Repository)
     before = stored.value if stored else Repository(environment=environment)
-    others = {path: state for path, state in before.refused.items() if path not in proposal.touched}
-    snapshot = authority.without(before, proposal.snapshot, others)
-    changed = changed_files(before, snapshot)
-    contents = services.github.contents(file for file in snapshot.files if file.path in changed)
-    after, desired = read_commit(before, snapshot, contents, datetime.now(UTC))
-    # The tracked branch may have moved on since it was read last: that is none of its doing.
-    own = [each for each in desired if each.path in proposal.touched]
+    after, own = _proposed(before, proposal, services)
     errors = [
         error
         for path, state in after.files.items()
@@ -62,32 +56,51 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
         for error in state.errors
     ]
     findings = [_finding(each, after.policy, services) for each in own]
-    projects = [each.project for each in own]
     touches_policy = POLICY_FILE in proposal.touched
+    names = [each.project for each in own]
     more = [
         *policy_text.who_may_merge(
-            before.policy, after.policy, projects, touches_policy=touches_policy
+            before.policy, after.policy, names, touches_policy=touches_policy
         )
     ]
     reached = ""
     if before.policy != after.policy and touches_policy:
-        weighed = weigh(before.policy, after.policy, projects, services, datetime.now(UTC))
+        weighed = weigh(before.policy, after.policy, names, services, datetime.now(UTC))
         more += policy_text.reach(weighed)
         reached = policy_text.said(weighed)
     text = review_text.comment(proposal.head, errors, findings, environment, more)
     silent = not errors and not findings and not more
     mark = review_text.mark(environment)
     services.github.comment(proposal.number, mark, text, only_update=silent)
-    state, description = review_text.verdict(errors, findings, reached)
-    context = f"{CONTEXT}/{environment}" if environment else CONTEXT
-    services.github.set_status(
-        proposal.head, state=state, context=context, description=description, url=""
-    )
+    _set_status(proposal.head, *review_text.verdict(errors, findings, reached), services)
     what = review_of(proposal.head, before.policy)
     services.store.update(
         documents.reviews(environment),
         Reviews,
         lambda known: (known or Reviews()).reviewed_as(proposal.number, what),
+    )
+
+
+def _proposed(
+    before: Repository, proposal: Proposal, services: Services
+) -> tuple[Repository, list[Desired]]:
+    """The repository as merging would leave it, and what the pull request itself changes.
+
+    The tracked branch may have moved on since it was read last: that is none of its doing.
+    """
+    others = {path: state for path, state in before.refused.items() if path not in proposal.touched}
+    snapshot = authority.without(before, proposal.snapshot, others)
+    changed = changed_files(before, snapshot)
+    contents = services.github.contents(file for file in snapshot.files if file.path in changed)
+    after, desired = read_commit(before, snapshot, contents, datetime.now(UTC))
+    return after, [each for each in desired if each.path in proposal.touched]
+
+
+def _set_status(commit: str, state: str, description: str, services: Services) -> None:
+    environment = services.environment
+    context = f"{CONTEXT}/{environment}" if environment else CONTEXT
+    services.github.set_status(
+        commit, state=state, context=context, description=description, url=""
     )
 
 
@@ -99,24 +112,20 @@ def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:
     newest = current.value if current else None
     notes = tuple(_notes(desired, project, services))
     about = Finding(project=desired.project, path=desired.path, notes=notes)
-    if desired.config is None:
+    config = desired.config
+    if config is None:
         return replace(about, removal=_removal(desired, newest, services))
-    data = newest.data if newest and newest.config.data == desired.config.data else None
     if newest:
         project = project.remember(newest)
-    now = datetime.now(UTC)
-    release = foreseen(desired, desired.config, project, services.workspace.id, data, now)
     try:
-        plan = planning.plan(services.workspace, release)
-        region = services.workspace.region if policy.allowed_regions else ""
-        forecast = foretell(services.workspace, release.replace(training=plan), policy)
+        seen = prospect(services.workspace, desired, config, project, newest, [policy])
     except (RefusedError, UnavailableError) as error:
         return replace(about, problem=str(error))
-    if forbidden := violations(policy, desired.config, plan, region, forecast):
-        return replace(about, problem="; ".join(forbidden))
+    if seen.forbidden:
+        return replace(about, problem="; ".join(seen.forbidden))
     before = (newest.config, newest.training) if newest else (None, None)
-    found = outcome(desired.config, plan, *before)
-    return replace(about, outcome=found, plan=plan, data=data, forecast=forecast)
+    found = outcome(config, seen.plan, *before)
+    return replace(about, outcome=found, plan=seen.plan, data=seen.data, forecast=seen.forecast)
 
 
 def _notes(desired: Desired, project: Project, services: Services) -> Iterator[str]:

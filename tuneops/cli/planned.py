@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tuneops import planning
@@ -17,15 +16,14 @@ from tuneops.config import ProjectConfig
 from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.estimates import Forecast
-from tuneops.foresight import foreseen
-from tuneops.foretelling import foretell
 from tuneops.gitops.review_text import Finding
 from tuneops.names import project_key
 from tuneops.outcome import Kind, Outcome, outcome, removal
 from tuneops.policy import FILE as POLICY_FILE
-from tuneops.policy import Policy, violations
+from tuneops.policy import Policy
 from tuneops.prepared import PreparedData
 from tuneops.project import Project
+from tuneops.prospect import prospect
 from tuneops.release import Release, TrainingPlan
 from tuneops.status import ProjectStatus
 
@@ -146,29 +144,23 @@ def _planned(
     if known:
         project = project.replace(pins=known.pins, trainings=known.trainings)
     newest = known.release if known else None
-    data = newest.data if newest and newest.config.data == config.data else None
-    release = foreseen(desired, config, project, workspace.id, data, datetime.now(UTC))
-    found = planning.plan(workspace, release)
-    priced = next((policy for policy in policies if policy.prices), Policy())
-    forecast = foretell(workspace, release.replace(training=found), priced)
-    region = workspace.region if any(policy.allowed_regions for policy in policies) else ""
-    forbidden = (violations(policy, config, found, region, forecast) for policy in policies)
-    if said := "; ".join(each for several in forbidden for each in several):
-        raise RefusedError(said)
+    seen = prospect(workspace, desired, config, project, newest, policies)
+    if seen.forbidden:
+        raise RefusedError("; ".join(seen.forbidden))
     stood: tuple[ProjectConfig | None, TrainingPlan | None] = (None, None)
     if earlier:
-        stood = _stood(earlier.configs.get(config.name), release, workspace)
+        stood = _stood(earlier.configs.get(config.name), seen.release, workspace)
     elif newest:
         stood = newest.config, newest.training
     return PlannedProject(
         file=str(file),
         project=name,
-        outcome=outcome(config, found, *stood),
-        plan=found.replace(notes=(*found.notes, *note, *_who(name, policies))),
-        endpoint=release.endpoint,
+        outcome=outcome(config, seen.plan, *stood),
+        plan=seen.plan.replace(notes=(*seen.plan.notes, *note, *_who(name, policies))),
+        endpoint=seen.release.endpoint,
         deployment=f"{config.deployment.instance_count} x {config.deployment.instance_type}",
-        forecast=forecast,
-        data=data,
+        forecast=seen.forecast,
+        data=seen.data,
     )
 
 
