@@ -65,6 +65,7 @@ def test_what_is_no_commit_is_refused(copy: Path, ref: str) -> None:
     assert not (copy / "x").exists()
 
 
-def test_a_folder_without_git_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_git_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(GitError, match="not a git repository"):
         before("main", tmp_path)
