@@ -2,21 +2,20 @@
 
 import asyncio
 import logging
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Self
 
 import httpx2
 
 from localcloud.azureml.arm import Json
-from localcloud.process import LOOPBACK, free_ports, start_child
+from localcloud.process import LOOPBACK, free_ports
+from localcloud.serving.process import scoring_process
 
 LOG = logging.getLogger(__name__)
 
-COMMAND = (sys.executable, "-m", "localcloud.serving")
 READY_SECONDS = 300.0
 POLL_SECONDS = 0.2
 STOP_SECONDS = 5.0
@@ -51,7 +50,8 @@ class Server:
         self.ready = asyncio.Event()
         self.port = 0
         self.in_flight = 0
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: BaseProcess | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -89,8 +89,8 @@ class Server:
     async def _run(self) -> None:
         crashes, came_up, backoff = 0, False, FIRST_BACKOFF_SECONDS
         while True:
-            self._launch()
             try:
+                await self._launch()
                 await self._until_ready()
                 came_up, backoff = True, FIRST_BACKOFF_SECONDS
                 self.ready.set()
@@ -106,21 +106,20 @@ class Server:
             await asyncio.sleep(backoff)
             backoff = min(LAST_BACKOFF_SECONDS, backoff * 2)
 
-    def _launch(self) -> None:
+    async def _launch(self) -> None:
         self.port = free_ports(["scoring"])["scoring"]
-        self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        model = str(self.container.model)
-        self._child = start_child(
-            [*COMMAND, "--model", model, "--port", str(self.port)],
-            log_file=self.log_file,
-            environment=self.container.environment,
+        container = self.container
+        self._child = scoring_process(
+            container.model, self.port, container.environment, self.log_file
         )
+        self._starting = asyncio.create_task(asyncio.to_thread(self._child.start))
+        await asyncio.shield(self._starting)
 
     async def _until_ready(self) -> None:
         deadline = asyncio.get_running_loop().time() + READY_SECONDS
         async with httpx2.AsyncClient(timeout=2, trust_env=False) as client:
             while asyncio.get_running_loop().time() < deadline:
-                if self._child is None or self._child.poll() is not None:
+                if self._child is None or not self._child.is_alive():
                     raise ScoringFailedError(f"The container crashed.\n{self.tail(TAIL_LINES)}")
                 if await _answers(client, self.url):
                     return
@@ -128,10 +127,12 @@ class Server:
         raise ScoringFailedError(f"The container did not become ready.\n{self.tail(TAIL_LINES)}")
 
     async def _until_dead(self) -> None:
-        while self._child is not None and self._child.poll() is None:
+        while self._child is not None and self._child.is_alive():
             await asyncio.sleep(POLL_SECONDS)
 
     async def _end_child(self) -> None:
+        if self._starting is not None:
+            await asyncio.gather(self._starting, return_exceptions=True)
         child, self._child = self._child, None
         if child is not None:
             await asyncio.to_thread(_end, child)
@@ -209,12 +210,11 @@ async def _answers(client: httpx2.AsyncClient, url: str) -> bool:
         return False
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: BaseProcess) -> None:
+    if child.pid is None:
+        return
     child.terminate()
-    try:
-        child.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
+    child.join(STOP_SECONDS)
+    if child.is_alive():
         child.kill()
-        child.wait()
-    if child.stdin:
-        child.stdin.close()
+        child.join()

@@ -6,10 +6,12 @@ import subprocess
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import (
@@ -412,15 +414,15 @@ def question(text: str) -> dict[str, object]:
 
 
 def scoring_processes(site: Connection) -> list[int]:
-    """The ids of the processes that score for this workspace."""
-    listing = subprocess.run(
-        ["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True
-    ).stdout
-    return [
-        int(line.split()[0])
-        for line in listing.splitlines()
-        if "localcloud.serving" in line and str(site.state_dir) in line
-    ]
+    """The ids of the processes that score for this workspace: they write its deployments' logs."""
+    logs = str(site.state_dir)
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            names = {Path(file.path) for file in process.open_files()}
+            if any(str(name).startswith(logs) and "scoring" in name.parts for name in names):
+                found.append(process.pid)
+    return found
 
 
 def is_alive(pid: int) -> bool:

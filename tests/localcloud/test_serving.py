@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from localcloud.process import free_ports, start_child
+from localcloud.process import free_ports
 from localcloud.serving.model import LoadedModel
 from localcloud.serving.payload import PayloadError, parse_payload
 from localcloud.serving.scoring import MAX_BODY_BYTES, create_app
@@ -137,23 +138,36 @@ def test_any_body_is_parsed_or_refused(body: bytes) -> None:
 
 @pytest.mark.slow
 def test_the_process_serves_and_ends_with_its_parent(small_base: Path, tmp_path: Path) -> None:
+    """Its parent is a process of its own here, which is killed."""
     port = free_ports(["scoring"])["scoring"]
-    command = [sys.executable, "-m", "localcloud.serving", "--model", small_base, "--port", port]
-    child = start_child(command, log_file=tmp_path / "log")
+    log = tmp_path / "log"
+    program = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from localcloud.serving.process import scoring_process\n"
+        "model, port, log = sys.argv[1:]\n"
+        "child = scoring_process(Path(model), int(port), {'X': 'y'}, Path(log))\n"
+        "child.start(); print(child.pid, flush=True); time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", program, str(small_base), str(port), str(log)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
         url = f"http://127.0.0.1:{port}"
-        wait_until_up(child, url)
+        wait_until_up(parent, url)
         assert "output" in httpx2.post(f"{url}/score", json=payload(), timeout=30).json()
-        assert child.stdin is not None
-        child.stdin.close()
-        assert child.wait(10) == 0
+        assert "loaded" in log.read_text()
     finally:
-        child.kill()
+        parent.kill()
+        parent.wait()
+    _, alive = psutil.wait_procs([child], timeout=10)
+    assert not alive
 
 
-def wait_until_up(child: subprocess.Popen[bytes], url: str) -> None:
+def wait_until_up(parent: subprocess.Popen[str], url: str) -> None:
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and child.poll() is None:
+    while time.monotonic() < deadline and parent.poll() is None:
         try:
             httpx2.get(url)
         except httpx2.TransportError:
