@@ -140,6 +140,44 @@ def test_whoever_has_a_name_first_keeps_it() -> None:
     assert "is taken by m.yaml" in two.files["a.yaml"].errors[0]
 
 
+def test_a_project_may_move_in_two_steps() -> None:
+    one, _ = commit(Repository(), {"a.yaml": text("aa")})
+    two, desired = commit(one, {"a.yaml": text("aa"), "z.yaml": text("aa", "suspend: true\n")}, 2)
+    assert desired == {}
+    assert len(two.outbox) == 1
+    same, desired = commit(two, {"a.yaml": text("aa"), "z.yaml": text("aa", "suspend: true\n")}, 3)
+    assert (same.outbox, desired) == (two.outbox, {})
+    three, desired = commit(same, {"z.yaml": text("aa", "suspend: true\n")}, 4)
+    config = desired["aa"].config
+    assert (desired["aa"].path, config and config.suspend) == ("z.yaml", True)
+    assert three.files["z.yaml"].errors == ()
+    assert commit(three, {"z.yaml": text("aa", "suspend: true\n")}, 5)[1] == {}
+
+
+@pytest.mark.parametrize("other", ["a.yaml", "z.yaml"])
+def test_a_name_that_its_file_gives_up_may_be_taken_in_the_same_commit(other: str) -> None:
+    one, _ = commit(Repository(), {"m.yaml": text("aa")})
+    two, desired = commit(one, {"m.yaml": text("bb"), other: text("aa")}, 2)
+    assert {key: wanted.path for key, wanted in desired.items()} == {"aa": other, "bb": "m.yaml"}
+    assert all(wanted.config for wanted in desired.values())
+    assert two.outbox == ()
+
+
+def test_two_files_may_swap_their_names() -> None:
+    one, _ = commit(Repository(), {"a.yaml": text("aa"), "b.yaml": text("bb")})
+    _, desired = commit(one, {"a.yaml": text("bb"), "b.yaml": text("aa")}, 2)
+    assert {key: wanted.path for key, wanted in desired.items()} == {"aa": "b.yaml", "bb": "a.yaml"}
+
+
+def test_a_file_that_gets_no_other_name_keeps_its_own() -> None:
+    one, _ = commit(Repository(), {"a.yaml": text("aa"), "m.yaml": text("mm")})
+    files = {"a.yaml": text("aa"), "b.yaml": text("mm"), "m.yaml": text("aa")}
+    two, desired = commit(one, files, 2)
+    assert desired == {}
+    assert two.projects == {"aa", "mm"}
+    assert two.files["b.yaml"].errors == ("b.yaml:1: name: 'mm' is taken by m.yaml",)
+
+
 def test_projects_of_an_environment_are_called_by_it() -> None:
     files = {"a.yaml": text("aa"), "b.yaml": text("bb"), "c.yaml": "name: cc\n"}
     one, added = commit(Repository(environment="staging"), files)
