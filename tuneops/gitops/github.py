@@ -30,6 +30,7 @@ TIMEOUT_SECONDS = 10
 MAX_FILES = 2_000
 MAX_PULL_PAGES = 10
 TASK = "tuneops"
+_OUTSIDERS = ("CONTRIBUTOR", "FIRST_TIMER", "FIRST_TIME_CONTRIBUTOR", "MANNEQUIN", "NONE")
 
 T = TypeVar("T")
 
@@ -196,6 +197,8 @@ class GitHub:
     def comment(self, number: int, mark: str, body: str, *, only_update: bool = False) -> None:
         """Have one comment on a pull request that begins with `mark`, and let it be `body`.
 
+        One that an outsider wrote is none, whatever it begins with: its author may change it.
+
         Raises:
             GitHubError: GitHub did not take it.
         """
@@ -203,7 +206,7 @@ class GitHub:
         async def put(api: GitHubAPI) -> None:
             comments = f"{self._repository}/issues/{number}/comments"
             async for known in api.getiter(f"{comments}?per_page=100"):
-                if str(known["body"] or "").startswith(mark):
+                if str(known["body"] or "").startswith(mark) and not is_outsiders(known):
                     if known["body"] != body:
                         await api.patch(
                             f"{self._repository}/issues/comments/{known['id']}",
@@ -368,6 +371,12 @@ class GitHub:
     async def _api(self, cache: CACHE_TYPE | None) -> AsyncIterator[GitHubAPI]:
         async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
             yield GitHubAPI(client, "tuneops", base_url=self._api_url, cache=cache)
+
+
+def is_outsiders(comment: Any) -> bool:
+    """Whether a comment is of a person who may not write to the repository."""
+    person = (comment.get("user") or {}).get("type") != "Bot"
+    return person and comment.get("author_association") in _OUTSIDERS
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
