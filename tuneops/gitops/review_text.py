@@ -70,7 +70,7 @@ def comment(
     if not errors and not findings:
         lines.append("No project changes.")
     text = "\n".join(lines)
-    return text if len(text) <= MAX_COMMENT else f"{text[:MAX_COMMENT]}\n\n(cut)"
+    return text if len(text) <= MAX_COMMENT else f"{_whole_lines(text[:MAX_COMMENT])}\n\n(cut)"
 
 
 def verdict(errors: Sequence[str], findings: Sequence[Finding], more: str = "") -> tuple[str, str]:
@@ -88,6 +88,11 @@ def code(text: str) -> str:
     """Foreign text as a code span of one line, in a table or out of it; two signs look alike."""
     plain = " ".join(text.split()).replace("`", "'").replace("|", "\u00a6")
     return f"`{plain or ' '}`"
+
+
+def _whole_lines(text: str) -> str:
+    """The text without its last line, which may be half a code span."""
+    return text.rpartition("\n")[0]
 
 
 def _notes(findings: Iterable[Finding]) -> Iterator[str]:
