@@ -6,6 +6,7 @@ import pytest
 
 from tuneops.desired import Desired
 from tuneops.gitops.repository import (
+    MAX_TOLD,
     Reading,
     Repository,
     changed_files,
@@ -138,6 +139,16 @@ def test_whoever_has_a_name_first_keeps_it() -> None:
     )
     assert desired == {}
     assert "is taken by m.yaml" in two.files["a.yaml"].errors[0]
+
+
+def test_many_broken_files_are_told_of_in_a_few_messages() -> None:
+    files = {f"{number:03}.yaml": "name: x\n" for number in range(100)}
+    one, _ = commit(Repository(environment="staging"), files)
+    assert len(one.outbox) == len({message.key for message in one.outbox}) == MAX_TOLD
+    more = f"staging.config: {101 - MAX_TOLD} more files are not acted on"
+    assert one.outbox[-1].title == more
+    few = dict(list(files.items())[:MAX_TOLD])
+    assert "more" not in commit(Repository(), few)[0].outbox[-1].title
 
 
 def test_a_project_may_move_in_two_steps() -> None:

@@ -26,6 +26,8 @@ from tuneops.services import Services
 
 NOTHING = digest()
 """The digest of a project of which nothing is in Azure."""
+MAX_REVIEWS = 30
+"""So many in one tick: another policy asks for all anew, and each takes some calls to GitHub."""
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,10 @@ def resync_pull_requests(request: PullRequestsRequest, services: Services) -> No
     known = stored.value if stored else Reviews()
     pages = services.github.open_pulls(known.pages)
     reviews = services.store.update(path, Reviews, lambda known: (known or Reviews()).listed(pages))
-    for number in reviews.missing(_repository(services, environment).policy):
+    missing = reviews.missing(_repository(services, environment).policy)
+    if len(missing) > MAX_REVIEWS:
+        log.info("%d pull requests lack a review, the newest are reviewed first", len(missing))
+    for number in missing[-MAX_REVIEWS:]:
         services.queue.send(PullRequestRequest(environment=environment, number=number))
 
 

@@ -27,6 +27,8 @@ from tuneops.release import Release
 from tuneops.services import Services
 
 CONTEXT = "tuneops/plan"
+MAX_PROJECTS = 50
+"""So many of a pull request are looked at, since each takes some seconds of calls to Azure."""
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +57,14 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
         if path in proposal.touched
         for error in state.errors
     ]
-    findings = [_finding(each, after.policy, services) for each in own]
+    findings = [_finding(each, after.policy, services) for each in own[:MAX_PROJECTS]]
     touches_policy = POLICY_FILE in proposal.touched
     names = [each.project for each in own]
     more = [
+        *review_text.not_looked_at(len(own) - len(findings)),
         *policy_text.who_may_merge(
-            before.policy, after.policy, names, touches_policy=touches_policy
-        )
+            before.policy, after.policy, names[:MAX_PROJECTS], touches_policy=touches_policy
+        ),
     ]
     reached = ""
     if before.policy != after.policy and touches_policy:

@@ -1,7 +1,7 @@
 """From a commit to what is desired of each project. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from tuneops.config import ProjectConfig, UploadedData
@@ -16,6 +16,8 @@ from tuneops.policy import Policy
 from tuneops.policy_file import parse_policy
 
 READ_AGAIN = timedelta(days=1)
+MAX_TOLD = 20
+"""So many files of a commit are told of one by one; GitHub takes a thousand statuses of it."""
 _SKIP = re.compile(r"^\s*tuneops:\s*skip\s*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -157,7 +159,22 @@ def read_commit(
     now = repository.replace(commit=snapshot.commit, files=files)
     gone = repository.projects - now.projects
     desired += [_desired(name, snapshot.commit, owners[name], None) for name in sorted(gone)]
-    return now.replace(outbox=(*repository.outbox, *_complaints(repository, now, at))), desired
+    told = few(_complaints(repository, now, at), now)
+    return now.replace(outbox=(*repository.outbox, *told)), desired
+
+
+def few(told: Iterable[Message], now: Repository) -> list[Message]:
+    """The first messages about files of a commit, and one that says how many more there are."""
+    told = list(told)
+    first, rest = told[:MAX_TOLD], told[MAX_TOLD:]
+    if rest:
+        subject = project_key(now.environment, "config")
+        last = first.pop()
+        title = f"{subject}: {len(rest) + 1} more files are not acted on"
+        key = f"more:{last.key.partition(':')[0]}:{now.commit}"
+        text = "'tuneops status' says which and why"
+        first.append(last.replace(key=key, title=title, text=text))
+    return first
 
 
 def _keeps(

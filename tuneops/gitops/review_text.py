@@ -95,6 +95,12 @@ def _whole_lines(text: str) -> str:
     return text.rpartition("\n")[0]
 
 
+def not_looked_at(count: int) -> Iterator[str]:
+    """What the comment says of projects that are too many."""
+    if count > 0:
+        yield from (f"**{count} more projects are changed, which nobody has looked at here.**", "")
+
+
 def _notes(findings: Iterable[Finding]) -> Iterator[str]:
     lines = [f"- {code(f.project)}: {code(note)}" for f in findings for note in f.notes]
     if lines:
