@@ -23,6 +23,7 @@ from tuneops.names import digest, environment_of
 from tuneops.policy import InForce
 from tuneops.queue import ProjectRequest, PullRequestRequest, PullRequestsRequest
 from tuneops.services import Services
+from tuneops.store import UnreadableError
 
 NOTHING = digest()
 """The digest of a project of which nothing is in Azure."""
@@ -102,10 +103,15 @@ def _wanted(services: Services) -> dict[str, str]:
     paths: dict[str, str] = {}
     rules: dict[str, str] = {}
     for source in services.settings.config_sources:
-        files = _repository(services, source.environment).files.values()
-        paths |= {state.project: state.data_path for state in files if state.data_path}
-        policy = store.read(documents.policy(source.environment), InForce)
-        rules[source.environment] = policy.etag if policy else ""
+        environment = source.environment
+        rules[environment] = ""
+        try:
+            policy = store.read(documents.policy(environment), InForce)
+            rules[environment] = policy.etag if policy else ""
+            files = _repository(services, environment).files.values()
+            paths |= {state.project: state.data_path for state in files if state.data_path}
+        except UnreadableError as error:
+            log.error("changes of environment %r are not all seen: %s", environment, error)
     data = _data(services, set(paths.values()))
     orders = {documents.name_in(each.path): each.etag for each in store.listed(documents.ORDERS)}
     return {
