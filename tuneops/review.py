@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tuneops import documents
-from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
 from tuneops.desired import Desired
@@ -36,7 +36,8 @@ log = logging.getLogger(__name__)
 def review_pull_request(request: PullRequestRequest, services: Services) -> None:
     """Say on the pull request what merging it would do in an environment; change nothing else.
 
-    Doing it again changes the same comment, so the last look is the one that is read.
+    Doing it again changes the same comment, so the last look is the one that is read. One that
+    Azure could not answer is not remembered, so that a resync has it done again.
 
     Raises:
         NoSourceError: the settings have no source for the environment.
@@ -76,6 +77,8 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     mark = review_text.mark(environment)
     services.github.comment(proposal.number, mark, text, only_update=silent)
     _set_status(proposal.head, *review_text.verdict(errors, findings, reached), services)
+    if any(finding.passing for finding in findings):
+        return
     what = review_of(proposal.head, before.policy)
     services.store.update(
         documents.reviews(environment),
@@ -122,8 +125,10 @@ def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:
         project = project.remember(newest)
     try:
         seen = prospect(services.workspace, desired, config, project, newest, [policy])
-    except (RefusedError, UnavailableError) as error:
+    except (MissingRoleError, RefusedError) as error:
         return replace(about, problem=str(error))
+    except UnavailableError as error:
+        return replace(about, problem=str(error), passing=True)
     if seen.forbidden:
         return replace(about, problem="; ".join(seen.forbidden))
     before = (newest.config, newest.training) if newest else (None, None)

@@ -22,7 +22,8 @@ MAX_DESCRIPTION = 140
 class Finding:
     """What a pull request would do with one project; `problem` says why it can't be done.
 
-    `notes` say what else stands between merging it and that.
+    `notes` say what else stands between merging it and that. `passing`: the problem is one of this
+    moment.
     """
 
     project: str
@@ -33,6 +34,7 @@ class Finding:
     data: PreparedData | None = None
     forecast: Forecast | None = None
     problem: str = ""
+    passing: bool = False
     notes: tuple[str, ...] = ()
 
     @property
