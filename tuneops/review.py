@@ -59,19 +59,8 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
         for error in state.errors
     ]
     findings = [_finding(each, after.policy, services) for each in own[:MAX_PROJECTS]]
-    touches_policy = POLICY_FILE in proposal.touched
-    names = [each.project for each in own]
-    more = [
-        *review_text.not_looked_at(len(own) - len(findings)),
-        *policy_text.who_may_merge(
-            before.policy, after.policy, names[:MAX_PROJECTS], touches_policy=touches_policy
-        ),
-    ]
-    reached = ""
-    if before.policy != after.policy and touches_policy:
-        weighed = weigh(before.policy, after.policy, names, services, datetime.now(UTC))
-        more += policy_text.reach(weighed)
-        reached = policy_text.said(weighed)
+    more, reached = _of_policy(before.policy, after.policy, proposal, own, services)
+    more = [*review_text.not_looked_at(len(own) - len(findings)), *more]
     text = review_text.comment(proposal.head, errors, findings, environment, more)
     silent = not errors and not findings and not more
     mark = review_text.mark(environment)
@@ -85,6 +74,20 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
         Reviews,
         lambda known: (known or Reviews()).reviewed_as(proposal.number, what),
     )
+
+
+def _of_policy(
+    now: Policy, then: Policy, proposal: Proposal, own: list[Desired], services: Services
+) -> tuple[list[str], str]:
+    """What the comment says of the policy, and the status of what another one reaches."""
+    names = [each.project for each in own]
+    touched = POLICY_FILE in proposal.touched
+    bound = policy_text.who_may_merge(now, then, names[:MAX_PROJECTS], touches_policy=touched)
+    said = list(bound)
+    if now == then or not touched:
+        return said, ""
+    weighed = weigh(now, then, names, services, datetime.now(UTC))
+    return [*said, *policy_text.reach(weighed)], policy_text.said(weighed)
 
 
 def _proposed(
