@@ -6,6 +6,7 @@ import pytest
 
 from tuneops.desired import Desired
 from tuneops.gitops.repository import (
+    MAX_ERRORS,
     MAX_TOLD,
     Reading,
     Repository,
@@ -139,6 +140,13 @@ def test_whoever_has_a_name_first_keeps_it() -> None:
     )
     assert desired == {}
     assert "is taken by m.yaml" in two.files["a.yaml"].errors[0]
+
+
+def test_of_a_file_of_errors_the_first_are_remembered() -> None:
+    wrong = "".join(f"wrong_{number}: 1\n" for number in range(1000))
+    errors = commit(Repository(), {"a.yaml": text("aa", wrong)})[0].files["a.yaml"].errors
+    assert len(errors) == MAX_ERRORS + 1
+    assert errors[-1] == f"a.yaml:1: has {1000 - MAX_ERRORS} more errors"
 
 
 def test_many_broken_files_are_told_of_in_a_few_messages() -> None:

@@ -18,6 +18,7 @@ from tuneops.policy_file import parse_policy
 READ_AGAIN = timedelta(days=1)
 MAX_TOLD = 20
 """So many files of a commit are told of one by one; GitHub takes a thousand statuses of it."""
+MAX_ERRORS = 20
 _SKIP = re.compile(r"^\s*tuneops:\s*skip\s*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -204,10 +205,17 @@ def _read(
             return FileState(sha=file.sha, policy=parse_policy(content, file.path)), None
         config = parse_config(content, file.path)
     except InvalidConfigError as error:
-        return _broken(before, file.sha, [str(problem) for problem in error.errors]), None
+        return _broken(before, file.sha, _shown(file.path, error)), None
     project = project_key(environment, config.name)
     data_path = config.data.path if isinstance(config.data, UploadedData) else ""
     return FileState(sha=file.sha, project=project, data_path=data_path), config
+
+
+def _shown(path: str, error: InvalidConfigError) -> list[str]:
+    """What is wrong with a file, line by line; a file of nothing but errors has thousands."""
+    shown = [str(problem) for problem in error.errors[:MAX_ERRORS]]
+    more = len(error.errors) - MAX_ERRORS
+    return [*shown, f"{path}:1: has {more} more errors"] if more > 0 else shown
 
 
 def _broken(before: FileState | None, sha: str, errors: list[str]) -> FileState:
