@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tuneops import documents, resync
+from tuneops.data import folders
 from tuneops.gitops.repository import FileState, Repository
 from tuneops.sources import ConfigSource
 from tuneops.status import read_status
@@ -44,7 +45,7 @@ def services() -> Any:
 
 def test_the_resync_goes_on(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     lie: dict[str, str] = {}
-    monkeypatch.setattr(resync.folders, "digests", lambda *_: lie)
+    monkeypatch.setattr(folders, "digests", lambda *_: lie)
     before = resync._wanted(services)
     assert set(before) == {"bad.bot", "good.bot"}
     lie["bot/"] = "more"
