@@ -10,17 +10,21 @@ from gidgethub import GitHubException
 from gidgethub.abc import GitHubAPI
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from tests.planned import release
 from tuneops.changes import ChangeRule, may_change
 from tuneops.config_file import InvalidConfigError
 from tuneops.gitops import authority
+from tuneops.gitops.github import GitHub, GitHubError, TooManyError
+from tuneops.gitops.login import TokenLogin
 from tuneops.gitops.moves import Move, Moves, brought_by, read
 from tuneops.gitops.repository import Repository, changed_files, read_commit
-from tuneops.gitops.snapshot import File, Snapshot
+from tuneops.gitops.snapshot import File, Head, Snapshot
 from tuneops.policy import Policy, verdict, who_may_not
 from tuneops.policy_file import parse_policy
 from tuneops.release import Phase
+from tuneops.sources import ConfigSource
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 POLICY = "tuneops-policy.yaml"
@@ -86,6 +90,18 @@ def test_being_asked_too_much_is_not_to_have_no_record() -> None:
             asyncio.run(read(limited, "/repos/a/b", "main", "c0", "c1"))
     without = Refusing("Resource not accessible by integration")
     assert asyncio.run(read(without, "/repos/a/b", "main", "c0", "c1")) == Moves()
+
+
+def test_a_commit_of_too_many_files_stops_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise TooManyError("2,001 files")
+
+    monkeypatch.setattr(GitHub, "_files", refuse)
+    source = ConfigSource(repository="contoso/models")
+    github = GitHub("https://api.contoso.example", source, TokenLogin(SecretStr("t")))
+    assert github.files_at("c1") is None
+    with pytest.raises(GitHubError):
+        github.snapshot(Head("c1"))
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,10 @@ class GitHubError(Exception):
     """GitHub could not be asked, or answered what it should not have; worth trying again."""
 
 
+class TooManyError(GitHubError):
+    """A commit has more files than are read."""
+
+
 class _TreeEntry(BaseModel):
     path: str
     mode: str
@@ -159,15 +163,19 @@ class GitHub:
         )
 
     def files_at(self, commit: str) -> dict[str, str] | None:
-        """The ids of the config files' and the policy's contents at a commit; None if it has gone.
+        """The ids of the config files' and the policy's contents at a commit.
+
+        None if it has gone, or has more of them than are read.
 
         Raises:
-            GitHubError: they could not be read whole.
+            GitHubError: they could not be asked for.
         """
 
         async def read(api: GitHubAPI) -> dict[str, str] | None:
             try:
                 return {file.path: file.sha for file in await self._files(api, commit)}
+            except TooManyError:
+                return None
             except gidgethub.BadRequest as error:
                 if error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
                     return None
@@ -324,12 +332,12 @@ class GitHub:
         answer = await api.getitem(f"{self._repository}/git/trees/{commit}?recursive=1")
         tree = _Tree.model_validate(answer)
         if tree.truncated:
-            raise GitHubError("the repository's tree is too large for one answer")
+            raise TooManyError("the repository's tree is too large for one answer")
         wanted = (e for e in tree.tree if e.type == "blob" and self._is_wanted(e.path))
         files = [_file(entry) for entry in wanted]
         if len(files) > MAX_FILES:
             many = f"{len(files)} files, at most {MAX_FILES} are read"
-            raise GitHubError(f"{self._source.configs} in {self._source.repository} means {many}")
+            raise TooManyError(f"{self._source.configs} in {self._source.repository} means {many}")
         return tuple(sorted(files, key=lambda file: file.path))
 
     def _is_wanted(self, path: str) -> bool:
