@@ -9,6 +9,7 @@ from tests.config_text import text as text_of
 from tuneops import review
 from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.desired import Desired
+from tuneops.gitops.github import TooManyError
 from tuneops.gitops.open_pulls import Page
 from tuneops.gitops.review_text import Finding
 from tuneops.gitops.snapshot import File, Proposal, Snapshot
@@ -75,6 +76,23 @@ def test_a_review_that_azure_did_not_answer_is_done_again(
     review.review_pull_request(PullRequestRequest(number=1), working)
     assert states == ["failure"]
     assert [list(reviews.reviewed) for reviews in sent] == ([[1]] if remembered else [])
+
+
+def test_a_pull_request_of_too_many_files_is_refused_once() -> None:
+    def refuse(number: int) -> None:
+        raise TooManyError("finetune/** in contoso/models means 2001 files, at most 2000 are read")
+
+    said: list[dict[str, str]] = []
+    github = SimpleNamespace(
+        proposal=refuse,
+        proposed=lambda number: "h" * 40,
+        set_status=lambda commit, **status: said.append(status),
+    )
+    working, sent = services(github)
+    review.review_pull_request(PullRequestRequest(number=1), working)
+    assert [status["state"] for status in said] == ["failure"]
+    assert "means 2001 files" in said[0]["description"]
+    assert [list(reviews.reviewed) for reviews in sent] == [[1]]
 
 
 def test_of_many_projects_in_a_pull_request_some_are_looked_at(

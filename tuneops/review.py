@@ -11,6 +11,7 @@ from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
 from tuneops.desired import Desired
 from tuneops.gitops import authority, policy_text, review_text
+from tuneops.gitops.github import TooManyError
 from tuneops.gitops.open_pulls import Reviews, review_of
 from tuneops.gitops.repository import Repository, changed_files, read_commit
 from tuneops.gitops.review_text import Finding
@@ -45,12 +46,15 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     """
     environment = request.environment
     services = services.of(environment)
-    proposal = services.github.proposal(request.number)
+    try:
+        proposal = services.github.proposal(request.number)
+    except TooManyError as error:
+        _refuse(request.number, str(error), services)
+        return
     if proposal is None:
         log.info("pull request %d is not open to %s", request.number, services.source.origin)
         return
-    stored = services.store.read(documents.repository(environment), Repository)
-    before = stored.value if stored else Repository(environment=environment)
+    before = _repository(services)
     after, own = _proposed(before, proposal, services)
     errors = [
         error
@@ -66,13 +70,30 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     mark = review_text.mark(environment)
     services.github.comment(proposal.number, mark, text, only_update=silent)
     _set_status(proposal.head, *review_text.verdict(errors, findings, reached), services)
-    if any(finding.passing for finding in findings):
-        return
-    what = review_of(proposal.head, before.policy)
+    if not any(finding.passing for finding in findings):
+        _remember(proposal.number, proposal.head, before.policy, services)
+
+
+def _refuse(number: int, why: str, services: Services) -> None:
+    """Say that a pull request has too many files to be looked at."""
+    head = services.github.proposed(number)
+    _set_status(head, "failure", why, services)
+    _remember(number, head, _repository(services).policy, services)
+
+
+def _repository(services: Services) -> Repository:
+    environment = services.environment
+    stored = services.store.read(documents.repository(environment), Repository)
+    return stored.value if stored else Repository(environment=environment)
+
+
+def _remember(number: int, head: str, policy: Policy, services: Services) -> None:
+    """Remember that a pull request was reviewed as it is now."""
+    what = review_of(head, policy)
     services.store.update(
-        documents.reviews(environment),
+        documents.reviews(services.environment),
         Reviews,
-        lambda known: (known or Reviews()).reviewed_as(proposal.number, what),
+        lambda known: (known or Reviews()).reviewed_as(number, what),
     )
 
 
