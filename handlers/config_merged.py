@@ -17,6 +17,7 @@ from tuneops.services import Services
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 LOOKED_AT = ("opened", "reopened", "synchronize", "edited", "ready_for_review")
+"""Of what was edited only the branch matters: anybody may edit a title as often as they like."""
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class _PullRequest(BaseModel):
     number: int = Field(ge=1, lt=2**53)
     pull_request: _Pull
     repository: _Repository
+    changes: dict[str, object] = {}
 
 
 def handle(headers: Mapping[str, str], body: bytes, services: Services) -> tuple[HTTPStatus, str]:
@@ -79,7 +81,8 @@ def _pull_request(event: Event, services: Services) -> tuple[HTTPStatus, str]:
     environments = _environments(pull.repository, pull.pull_request.base.ref, services)
     if not environments:
         return HTTPStatus.ACCEPTED, "not to a tracked branch"
-    if pull.action not in LOOKED_AT:
+    retold = pull.action == "edited" and "base" not in pull.changes
+    if pull.action not in LOOKED_AT or retold:
         return HTTPStatus.ACCEPTED, "nothing changes by this"
     for environment in environments:
         services.queue.send(PullRequestRequest(environment=environment, number=pull.number))

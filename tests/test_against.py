@@ -2,11 +2,14 @@
 
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests.config_text import text
+from tuneops.azureml.workspace import Workspace
 from tuneops.cli.against import GitError, before
+from tuneops.cli.planned import find
 
 
 @pytest.fixture
@@ -69,3 +72,11 @@ def test_a_folder_without_git_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(GitError, match="not a git repository"):
         before("main", tmp_path)
+
+
+def test_a_file_that_has_errors_now_removes_no_project(copy: Path) -> None:
+    (copy / "aa.yaml").write_text("name: [")
+    (copy / "bb.yaml").unlink()
+    found = find(copy, "", before("first", copy), cast(Workspace, None), None)
+    assert [gone.project for gone in found.removed] == ["bb"]
+    assert len(found.errors) == 1

@@ -1,25 +1,34 @@
 """Who may change what: rules, who has brought a file, and what of a commit is taken."""
 
+import asyncio
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
+from gidgethub import GitHubException
+from gidgethub.abc import GitHubAPI
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from tests.planned import release
 from tuneops.changes import ChangeRule, may_change
 from tuneops.config_file import InvalidConfigError
 from tuneops.gitops import authority
-from tuneops.gitops.moves import Move, Moves, brought_by
+from tuneops.gitops.github import GitHub, GitHubError, TooManyError
+from tuneops.gitops.login import TokenLogin
+from tuneops.gitops.moves import Move, Moves, brought_by, read
 from tuneops.gitops.repository import Repository, changed_files, read_commit
-from tuneops.gitops.snapshot import File, Snapshot
+from tuneops.gitops.snapshot import File, Head, Snapshot
 from tuneops.policy import Policy, verdict, who_may_not
 from tuneops.policy_file import parse_policy
 from tuneops.release import Phase
+from tuneops.sources import ConfigSource
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 POLICY = "tuneops-policy.yaml"
+JSON = {"content-type": "application/json; charset=utf-8"}
 RULES = "changes: [{by: [ada]}]\npolicy: {by: [ada]}\n"
 
 
@@ -31,6 +40,7 @@ RULES = "changes: [{by: [ada]}]\npolicy: {by: [ada]}\n"
         ({"environments": [""]}, {"bot", "support-bot"}),
         ({"environments": ["prod*", ""], "projects": ["bot"]}, {"bot", "production.bot"}),
         ({"projects": ["support-*"]}, {"support-bot", "production.support-bot"}),
+        ({"environments": ["Production"], "projects": ["Bot"]}, {"production.bot"}),
         ({"environments": ["staging"]}, set()),
     ],
 )
@@ -52,6 +62,46 @@ def test_several_rules_name_more_who_may() -> None:
     )
     assert "GitHub does not tell by whom" in who_may_not(policy, "bot", "")
     assert who_may_not(policy, "other", "") == ""
+
+
+class Refusing(GitHubAPI):
+    """GitHub, which answers 403."""
+
+    def __init__(self, message: str, **headers: str) -> None:
+        super().__init__("tuneops")
+        self.answer = (403, {**JSON, **headers}, json.dumps({"message": message}).encode())
+
+    async def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        return self.answer
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError
+
+
+def test_being_asked_too_much_is_not_to_have_no_record() -> None:
+    limit = {"x-ratelimit-limit": "9", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
+    for limited in (
+        Refusing("API rate limit exceeded", **limit),
+        Refusing("You have exceeded a secondary rate limit"),
+    ):
+        with pytest.raises(GitHubException):
+            asyncio.run(read(limited, "/repos/a/b", "main", "c0", "c1"))
+    without = Refusing("Resource not accessible by integration")
+    assert asyncio.run(read(without, "/repos/a/b", "main", "c0", "c1")) == Moves()
+
+
+def test_a_commit_of_too_many_files_stops_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise TooManyError("2,001 files")
+
+    monkeypatch.setattr(GitHub, "_files", refuse)
+    source = ConfigSource(repository="contoso/models")
+    github = GitHub("https://api.contoso.example", source, TokenLogin(SecretStr("t")))
+    assert github.files_at("c1") is None
+    with pytest.raises(GitHubError):
+        github.snapshot(Head("c1"))
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,18 @@ def test_a_delivery_concerns_the_sources_of_its_branch(
     assert {each["kind"] for each in asked} <= {"repository", "pull_request"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "count"), [({"title": {"from": "a"}}, 0), ({"base": {"ref": {"from": "a"}}}, 1)]
+)
+def test_another_title_asks_for_no_review(
+    several: Services, changes: dict[str, Any], count: int
+) -> None:
+    pull = {"action": "edited", "number": 7, "pull_request": {"base": {"ref": "staging"}}}
+    repository = {"full_name": "contoso/models"}
+    deliver(several, "pull_request", {**pull, "repository": repository, "changes": changes})
+    assert len(requests(several)) == count
+
+
 def test_a_tag_that_is_called_like_a_branch_is_none(several: Services) -> None:
     body = {"ref": "refs/tags/main", "repository": {"full_name": "contoso/models"}}
     deliver(several, "push", body)

@@ -1,5 +1,8 @@
-"""Which pull requests lack a review."""
+"""Which pull requests lack a review, and which comments on them may be ours."""
 
+import pytest
+
+from tuneops.gitops.github import is_outsiders
 from tuneops.gitops.open_pulls import Page, Reviews, review_of
 from tuneops.policy import Policy
 
@@ -26,3 +29,23 @@ def test_what_is_not_open_any_more_is_forgotten() -> None:
     reviews = Reviews.model_validate_json(reviews.model_dump_json())
     assert reviews.listed({"1": page(n1="a")}).reviewed == {1: review_of("a", POLICY)}
     assert reviews.listed({}) == Reviews()
+
+
+@pytest.mark.parametrize(
+    ("kind", "association", "outsiders"),
+    [
+        ("User", "NONE", True),
+        ("User", "CONTRIBUTOR", True),
+        ("User", "COLLABORATOR", False),
+        ("User", "OWNER", False),
+        ("Bot", "NONE", False),
+    ],
+)
+def test_a_comment_of_an_outsider_is_never_taken_for_ours(
+    kind: str, association: str, outsiders: bool
+) -> None:
+    comment = {"user": {"type": kind}, "author_association": association}
+    assert is_outsiders(comment) is outsiders
+    assert is_outsiders({"user": None, "author_association": association}) == (
+        association not in ("COLLABORATOR", "OWNER")
+    )

@@ -68,6 +68,19 @@ def test_a_dead_channel_holds_up_no_other() -> None:
     assert all(m.deliveries["dead"].attempts == MAX_ATTEMPTS for m in outbox)
 
 
+def test_what_waits_behind_a_refused_message_is_owed() -> None:
+    channels = [Listener("dead", [False]), Listener("alive")]
+    outbox = deliver(messages(3), channels, NOW)
+    assert unsettled(outbox) == outbox
+    owed = deliver(unsettled(outbox), channels, NOW + timedelta(seconds=5))
+    assert [channel.heard for channel in channels] == [["m0", "m1", "m2"]] * 2
+    assert unsettled(owed) == ()
+
+
+def test_what_was_never_sent_is_owed() -> None:
+    assert unsettled(messages(2)) == messages(2)
+
+
 def test_a_refused_message_is_tried_again_when_it_is_due() -> None:
     channel = Listener("a", [False])
     outbox = deliver(messages(2), [channel], NOW)

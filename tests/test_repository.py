@@ -6,6 +6,8 @@ import pytest
 
 from tuneops.desired import Desired
 from tuneops.gitops.repository import (
+    MAX_ERRORS,
+    MAX_TOLD,
     Reading,
     Repository,
     changed_files,
@@ -138,6 +140,61 @@ def test_whoever_has_a_name_first_keeps_it() -> None:
     )
     assert desired == {}
     assert "is taken by m.yaml" in two.files["a.yaml"].errors[0]
+
+
+def test_of_a_file_of_errors_the_first_are_remembered() -> None:
+    wrong = "".join(f"wrong_{number}: 1\n" for number in range(1000))
+    errors = commit(Repository(), {"a.yaml": text("aa", wrong)})[0].files["a.yaml"].errors
+    assert len(errors) == MAX_ERRORS + 1
+    assert errors[-1] == f"a.yaml:1: has {1000 - MAX_ERRORS} more errors"
+
+
+def test_many_broken_files_are_told_of_in_a_few_messages() -> None:
+    files = {f"{number:03}.yaml": "name: x\n" for number in range(100)}
+    one, _ = commit(Repository(environment="staging"), files)
+    assert len(one.outbox) == len({message.key for message in one.outbox}) == MAX_TOLD
+    more = f"staging.config: {101 - MAX_TOLD} more files are not acted on"
+    assert one.outbox[-1].title == more
+    few = dict(list(files.items())[:MAX_TOLD])
+    assert "more" not in commit(Repository(), few)[0].outbox[-1].title
+
+
+def test_a_project_may_move_in_two_steps() -> None:
+    one, _ = commit(Repository(), {"a.yaml": text("aa")})
+    two, desired = commit(one, {"a.yaml": text("aa"), "z.yaml": text("aa", "suspend: true\n")}, 2)
+    assert desired == {}
+    assert len(two.outbox) == 1
+    same, desired = commit(two, {"a.yaml": text("aa"), "z.yaml": text("aa", "suspend: true\n")}, 3)
+    assert (same.outbox, desired) == (two.outbox, {})
+    three, desired = commit(same, {"z.yaml": text("aa", "suspend: true\n")}, 4)
+    config = desired["aa"].config
+    assert (desired["aa"].path, config and config.suspend) == ("z.yaml", True)
+    assert three.files["z.yaml"].errors == ()
+    assert commit(three, {"z.yaml": text("aa", "suspend: true\n")}, 5)[1] == {}
+
+
+@pytest.mark.parametrize("other", ["a.yaml", "z.yaml"])
+def test_a_name_that_its_file_gives_up_may_be_taken_in_the_same_commit(other: str) -> None:
+    one, _ = commit(Repository(), {"m.yaml": text("aa")})
+    two, desired = commit(one, {"m.yaml": text("bb"), other: text("aa")}, 2)
+    assert {key: wanted.path for key, wanted in desired.items()} == {"aa": other, "bb": "m.yaml"}
+    assert all(wanted.config for wanted in desired.values())
+    assert two.outbox == ()
+
+
+def test_two_files_may_swap_their_names() -> None:
+    one, _ = commit(Repository(), {"a.yaml": text("aa"), "b.yaml": text("bb")})
+    _, desired = commit(one, {"a.yaml": text("bb"), "b.yaml": text("aa")}, 2)
+    assert {key: wanted.path for key, wanted in desired.items()} == {"aa": "b.yaml", "bb": "a.yaml"}
+
+
+def test_a_file_that_gets_no_other_name_keeps_its_own() -> None:
+    one, _ = commit(Repository(), {"a.yaml": text("aa"), "m.yaml": text("mm")})
+    files = {"a.yaml": text("aa"), "b.yaml": text("mm"), "m.yaml": text("aa")}
+    two, desired = commit(one, files, 2)
+    assert desired == {}
+    assert two.projects == {"aa", "mm"}
+    assert two.files["b.yaml"].errors == ("b.yaml:1: name: 'mm' is taken by m.yaml",)
 
 
 def test_projects_of_an_environment_are_called_by_it() -> None:

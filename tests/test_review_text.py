@@ -57,6 +57,13 @@ def test_a_comment_is_never_too_long(errors: list[str], problem: str) -> None:
     assert (state, len(said) <= 140) == ("failure", True)
 
 
+@given(st.integers(1, 3000))
+def test_what_is_cut_keeps_foreign_text_in_its_code_span(length: int) -> None:
+    text = comment("c" * 40, ["@everyone " * 20 + "x" * length] * 400, [])
+    assert text.endswith("(cut)")
+    assert all(line.count("`") % 2 == 0 for line in text.splitlines())
+
+
 def snapshot(**files: str) -> Snapshot:
     return Snapshot("c", tuple(File(f"{name}.yaml", sha) for name, sha in sorted(files.items())))
 

@@ -84,4 +84,5 @@ def why_not(logins: tuple[str, ...] | None, by: str, what: str, key: str) -> str
 
 
 def _matches(value: str, patterns: Patterns) -> bool:
-    return patterns is None or any(fnmatchcase(value, each) for each in patterns)
+    """Whether one of the patterns matches; names have no upper case, so patterns need none."""
+    return patterns is None or any(fnmatchcase(value, each.lower()) for each in patterns)

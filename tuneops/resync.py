@@ -23,9 +23,12 @@ from tuneops.names import digest, environment_of
 from tuneops.policy import InForce
 from tuneops.queue import ProjectRequest, PullRequestRequest, PullRequestsRequest
 from tuneops.services import Services
+from tuneops.store import UnreadableError
 
 NOTHING = digest()
 """The digest of a project of which nothing is in Azure."""
+MAX_REVIEWS = 30
+"""So many in one tick: another policy asks for all anew, and each takes some calls to GitHub."""
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +87,10 @@ def resync_pull_requests(request: PullRequestsRequest, services: Services) -> No
     known = stored.value if stored else Reviews()
     pages = services.github.open_pulls(known.pages)
     reviews = services.store.update(path, Reviews, lambda known: (known or Reviews()).listed(pages))
-    for number in reviews.missing(_repository(services, environment).policy):
+    missing = reviews.missing(_repository(services, environment).policy)
+    if len(missing) > MAX_REVIEWS:
+        log.info("%d pull requests lack a review, the newest are reviewed first", len(missing))
+    for number in missing[-MAX_REVIEWS:]:
         services.queue.send(PullRequestRequest(environment=environment, number=number))
 
 
@@ -97,10 +103,15 @@ def _wanted(services: Services) -> dict[str, str]:
     paths: dict[str, str] = {}
     rules: dict[str, str] = {}
     for source in services.settings.config_sources:
-        files = _repository(services, source.environment).files.values()
-        paths |= {state.project: state.data_path for state in files if state.data_path}
-        policy = store.read(documents.policy(source.environment), InForce)
-        rules[source.environment] = policy.etag if policy else ""
+        environment = source.environment
+        rules[environment] = ""
+        try:
+            policy = store.read(documents.policy(environment), InForce)
+            rules[environment] = policy.etag if policy else ""
+            files = _repository(services, environment).files.values()
+            paths |= {state.project: state.data_path for state in files if state.data_path}
+        except UnreadableError as error:
+            log.error("changes of environment %r are not all seen: %s", environment, error)
     data = _data(services, set(paths.values()))
     orders = {documents.name_in(each.path): each.etag for each in store.listed(documents.ORDERS)}
     return {

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tuneops import documents
-from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
 from tuneops.desired import Desired
 from tuneops.gitops import authority, policy_text, review_text
+from tuneops.gitops.github import TooManyError
 from tuneops.gitops.open_pulls import Reviews, review_of
 from tuneops.gitops.repository import Repository, changed_files, read_commit
 from tuneops.gitops.review_text import Finding
@@ -27,6 +28,8 @@ from tuneops.release import Release
 from tuneops.services import Services
 
 CONTEXT = "tuneops/plan"
+MAX_PROJECTS = 50
+"""So many of a pull request are looked at, since each takes some seconds of calls to Azure."""
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,8 @@ log = logging.getLogger(__name__)
 def review_pull_request(request: PullRequestRequest, services: Services) -> None:
     """Say on the pull request what merging it would do in an environment; change nothing else.
 
-    Doing it again changes the same comment, so the last look is the one that is read.
+    Doing it again changes the same comment, so the last look is the one that is read. One that
+    Azure could not answer is not remembered, so that a resync has it done again.
 
     Raises:
         NoSourceError: the settings have no source for the environment.
@@ -42,12 +46,15 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     """
     environment = request.environment
     services = services.of(environment)
-    proposal = services.github.proposal(request.number)
+    try:
+        proposal = services.github.proposal(request.number)
+    except TooManyError as error:
+        _refuse(request.number, str(error), services)
+        return
     if proposal is None:
         log.info("pull request %d is not open to %s", request.number, services.source.origin)
         return
-    stored = services.store.read(documents.repository(environment), Repository)
-    before = stored.value if stored else Repository(environment=environment)
+    before = _repository(services)
     after, own = _proposed(before, proposal, services)
     errors = [
         error
@@ -55,30 +62,53 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
         if path in proposal.touched
         for error in state.errors
     ]
-    findings = [_finding(each, after.policy, services) for each in own]
-    touches_policy = POLICY_FILE in proposal.touched
-    names = [each.project for each in own]
-    more = [
-        *policy_text.who_may_merge(
-            before.policy, after.policy, names, touches_policy=touches_policy
-        )
-    ]
-    reached = ""
-    if before.policy != after.policy and touches_policy:
-        weighed = weigh(before.policy, after.policy, names, services, datetime.now(UTC))
-        more += policy_text.reach(weighed)
-        reached = policy_text.said(weighed)
+    findings = [_finding(each, after.policy, services) for each in own[:MAX_PROJECTS]]
+    more, reached = _of_policy(before.policy, after.policy, proposal, own, services)
+    more = [*review_text.not_looked_at(len(own) - len(findings)), *more]
     text = review_text.comment(proposal.head, errors, findings, environment, more)
     silent = not errors and not findings and not more
     mark = review_text.mark(environment)
     services.github.comment(proposal.number, mark, text, only_update=silent)
     _set_status(proposal.head, *review_text.verdict(errors, findings, reached), services)
-    what = review_of(proposal.head, before.policy)
+    if not any(finding.passing for finding in findings):
+        _remember(proposal.number, proposal.head, before.policy, services)
+
+
+def _refuse(number: int, why: str, services: Services) -> None:
+    """Say that a pull request has too many files to be looked at."""
+    head = services.github.proposed(number)
+    _set_status(head, "failure", why, services)
+    _remember(number, head, _repository(services).policy, services)
+
+
+def _repository(services: Services) -> Repository:
+    environment = services.environment
+    stored = services.store.read(documents.repository(environment), Repository)
+    return stored.value if stored else Repository(environment=environment)
+
+
+def _remember(number: int, head: str, policy: Policy, services: Services) -> None:
+    """Remember that a pull request was reviewed as it is now."""
+    what = review_of(head, policy)
     services.store.update(
-        documents.reviews(environment),
+        documents.reviews(services.environment),
         Reviews,
-        lambda known: (known or Reviews()).reviewed_as(proposal.number, what),
+        lambda known: (known or Reviews()).reviewed_as(number, what),
     )
+
+
+def _of_policy(
+    now: Policy, then: Policy, proposal: Proposal, own: list[Desired], services: Services
+) -> tuple[list[str], str]:
+    """What the comment says of the policy, and the status of what another one reaches."""
+    names = [each.project for each in own]
+    touched = POLICY_FILE in proposal.touched
+    bound = policy_text.who_may_merge(now, then, names[:MAX_PROJECTS], touches_policy=touched)
+    said = list(bound)
+    if now == then or not touched:
+        return said, ""
+    weighed = weigh(now, then, names, services, datetime.now(UTC))
+    return [*said, *policy_text.reach(weighed)], policy_text.said(weighed)
 
 
 def _proposed(
@@ -119,8 +149,10 @@ def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:
         project = project.remember(newest)
     try:
         seen = prospect(services.workspace, desired, config, project, newest, [policy])
-    except (RefusedError, UnavailableError) as error:
+    except (MissingRoleError, RefusedError) as error:
         return replace(about, problem=str(error))
+    except UnavailableError as error:
+        return replace(about, problem=str(error), passing=True)
     if seen.forbidden:
         return replace(about, problem="; ".join(seen.forbidden))
     before = (newest.config, newest.training) if newest else (None, None)

@@ -102,11 +102,15 @@ def read_status(services: Services, only: str | None = None) -> Status:
     errors: list[str] = []
     refused: dict[str, str] = {}
     for source in services.settings.config_sources:
-        stored = services.store.read(documents.repository(source.environment), Repository)
-        repository = stored.value if stored else Repository()
+        where = f"{source.environment}: " if source.environment else ""
+        repository = Repository()
+        try:
+            stored = services.store.read(documents.repository(source.environment), Repository)
+            repository = stored.value if stored else repository
+        except UnreadableError as error:
+            errors.append(f"{where}{error}")
         given = source.model_dump(include={"environment", "repository", "branch", "configs"})
         sources.append(SourceStatus(**given, commit=repository.commit))
-        where = f"{source.environment}: " if source.environment else ""
         errors += [f"{where}{e}" for state in repository.files.values() for e in state.errors]
         errors += [f"{where}{path}: {each.why}" for path, each in repository.refused.items()]
         refused |= {each.project: each.why for each in repository.refused.values()}

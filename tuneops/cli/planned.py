@@ -28,7 +28,8 @@ from tuneops.release import Release, TrainingPlan
 from tuneops.status import ProjectStatus
 
 _AT_REST = (Kind.NOTHING, Kind.SUSPENDED)
-NOT_ASKED = "what runs is not known: everything is taken as new, latest as the newest version"
+NOT_ASKED = "what runs is not known: {what}latest is taken as the newest version"
+AS_NEW = "everything is taken as new, "
 
 
 class PlannedProject(Document):
@@ -119,14 +120,23 @@ def find(
             found.planned.append(_planned(file, name, config, earlier, workspace, target, policies))
         except (RefusedError, UnavailableError) as error:
             found.refused.append(Finding(project=name, path=str(file), problem=str(error)))
-    present = {config.name for config in configs.values()}
-    for gone, config in (earlier.configs if earlier else {}).items():
-        if earlier and gone not in present:
-            name = project_key(environment, gone)
-            found.removed.append(
-                RemovedProject(file=earlier.files[gone], project=name, removal=removal(config))
-            )
+    if earlier:
+        broken = [file for file, (config, _) in read.items() if config is None]
+        present = {config.name for config in configs.values()}
+        found.removed.extend(_removed(earlier, environment, present, broken))
     return found
+
+
+def _removed(
+    earlier: Before, environment: str, present: set[str], broken: Sequence[Path]
+) -> Iterator[RemovedProject]:
+    """The projects that are gone; one whose file has errors now stays as it was."""
+    kept = [f"{file.parent.resolve().as_posix()}/{file.name}" for file in broken]
+    for gone, config in earlier.configs.items():
+        file = earlier.files[gone]
+        if gone not in present and not any(each.endswith(f"/{file}") for each in kept):
+            name = project_key(environment, gone)
+            yield RemovedProject(file=file, project=name, removal=removal(config))
 
 
 def _planned(
@@ -138,7 +148,7 @@ def _planned(
     target: Target | None,
     policies: Sequence[Policy],
 ) -> PlannedProject:
-    known, note = _known(name, target)
+    known, note = _known(name, target, earlier)
     desired = Desired(project=name, commit="", path=str(file), config=config)
     project = Project(name=name)
     if known:
@@ -189,14 +199,17 @@ def _policies(path: Path) -> tuple[list[Policy], list[str]]:
     return [policy for policy, _ in read if policy], errors
 
 
-def _known(project: str, target: Target | None) -> tuple[ProjectStatus | None, tuple[str, ...]]:
+def _known(
+    project: str, target: Target | None, earlier: Before | None
+) -> tuple[ProjectStatus | None, tuple[str, ...]]:
     """The running project; a note if nobody could be asked for it."""
+    note = NOT_ASKED.format(what="" if earlier else AS_NEW)
     if target is None:
-        return None, (f"{NOT_ASKED}: give --url and --key to have it asked",)
+        return None, (f"{note}: give --url and --key to have it asked",)
     try:
         return target.project(project), ()
     except NoAnswerError as error:
-        return None, (f"{NOT_ASKED}: {error}",)
+        return None, (f"{note}: {error}",)
 
 
 def _files(path: Path, earlier: Before | None) -> list[Path]:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from tuneops.changes import why_not
 from tuneops.config_file import InvalidConfigError, parse_config
-from tuneops.gitops.repository import FileState, Refusal, Repository
+from tuneops.gitops.repository import FileState, Refusal, Repository, few
 from tuneops.gitops.snapshot import File, Snapshot
 from tuneops.message import Message
 from tuneops.names import project_key
@@ -52,7 +52,7 @@ class Admitted:
     def noted(self, before: Repository, now: Repository, at: datetime) -> Repository:
         """The repository as it was read, with what was not taken, and word of that."""
         noted = now.replace(refused=self.refused, judged=self.judged)
-        told = complaints(before, noted, at)
+        told = few(complaints(before, noted, at), noted)
         return noted.replace(outbox=(*noted.outbox, *told))
 
 

@@ -30,12 +30,17 @@ TIMEOUT_SECONDS = 10
 MAX_FILES = 2_000
 MAX_PULL_PAGES = 10
 TASK = "tuneops"
+_OUTSIDERS = ("CONTRIBUTOR", "FIRST_TIMER", "FIRST_TIME_CONTRIBUTOR", "MANNEQUIN", "NONE")
 
 T = TypeVar("T")
 
 
 class GitHubError(Exception):
     """GitHub could not be asked, or answered what it should not have; worth trying again."""
+
+
+class TooManyError(GitHubError):
+    """A commit has more files than are read."""
 
 
 class _TreeEntry(BaseModel):
@@ -158,15 +163,19 @@ class GitHub:
         )
 
     def files_at(self, commit: str) -> dict[str, str] | None:
-        """The ids of the config files' and the policy's contents at a commit; None if it has gone.
+        """The ids of the config files' and the policy's contents at a commit.
+
+        None if it has gone, or has more of them than are read.
 
         Raises:
-            GitHubError: they could not be read whole.
+            GitHubError: they could not be asked for.
         """
 
         async def read(api: GitHubAPI) -> dict[str, str] | None:
             try:
                 return {file.path: file.sha for file in await self._files(api, commit)}
+            except TooManyError:
+                return None
             except gidgethub.BadRequest as error:
                 if error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
                     return None
@@ -196,6 +205,8 @@ class GitHub:
     def comment(self, number: int, mark: str, body: str, *, only_update: bool = False) -> None:
         """Have one comment on a pull request that begins with `mark`, and let it be `body`.
 
+        One that an outsider wrote is none, whatever it begins with: its author may change it.
+
         Raises:
             GitHubError: GitHub did not take it.
         """
@@ -203,7 +214,7 @@ class GitHub:
         async def put(api: GitHubAPI) -> None:
             comments = f"{self._repository}/issues/{number}/comments"
             async for known in api.getiter(f"{comments}?per_page=100"):
-                if str(known["body"] or "").startswith(mark):
+                if str(known["body"] or "").startswith(mark) and not is_outsiders(known):
                     if known["body"] != body:
                         await api.patch(
                             f"{self._repository}/issues/comments/{known['id']}",
@@ -321,12 +332,12 @@ class GitHub:
         answer = await api.getitem(f"{self._repository}/git/trees/{commit}?recursive=1")
         tree = _Tree.model_validate(answer)
         if tree.truncated:
-            raise GitHubError("the repository's tree is too large for one answer")
+            raise TooManyError("the repository's tree is too large for one answer")
         wanted = (e for e in tree.tree if e.type == "blob" and self._is_wanted(e.path))
         files = [_file(entry) for entry in wanted]
         if len(files) > MAX_FILES:
             many = f"{len(files)} files, at most {MAX_FILES} are read"
-            raise GitHubError(f"{self._source.configs} in {self._source.repository} means {many}")
+            raise TooManyError(f"{self._source.configs} in {self._source.repository} means {many}")
         return tuple(sorted(files, key=lambda file: file.path))
 
     def _is_wanted(self, path: str) -> bool:
@@ -368,6 +379,12 @@ class GitHub:
     async def _api(self, cache: CACHE_TYPE | None) -> AsyncIterator[GitHubAPI]:
         async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
             yield GitHubAPI(client, "tuneops", base_url=self._api_url, cache=cache)
+
+
+def is_outsiders(comment: Any) -> bool:
+    """Whether a comment is of a person who may not write to the repository."""
+    person = (comment.get("user") or {}).get("type") != "Bot"
+    return person and comment.get("author_association") in _OUTSIDERS
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

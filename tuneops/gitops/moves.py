@@ -10,7 +10,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 import gidgethub
-from gidgethub.httpx import GitHubAPI
+from gidgethub.abc import GitHubAPI
 from pydantic import BaseModel
 
 MAX_READ = 500
@@ -65,9 +65,14 @@ async def read(api: GitHubAPI, repository: str, branch: str, start: str, end: st
             if wanted == start:
                 return Moves(tuple(found), whole=True)
     except gidgethub.BadRequest as error:
-        if error.status_code not in _NONE:
+        if error.status_code not in _NONE or _is_limit(error):
             raise
     return Moves(tuple(found))
+
+
+def _is_limit(error: gidgethub.BadRequest) -> bool:
+    """Whether GitHub has been asked too much, of which the secondary limit is a mere 403."""
+    return isinstance(error, gidgethub.RateLimitExceeded) or "rate limit" in str(error).lower()
 
 
 def brought_by(

@@ -1,7 +1,7 @@
 """From a commit to what is desired of each project. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from tuneops.config import ProjectConfig, UploadedData
@@ -16,6 +16,9 @@ from tuneops.policy import Policy
 from tuneops.policy_file import parse_policy
 
 READ_AGAIN = timedelta(days=1)
+MAX_TOLD = 20
+"""So many files of a commit are told of one by one; GitHub takes a thousand statuses of it."""
+MAX_ERRORS = 20
 _SKIP = re.compile(r"^\s*tuneops:\s*skip\s*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -23,11 +26,13 @@ class FileState(Document):
     """A config file, or that of the policy, as it was read last.
 
     A file with errors keeps the project and the data folder, or the policy, of its last good
-    version: nothing that is live depends on a typo.
+    version: nothing that is live depends on a typo. `wants` is a project that it names and that
+    another file has: it gets it once that one lets go.
     """
 
     sha: str
     project: str = ""
+    wants: str = ""
     data_path: str = ""
     policy: Policy | None = None
     errors: tuple[str, ...] = ()
@@ -120,13 +125,13 @@ def is_skipped(message: str) -> bool:
 
 
 def changed_files(repository: Repository, snapshot: Snapshot) -> set[str]:
-    """The paths whose contents are not known yet."""
-    return {
-        file.path
-        for file in snapshot.files
-        if not file.problem
-        and (file.path not in repository.files or repository.files[file.path].sha != file.sha)
-    }
+    """The paths whose contents are not known yet, or may count now."""
+
+    def counts(file: File) -> bool:
+        known = repository.files.get(file.path)
+        return known is None or known.sha != file.sha or bool(known.wants)
+
+    return {file.path for file in snapshot.files if not file.problem and counts(file)}
 
 
 def read_commit(
@@ -134,31 +139,62 @@ def read_commit(
 ) -> tuple[Repository, list[Desired]]:
     """The repository at a new commit, and the projects of which something else is desired now.
 
-    `contents` holds the changed files. Whoever has a project's name first keeps it.
+    `contents` holds the changed files. Whoever has a project's name first keeps it, while the file
+    is there and names no other.
     """
-    files: dict[str, FileState] = {}
+    read = {file.path: _state(file, repository, contents) for file in snapshot.files}
+    owners = {state.project: path for path, state in repository.files.items() if state.project}
+    held = {name: path for name, path in owners.items() if _keeps(name, path, read)}
     desired: list[Desired] = []
-    owners = {s.project: path for path, s in repository.files.items() if s.project}
-    present = {file.path for file in snapshot.files}
-    for file in snapshot.files:
-        before = repository.files.get(file.path)
-        if file.problem:
-            files[file.path] = _broken(before, file.sha, [f"{file.path}:1: {file.problem}"])
-        elif file.path not in contents and before:
-            files[file.path] = before
-        else:
-            state, config = _read(file, contents[file.path], before, repository.environment)
-            if config and (owner := owners.get(state.project)) in present and owner != file.path:
-                taken = f"{file.path}:1: name: {config.name!r} is taken by {owner}"
-                state, config = _broken(before, file.sha, [taken]), None
-            files[file.path] = state
-            if config:
-                owners[state.project] = file.path
-                desired.append(_desired(state.project, snapshot.commit, file.path, config))
+    for path in sorted(read, key=lambda path: (path not in repository.files, path)):
+        state, config = read[path]
+        owner = held.setdefault(state.project, path)
+        if config and owner != path:
+            taken = f"{path}:1: name: {config.name!r} is taken by {owner}"
+            broken = _broken(repository.files.get(path), state.sha, [taken])
+            read[path] = broken.replace(wants=state.project), None
+            held.setdefault(broken.project, path)
+        elif config:
+            desired.append(_desired(state.project, snapshot.commit, path, config))
+    files = {path: state for path, (state, _) in read.items()}
     now = repository.replace(commit=snapshot.commit, files=files)
     gone = repository.projects - now.projects
     desired += [_desired(name, snapshot.commit, owners[name], None) for name in sorted(gone)]
-    return now.replace(outbox=(*repository.outbox, *_complaints(repository, now, at))), desired
+    told = few(_complaints(repository, now, at), now)
+    return now.replace(outbox=(*repository.outbox, *told)), desired
+
+
+def few(told: Iterable[Message], now: Repository) -> list[Message]:
+    """The first messages about files of a commit, and one that says how many more there are."""
+    told = list(told)
+    first, rest = told[:MAX_TOLD], told[MAX_TOLD:]
+    if rest:
+        subject = project_key(now.environment, "config")
+        last = first.pop()
+        title = f"{subject}: {len(rest) + 1} more files are not acted on"
+        key = f"more:{last.key.partition(':')[0]}:{now.commit}"
+        text = "'tuneops status' says which and why"
+        first.append(last.replace(key=key, title=title, text=text))
+    return first
+
+
+def _keeps(
+    name: str, path: str, read: Mapping[str, tuple[FileState, ProjectConfig | None]]
+) -> bool:
+    """Whether the file that has a project has it still."""
+    return path in read and read[path][0].project == name
+
+
+def _state(
+    file: File, repository: Repository, contents: Mapping[str, bytes]
+) -> tuple[FileState, ProjectConfig | None]:
+    """A file as it is now, with its config if that is new."""
+    before = repository.files.get(file.path)
+    if file.problem:
+        return _broken(before, file.sha, [f"{file.path}:1: {file.problem}"]), None
+    if file.path not in contents and before:
+        return before, None
+    return _read(file, contents[file.path], before, repository.environment)
 
 
 def _read(
@@ -169,14 +205,21 @@ def _read(
             return FileState(sha=file.sha, policy=parse_policy(content, file.path)), None
         config = parse_config(content, file.path)
     except InvalidConfigError as error:
-        return _broken(before, file.sha, [str(problem) for problem in error.errors]), None
+        return _broken(before, file.sha, _shown(file.path, error)), None
     project = project_key(environment, config.name)
     data_path = config.data.path if isinstance(config.data, UploadedData) else ""
     return FileState(sha=file.sha, project=project, data_path=data_path), config
 
 
+def _shown(path: str, error: InvalidConfigError) -> list[str]:
+    """What is wrong with a file, line by line; a file of nothing but errors has thousands."""
+    shown = [str(problem) for problem in error.errors[:MAX_ERRORS]]
+    more = len(error.errors) - MAX_ERRORS
+    return [*shown, f"{path}:1: has {more} more errors"] if more > 0 else shown
+
+
 def _broken(before: FileState | None, sha: str, errors: list[str]) -> FileState:
-    return (before or FileState(sha=sha)).replace(sha=sha, errors=tuple(errors))
+    return (before or FileState(sha=sha)).replace(sha=sha, errors=tuple(errors), wants="")
 
 
 def _desired(name: str, commit: str, path: str, config: ProjectConfig | None) -> Desired:

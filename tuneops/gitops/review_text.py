@@ -22,7 +22,8 @@ MAX_DESCRIPTION = 140
 class Finding:
     """What a pull request would do with one project; `problem` says why it can't be done.
 
-    `notes` say what else stands between merging it and that.
+    `notes` say what else stands between merging it and that. `passing`: the problem is one of this
+    moment.
     """
 
     project: str
@@ -33,6 +34,7 @@ class Finding:
     data: PreparedData | None = None
     forecast: Forecast | None = None
     problem: str = ""
+    passing: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -70,7 +72,7 @@ def comment(
     if not errors and not findings:
         lines.append("No project changes.")
     text = "\n".join(lines)
-    return text if len(text) <= MAX_COMMENT else f"{text[:MAX_COMMENT]}\n\n(cut)"
+    return text if len(text) <= MAX_COMMENT else f"{_whole_lines(text[:MAX_COMMENT])}\n\n(cut)"
 
 
 def verdict(errors: Sequence[str], findings: Sequence[Finding], more: str = "") -> tuple[str, str]:
@@ -88,6 +90,17 @@ def code(text: str) -> str:
     """Foreign text as a code span of one line, in a table or out of it; two signs look alike."""
     plain = " ".join(text.split()).replace("`", "'").replace("|", "\u00a6")
     return f"`{plain or ' '}`"
+
+
+def _whole_lines(text: str) -> str:
+    """The text without its last line, which may be half a code span."""
+    return text.rpartition("\n")[0]
+
+
+def not_looked_at(count: int) -> Iterator[str]:
+    """What the comment says of projects that are too many."""
+    if count > 0:
+        yield from (f"**{count} more projects are changed, which nobody has looked at here.**", "")
 
 
 def _notes(findings: Iterable[Finding]) -> Iterator[str]:

@@ -36,20 +36,23 @@ class Channel(Protocol):
 def deliver(
     outbox: Sequence[Message], channels: Iterable[Channel], now: datetime
 ) -> tuple[Message, ...]:
-    """Send what is due and note how it went; a channel stops at its first message that fails."""
+    """Send what is due and note how it went; a channel stops at its first message that fails.
+
+    What has to wait behind that is noted as well, so that the channel is known to owe it.
+    """
     messages = list(outbox)
     for channel in channels:
+        stopped = False
         for index, message in enumerate(messages):
             delivery = message.deliveries.get(channel.id, Delivery())
             if delivery.settled or (message.only and message.only != channel.id):
                 continue
-            if delivery.retry_at and delivery.retry_at > now:
-                break
-            delivery = _attempt(channel, message, delivery, now)
+            stopped = stopped or bool(delivery.retry_at and delivery.retry_at > now)
+            if not stopped:
+                delivery = _attempt(channel, message, delivery, now)
+                stopped = not delivery.settled
             deliveries = {**message.deliveries, channel.id: delivery}
             messages[index] = message.replace(deliveries=deliveries)
-            if not delivery.settled:
-                break
     return tuple(messages)
 
 
@@ -65,9 +68,11 @@ def next_retry(outbox: Iterable[Message]) -> datetime | None:
 
 
 def unsettled(outbox: Iterable[Message]) -> tuple[Message, ...]:
-    """The messages that some channel still owes."""
+    """The messages that some channel still owes, or that none was given yet."""
     return tuple(
-        m for m in outbox if not all(delivery.settled for delivery in m.deliveries.values())
+        m
+        for m in outbox
+        if not m.deliveries or not all(delivery.settled for delivery in m.deliveries.values())
     )
 
 
