@@ -94,13 +94,14 @@ class Project(Document):
         """The project with what this release has resolved, measured and answered.
 
         A release that was superseded on its way, or that the policy did not allow, leaves the
-        change of its config to be answered by the next one.
+        change of its config to be answered by the next one. A pin's answers no change.
         """
         trainings = self.trainings
         if release.actuals and (training := release.actuals.measured):
             others = (each for each in trainings if each.job != training.job)
             trainings = (*others, training)[-MAX_TRAININGS:]
-        open_still = release.phase == Phase.SUPERSEDED or release.forbidden
+        on_its_way = release.phase == Phase.SUPERSEDED and release.entered(Phase.LIVE) is None
+        open_still = on_its_way or release.forbidden or release.adopts is not None
         return self.replace(
             pins={**self.pins, **release.resolved},
             trainings=trainings,

@@ -10,6 +10,7 @@ _STATES: Mapping[str, str] = {
     "live": "success",
     "torn_down": "success",
     "drifted": "success",
+    "newer_base_model": "success",
     "failed": "failure",
     "config_invalid": "failure",
     "pinned": "failure",
