@@ -5,9 +5,11 @@ import pytest
 from tests.planned import NOW, desired, release
 from tuneops import documents
 from tuneops.desired import Desired
+from tuneops.difference import Part
 from tuneops.notify import outbox
 from tuneops.notify.messages import tell
 from tuneops.orders import Orders, Pin
+from tuneops.policy import Freeze, InForce, Policy
 from tuneops.project import Project
 from tuneops.queue import ProjectRequest
 from tuneops.reconcile import reconcile_project
@@ -16,6 +18,9 @@ from tuneops.services import Services
 
 pytestmark = pytest.mark.slow
 
+FREEZE = Freeze.model_validate(
+    {"from": "2026-01-01T00:00Z", "until": "2100-01-01T00:00Z", "reason": "a century off"}
+)
 PIN = Pin(id="p", release=1, by="Ada", at=NOW)
 BASE = "azureml://registries/azureml-msr/models/m/versions/1"
 
@@ -33,7 +38,9 @@ def made(name: str, number: int, *phases: Phase, extra: str = "") -> Release:
 class Life:
     """A project with its releases as they are stored."""
 
-    def __init__(self, services: Services, git: Desired, live: int, *releases: Release) -> None:
+    def __init__(
+        self, services: Services, git: Desired, live: int | None, *releases: Release
+    ) -> None:
         self.services, self.name = services, git.project
         endpoints = tuple({each.endpoint for each in releases})
         newest = releases[-1].number
@@ -97,6 +104,34 @@ def test_a_pin_is_told_of_once(working: Services) -> None:
     life.reconcile()
     told = [m.key for number in (1, 2) for m in life.release(number).outbox if m.event == "pinned"]
     assert told == [f"{name}:2:pinned:p{'0' * 40}"]
+
+
+@pytest.mark.parametrize("upload", [False, True])
+def test_a_release_whose_data_is_gone_makes_way(working: Services, upload: bool) -> None:
+    """It neither looks for it each second, nor keeps newer data waiting by `in_flight`."""
+    name = f"no-data-{upload}".lower()
+    git = desired("in_flight: finish\n", name).replace(source=None)
+    begun = release("", name).replace(data=None)
+    life = Life(working, git, None, begun)
+    if upload:
+        datasets = working.blobs.get_container_client(working.settings.datasets_container)
+        datasets.upload_blob(f"{name}/b.jsonl", b"{}\n")
+    life.reconcile()
+    assert life.release(1).phase == Phase.SUPERSEDED
+    assert life.release(1).reason == f"{name}/a.jsonl was replaced or deleted"
+    assert life.project.current == (2 if upload else 1)
+
+
+def test_the_live_release_is_looked_after_while_a_freeze_holds_the_next(working: Services) -> None:
+    name = "frozen"
+    rules = InForce(policy=Policy(freeze=[FREEZE]))
+    working.store.write(documents.policy(""), rules, etag=None)
+    git = desired("deployment: {instance_count: 2}\n", name)
+    life = Life(working, git, 1, made(name, 1, Phase.LIVE), made(name, 2, Phase.SUPERSEDED))
+    life.reconcile()
+    drift = life.release(1).drift
+    assert drift is not None
+    assert [each.part for each in drift.differences] == [Part.ENDPOINT_GONE]
 
 
 def test_what_is_owed_is_told_by_the_next_release_alone(working: Services) -> None:

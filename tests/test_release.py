@@ -8,6 +8,7 @@ from tests.config_text import config_of
 from tuneops import names
 from tuneops.azureml.jobs import display_name
 from tuneops.desired import Desired, Source
+from tuneops.estimates import Actuals, Kind, Measured
 from tuneops.parameters import ModelDefaultsError, Origin, TrainingParameters, effective, values
 from tuneops.project import Project, start_release
 from tuneops.release import Phase, Release, TrainingPlan
@@ -192,3 +193,12 @@ def test_what_answers_a_change_of_the_config(
     assert project.answered == answered
     next_one = start_release(desired().replace(commit="b"), project, "/w", NOW)
     assert next_one.answers_change == (answered != "b")
+
+
+def test_a_release_that_came_upon_a_job_forgets_nothing_of_it() -> None:
+    kind = Kind(base_model="m", size="s", lora=False, precision="32")
+    own = Measured(job="j", kind=kind, gpus=1, tokens=9, seconds=9.0, around_seconds=60.0)
+    found = own.replace(around_seconds=0.0)
+    first, second = (release().replace(actuals=Actuals(measured=each)) for each in (own, found))
+    assert after(first, second).trainings == (own,)
+    assert after(second, first).trainings == (own,)

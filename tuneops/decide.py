@@ -113,7 +113,7 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
 
 
 def look_after(desired: Desired, live: Release, observed: Observed, now: datetime) -> Action:
-    """The next action for the live release when the newest one has failed: it is kept as it is.
+    """The next action for the live release when the newest came to nothing: it is kept as it is.
 
     `observed` is what was seen of the live one. `now` is an aware time.
     """

@@ -117,9 +117,9 @@ class _Pass:
         return until_retry if pause is None else min(pause, until_retry)
 
     def _turn_to_live(self) -> bool:
-        """When the newest release has failed, go on with the one that is live, if there is one."""
-        project = self.project.value
-        if self.release is None or self.release.value.phase != Phase.FAILED:
+        """When the newest release came to nothing, go on with the one that is live, if any."""
+        project, vain = self.project.value, (Phase.FAILED, Phase.SUPERSEDED)
+        if self.release is None or self.release.value.phase not in vain:
             return False
         live = self._load_release(project.live) if project.live != project.current else None
         if live is None or live.value.phase != Phase.LIVE:
@@ -131,7 +131,8 @@ class _Pass:
         """Take steps; gives the seconds to wait for the next, None if nothing is to come.
 
         What is desired is read under the lease: read before, it could be older than what another
-        worker has acted on meanwhile.
+        worker has acted on meanwhile. A release whose data is no more makes way, even if there is
+        none to go on with, or a freeze or `in_flight` would let it finish.
         """
         for _ in range(MAX_STEPS):
             try:
@@ -147,7 +148,9 @@ class _Pass:
                 self._perform(Fail(str(error)))
             except DataChangedError as error:
                 log.info("project %s: %s", self.request.project, error)
-                return 1
+                if self.release is None or self.release.value.source == self.desired.source:
+                    return 1
+                self._perform(Advance(Phase.SUPERSEDED, str(error)))
             except ConflictError:
                 raise
             except Exception as error:
