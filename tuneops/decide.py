@@ -139,7 +139,8 @@ def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool
     if release.forbidden and not observed.verdict.violations:
         return True
     if desired.adopts is not None:
-        return desired.adopts not in (release.number, release.adopts)
+        itself = desired.adopts == release.number and release.phase != Phase.FAILED
+        return not itself and desired.adopts != release.adopts
     if desired.fingerprint != release.fingerprint:
         return True
     if release.forbidden:

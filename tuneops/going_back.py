@@ -21,7 +21,7 @@ def choose(project: Project, load: Load, number: int | None) -> tuple[Release | 
     """The release that is live, None if none is, and the one to go back to.
 
     Without a `number` it is the newest one before the live one that was live, is made of something
-    else and was not rolled back itself.
+    else and was not rolled back itself. One that has failed since is not chosen by itself.
 
     Raises:
         RefusedError: there is no such release, or it was never live.
@@ -49,7 +49,7 @@ def _fallback(project: Project, load: Load, live: Release | None) -> Release:
     rejected = {each.fingerprint for each in project.rejected}
     for number in range(newest, max(0, newest - MAX_LOOKED_AT), -1):
         release = load(number)
-        if release is None or release.entered(Phase.LIVE) is None:
+        if release is None or release.entered(Phase.LIVE) is None or release.phase == Phase.FAILED:
             continue
         differs = live is None or release.made_of != live.made_of
         if differs and release.made_of not in rejected:
