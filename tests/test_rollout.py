@@ -312,6 +312,24 @@ def test_a_failed_deployment_is_kept_as_long_as_the_config_says() -> None:
     assert decide(desired, release, sees(), later) == actions.DeleteDeployment(NAME)
 
 
+def test_a_failed_release_leaves_what_the_live_one_has_superseded_its_time() -> None:
+    kept = at(Phase.LIVE, config=config(keep_previous_minutes=60))
+    release = at(Phase.FAILED, number=2, config=config(keep_failed_for_minutes=30))
+    desired = DESIRED.replace(config=release.config)
+    release = release.replace(fingerprint=desired.fingerprint)
+    there = endpoint(OLD, NAME, "other", traffic="other")
+    serving = f"{READY.endpoint}/other"
+    observed = Observed(endpoint=there, live=kept, live_release=1, live_deployment=serving)
+    assert matches(decide(desired, release, observed, NOW), actions.Wait)
+    own = decide(desired, release, observed, NOW + 30 * MINUTE)
+    assert own == actions.DeleteDeployment(NAME)
+    without = replace(observed, endpoint=endpoint(OLD, "other", traffic="other"))
+    still = decide(desired, release, without, NOW + 30 * MINUTE)
+    assert still == actions.Wait("what is superseded is kept for a while", 1800)
+    later = decide(desired, release, without, NOW + 60 * MINUTE)
+    assert later == actions.DeleteDeployment(OLD)
+
+
 def test_what_serves_is_repaired_and_not_deleted() -> None:
     broken = replace(
         endpoint(traffic=NAME), deployments=(Deployment(NAME, "Failed", "1", error="boom"),)

@@ -182,16 +182,19 @@ class _Pass:
     def _live(self, release: Release | None) -> Release | None:
         """The release that is live, when a new one's metrics are held against its own.
 
+        So it is when the new one has failed: what stands behind the live one is kept for it.
+
         Raises:
             UnavailableError: it has no record, so nothing can be held against it.
         """
         number = self.project.value.live
-        if release is None or release.phase != Phase.EVALUATING or number is None:
+        phases = (Phase.EVALUATING, Phase.FAILED)
+        if release is None or release.phase not in phases or number in (None, release.number):
             return None
         stored = self._load_release(number)
-        if stored is None:
+        if stored is None and release.phase == Phase.EVALUATING:
             raise UnavailableError(f"the record of live release {number} has gone")
-        return stored.value
+        return stored.value if stored else None
 
     def _read_orders(self) -> Orders:
         stored = self.services.store.read(documents.orders(self.request.project), Orders)
