@@ -88,6 +88,7 @@ GOOD = judged(BEGUN, OVER)
 BAD = judged(BEGUN, NOW + 2 * MINUTE, ok=10, failed=10)
 QUIET = judged(BEGUN, LATE, ok=3)
 ABORTED = BEGUN.replace(rollout=Progress(since=NOW, shifts=1, aborted="it is bad"))
+HELD = BEGUN.replace(rollout=Progress(since=NOW, shifts=1, held=True))
 SHADOW = {"strategy": "shadow", "steps": []}
 TAKEN = replace(
     endpoint(OLD, NAME),
@@ -257,7 +258,9 @@ def test_steps(release: Release, observed: Observed, now: Any, expected: object)
     assert matches(action, expected), action
 
 
-FINISHES = RETRAIN.replace(config=config_of("bot", "in_flight: finish\n"))
+FINISHES = RETRAIN.replace(
+    config=config_of("bot", "in_flight: finish\ntraining: {parameters: {num_train_epochs: 9}}\n")
+)
 PIN = DESIRED.replace(adopts=7)
 
 
@@ -268,6 +271,8 @@ PIN = DESIRED.replace(adopts=7)
         pytest.param(RETRAIN, BEGUN, sees(20, state="Updating"), actions.Wait, id="busy"),
         pytest.param(RETRAIN, BEGUN, sees(0), Phase.SUPERSEDED, id="then-it-makes-way"),
         pytest.param(FINISHES, BEGUN, sees(20), actions.Wait, id="it-is-finished"),
+        pytest.param(FINISHES, HELD, sees(20), BACK, id="what-is-held-is-not-finished"),
+        pytest.param(FINISHES, HELD, sees(0), Phase.SUPERSEDED, id="then-it-makes-way-too"),
         pytest.param(PIN, BEGUN, sees(20), BACK, id="a-pin-does-not-wait"),
         pytest.param(
             PIN.replace(config=FINISHES.config), BEGUN, sees(20), BACK, id="a-pin-waits-for-nothing"

@@ -59,6 +59,7 @@ from tuneops.observed import (
 )
 from tuneops.permission import permitted, thaw
 from tuneops.release import Metrics, Phase, Release
+from tuneops.rollout.progress import Progress
 from tuneops.rollout.steps import onward, take_back, under_way
 
 SMOKE_PAUSE = timedelta(seconds=5)
@@ -208,12 +209,13 @@ def _step_aside(
 ) -> Action | None:
     """End a rollout at one of its steps; None when it goes on, as a pin never lets it.
 
-    The last shift of traffic is finished, and so is what is being aborted.
+    The last shift of traffic is finished, and so is what is being aborted. One that is held has no
+    end of its own, so nothing waits for that.
     """
-    if finishes and desired.adopts is None:
+    progress = release.rollout or Progress()
+    if finishes and desired.adopts is None and not progress.held:
         return None
-    given_up = release.rollout is not None and bool(release.rollout.aborted)
-    if given_up or under_way(release, observed) is None:
+    if progress.aborted or under_way(release, observed) is None:
         return None
     return take_back(release, observed) or _make_way(desired)
 
