@@ -109,8 +109,9 @@ class _Pass:
         """Take steps and tell of them; gives the seconds to wait for more to do."""
         pause = self._steps()
         self._deliver()
-        owed = self.release.value.outbox if self.release else ()
-        retry_at = outbox.next_retry(owed, self.services.channels)
+        if self.release is None:
+            return pause
+        retry_at = outbox.next_retry(self.release.value.outbox, self.services.channels)
         if retry_at is None:
             return pause
         until_retry = max(0.0, (retry_at - self.clock()).total_seconds())
