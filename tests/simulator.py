@@ -298,8 +298,9 @@ class Simulator:
     def _promote(self) -> None:
         release, before = self.release, self.releases.get(self.project.live or 0)
         assert release is not None
-        if before and before.number != release.number and before.phase == Phase.LIVE:
-            before = before.advance(Phase.SUPERSEDED, self.now, "")
+        if before and before.number != release.number and before.phase != Phase.RETIRED:
+            if before.phase == Phase.LIVE:
+                before = before.advance(Phase.SUPERSEDED, self.now, "")
             if self.project.pin and release.adopts is not None and not before.equals(release):
                 before = before.replace(rejected=rejection(self.project.pin, before))
                 self.project = self.project.reject(before, before.rejected)
@@ -311,6 +312,9 @@ class Simulator:
     def _act(self, action: Action, release: Release) -> Release:
         match action:
             case actions.Advance(phase, reason):
+                live = self.live
+                if phase == Phase.RETIRED and live and live.phase == Phase.LIVE:
+                    self.releases[live.number] = live.advance(phase, self.now, reason)
                 return release.advance(phase, self.now, reason)
             case actions.Fail(reason, by_policy):
                 return release.advance(Phase.FAILED, self.now, reason).replace(forbidden=by_policy)

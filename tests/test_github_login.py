@@ -149,7 +149,7 @@ def test_a_merged_pull_request_is_told_once_of_all_its_projects(
             path=f"finetune/{name}.yaml",
         )
         outbox, now = (message,), NOW
-        while unsettled(outbox) or not outbox[0].deliveries:
+        while unsettled(outbox, [channel]) or not outbox[0].deliveries:
             outbox, now = deliver(outbox, [channel], now), now + timedelta(hours=1)
         assert outbox[0].deliveries[channel.id].sent_at
 

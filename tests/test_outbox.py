@@ -12,6 +12,7 @@ from tuneops.notify.outbox import (
     ChannelError,
     deliver,
     next_retry,
+    taken_over,
     unsettled,
 )
 
@@ -43,7 +44,7 @@ def test_messages_arrive_once_and_in_order() -> None:
     outbox = deliver(messages(3), [channel], NOW)
     assert deliver(outbox, [channel], NOW) == outbox
     assert channel.heard == ["m0", "m1", "m2"]
-    assert unsettled(outbox) == ()
+    assert unsettled(outbox, [channel]) == ()
 
 
 def test_a_message_for_one_channel_goes_to_no_other() -> None:
@@ -51,8 +52,8 @@ def test_a_message_for_one_channel_goes_to_no_other() -> None:
     (first, second) = messages(2)
     outbox = deliver((first.replace(only="one"), second), [one, other], NOW)
     assert (one.heard, other.heard) == (["m0", "m1"], ["m1"])
-    assert unsettled(outbox) == ()
-    assert next_retry(outbox) is None
+    assert unsettled(outbox, [one, other]) == ()
+    assert next_retry(outbox, [one, other]) is None
 
 
 def test_a_dead_channel_holds_up_no_other() -> None:
@@ -71,23 +72,44 @@ def test_a_dead_channel_holds_up_no_other() -> None:
 def test_what_waits_behind_a_refused_message_is_owed() -> None:
     channels = [Listener("dead", [False]), Listener("alive")]
     outbox = deliver(messages(3), channels, NOW)
-    assert unsettled(outbox) == outbox
-    owed = deliver(unsettled(outbox), channels, NOW + timedelta(seconds=5))
+    assert unsettled(outbox, channels) == outbox
+    assert unsettled(outbox, channels[1:]) == ()
+    owed = deliver(unsettled(outbox, channels), channels, NOW + timedelta(seconds=5))
     assert [channel.heard for channel in channels] == [["m0", "m1", "m2"]] * 2
-    assert unsettled(owed) == ()
+    assert unsettled(owed, channels) == ()
 
 
 def test_what_was_never_sent_is_owed() -> None:
-    assert unsettled(messages(2)) == messages(2)
+    assert unsettled(messages(2), [Listener("any")]) == messages(2)
 
 
 def test_a_refused_message_is_tried_again_when_it_is_due() -> None:
     channel = Listener("a", [False])
     outbox = deliver(messages(2), [channel], NOW)
-    assert next_retry(outbox) == NOW + timedelta(seconds=5)
+    assert next_retry(outbox, [channel]) == NOW + timedelta(seconds=5)
     assert deliver(outbox, [channel], NOW + timedelta(seconds=4)) == outbox
     deliver(outbox, [channel], NOW + timedelta(seconds=5))
     assert channel.heard == ["m0", "m1"]
+
+
+def test_a_channel_that_is_no_more_is_owed_nothing() -> None:
+    outbox = deliver(messages(2), [Listener("old", [False])], NOW)
+    new = Listener("new")
+    outbox = deliver(outbox, [new], NOW)
+    assert next_retry(outbox, [new]) is None
+    assert unsettled(outbox, [new]) == ()
+
+
+def test_what_another_outbox_has_taken_over_is_sent_from_there_alone() -> None:
+    dead, alive = Listener("dead", [False]), Listener("alive")
+    old = deliver(messages(2), [dead, alive], NOW)
+    taken = unsettled(old, [dead, alive])
+    old = taken_over(old, [dead, alive], "told by release 2")
+    later = NOW + timedelta(hours=1)
+    assert deliver(old, [dead, alive], later) == old
+    assert next_retry(old, [dead, alive]) is None
+    deliver(taken, [dead, alive], later)
+    assert dead.heard == alive.heard == ["m0", "m1"]
 
 
 @given(st.lists(st.booleans(), max_size=8), st.integers(1, 4))

@@ -8,9 +8,10 @@ from tests.config_text import config_of
 from tuneops import names
 from tuneops.azureml.jobs import display_name
 from tuneops.desired import Desired, Source
+from tuneops.estimates import Actuals, Kind, Measured
 from tuneops.parameters import ModelDefaultsError, Origin, TrainingParameters, effective, values
 from tuneops.project import Project, start_release
-from tuneops.release import Release, TrainingPlan
+from tuneops.release import Phase, Release, TrainingPlan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE = Source(name="bot/a.jsonl", version="1", size=1)
@@ -164,3 +165,40 @@ def test_a_default_that_is_written_down_changes_nothing() -> None:
     spelled = desired("deployment: {instance_count: 1}\nendpoint: {auth_mode: key}\n")
     assert plain.fingerprint == written.fingerprint == spelled.fingerprint
     assert plain.fingerprint != desired("endpoint: {auth_mode: aad_token}\n").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("ends", "changes", "answered"),
+    [
+        pytest.param([Phase.LIVE], {}, "b", id="live"),
+        pytest.param([Phase.FAILED], {}, "b", id="failed"),
+        pytest.param([Phase.FAILED], {"forbidden": True}, "a", id="forbidden"),
+        pytest.param([Phase.SUPERSEDED], {}, "a", id="superseded-on-its-way"),
+        pytest.param(
+            [Phase.LIVE, Phase.DEPLOYING, Phase.SUPERSEDED],
+            {},
+            "b",
+            id="superseded-once-live",
+        ),
+        pytest.param([Phase.LIVE], {"adopts": 1}, "a", id="pinned"),
+    ],
+)
+def test_what_answers_a_change_of_the_config(
+    ends: list[Phase], changes: dict[str, object], answered: str
+) -> None:
+    made = release().replace(commit="b", **changes)
+    for phase in ends:
+        made = made.advance(phase, NOW, "")
+    project = Project(name="bot", current=1, answered="a").remember(made)
+    assert project.answered == answered
+    next_one = start_release(desired().replace(commit="b"), project, "/w", NOW)
+    assert next_one.answers_change == (answered != "b")
+
+
+def test_a_release_that_came_upon_a_job_forgets_nothing_of_it() -> None:
+    kind = Kind(base_model="m", size="s", lora=False, precision="32")
+    own = Measured(job="j", kind=kind, gpus=1, tokens=9, seconds=9.0, around_seconds=60.0)
+    found = own.replace(around_seconds=0.0)
+    first, second = (release().replace(actuals=Actuals(measured=each)) for each in (own, found))
+    assert after(first, second).trainings == (own,)
+    assert after(second, first).trainings == (own,)

@@ -112,6 +112,27 @@ def test_what_retired_goes_back_to_its_last_release() -> None:
     assert (live, target.number) == (None, 2)
 
 
+def test_while_traffic_moves_what_is_live_is_gone_back_to() -> None:
+    """A canary that people do not like takes nobody back further than to what it would replace."""
+    known = {
+        1: made(1, LARGE),
+        2: made(2, phase=Phase.LIVE),
+        3: made(3, LARGE, phase=Phase.SHIFTING),
+    }
+    project = Project(name="bot", current=3, live=2)
+    live, target = choose(project, lambda number: known.get(number or 0), None)
+    assert (live, target) == (known[2], known[2])
+
+
+def test_what_failed_while_it_was_live_is_not_gone_back_to_by_itself() -> None:
+    """It was live, until it could not be deployed again."""
+    known = {1: made(1), 2: made(2, LARGE).advance(Phase.FAILED, NOW, "no quota")}
+    project = Project(name="bot", current=2, live=2)
+    live, target = choose(project, lambda number: known.get(number or 0), None)
+    assert (live, target.number) == (None, 1)
+    assert choose(project, lambda number: known.get(number or 0), 2)[1].number == 2
+
+
 def test_what_git_is_asked_to_change() -> None:
     change = restoration(git_of(LARGE), made(2, LARGE), OLD, "slow | `so` slow")
     assert (change.branch, change.before, change.now) == (
@@ -187,6 +208,7 @@ FOLLOWS = config_of("bot", "").model_copy(
             id="is-retried",
         ),
         pytest.param(at(Phase.LIVE), SERVED, actions.Idle, id="is-live-itself"),
+        pytest.param(at(Phase.FAILED), SERVED, actions.StartRelease(), id="failed-while-live"),
     ],
 )
 def test_decisions_under_a_pin(release: Release, observed: Observed, expected: object) -> None:

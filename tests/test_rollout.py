@@ -88,6 +88,7 @@ GOOD = judged(BEGUN, OVER)
 BAD = judged(BEGUN, NOW + 2 * MINUTE, ok=10, failed=10)
 QUIET = judged(BEGUN, LATE, ok=3)
 ABORTED = BEGUN.replace(rollout=Progress(since=NOW, shifts=1, aborted="it is bad"))
+HELD = BEGUN.replace(rollout=Progress(since=NOW, shifts=1, held=True))
 SHADOW = {"strategy": "shadow", "steps": []}
 TAKEN = replace(
     endpoint(OLD, NAME),
@@ -257,7 +258,9 @@ def test_steps(release: Release, observed: Observed, now: Any, expected: object)
     assert matches(action, expected), action
 
 
-FINISHES = RETRAIN.replace(config=config_of("bot", "in_flight: finish\n"))
+FINISHES = RETRAIN.replace(
+    config=config_of("bot", "in_flight: finish\ntraining: {parameters: {num_train_epochs: 9}}\n")
+)
 PIN = DESIRED.replace(adopts=7)
 
 
@@ -268,6 +271,8 @@ PIN = DESIRED.replace(adopts=7)
         pytest.param(RETRAIN, BEGUN, sees(20, state="Updating"), actions.Wait, id="busy"),
         pytest.param(RETRAIN, BEGUN, sees(0), Phase.SUPERSEDED, id="then-it-makes-way"),
         pytest.param(FINISHES, BEGUN, sees(20), actions.Wait, id="it-is-finished"),
+        pytest.param(FINISHES, HELD, sees(20), BACK, id="what-is-held-is-not-finished"),
+        pytest.param(FINISHES, HELD, sees(0), Phase.SUPERSEDED, id="then-it-makes-way-too"),
         pytest.param(PIN, BEGUN, sees(20), BACK, id="a-pin-does-not-wait"),
         pytest.param(
             PIN.replace(config=FINISHES.config), BEGUN, sees(20), BACK, id="a-pin-waits-for-nothing"
@@ -310,6 +315,24 @@ def test_a_failed_deployment_is_kept_as_long_as_the_config_says() -> None:
     assert decide(desired, release, sees(), NOW) == actions.Wait(kept, 1800)
     later = NOW + 30 * MINUTE
     assert decide(desired, release, sees(), later) == actions.DeleteDeployment(NAME)
+
+
+def test_a_failed_release_leaves_what_the_live_one_has_superseded_its_time() -> None:
+    kept = at(Phase.LIVE, config=config(keep_previous_minutes=60))
+    release = at(Phase.FAILED, number=2, config=config(keep_failed_for_minutes=30))
+    desired = DESIRED.replace(config=release.config)
+    release = release.replace(fingerprint=desired.fingerprint)
+    there = endpoint(OLD, NAME, "other", traffic="other")
+    serving = f"{READY.endpoint}/other"
+    observed = Observed(endpoint=there, live=kept, live_release=1, live_deployment=serving)
+    assert matches(decide(desired, release, observed, NOW), actions.Wait)
+    own = decide(desired, release, observed, NOW + 30 * MINUTE)
+    assert own == actions.DeleteDeployment(NAME)
+    without = replace(observed, endpoint=endpoint(OLD, "other", traffic="other"))
+    still = decide(desired, release, without, NOW + 30 * MINUTE)
+    assert still == actions.Wait("what is superseded is kept for a while", 1800)
+    later = decide(desired, release, without, NOW + 60 * MINUTE)
+    assert later == actions.DeleteDeployment(OLD)
 
 
 def test_what_serves_is_repaired_and_not_deleted() -> None:

@@ -59,6 +59,7 @@ from tuneops.observed import (
 )
 from tuneops.permission import permitted, thaw
 from tuneops.release import Metrics, Phase, Release
+from tuneops.rollout.progress import Progress
 from tuneops.rollout.steps import onward, take_back, under_way
 
 SMOKE_PAUSE = timedelta(seconds=5)
@@ -113,7 +114,7 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
 
 
 def look_after(desired: Desired, live: Release, observed: Observed, now: datetime) -> Action:
-    """The next action for the live release when the newest one has failed: it is kept as it is.
+    """The next action for the live release when the newest came to nothing: it is kept as it is.
 
     `observed` is what was seen of the live one. `now` is an aware time.
     """
@@ -139,7 +140,8 @@ def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool
     if release.forbidden and not observed.verdict.violations:
         return True
     if desired.adopts is not None:
-        return desired.adopts not in (release.number, release.adopts)
+        itself = desired.adopts == release.number and release.phase != Phase.FAILED
+        return not itself and desired.adopts != release.adopts
     if desired.fingerprint != release.fingerprint:
         return True
     if release.forbidden:
@@ -207,12 +209,13 @@ def _step_aside(
 ) -> Action | None:
     """End a rollout at one of its steps; None when it goes on, as a pin never lets it.
 
-    The last shift of traffic is finished, and so is what is being aborted.
+    The last shift of traffic is finished, and so is what is being aborted. One that is held has no
+    end of its own, so nothing waits for that.
     """
-    if finishes and desired.adopts is None:
+    progress = release.rollout or Progress()
+    if finishes and desired.adopts is None and not progress.held:
         return None
-    given_up = release.rollout is not None and bool(release.rollout.aborted)
-    if given_up or under_way(release, observed) is None:
+    if progress.aborted or under_way(release, observed) is None:
         return None
     return take_back(release, observed) or _make_way(desired)
 
@@ -438,11 +441,15 @@ def _shift(release: Release, observed: Observed, now: datetime) -> Action:
 def _live(release: Release, observed: Observed, now: datetime) -> Action:
     if observed.live_release != release.number:
         return PromoteRelease()
-    live_since = release.entered(Phase.LIVE) or now
-    keep = timedelta(minutes=release.config.rollout.keep_previous_minutes)
-    remaining = (live_since + keep - now).total_seconds()
-    kept = "what is superseded is kept for a while"
-    return _tear_down(release, observed, remaining, kept) or _report_newer_base(release, observed)
+    doomed = [d for d in observed.dispensable if d.name != release.deployment_name]
+    stale = [endpoint for endpoint in observed.stale_endpoints if is_known(release, endpoint)]
+    tear_down = _tear_down(doomed, stale, _previous_kept_until(release, now), now, _KEPT)
+    return tear_down or _report_newer_base(release, observed)
+
+
+def _previous_kept_until(live: Release, now: datetime) -> datetime:
+    keep = timedelta(minutes=live.config.rollout.keep_previous_minutes)
+    return (live.entered(Phase.LIVE) or now) + keep
 
 
 def _report_newer_base(release: Release, observed: Observed) -> Action:
@@ -454,32 +461,41 @@ def _report_newer_base(release: Release, observed: Observed) -> Action:
 
 
 def _failed(release: Release, observed: Observed, now: datetime) -> Action:
+    """Its deployment goes in its time, what the live one has superseded in that one's."""
     keep = timedelta(minutes=release.config.rollout.keep_failed_for_minutes)
     until = (release.entered(Phase.FAILED) or now) + keep
     kept = f"{release.reason}; its deployment is kept until {until:%Y-%m-%d %H:%M} UTC"
-    remaining = (until - now).total_seconds()
-    return _tear_down(release, observed, remaining, kept) or Idle(release.reason)
+    name = release.deployment_name if release.training else ""
+    own = [d for d in observed.dispensable if d.name == name]
+    others = [d for d in observed.dispensable if d.name != name]
+    others_until = _previous_kept_until(observed.live, now) if observed.live else now
+    found = (
+        _tear_down(own, [], until, now, kept),
+        _tear_down(others, [], others_until, now, _KEPT),
+    )
+    due = [action for action in found if action]
+    return min(due, key=_pause) if due else Idle(release.reason)
 
 
-def _tear_down(release: Release, observed: Observed, remaining: float, kept: str) -> Action | None:
-    """In `remaining` seconds, delete deployments without traffic and endpoints of old names."""
-    doomed = [d for d in observed.dispensable if not _is_live(release, d)]
-    left = observed.stale_endpoints if release.phase == Phase.LIVE else ()
-    stale = [endpoint for endpoint in left if is_known(release, endpoint)]
+def _pause(action: Action) -> float:
+    """The seconds that an action waits, none for what is to be done now."""
+    return (action.seconds or 0.0) if isinstance(action, Wait) else -1.0
+
+
+def _tear_down(
+    doomed: list[Deployment], stale: list[Endpoint], until: datetime, now: datetime, kept: str
+) -> Action | None:
+    """From `until` on, delete deployments without traffic and endpoints of old names."""
     if not doomed and not stale:
         return None
-    if remaining > 0:
-        return Wait(kept, remaining)
+    if now < until:
+        return Wait(kept, (until - now).total_seconds())
     for deployment in doomed:
         if deployment.settled:
             return DeleteDeployment(deployment.name)
     if stale:
         return _delete_endpoint(stale[0])
     return Wait(_GOING, patience=SLOW)
-
-
-def _is_live(release: Release, deployment: Deployment) -> bool:
-    return release.phase == Phase.LIVE and deployment.name == release.deployment_name
 
 
 def _delete_endpoint(endpoint: Endpoint) -> Action:
@@ -489,6 +505,7 @@ def _delete_endpoint(endpoint: Endpoint) -> Action:
 
 
 _GOING = "superseded deployments are going"
+_KEPT = "what is superseded is kept for a while"
 
 _JOB_PATIENCE = {
     **dict.fromkeys(("NotStarted", "Queued", "Preparing", "Provisioning", "Starting"), QUEUED),

@@ -21,7 +21,8 @@ def choose(project: Project, load: Load, number: int | None) -> tuple[Release | 
     """The release that is live, None if none is, and the one to go back to.
 
     Without a `number` it is the newest one before the live one that was live, is made of something
-    else and was not rolled back itself.
+    else and was not rolled back itself; one that has failed since is not chosen by itself. While
+    traffic moves to a newer one, it is the live one.
 
     Raises:
         RefusedError: there is no such release, or it was never live.
@@ -30,6 +31,9 @@ def choose(project: Project, load: Load, number: int | None) -> tuple[Release | 
     if live and live.phase != Phase.LIVE:
         live = None
     if number is None:
+        newest = load(project.current)
+        if live and newest and newest.phase == Phase.SHIFTING and newest.number != live.number:
+            return live, live
         return live, _fallback(project, load, live)
     target = load(number)
     if target is None:
@@ -49,7 +53,7 @@ def _fallback(project: Project, load: Load, live: Release | None) -> Release:
     rejected = {each.fingerprint for each in project.rejected}
     for number in range(newest, max(0, newest - MAX_LOOKED_AT), -1):
         release = load(number)
-        if release is None or release.entered(Phase.LIVE) is None:
+        if release is None or release.entered(Phase.LIVE) is None or release.phase == Phase.FAILED:
             continue
         differs = live is None or release.made_of != live.made_of
         if differs and release.made_of not in rejected:
@@ -102,7 +106,7 @@ def says_of_data(source: Source | None, target: Release) -> str:
 def _body(git: Desired, live: Release | None, target: Release, reason: str) -> str:
     facts = {
         "why": reason or "(no reason given)",
-        "instead of": _named(live) if live else "nothing that is live",
+        "instead of": _instead_of(live, target),
         "model": f"{target.project}:{target.model_version}",
         "metrics": metrics_text(target.metrics.values) if target.metrics else "none",
         "data": target.source.name,
@@ -122,6 +126,12 @@ def _body(git: Desired, live: Release | None, target: Release, reason: str) -> s
             "",
         )
     )
+
+
+def _instead_of(live: Release | None, target: Release) -> str:
+    if live is None:
+        return "nothing that is live"
+    return "what is on its way" if live.number == target.number else _named(live)
 
 
 def _named(release: Release) -> str:

@@ -136,10 +136,10 @@ class Observed:
     `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or should when somebody has taken its
     traffic away.
     `newest_base_model` is the id of the newest version in the registry, empty when the config
-    names one itself. `live` is the release `live_release`, for its metrics. `rejected` says why
-    what is desired may not come back by itself, if so; `retried`: people want this release, or what
-    was rejected, to be tried again. `metrics_delay` is how long after a minute's start its live
-    figures are all there.
+    names one itself. `live` is the release `live_release`, for its metrics and its settings.
+    `rejected` says why what is desired may not come back by itself, if so; `retried`: people want
+    this release, or what was rejected, to be tried again. `metrics_delay` is how long after a
+    minute's start its live figures are all there.
     """
 
     cluster: Cluster | None = None

@@ -94,18 +94,27 @@ class Project(Document):
         """The project with what this release has resolved, measured and answered.
 
         A release that was superseded on its way, or that the policy did not allow, leaves the
-        change of its config to be answered by the next one.
+        change of its config to be answered by the next one. A pin's answers no change.
         """
-        trainings = self.trainings
-        if release.actuals and (training := release.actuals.measured):
-            others = (each for each in trainings if each.job != training.job)
-            trainings = (*others, training)[-MAX_TRAININGS:]
-        open_still = release.phase == Phase.SUPERSEDED or release.forbidden
+        measured = release.actuals.measured if release.actuals else None
+        on_its_way = release.phase == Phase.SUPERSEDED and release.entered(Phase.LIVE) is None
+        open_still = on_its_way or release.forbidden or release.adopts is not None
         return self.replace(
             pins={**self.pins, **release.resolved},
-            trainings=trainings,
+            trainings=self._with(measured) if measured else self.trainings,
             answered=self.answered if open_still else release.commit,
         )
+
+    def _with(self, training: Measured) -> tuple[Measured, ...]:
+        """The trainings and this one; of a job known already, unless more is known of it now.
+
+        A release that only came upon the job can't tell what there was around it.
+        """
+        known = any(each.job == training.job for each in self.trainings)
+        if known and not training.around_seconds:
+            return self.trainings
+        others = (each for each in self.trainings if each.job != training.job)
+        return (*others, training)[-MAX_TRAININGS:]
 
 
 def start_release(desired: Desired, project: Project, workspace_id: str, at: datetime) -> Release:

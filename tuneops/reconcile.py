@@ -17,7 +17,7 @@ from azure.storage.blob import BlobLeaseClient
 
 from tuneops import documents
 from tuneops.act import act
-from tuneops.actions import Effect, Fail, Idle, PromoteRelease, StartRelease, Wait
+from tuneops.actions import Advance, Effect, Fail, Idle, PromoteRelease, StartRelease, Wait
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.data.errors import DataChangedError, DataError, DataUnavailableError
 from tuneops.data.prepare import find_source
@@ -109,16 +109,18 @@ class _Pass:
         """Take steps and tell of them; gives the seconds to wait for more to do."""
         pause = self._steps()
         self._deliver()
-        retry_at = outbox.next_retry(self.release.value.outbox) if self.release else None
+        if self.release is None:
+            return pause
+        retry_at = outbox.next_retry(self.release.value.outbox, self.services.channels)
         if retry_at is None:
             return pause
         until_retry = max(0.0, (retry_at - self.clock()).total_seconds())
         return until_retry if pause is None else min(pause, until_retry)
 
     def _turn_to_live(self) -> bool:
-        """When the newest release has failed, go on with the one that is live, if there is one."""
-        project = self.project.value
-        if self.release is None or self.release.value.phase != Phase.FAILED:
+        """When the newest release came to nothing, go on with the one that is live, if any."""
+        project, vain = self.project.value, (Phase.FAILED, Phase.SUPERSEDED)
+        if self.release is None or self.release.value.phase not in vain:
             return False
         live = self._load_release(project.live) if project.live != project.current else None
         if live is None or live.value.phase != Phase.LIVE:
@@ -130,7 +132,8 @@ class _Pass:
         """Take steps; gives the seconds to wait for the next, None if nothing is to come.
 
         What is desired is read under the lease: read before, it could be older than what another
-        worker has acted on meanwhile.
+        worker has acted on meanwhile. A release whose data is no more makes way, even if there is
+        none to go on with, or a freeze or `in_flight` would let it finish.
         """
         for _ in range(MAX_STEPS):
             try:
@@ -146,7 +149,9 @@ class _Pass:
                 self._perform(Fail(str(error)))
             except DataChangedError as error:
                 log.info("project %s: %s", self.request.project, error)
-                return 1
+                if self.release is None or self.release.value.source == self.desired.source:
+                    return 1
+                self._perform(Advance(Phase.SUPERSEDED, str(error)))
             except ConflictError:
                 raise
             except Exception as error:
@@ -178,16 +183,19 @@ class _Pass:
     def _live(self, release: Release | None) -> Release | None:
         """The release that is live, when a new one's metrics are held against its own.
 
+        So it is when the new one has failed: what stands behind the live one is kept for it.
+
         Raises:
             UnavailableError: it has no record, so nothing can be held against it.
         """
         number = self.project.value.live
-        if release is None or release.phase != Phase.EVALUATING or number is None:
+        phases = (Phase.EVALUATING, Phase.FAILED)
+        if release is None or release.phase not in phases or number in (None, release.number):
             return None
         stored = self._load_release(number)
-        if stored is None:
+        if stored is None and release.phase == Phase.EVALUATING:
             raise UnavailableError(f"the record of live release {number} has gone")
-        return stored.value
+        return stored.value if stored else None
 
     def _read_orders(self) -> Orders:
         stored = self.services.store.read(documents.orders(self.request.project), Orders)
@@ -265,13 +273,16 @@ class _Pass:
         elif isinstance(action, PromoteRelease):
             self._promote(self.release.value)
         else:
+            if isinstance(action, Advance) and action.phase == Phase.RETIRED:
+                self._retire_live(self.release.value, action.reason)
             changed = act(action, self.release.value, self.services, self.clock())
             self._save_release(changed.replace(trouble=None, waiting=None))
 
     def _start_release(self) -> None:
         """Write the new release first, then point the project at it; both may happen again.
 
-        What is begun, by whatever order, is not rejected any more.
+        What is begun, by whatever order, is not rejected any more. What the release before still
+        owed people is the new one's to tell, and no more its own: it may be looked after yet.
         """
         project, now = self.project.value.allow(self.desired), self.clock()
         if self.release:
@@ -282,8 +293,9 @@ class _Pass:
         if adopted:
             release = release.adopt(adopted.value)
         release = messages.tell(release, "queued", release.reason, now)
-        if self.release:
-            owed = outbox.unsettled(self.release.value.outbox)
+        before, channels = self.release, self.services.channels
+        if before:
+            owed = outbox.unsettled(before.value.outbox, channels)
             release = release.replace(outbox=(*owed, *release.outbox))
         self.release = self._load_release(release.number)
         begun = self.release.value if self.release else None
@@ -296,25 +308,42 @@ class _Pass:
         self._save_project(
             project.replace(current=release.number, endpoints=tuple(endpoints), trouble=None)
         )
+        if before:
+            told = outbox.taken_over(before.value.outbox, channels, f"told by {release.number}")
+            self._write(before, before.value.replace(outbox=told))
 
     def _promote(self, release: Release) -> None:
         """Mark the release that was live as superseded, then point the project at this one.
 
-        What a pin has moved away from is marked as rejected, too.
+        What a pin has moved away from is marked as rejected, too, be it that it was superseded or
+        had failed while it was deployed again.
         """
         project = self.project.value
         before = project.live
         old = self._load_release(before) if before != release.number else None
-        if old and old.value.phase == Phase.LIVE:
-            reason = f"release {release.number} is live"
-            superseded = old.value.advance(Phase.SUPERSEDED, self.clock(), reason)
-            if project.pin and release.adopts is not None and not superseded.equals(release):
-                superseded = superseded.replace(rejected=rejection(project.pin, superseded))
-            old = self._write(old, superseded)
+        if old and old.value.phase != Phase.RETIRED:
+            old = self._write(old, self._left_behind(old.value, release))
         if old and old.value.rejected:
             project = project.reject(old.value, old.value.rejected)
         serving = f"{release.endpoint}/{release.deployment_name}"
         self._save_project(project.replace(live=release.number, live_deployment=serving))
+
+    def _left_behind(self, old: Release, release: Release) -> Release:
+        """What was live until this release is."""
+        pin = self.project.value.pin
+        if old.phase == Phase.LIVE:
+            reason = f"release {release.number} is live"
+            old = old.advance(Phase.SUPERSEDED, self.clock(), reason)
+        if pin and release.adopts is not None and not old.equals(release):
+            return old.replace(rejected=rejection(pin, old))
+        return old
+
+    def _retire_live(self, newest: Release, reason: str) -> None:
+        """Mark the release that is live as retired, when another is the newest."""
+        number = self.project.value.live
+        live = self._load_release(number) if number != newest.number else None
+        if live and live.value.phase == Phase.LIVE:
+            self._write(live, live.value.advance(Phase.RETIRED, self.clock(), reason))
 
     def _note_trouble(self, error: Exception) -> float:
         """Remember why the step could not be done; gives the pause before it is tried again."""
@@ -382,9 +411,9 @@ class _Pass:
             self._save_release(release.replace(waiting=None))
 
     def _tell_pinned(self, release: Release) -> Release:
-        """The release with word of the pin for each commit that is not acted on."""
+        """The newest release with word of the pin for each commit that is not acted on."""
         pin = self.project.value.pin
-        if pin is None:
+        if pin is None or release.number != self.project.value.current:
             return release
         now, commit = self.clock(), self.git.commit
         return messages.tell_of_git(release, "pinned", self.held_back, now, commit, pin.id)

@@ -54,7 +54,7 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
             for wanted in desired:
                 _remember(wanted, services)
             delivered = outbox.deliver(now.outbox, services.channels, datetime.now(UTC))
-            after = now.replace(outbox=outbox.unsettled(delivered))
+            after = now.replace(outbox=outbox.unsettled(delivered, services.channels))
             if stored and after != before:
                 services.store.write(path, after, stored.etag, lease)
     except BusyError:

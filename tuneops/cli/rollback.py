@@ -16,7 +16,10 @@ def rollback(
     project: ProjectArgument,
     to: Annotated[
         int | None,
-        typer.Option(help="The release; left out, the newest good one before what is live."),
+        typer.Option(
+            help="The release; left out, the newest good one before what is live, or that one "
+            "while traffic moves to a newer one."
+        ),
     ] = None,
     pin: Annotated[
         bool, typer.Option("--pin", help="An emergency: go back at once, whatever git says.")

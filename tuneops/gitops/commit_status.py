@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
+from tuneops.release import Phase
 
 _STATES: Mapping[str, str] = {
     "live": "success",
@@ -16,6 +17,16 @@ _STATES: Mapping[str, str] = {
     "unpinned": "failure",
 }
 """Where git is not followed, its commit has failed; what follows the end of a pin says more."""
+_ENDED: Mapping[str, str] = {
+    Phase.LIVE: "success",
+    Phase.RETIRED: "success",
+    Phase.FAILED: "failure",
+}
+
+
+def state_of(message: Message) -> str:
+    """The status that a message means; what came to an end stays so, whatever holds it up later."""
+    return _STATES.get(message.event) or _ENDED.get(message.phase, "pending")
 
 
 class CommitStatusChannel:
@@ -36,7 +47,7 @@ class CommitStatusChannel:
         try:
             self._github.set_status(
                 message.commit,
-                state=_STATES.get(message.event, "pending"),
+                state=state_of(message),
                 context=f"tuneops/{subject}",
                 description=f"{description}: {message.text}",
                 url=next(iter(message.links.values()), ""),

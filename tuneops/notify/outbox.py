@@ -1,7 +1,7 @@
 """Delivering an outbox: at least once, in order on each channel, none waiting for another."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -36,44 +36,52 @@ class Channel(Protocol):
 def deliver(
     outbox: Sequence[Message], channels: Iterable[Channel], now: datetime
 ) -> tuple[Message, ...]:
-    """Send what is due and note how it went; a channel stops at its first message that fails.
-
-    What has to wait behind that is noted as well, so that the channel is known to owe it.
-    """
+    """Send what is due and note how it went; a channel stops at its first message that fails."""
     messages = list(outbox)
     for channel in channels:
-        stopped = False
         for index, message in enumerate(messages):
-            delivery = message.deliveries.get(channel.id, Delivery())
-            if delivery.settled or (message.only and message.only != channel.id):
+            delivery = _owed(message, channel)
+            if delivery is None:
                 continue
-            stopped = stopped or bool(delivery.retry_at and delivery.retry_at > now)
-            if not stopped:
-                delivery = _attempt(channel, message, delivery, now)
-                stopped = not delivery.settled
+            if delivery.retry_at and delivery.retry_at > now:
+                break
+            delivery = _attempt(channel, message, delivery, now)
             deliveries = {**message.deliveries, channel.id: delivery}
             messages[index] = message.replace(deliveries=deliveries)
+            if not delivery.settled:
+                break
     return tuple(messages)
 
 
-def next_retry(outbox: Iterable[Message]) -> datetime | None:
-    """When the earliest failed delivery is due again."""
-    times = [
-        delivery.retry_at
-        for message in outbox
-        for delivery in message.deliveries.values()
-        if delivery.retry_at and not delivery.settled
-    ]
-    return min(times, default=None)
+def next_retry(outbox: Iterable[Message], channels: Collection[Channel]) -> datetime | None:
+    """When the earliest failed delivery is due again; channels that there were count no more."""
+    owed = (_owed(message, channel) for message in outbox for channel in channels)
+    return min((each.retry_at for each in owed if each and each.retry_at), default=None)
 
 
-def unsettled(outbox: Iterable[Message]) -> tuple[Message, ...]:
-    """The messages that some channel still owes, or that none was given yet."""
-    return tuple(
-        m
-        for m in outbox
-        if not m.deliveries or not all(delivery.settled for delivery in m.deliveries.values())
-    )
+def unsettled(outbox: Iterable[Message], channels: Collection[Channel]) -> tuple[Message, ...]:
+    """The messages that some channel still owes, be it that they wait for one before them."""
+    return tuple(m for m in outbox if any(_owed(m, channel) for channel in channels))
+
+
+def taken_over(
+    outbox: Iterable[Message], channels: Collection[Channel], by: str
+) -> tuple[Message, ...]:
+    """The outbox once what is unsettled stands in another one: nothing is sent from here again."""
+    return tuple(_given_up(m, [c for c in channels if _owed(m, c)], by) for m in outbox)
+
+
+def _owed(message: Message, channel: Channel) -> Delivery | None:
+    """How far a message has come that the channel still owes; None when it owes nothing."""
+    delivery = message.deliveries.get(channel.id, Delivery())
+    other = message.only and message.only != channel.id
+    return None if delivery.settled or other else delivery
+
+
+def _given_up(message: Message, channels: Iterable[Channel], by: str) -> Message:
+    known = message.deliveries
+    ends = {c.id: known.get(c.id, Delivery()).replace(gave_up=True, error=by) for c in channels}
+    return message.replace(deliveries={**known, **ends}) if ends else message
 
 
 def _attempt(channel: Channel, message: Message, before: Delivery, now: datetime) -> Delivery:
