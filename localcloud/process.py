@@ -5,7 +5,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -38,7 +37,7 @@ def exit_with_parent() -> None:
 
 
 def _exit_at_end_of_input() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
+    while os.read(0, 4096):
         pass
     os._exit(0)
 

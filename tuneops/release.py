@@ -225,8 +225,9 @@ class Release(Document):
 
     @property
     def deployment_digest(self) -> str:
-        """Names the deployment: the model and what serves it."""
-        return names.digest(self.plan.digest, self.config.deployment.model_dump())
+        """Names the deployment: the model and what serves it, as far as the config decides it."""
+        settings = self.config.deployment.model_dump(exclude_defaults=True)
+        return names.digest(self.plan.digest, settings)
 
     @property
     def deployment_name(self) -> str:
