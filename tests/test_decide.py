@@ -567,7 +567,7 @@ def test_a_newer_base_model_is_trained_on_where_the_config_follows_it(phase: Pha
     assert isinstance(decide(desired, release, unchanged, NOW), actions.Idle)
 
 
-@pytest.mark.parametrize(("configs", "seeds"), [(CONFIGS, 800), (ROLLOUTS, 200)])
+@pytest.mark.parametrize(("configs", "seeds"), [(CONFIGS, 500), (ROLLOUTS, 150)])
 def test_random_histories_keep_every_promise(configs: tuple[str, ...], seeds: int) -> None:
     for seed in range(seeds):
         try:
