@@ -25,6 +25,7 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
 from tuneops.queue import ProjectsRequest, PullRequestsRequest, RepositoryRequest
+from tuneops.settings import Settings
 from tuneops.status import ProjectStatus, Status
 
 ROOT = Path(__file__).parents[1]
@@ -356,6 +357,22 @@ class Cloud:
             line = process.info["cmdline"] or []
             if module in line and str(self.state) in line:
                 os.kill(process.pid, signal.SIGKILL)
+
+
+def app_settings(cloud: Cloud, **changes: Any) -> Settings:
+    """Settings of a TuneOps that signs in as this cloud's GitHub App, and what is different."""
+    github = cloud.connection["github"]
+    given = {
+        "subscription_id": "s",
+        "resource_group": "g",
+        "workspace": "w",
+        "github_api_url": github["api_url"],
+        "github_repository": github["repository"],
+        "github_app_id": str(github["app"]["id"]),
+        "github_app_private_key": github["app"]["private_key"],
+        "github_webhook_secret": "secret",
+    }
+    return Settings(**{**given, **changes})
 
 
 def jsonl(rows: list[tuple[str, str]]) -> bytes:

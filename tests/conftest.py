@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 SOURCES = [
     {"environment": "", "repository": "contoso/models"},
-    {"environment": "production", "repository": "contoso/models", "configs": "shared/**"},
+    {"environment": "production", "repository": "contoso/models", "configs": "both/**"},
     {
         "environment": "staging",
         "repository": "contoso/models",
         "branch": "staging",
-        "configs": "shared/**",
+        "configs": "both/**",
     },
 ]
 """A repository as most have it, and one folder of it with an environment for each branch."""

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from localcloud.connection import Connection
 from localcloud.manifest import Manifest
-from tests.cloud import Cloud, config
+from tests.cloud import Cloud, app_settings, config
 from tests.planned import NOW
 from tuneops import documents
 from tuneops.desired import Desired
@@ -67,22 +67,6 @@ def tokens_of_an_hour(hub: Cloud) -> None:
     tokens(hub, "PUT", seconds=3600)
 
 
-def settings(hub: Cloud, **changes: Any) -> Settings:
-    """Those of the App, and what is different."""
-    github = hub.connection["github"]
-    given = {
-        "subscription_id": "s",
-        "resource_group": "g",
-        "workspace": "w",
-        "github_api_url": github["api_url"],
-        "github_repository": github["repository"],
-        "github_app_id": str(github["app"]["id"]),
-        "github_app_private_key": github["app"]["private_key"],
-        "github_webhook_secret": "secret",
-    }
-    return Settings(**{**given, **changes})
-
-
 def github_of(settings: Settings) -> GitHub:
     """The repository, as the product opens it."""
     return Services(settings).github
@@ -118,7 +102,7 @@ def test_a_pull_request_is_read_and_commented_on_as_the_app(hub: Cloud) -> None:
     hub.merge({"base.yaml": config("base")})
     proposed = hub.propose("idea", {"idea.yaml": config("idea")})
     number = hub.github("pulls", {"title": "Idea", "head": "idea", "base": "main"})["number"]
-    github = github_of(settings(hub))
+    github = github_of(app_settings(hub))
     proposal = github.proposal(number)
     assert proposal is not None
     assert proposal.head == proposed
@@ -134,7 +118,7 @@ def test_a_merged_pull_request_is_told_once_of_all_its_projects(
     names = [f"team-{n}" for n in range(4)]
     number = hub.merge_by_pull("teams", {f"{name}.yaml": config(name) for name in names})
     commit = hub.merge({"later.yaml": config("later")})
-    github = github_of(settings(hub))
+    github = github_of(app_settings(hub))
     repository = hub.connection["github"]["repository"]
     channels = [PullRequestChannel(github, repository, services.store) for _ in names]
 
@@ -166,27 +150,27 @@ def test_a_merged_pull_request_is_told_once_of_all_its_projects(
 
 def test_a_deployment_is_the_apps(hub: Cloud) -> None:
     told = {"description": "", "url": "https://studio", "log_url": "https://log"}
-    github_of(settings(hub)).set_deployment(head(hub), "idea", state="success", **told)
+    github_of(app_settings(hub)).set_deployment(head(hub), "idea", state="success", **told)
     (made,) = hub.github("deployments?environment=idea")
     (status,) = hub.github(f"deployments/{made['id']}/statuses")
     assert {each["creator"]["login"] for each in (made, status)} == {"tuneops[bot]"}
 
 
 def test_a_token_is_kept_until_shortly_before_its_end(hub: Cloud) -> None:
-    github, before = github_of(settings(hub)), issued(hub)
+    github, before = github_of(app_settings(hub)), issued(hub)
     files = github.snapshot().files
     assert set(github.contents(files)) == {file.path for file in files}
     github.set_status(head(hub), state="pending", context="c", description="d", url="")
     assert issued(hub) == before + 1
     tokens(hub, "PUT", seconds=299)
-    short = github_of(settings(hub))
+    short = github_of(app_settings(hub))
     short.snapshot()
     short.snapshot()
     assert issued(hub) == before + 3
 
 
 def test_a_refused_token_is_renewed_once(hub: Cloud) -> None:
-    github = github_of(settings(hub))
+    github = github_of(app_settings(hub))
     github.snapshot()
     before = issued(hub)
     tokens(hub, "DELETE")
@@ -203,7 +187,7 @@ def test_a_refused_token_is_renewed_once(hub: Cloud) -> None:
 @pytest.mark.parametrize("change", ["\\n", "\r\n"])
 def test_line_breaks_of_the_key_may_be_written_otherwise(hub: Cloud, change: str) -> None:
     key = hub.connection["github"]["app"]["private_key"].replace("\n", change)
-    assert github_of(settings(hub, github_app_private_key=key)).snapshot().commit == head(hub)
+    assert github_of(app_settings(hub, github_app_private_key=key)).snapshot().commit == head(hub)
 
 
 def test_the_app_may_be_named_by_its_client_id_and_installation(hub: Cloud) -> None:
@@ -212,15 +196,15 @@ def test_the_app_may_be_named_by_its_client_id_and_installation(hub: Cloud) -> N
         "github_app_id": app["client_id"],
         "github_installation_id": app["installation_id"],
     }
-    assert github_of(settings(hub, **given)).snapshot().commit == head(hub)
+    assert github_of(app_settings(hub, **given)).snapshot().commit == head(hub)
 
 
 def test_a_token_opens_github_too(hub: Cloud) -> None:
     way = {"github_app_id": "", "github_app_private_key": ""}
     token, wrong = hub.connection["github"]["token"], f"ghp_{'x' * 36}"
-    assert github_of(settings(hub, **way, github_token=token)).snapshot().commit == head(hub)
+    assert github_of(app_settings(hub, **way, github_token=token)).snapshot().commit == head(hub)
     with pytest.raises(GitHubError, match="refuses TUNEOPS_GITHUB_TOKEN: set it to") as caught:
-        github_of(settings(hub, **way, github_token=wrong)).snapshot()
+        github_of(app_settings(hub, **way, github_token=wrong)).snapshot()
     assert wrong not in "".join(traceback.format_exception(caught.value))
 
 
@@ -259,7 +243,7 @@ def test_a_refusal_says_which_setting_to_mend(
     hub: Cloud, changes: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(GitHubError, match=said) as caught:
-        github_of(settings(hub, **changes)).snapshot()
+        github_of(app_settings(hub, **changes)).snapshot()
     shown = "".join(traceback.format_exception(caught.value))
     key = [line for line in str(changes.get("github_app_private_key", "")).splitlines() if line]
     assert not [line for line in key if line in shown and "-----" not in line]

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from handlers import rollback
-from tests.cloud import Cloud
+from tests.cloud import Cloud, app_settings
 from tests.config_text import config_of
 from tests.simulator import FREEZE
 from tests.test_decide import (
@@ -40,7 +40,6 @@ from tuneops.policy import InForce, Policy, Verdict
 from tuneops.project import Project
 from tuneops.release import Phase, Release
 from tuneops.services import Services
-from tuneops.settings import Settings
 
 SMALL, LARGE = "", "deployment: {instance_count: 9}\n"
 PIN = Pin(id="p", release=1, by="Ada", at=NOW, reason="answers in French")
@@ -448,17 +447,7 @@ def github_of(hub: Cloud, contents: str = "write") -> GitHub:
         json={"seconds": 3600, "contents": contents},
         headers={"Authorization": f"Bearer {github['token']}"},
     ).raise_for_status()
-    given = {
-        "subscription_id": "s",
-        "resource_group": "g",
-        "workspace": "w",
-        "github_api_url": github["api_url"],
-        "github_repository": github["repository"],
-        "github_app_id": str(github["app"]["id"]),
-        "github_app_private_key": github["app"]["private_key"],
-        "github_webhook_secret": "secret",
-    }
-    return Services(Settings(**given)).github
+    return Services(app_settings(hub)).github
 
 
 def change_of(branch: str, commit: str, before: str, now: str) -> Restoration:

@@ -242,7 +242,7 @@ def test_neither_bad_data_nor_a_worse_model_touches_what_is_live(cloud: Cloud) -
 
 
 def test_staging_and_production_share_nothing(cloud: Cloud) -> None:
-    shared = {"../shared/pair.yaml": config("pair")}
+    shared = {"../both/pair.yaml": config("pair")}
     cloud.upload("pair/chats.jsonl", some_rows())
     pushed = cloud.merge(shared, branch="staging")
     staging = cloud.until_phase("staging.pair", 1, "Live").release
