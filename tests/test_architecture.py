@@ -97,7 +97,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "statistics",
     )
     files = [ROOT / "tuneops" / f"{name}.py" for name in pure]
-    for file in (*files, *python_files("tuneops/evaluation", "tuneops/rollout")):
+    for file in (*files, *python_files("tuneops/evaluation", "tuneops/phases", "tuneops/rollout")):
         for module in imported(file):
             assert module.split(".")[0] in (*allowed, *standard), f"{file} imports {module}"
 

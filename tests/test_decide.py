@@ -10,10 +10,12 @@ from tests.config_text import config_of
 from tests.simulator import CONFIGS, ROLLOUTS, Simulator
 from tuneops import actions
 from tuneops.actions import Action
-from tuneops.decide import MAX_REPAIRS, METRICS_PATIENCE, METRICS_PAUSE, decide
+from tuneops.decide import decide
 from tuneops.desired import Desired, Source
 from tuneops.evaluation.gate import verdict
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
+from tuneops.phases.deploying import MAX_REPAIRS
+from tuneops.phases.training import METRICS_PATIENCE, METRICS_PAUSE
 from tuneops.prepared import DataJob, PreparedData
 from tuneops.project import Project, start_release
 from tuneops.release import Metrics, Phase, Release, SampleAnswer, Smoke, TrainingPlan

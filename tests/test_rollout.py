@@ -24,9 +24,10 @@ from tests.test_decide import (
 from tuneops import actions
 from tuneops.analysis import DeploymentFigures
 from tuneops.config import ProjectConfig
-from tuneops.decide import MAX_REPAIRS, decide
+from tuneops.decide import decide
 from tuneops.desired import Desired
 from tuneops.observed import Deployment, Observed
+from tuneops.phases.deploying import MAX_REPAIRS
 from tuneops.release import Phase, Release
 from tuneops.rollout import record
 from tuneops.rollout.progress import Progress

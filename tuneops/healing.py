@@ -9,6 +9,7 @@ from tuneops.difference import Answer, Difference, Drift, Part
 from tuneops.drift import differences
 from tuneops.notify.messages import tell
 from tuneops.observed import CANCELED, FAILED, SUCCEEDED, Endpoint, Observed
+from tuneops.patience import SLOW
 from tuneops.release import Phase, Release
 
 MAX_HEALS = 3
@@ -16,7 +17,6 @@ WINDOW = timedelta(hours=1)
 """In that time what drifts is healed so many times; after that people have to look."""
 SETTLES = timedelta(minutes=1)
 """What still differs so long after it was brought back has not held."""
-SLOW = timedelta(minutes=30)
 _GONE = frozenset({Part.ENDPOINT_GONE, Part.DEPLOYMENT_GONE})
 
 Mode = Literal["heal", "report"]

@@ -1,10 +1,21 @@
 """What a release waits for, and when that has taken too long. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tuneops.actions import Wait
 from tuneops.notify.messages import tell
 from tuneops.release import Release, Waiting
+
+SLOW = timedelta(minutes=30)
+"""What Azure takes longer for than this, people are told of."""
+
+_QUEUED = timedelta(hours=1)
+_ODD = timedelta(minutes=15)
+JOB_PATIENCE = {
+    **dict.fromkeys(("NotStarted", "Queued", "Preparing", "Provisioning", "Starting"), _QUEUED),
+    **dict.fromkeys(("NotResponding", "Paused", "Unknown", "CancelRequested"), _ODD),
+}
+"""How long a job may be in a status before people are told; one that runs may do so."""
 
 
 def wait(release: Release, action: Wait, now: datetime) -> Release:

@@ -20,12 +20,12 @@ from tuneops.actions import (
 )
 from tuneops.drift import is_known
 from tuneops.observed import Endpoint, Observed
+from tuneops.patience import SLOW
 from tuneops.release import Phase, Release
 from tuneops.rollout.progress import Judgement, Progress
 from tuneops.rollout.text import progress_text, reasons_text, share_text
 
 MINUTE = timedelta(minutes=1)
-SLOW = timedelta(minutes=30)
 MAX_SHIFTS = 3
 """So often a step's traffic is set; when it is changed once more, somebody means it."""
 

@@ -1,0 +1,1 @@
+"""What comes next in each phase of a release."""

@@ -1,0 +1,59 @@
+"""Shifting, and being live. Pure."""
+
+from datetime import datetime
+
+from tuneops.actions import (
+    Action,
+    Advance,
+    Fail,
+    Idle,
+    PromoteRelease,
+    ReportBaseModel,
+    ShiftTraffic,
+)
+from tuneops.drift import is_known
+from tuneops.observed import SUCCEEDED, Observed
+from tuneops.phases.deploying import await_endpoint
+from tuneops.phases.teardown import KEPT, previous_kept_until, tear_down
+from tuneops.release import Phase, Release
+from tuneops.rollout.steps import onward
+
+
+def shift(release: Release, observed: Observed, now: datetime) -> Action:
+    """Move the traffic as the rollout says."""
+    endpoint = observed.endpoint
+    if endpoint is None or endpoint.deployment(release.deployment_name) is None:
+        if release.rollout and release.rollout.aborted:
+            return Fail(release.rollout.aborted)
+        return Advance(Phase.DEPLOYING, f"deployment {release.deployment_name} has gone")
+    if endpoint.state != SUCCEEDED:
+        return await_endpoint(release, endpoint)
+    if step := onward(release, observed, endpoint, now):
+        return step
+    if dict(endpoint.traffic) == {release.deployment_name: 100}:
+        return Advance(Phase.LIVE, f"all traffic goes to {release.deployment_name}")
+    return ShiftTraffic()
+
+
+def live(release: Release, observed: Observed, now: datetime) -> Action:
+    """Note that it is live, then take down what it has superseded."""
+    if observed.live_release != release.number:
+        return PromoteRelease()
+    doomed = [d for d in observed.dispensable if d.name != release.deployment_name]
+    stale = [endpoint for endpoint in observed.stale_endpoints if is_known(release, endpoint)]
+    gone = tear_down(doomed, stale, previous_kept_until(release, now), now, KEPT)
+    return gone or _report_newer_base(release, observed)
+
+
+def has_newer_base(release: Release, observed: Observed) -> bool:
+    """Whether the registry has a newer base model than the one that was trained."""
+    newest, training = observed.newest_base_model, release.training
+    return bool(newest) and training is not None and newest != training.base_model
+
+
+def _report_newer_base(release: Release, observed: Observed) -> Action:
+    if has_newer_base(release, observed) and (
+        release.reported_base_model != observed.newest_base_model
+    ):
+        return ReportBaseModel(observed.newest_base_model)
+    return Idle("live")
