@@ -10,7 +10,7 @@ import pytest
 
 from tests.cloud import Cloud
 from tuneops import names
-from tuneops.azureml import inventory
+from tuneops.azureml import inventory, resource_graph
 from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.cli.target import local_workspace
@@ -150,7 +150,7 @@ def test_what_went_wrong_is_said(
 
 def test_pages_without_end_are_refused(graph: Graph, asking: Workspace) -> None:
     page = (200, {"data": [], "$skipToken": "more"})
-    graph.answers = [page] * inventory.MAX_PAGES
+    graph.answers = [page] * resource_graph.MAX_PAGES
     with pytest.raises(RefusedError, match="more than 50,000"):
         inventory.digests(asking, {})
 

@@ -1,51 +1,12 @@
-"""All endpoints and deployments of a workspace at once, by Azure Resource Graph.
-
-It lists both as resources, a thousand to a page, some seconds after they changed:
-https://learn.microsoft.com/azure/governance/resource-graph/reference/supported-tables-resources
-"""
+"""What stands behind the endpoints of each project, told by one digest each."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-import httpx2
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from tuneops import names
-from tuneops.azureml import roles
-from tuneops.azureml.errors import (
-    MissingRoleError,
-    RefusedError,
-    UnavailableError,
-    asked_pause,
-    azure_errors,
-)
+from tuneops.azureml.resource_graph import ENDPOINTS, Row, rows_of
 from tuneops.azureml.workspace import Workspace
-from tuneops.scrub import scrub
-
-PATH = "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01"
-TIMEOUT_SECONDS = 20
-PAGE_ROWS = 1000
-MAX_PAGES = 50
-MAX_SHOWN = 300
-_THROTTLED = 429
-_KIND = "microsoft.machinelearningservices/workspaces"
-
-
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    tags: dict[str, str] | None = None
-    sku: Any = None
-    identity: Any = None
-    properties: dict[str, Any] | None = None
-
-
-class _Page(BaseModel):
-    data: list[_Row] = Field(max_length=PAGE_ROWS)
-    truncated: str = Field("false", alias="resultTruncated")
-    skip_token: str | None = Field(None, alias="$skipToken")
 
 
 def digests(workspace: Workspace, named: Mapping[str, Collection[str]]) -> dict[str, str]:
@@ -59,12 +20,7 @@ def digests(workspace: Workspace, named: Mapping[str, Collection[str]]) -> dict[
         UnavailableError: it can't be asked now.
     """
     own = workspace.id.lower()
-    rows = {row.id.lower(): row for row in _rows(workspace)}
-    if own not in rows:
-        raise MissingRoleError(
-            f"Resource Graph does not show the workspace {workspace.id}: grant TuneOps's identity "
-            "the role Reader on it"
-        )
+    rows = {row.id.lower(): row for row in rows_of(workspace, ENDPOINTS)}
     behind: dict[str, list[Any]] = defaultdict(list)
     for path in sorted(rows):
         if path.startswith(f"{own}/"):
@@ -82,75 +38,12 @@ def digests(workspace: Workspace, named: Mapping[str, Collection[str]]) -> dict[
     }
 
 
-def _tagged(endpoint: _Row | None) -> str:
+def _tagged(endpoint: Row | None) -> str:
     """The project whose tag an endpoint carries, empty for none."""
     return (endpoint.tags or {}).get(names.TAG_PROJECT, "") if endpoint else ""
 
 
-def _essence(row: _Row) -> Any:
+def _essence(row: Row) -> Any:
     """A resource without what Azure keeps in it for itself, such as its last operation."""
     properties = {k: v for k, v in (row.properties or {}).items() if k != "properties"}
     return [row.id.lower(), row.tags, row.sku, row.identity, properties]
-
-
-def _rows(workspace: Workspace) -> Iterator[_Row]:
-    token: str | None = None
-    for _ in range(MAX_PAGES):
-        page = _page(workspace, token)
-        yield from page.data
-        token = page.skip_token
-        if not token:
-            if page.truncated.lower() == "true":
-                raise RefusedError("Resource Graph leaves out resources of the workspace")
-            return
-    raise RefusedError(f"the workspace has more than {MAX_PAGES * PAGE_ROWS:,} endpoints")
-
-
-def _page(workspace: Workspace, token: str | None) -> _Page:
-    options: dict[str, Any] = {"resultFormat": "objectArray", "$top": PAGE_ROWS}
-    if token:
-        options["$skipToken"] = token
-    body = {
-        "subscriptions": [workspace.id.split("/")[2]],
-        "query": _query(workspace.id),
-        "options": options,
-    }
-    with azure_errors("Resource Graph"):
-        headers = workspace.authorization()
-    try:
-        answer = httpx2.post(
-            f"{workspace.resource_manager}{PATH}",
-            headers=headers,
-            json=body,
-            timeout=TIMEOUT_SECONDS,
-        )
-    except httpx2.HTTPError as error:
-        kind = type(error).__name__
-        raise UnavailableError(f"Resource Graph does not answer ({kind})") from error
-    if not answer.is_success:
-        raise _error(answer)
-    try:
-        return _Page.model_validate_json(answer.content)
-    except ValidationError as error:
-        raise RefusedError("Resource Graph answers in a way that is not known") from error
-
-
-def _query(workspace_id: str) -> str:
-    kinds = ("", "/onlineendpoints", "/onlineendpoints/deployments")
-    listed = ", ".join(f"'{_KIND}{kind}'" for kind in kinds)
-    prefix = workspace_id.replace("\\", "\\\\").replace("'", "\\'")
-    return (
-        f"resources | where type in~ ({listed}) | where id startswith '{prefix}'"
-        " | project id, tags, sku, identity, properties | order by id asc"
-    )
-
-
-def _error(answer: httpx2.Response) -> Exception:
-    """What the answer means, in terms of what can be done about it."""
-    said = scrub(" ".join(answer.text.split()))[:MAX_SHOWN]
-    message = f"Resource Graph answers with status {answer.status_code}: {said}"
-    if answer.status_code in (401, 403):
-        return MissingRoleError(f"{message} ({roles.advice(said)})")
-    if answer.status_code == _THROTTLED or answer.status_code >= 500:
-        return UnavailableError(message, asked_pause(answer.headers))
-    return RefusedError(message)
