@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tests.config_text import config_of
-from tests.planned import release
-from tuneops.actions import CreateDeployment, CreateEndpoint, Fail, ReserveCost, Wait
+from tests.planned import desired, release
+from tuneops.actions import Advance, CreateDeployment, CreateEndpoint, Fail, ReserveCost, Wait
 from tuneops.cli.cost import render
 from tuneops.cost import ledger, limit, text
 from tuneops.cost.bill import Bill, ClusterCost, DeploymentCost
@@ -21,6 +21,8 @@ from tuneops.cost.ledger import Ledger
 from tuneops.cost.machines import Deployed, Machines, Nodes, serving, sum_of
 from tuneops.cost.projects import Known, role, under_way
 from tuneops.cost.room import Room
+from tuneops.decide import decide
+from tuneops.observed import Observed
 from tuneops.permission import permitted
 from tuneops.policy import FILE, Policy, Verdict, verdict, violations
 from tuneops.prices import Prices
@@ -33,6 +35,7 @@ A100 = "Standard_NC24ads_A100_v4"
 PRICES = Prices.model_validate(
     {"currency": "EUR", "per_hour": {A100: 4, "Standard_DS3_v2": 0.25}, "low_priority_factor": 0.5}
 )
+PLAN = TrainingPlan(base_model="m", component="c", parameters={}, digest="0" * 12)
 
 
 def deployed(project: str, count: int = 1, size: str = A100, share: int = 100) -> Deployed:
@@ -128,18 +131,24 @@ def test_what_is_live_is_never_too_dear(phases: tuple[Phase, ...], allowed: bool
     [
         pytest.param(8.0, [deployed("a")], [], id="it-fits-exactly"),
         pytest.param(
-            0.3, [], ["costs 4.00 EUR an hour, what runs costs 0.00 already,"], id="alone"
+            0.3,
+            [],
+            ["costs 4.00 EUR an hour, what runs or is about to costs 0.00 already,"],
+            id="alone",
         ),
         pytest.param(
             7.9,
             [deployed("a")],
-            ["what runs costs 4.00 already, and max_hourly_cost of tuneops-policy.yaml is 7.90"],
+            [
+                "what runs or is about to costs 4.00 already, and max_hourly_cost of "
+                "tuneops-policy.yaml is 7.90; it is created once"
+            ],
             id="another-runs",
         ),
         pytest.param(
             11.0,
             [deployed("a"), deployed("bot")],
-            ["what runs costs 8.00 already, 4.00 of it the project's own, and"],
+            ["what runs or is about to costs 8.00 already, 4.00 of it the project's own, and"],
             id="its-own-live-one-runs",
         ),
         pytest.param(
@@ -187,6 +196,16 @@ def test_a_deployment_is_created_once_it_has_room(room: Room | None, expected: o
     assert isinstance(permitted(CreateDeployment(), Verdict(("no",), room=room), NOW), Fail)
 
 
+@pytest.mark.parametrize(
+    ("room", "makes_way"), [(Room(lack="full"), True), (Room(), False), (None, False)]
+)
+def test_nothing_waits_for_what_may_never_have_room(room: Room | None, makes_way: bool) -> None:
+    wanted = desired("in_flight: finish\ndeployment: {instance_count: 2}\n")
+    waits = release().replace(training=PLAN).advance(Phase.DEPLOYING, NOW, "")
+    action = decide(wanted, waits, Observed(verdict=Verdict(room=room)), NOW)
+    assert (isinstance(action, Advance) and action.phase == Phase.SUPERSEDED) is makes_way
+
+
 def test_a_reservation_holds_until_what_it_is_for_is_to_be_seen() -> None:
     mine, other = deployed("bot"), deployed("a", 3)
     known = Ledger().reserve(mine, NOW)
@@ -196,7 +215,7 @@ def test_a_reservation_holds_until_what_it_is_for_is_to_be_seen() -> None:
     assert known.beside(other, [], [], NOW + ledger.HOLDS - MINUTE) == [mine]
     assert known.beside(other, [], [], NOW + ledger.HOLDS) == []
     assert known.beside(mine, [], [], NOW) == []
-    assert list(known.reserve(other, NOW + ledger.HOLDS).reservations) == ["a"]
+    assert list(known.reserve(other, NOW + ledger.HOLDS).reservations) == ["a-1a"]
 
 
 def test_what_is_seen_counts_once_and_as_it_is() -> None:
@@ -243,11 +262,11 @@ class Town:
         wanted = [deployed(f"p{number}", chance.choice((1, 1, 2))) for number in range(3)]
         calls: dict[str, tuple[Iterator[None], datetime]] = {}
         for _ in range(60):
-            self.now += chance.choice((0, 0, 1, 4, 9)) * MINUTE
+            self.now += chance.choice((0, 0, 0, 0, 0, 0, 4, 8)) * MINUTE
             each = chance.choice(wanted)
             call, begun = calls.pop(each.key, (None, self.now))
             if call is None or chance.random() < 0.05 or self.now - begun > 10 * MINUTE:
-                late = chance.randint(0, 5) * MINUTE
+                late = chance.choice((0, 1, 5)) * MINUTE
                 call, begun = self.call(each, late), self.now
             if next(call, self) is None:
                 calls[each.key] = call, begun
@@ -268,9 +287,6 @@ def test_all_room_is_given_away() -> None:
         for _ in range(2):
             assert list(town.call(deployed(f"p{number}")))
     assert list(town.created) == ["p0-1a/d-1", "p1-1a/d-1", "p2-1a/d-1"]
-
-
-PLAN = TrainingPlan(base_model="m", component="c", parameters={}, digest="0" * 12)
 
 
 def known(newest: Release, live: Release | None = None, **changes: object) -> dict[str, Known]:

@@ -2,8 +2,8 @@
 
 Azure lists a deployment some seconds after it was asked for. Until then its reservation counts, so
 that two projects never take the same room. A reservation holds for `HOLDS`; its owner creates the
-deployment while it is `FRESH`, else renews it first. So whatever was created is to be seen long
-before its reservation ends, and of what never was nothing is left to clear away.
+deployment while it is `FRESH`, else renews it first. So whatever was created is to be seen before
+its reservation ends, and what never was leaves nothing to clear away.
 """
 
 from collections.abc import Iterable
@@ -25,21 +25,19 @@ class Reservation(Document):
 
 
 class Ledger(Document):
-    """The reservations of an environment: one for each project, which deploys one at a time."""
+    """The reservations of an environment by endpoint: each gets one deployment at a time."""
 
     reservations: dict[str, Reservation] = {}
 
     def has(self, wanted: Deployed, now: datetime) -> bool:
         """Whether room for just this deployment is reserved, and fresh enough to rely on."""
-        found = self.reservations.get(wanted.project)
+        found = self.reservations.get(wanted.endpoint.lower())
         return found is not None and found.deployment == wanted and now - found.at < FRESH
 
     def reserve(self, wanted: Deployed, now: datetime) -> "Ledger":
         """The ledger with room for this deployment, and without what holds no more."""
-        held = {
-            project: each for project, each in self.reservations.items() if now - each.at < HOLDS
-        }
-        return Ledger(reservations={**held, wanted.project: Reservation(deployment=wanted, at=now)})
+        own = {wanted.endpoint.lower(): Reservation(deployment=wanted, at=now)}
+        return Ledger(reservations=self._held(now) | own)
 
     def beside(
         self,
@@ -50,16 +48,18 @@ class Ledger(Document):
     ) -> list[Deployed]:
         """All that counts beside `wanted`: what is reserved, and what is there whatever it is for.
 
-        `own` is what stands behind its own endpoint, which is known better than what was `seen`
-        of it in the list.
+        `own` is what stands behind its own endpoint, which is known better than what is `seen` of
+        it in the list, or was reserved for it.
         """
-        counted = {
-            each.deployment.key: each.deployment
-            for project, each in self.reservations.items()
-            if project != wanted.project and now - each.at < HOLDS
+        reserved = (each.deployment for each in self._held(now).values())
+        elsewhere = {
+            each.key: each
+            for each in (*reserved, *seen)
+            if each.endpoint.lower() != wanted.endpoint.lower()
         }
-        endpoint = wanted.endpoint.lower()
-        counted |= {each.key: each for each in seen if each.endpoint.lower() != endpoint}
-        counted |= {each.key: each for each in own}
-        counted.pop(wanted.key, None)
-        return list(counted.values())
+        return [*elsewhere.values(), *(each for each in own if each.key != wanted.key)]
+
+    def _held(self, now: datetime) -> dict[str, Reservation]:
+        return {
+            endpoint: each for endpoint, each in self.reservations.items() if now - each.at < HOLDS
+        }

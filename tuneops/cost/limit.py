@@ -48,6 +48,6 @@ def lack(
     of_own = f", {own:,.2f} of it the project's own" if own else ""
     return (
         f"deployment {wanted.name} waits: it costs {needs:,.2f} {prices.currency} an hour, what "
-        f"runs costs {runs:,.2f} already{of_own}, and max_hourly_cost of {file} is {limit:,.2f}; "
-        "it is created once enough of that has gone, or the policy allows more"
+        f"runs or is about to costs {runs:,.2f} already{of_own}, and max_hourly_cost of {file} is "
+        f"{limit:,.2f}; it is created once enough of that has gone, or the policy allows more"
     )
