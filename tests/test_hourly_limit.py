@@ -33,11 +33,12 @@ from tuneops.cli import app
 from tuneops.cost import digest, outlook, reservation
 from tuneops.cost.digest import Digest, summarize
 from tuneops.cost.ledger import Ledger
-from tuneops.cost.machines import wanted_by
-from tuneops.cost.report import read_bill
+from tuneops.cost.room import Room
+from tuneops.observed import Endpoint, Observed
 from tuneops.policy import InForce, Policy
 from tuneops.policy_file import parse_policy
 from tuneops.project import Project
+from tuneops.prospect import prospect
 from tuneops.queue import ProjectRequest, SummaryRequest
 from tuneops.reconcile import reconcile_project
 from tuneops.release import Phase, Release, TrainingPlan
@@ -204,6 +205,33 @@ def test_many_that_reserve_at_once_take_what_there_is(here: Services) -> None:
     assert len(stored.value.reservations) == 3
 
 
+def test_nothing_is_deployed_while_what_runs_can_not_be_told(here: Services) -> None:
+    """The rest of the project's life goes on: a newer release takes its place, or it retires."""
+    policy = rule(here, PRICES + "max_hourly_cost: 99\n")
+    made = release("", "blind").replace(training=PLAN).advance(Phase.DEPLOYING, NOW, "")
+    seen = Observed(endpoint=Endpoint(made.endpoint, "Succeeded"))
+    assert reservation.find_room(here, policy, made, seen, NOW) == Room()
+    assert reservation.find_room(here, Policy(), made, seen, NOW) is None
+    assert reservation.find_room(here, policy, made, Observed(), NOW) is None
+
+    nowhere = {**(here.settings.cloud_metadata or {}), "resource_manager": "http://127.0.0.1:9"}
+    blind = Services(here.settings.model_copy(update={"cloud_metadata": nowhere})).of(HERE)
+    found = reservation.find_room(blind, policy, made, seen, NOW)
+    assert found is not None
+    assert found.lack.startswith(
+        f"deployment {made.deployment_name} waits: max_hourly_cost of tuneops-policy.yaml can't be "
+        "checked: Resource Graph does not answer"
+    )
+
+    container = here.blobs.get_container_client(here.settings.state_container)
+    container.upload_blob(documents.reservations(HERE), b"[]")
+    found = reservation.find_room(here, policy, made, seen, NOW)
+    assert found is not None
+    assert "reservations/cost.json: Input should be" in found.lack
+    was_live = made.advance(Phase.LIVE, NOW, "").advance(Phase.DEPLOYING, NOW, "")
+    assert reservation.find_room(here, policy, was_live, seen, NOW) is None
+
+
 @pytest.fixture
 def people(azure: Cloud, here: Services) -> Iterator[Services]:
     """Services that tell people in the local cloud's inbox, which is empty."""
@@ -308,23 +336,20 @@ def test_people_are_told_once_a_day_what_runs(
     )
 
     # A config that would be above the limit is told so, and what runs already is not.
-    new = release("deployment: {instance_type: Standard_DS3_v2, instance_count: 3}\n", "new")
-    new = new.replace(project="cost.new", training=PLAN)
-    (note,) = outlook.notes(people.workspace, new, [policy])
-    assert note.startswith(f"as things are now, deployment {new.deployment_name} waits: it costs ")
-    running_already = wanted_by(fleet_release(people, "cost.p-0000"))
-    assert running_already.key in {d.key for d in read_bill(people, NOW).running}
-    assert outlook.notes(people.workspace, fleet_release(people, "cost.p-0000"), [policy]) == ()
-    assert outlook.notes(people.workspace, new, [Policy()]) == ()
+    policy = rule(people, PRICES + "max_hourly_cost: 4\n")
+    new = desired("", "new").replace(project="cost.new")
+    assert new.config is not None
+    seen = prospect(people.workspace, new, new.config, Project(name=new.project), None, [policy])
+    assert seen.forbidden == ()
+    (note,) = (each for each in seen.plan.notes if "max_hourly_cost" in each)
+    assert note.startswith("as things are now, deployment d-")
+    live = people.release("cost.p-0000", 1)
+    assert live is not None
+    assert outlook.notes(people.workspace, live.value, [policy]) == ()
+    assert outlook.notes(people.workspace, live.value, [Policy()]) == ()
     fleet.close()
     people.workspace.ml.compute.begin_delete("cost-ours")
     until(lambda: running.clusters(people.workspace, HERE) == ())
-
-
-def fleet_release(services: Services, name: str) -> Release:
-    stored = services.release(name, 1)
-    assert stored is not None
-    return stored.value
 
 
 def test_nobody_is_told_of_nothing(azure: Cloud, people: Services) -> None:

@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from tuneops import documents
 from tuneops.cost.machines import Deployed
@@ -14,6 +16,7 @@ from tuneops.release import Phase, Release
 from tuneops.services import Services
 from tuneops.store import UnreadableError
 
+THREADS = 8
 _BEFORE_LIVE = (Phase.DEPLOYING, Phase.TESTING, Phase.SHIFTING)
 
 log = logging.getLogger(__name__)
@@ -30,26 +33,22 @@ class Known:
 
 def known_projects(services: Services) -> dict[str, Known]:
     """The environment's projects; one that can't be read is left out."""
-    found = {}
-    for path in services.store.paths(documents.PROJECTS):
-        name = documents.name_in(path)
-        if environment_of(name) != services.environment:
-            continue
-        try:
-            if known := _read(services, name):
-                found[name] = known
-        except UnreadableError as error:
-            log.warning("project %s is left out: %s", name, error)
-    return found
+    listed = map(documents.name_in, services.store.paths(documents.PROJECTS))
+    names = [name for name in listed if environment_of(name) == services.environment]
+    with ThreadPoolExecutor(THREADS) as pool:
+        read = pool.map(partial(_read, services), names)
+        return {name: known for name, known in zip(names, read, strict=True) if known}
 
 
 def _read(services: Services, name: str) -> Known | None:
-    stored = services.store.read(documents.project(name), Project)
-    if stored is None:
+    try:
+        stored = services.store.read(documents.project(name), Project)
+        project = stored.value if stored else Project(name=name)
+        newest = services.release(name, project.current)
+        live = newest if project.live == project.current else services.release(name, project.live)
+    except UnreadableError as error:
+        log.warning("project %s is left out: %s", name, error)
         return None
-    project = stored.value
-    newest = services.release(name, project.current)
-    live = newest if project.live == project.current else services.release(name, project.live)
     return Known(project, newest.value if newest else None, live.value if live else None)
 
 

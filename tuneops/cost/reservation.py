@@ -1,6 +1,7 @@
 """Taking room for a deployment below ``max_hourly_cost``, so that no two projects take the same."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from tuneops import documents
@@ -24,18 +25,22 @@ def find_room(
 ) -> Room | None:
     """Whether the deployment that comes next has room; None when none does, or nothing limits it.
 
-    Raises:
-        UnavailableError: it can't be told now.
+    While that can't be told it has none, and what else there is to do for the project goes on.
     """
     if policy.max_hourly_cost is None or release is None or not _deploys_next(release, observed):
         return None
-    ledger = _read(services)
-    known = ledger.value if ledger else Ledger()
-    if known.has(wanted_by(release), now):
-        return Room(reserved=True)
-    if _was_live(release):
-        return Room()
-    return Room(lack=_lack(services, policy, release, known, observed.endpoint, now))
+    try:
+        ledger = _read(services)
+        known = ledger.value if ledger else Ledger()
+        if known.has(wanted_by(release), now):
+            return Room(reserved=True)
+        if _was_live(release):
+            return Room()
+        return Room(lack=_lack(services, policy, release, known, observed.endpoint, now))
+    except UnavailableError as error:
+        if _was_live(release):
+            return None
+        return Room(lack=f"deployment {release.deployment_name} waits: {error}")
 
 
 def reserve(services: Services, release: Release, now: datetime) -> None:
@@ -90,10 +95,8 @@ def _lack(
 ) -> str:
     if policy.max_hourly_cost is None:
         return ""
-    try:
+    with _checked():
         seen = running.deployments(services.workspace, services.environment)
-    except RefusedError as error:
-        raise UnavailableError(f"max_hourly_cost of {FILE} can't be checked: {error}") from error
     wanted = wanted_by(release)
     beside = ledger.beside(wanted, seen, _behind(endpoint, release.project), now)
     return limit.lack(policy.max_hourly_cost, policy.prices, wanted, beside, FILE)
@@ -115,7 +118,16 @@ def _behind(endpoint: Endpoint | None, project: str) -> Sequence[Deployed]:
 
 
 def _read(services: Services) -> Stored[Ledger] | None:
-    try:
+    with _checked():
         return services.store.read(documents.reservations(services.environment), Ledger)
-    except UnreadableError as error:
-        raise UnavailableError(f"max_hourly_cost of {FILE} can't be checked: {error}") from error
+
+
+@contextmanager
+def _checked() -> Iterator[None]:
+    """What is not known is no reason to give a release up, nor to deploy."""
+    try:
+        yield
+    except (RefusedError, UnavailableError, UnreadableError) as error:
+        seconds = error.seconds if isinstance(error, UnavailableError) else 0
+        message = f"max_hourly_cost of {FILE} can't be checked: {error}"
+        raise UnavailableError(message, seconds) from error
