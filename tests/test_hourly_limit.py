@@ -18,6 +18,7 @@ import httpx2
 import pytest
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import AmlCompute, Model
+from azure.storage.queue import QueueClient
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
@@ -34,6 +35,7 @@ from tuneops.cost import digest, outlook, reservation
 from tuneops.cost.digest import Digest, summarize
 from tuneops.cost.ledger import Ledger
 from tuneops.cost.room import Room
+from tuneops.message import Message
 from tuneops.observed import Endpoint, Observed
 from tuneops.policy import InForce, Policy
 from tuneops.policy_file import parse_policy
@@ -350,6 +352,29 @@ def test_people_are_told_once_a_day_what_runs(
     fleet.close()
     people.workspace.ml.compute.begin_delete("cost-ours")
     until(lambda: running.clusters(people.workspace, HERE) == ())
+
+
+def test_a_channel_that_is_down_is_tried_again_and_no_other_is_told_twice(
+    azure: Cloud, people: Services
+) -> None:
+    dead = SecretStr("json://127.0.0.1:9/")
+    urls = {"notify_urls": [dead, *people.settings.notify_urls]}
+    both_ways = Services(people.settings.model_copy(update=urls)).of(HERE)
+    message = Message(key="k", event="summary", title="cost: 1 EUR an hour", text="x", at=NOW)
+    owed = Digest(day=DAY, outbox=(message,))
+    people.store.write(documents.summary(HERE), owed, etag=None)
+    for seconds in (0, 1, 60):
+        at = NOW + timedelta(seconds=seconds)
+        summarize(SummaryRequest(environment=HERE, day=DAY), both_ways, lambda at=at: at)
+    assert [each["title"] for each in told(azure)] == ["cost: 1 EUR an hour"]
+    stored = people.store.read(documents.summary(HERE), Digest)
+    assert stored is not None
+    (kept,) = stored.value.outbox
+    assert [kept.deliveries[each.id].attempts for each in both_ways.people] == [2, 1]
+    queue = QueueClient.from_connection_string(
+        azure.connection["storage"]["connection_string"], people.settings.reconcile_queue
+    )
+    assert queue.get_queue_properties().approximate_message_count == 3
 
 
 def test_nobody_is_told_of_nothing(azure: Cloud, people: Services) -> None:

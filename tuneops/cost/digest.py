@@ -74,17 +74,22 @@ def summarize(
 def _tell(
     path: str, request: SummaryRequest, services: Services, lease: BlobLeaseClient, now: datetime
 ) -> float | None:
-    """Write the message of the day and deliver it; gives the seconds until more is to be done."""
+    """Write the message of the day and deliver it; gives the seconds until more is to be done.
+
+    What a channel took is noted before the next one is told, so that a crash repeats little.
+    """
     store, stored = services.store, _load(path, services)
     if stored.value.day is None or stored.value.day < request.day:
         last = request.tries >= MAX_TRIES
         bill = read_bill_or_problem(services, now) if last else read_bill(services, now)
         digest = _next(stored.value, bill, request.day, services, now)
         stored = store.write(path, digest, stored.etag, lease)
-    delivered = outbox.deliver(stored.value.outbox, services.people, now)
-    if delivered != stored.value.outbox:
-        store.write(path, stored.value.replace(outbox=delivered), stored.etag, lease)
-    retry_at = outbox.next_retry(delivered, services.people)
+    for channel in services.people:
+        delivered = outbox.deliver(stored.value.outbox, [channel], now)
+        if delivered != stored.value.outbox:
+            digest = stored.value.replace(outbox=delivered)
+            stored = store.write(path, digest, stored.etag, lease)
+    retry_at = outbox.next_retry(stored.value.outbox, services.people)
     return max(0.0, (retry_at - now).total_seconds()) if retry_at else None
 
 

@@ -70,13 +70,12 @@ def reserve(services: Services, release: Release, now: datetime) -> None:
 
 
 def _deploys_next(release: Release, observed: Observed) -> bool:
-    """Whether a deployment is created as soon as it may be."""
+    """Whether its deployment is still to be created, behind an endpoint that is there."""
     endpoint = observed.endpoint
     return (
         release.phase == Phase.DEPLOYING
         and endpoint is not None
         and endpoint.deployment(release.deployment_name) is None
-        and not observed.dispensable
     )
 
 
@@ -104,6 +103,8 @@ def _lack(
 
 def _behind(endpoint: Endpoint | None, project: str) -> Sequence[Deployed]:
     """What stands behind an endpoint."""
+    if endpoint is None:
+        return []
     return [
         Deployed(
             size=each.instance_type,
@@ -112,8 +113,7 @@ def _behind(endpoint: Endpoint | None, project: str) -> Sequence[Deployed]:
             name=each.name,
             project=project,
         )
-        for each in (endpoint.deployments if endpoint else ())
-        if endpoint
+        for each in endpoint.deployments
     ]
 
 
