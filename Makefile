@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --no-cache-dir --disable-pip-version-check --quiet
 export TMPDIR := $(CURDIR)/.localcloud/tmp
 export MLFLOW_DISABLE_TELEMETRY := true
+# A local cloud is many short processes: without compiled modules each of them compiles its own.
+unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
 .PHONY: demo test check bench format schema lock clean
@@ -15,7 +17,7 @@ demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=3 --dist=loadfile \
+	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=4 --dist=loadfile \
 		--no-loadscope-reorder $(TESTS)
 
 check: $(VENV)/.dev
@@ -60,8 +62,9 @@ $(VENV)/.bench: $(VENV)/.demo
 	@touch $@
 
 # Microsoft's worker is declared for Python 3.13 alone, and runs on 3.11 as well.
-$(VENV)/.dev: $(VENV)/.demo
+$(VENV)/.dev: $(BIN)/python pyproject.toml requirements.lock
+	@mkdir -p "$(TMPDIR)"
 	$(PIP) install --constraint requirements.lock --editable '.[cli,local,dev]'
 	$(PIP) install --no-deps --ignore-requires-python \
 		azure-functions-runtime==1.3.0 azurefunctions-extensions-base==1.2.0
-	@touch $@
+	@touch $(VENV)/.demo $@
