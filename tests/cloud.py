@@ -69,6 +69,10 @@ class Cloud:
     def up(self, *options: str) -> None:
         """Start it, or what of it does not run."""
         self._command("up", "--cache", str(CACHE), "--app", str(ROOT), *options)
+        self.load()
+
+    def load(self) -> None:
+        """Read how to reach it."""
         self.connection: dict[str, Any] = json.loads((self.state / "connection.json").read_text())
 
     def down(self) -> None:
