@@ -19,7 +19,7 @@ demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=4 --dist=loadfile \
+	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=3 --dist=loadfile \
 		--no-loadscope-reorder $(TESTS)
 
 check: $(VENV)/.dev
