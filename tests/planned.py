@@ -41,8 +41,8 @@ def release(extra: str = "", name: str = "bot") -> Release:
 
 
 def until(reached: Callable[[], bool]) -> None:
-    """Look until it is so, for 20 seconds."""
-    deadline = time.monotonic() + 20
+    """Look until it is so, for a minute: machines are slow at times."""
+    deadline = time.monotonic() + 60
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.2)
