@@ -127,13 +127,16 @@ def _services(storage: str, **settings: Any) -> "Services":
     return made
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest first, so that no worker is left with it; in a file fast tests first."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Fast tests first; side by side, what takes longest, so that no worker is left with it."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
+    parallel = hasattr(config, "workerinput")
 
     def order(item: pytest.Item) -> tuple[bool, bool, str, bool]:
-        whole_loop = item.path.parent.name == "e2e"
         is_slow = item.get_closest_marker("slow") is not None
+        if not parallel:
+            return is_slow, False, "", False
+        whole_loop = item.path.parent.name == "e2e"
         return not whole_loop, item.path not in slow, str(item.path), is_slow
 
     items.sort(key=order)
