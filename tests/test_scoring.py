@@ -324,4 +324,4 @@ def test_an_answer_that_comes_in_pieces(
     asked: Release, pieces: list[bytes], pause: float, status: int, text: str
 ) -> None:
     with saying(pieces, pause) as uri:
-        assert scoring._post(uri, "key", asked, {}) == (status, text)
+        assert scoring._post(uri, "key", asked, {}, "blue") == (status, text)
