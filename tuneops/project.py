@@ -46,11 +46,11 @@ class Project(Document):
     `current` is the newest release, `live` the one that has the traffic, `live_deployment` what
     that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it; `endpoints` are the
     names of all endpoints made for it that may still exist; `pins` what its releases have resolved;
-    `trainings` the last ones that were measured, oldest first; `served` the training digests of the
-    last models that were live; `answered` the commit whose change of the config has come to its end.
-    `trouble` is what keeps it from being looked at at all,
-    `look` the last that found nothing to do. `pin` is the order that is followed, `rejected` what
-    was rolled back; `held_back` says why what git wants is not done, if it is not.
+    `trainings` the last ones that were measured, oldest first; `answered` the commit whose change
+    of the config has come to its end; `served` the training digests of the models that were live.
+    `trouble` is what keeps it from being looked at at all, `look` the last that found nothing to
+    do. `pin` is the order that is followed, `rejected` what was rolled back; `held_back` says why
+    what git wants is not done, if it is not.
     """
 
     name: str
@@ -60,8 +60,8 @@ class Project(Document):
     endpoints: tuple[str, ...] = ()
     pins: dict[str, str] = {}
     trainings: tuple[Measured, ...] = ()
-    served: tuple[str, ...] = ()
     answered: str = ""
+    served: tuple[str, ...] = ()
     wake: Wake | None = None
     trouble: Trouble | None = None
     pin: Pin | None = None

@@ -100,13 +100,13 @@ def ask(release: Release, s: Services, now: datetime) -> Release:
     if progress.turn is None:
         raise ValueError("every question is answered")
     turn, asked = progress.turn, progress.sets[progress.turn]
+    left = release.config.behaviour.max_requests - progress.requests
     deployments: dict[Place, str] = {
         place: release.deployment_name if place == "new" else progress.against or ""
-        for place in asked.due(now)
+        for place in asked.due(now)[:left]
     }
-    left = release.config.behaviour.max_requests - progress.requests
     rows, door = read_kept(s.storage, asked), open_door(s.workspace, release)
-    asker = _Asker(release, door, asked.score, rows, max(1, left // max(1, len(deployments))))
+    asker = _Asker(release, door, asked.score, rows, left // max(1, len(deployments)))
     with ThreadPoolExecutor(2) as pool:
         sides = [asked.side(place) for place in deployments]
         rounds = list(pool.map(asker.ask, deployments.values(), sides))

@@ -62,7 +62,9 @@ class Asked(Document):
 
     @property
     def open(self) -> tuple[Place, ...]:
-        """The deployments that have more to answer."""
+        """The deployments that have more to answer; nobody once the new one is silent."""
+        if self.new.silent:
+            return ()
         places: tuple[Place, ...] = ("new", "live") if self.compared else ("new",)
         sides = {place: self.side(place) for place in places}
         return tuple(
@@ -137,10 +139,5 @@ class Progress(Document):
 
     @property
     def turn(self) -> int | None:
-        """The place of the set that is asked next; None when all is answered.
-
-        Once the new deployment is silent, nothing more is asked of anyone.
-        """
-        if any(asked.new.silent for asked in self.sets):
-            return None
+        """The place of the set that is asked next; None when all is answered."""
         return next((place for place, asked in enumerate(self.sets) if asked.open), None)
