@@ -60,7 +60,7 @@ def asked(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Rel
     workspace.ml.models.create_or_update(model)
     until(lambda: state(workspace, made, "endpoint") == "Succeeded")
     endpoints.begin_deploy(workspace, made)
-    until(lambda: state(workspace, made, "deployment") == "Succeeded")
+    until(lambda: state(workspace, made, "deployment") == "Succeeded", 120)
     return made
 
 
