@@ -156,6 +156,13 @@ def right(good: int, of: int) -> list[float | None]:
             id="live-is-broken",
         ),
         pytest.param(
+            answered(right(50, 50), [*right(9, 10), *[None] * MAX_UNANSWERED]),
+            {},
+            "inconclusive",
+            "10 answers can be compared",
+            id="live-breaks-down",
+        ),
+        pytest.param(
             answered([0.3] * 50, [0.9] * 50, kind="rouge_l"), {}, "fail", "0.6 below", id="rouge"
         ),
         pytest.param(

@@ -53,7 +53,7 @@ def _compare(asked: Asked, wanted: EvaluationSet, least: int) -> Comparison:
         required=wanted.required,
         verdict=_worst(finding.verdict for finding in findings),
         new=fmean(new) if new else None,
-        live=fmean(theirs for _, theirs in pairs) if pairs and not asked.live.silent else None,
+        live=fmean(theirs for _, theirs in pairs) if pairs else None,
         findings=findings,
     )
 
@@ -72,7 +72,7 @@ def _findings(
     yield _answered(len(new), asked.rows, least)
     if new and wanted.min_score is not None:
         yield _minimum(new, wanted.min_score)
-    if asked.live.silent:
+    if asked.live.silent and not pairs:
         said = f"the live deployment answers nothing to compare with ({asked.live.failure})"
         yield Finding(verdict="pass", said=said)
     elif asked.compared and wanted.max_drop is not None:

@@ -40,9 +40,11 @@ def behave(release: Release, observed: Observed, now: datetime) -> Action | None
     comparisons = compare(progress, settings)
     if comparisons != progress.comparisons:
         return KeepComparisons(comparisons)
-    verdict = verdict_of(comparisons)
-    if verdict == "fail" or (verdict == "inconclusive" and settings.on_inconclusive == "fail"):
-        return Fail(f"behaviour: {reasons_text(comparisons)}")
+    verdict, reasons = verdict_of(comparisons), f"behaviour: {reasons_text(comparisons)}"
+    if verdict == "fail":
+        return Fail(reasons)
+    if verdict == "inconclusive" and settings.on_inconclusive == "fail":
+        return Fail(f"{reasons}; more rows may tell, or set behaviour.on_inconclusive: continue")
     return None
 
 
