@@ -19,6 +19,8 @@ from tuneops.azureml import (
     scoring,
     traffic_metrics,
 )
+from tuneops.behaviour import effects as behaviour
+from tuneops.behaviour.text import told
 from tuneops.conclusion import conclude
 from tuneops.cost import reservation
 from tuneops.data import prepare
@@ -57,6 +59,7 @@ def _advance(action: actions.Advance, release: Release, s: Services, now: dateti
     endpoint = f"endpoint {release.endpoint}"
     if action.phase == Phase.LIVE:
         text = f"{endpoint} now answers with {release.deployment_name}{record.last_seen(release)}"
+        text = "; ".join(filter(None, (text, told(release.behaviour))))
         return tell(release, "live", text, now)
     if action.phase == Phase.RETIRED:
         return tell(release, "torn_down", f"{endpoint}: {action.reason}", now, release.endpoint)
@@ -346,6 +349,10 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.CreateDeployment: _create_deployment,
     actions.RepairDeployment: _repair_deployment,
     actions.RunSmokeTest: _run_smoke_test,
+    actions.ReadSets: behaviour.read_sets,
+    actions.BeginSets: behaviour.begin_sets,
+    actions.AskSets: behaviour.ask_sets,
+    actions.KeepComparisons: behaviour.keep_comparisons,
     actions.ShiftTraffic: _shift_traffic,
     actions.ShareTraffic: _share_traffic,
     actions.BeginStep: _begin_step,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tuneops.behaviour.progress import Comparison
 from tuneops.difference import Answer, Difference, Part
 from tuneops.evaluation.checks import Check
 from tuneops.release import Phase
@@ -147,6 +148,30 @@ class RunSmokeTest:
 
 
 @dataclass(frozen=True)
+class ReadSets:
+    """Read the evaluation sets, and keep what is to be asked."""
+
+
+@dataclass(frozen=True)
+class BeginSets:
+    """Note which deployment is live (empty: none), and what it is known to answer."""
+
+    live: str
+
+
+@dataclass(frozen=True)
+class AskSets:
+    """Ask the new deployment and the live one the next questions of a set."""
+
+
+@dataclass(frozen=True)
+class KeepComparisons:
+    """Keep what the evaluation sets say, with the worst answers."""
+
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True)
 class ShiftTraffic:
     """Begin giving all traffic to the release's deployment."""
 
@@ -286,6 +311,10 @@ Effect = (
     | CreateDeployment
     | RepairDeployment
     | RunSmokeTest
+    | ReadSets
+    | BeginSets
+    | AskSets
+    | KeepComparisons
     | ShiftTraffic
     | ShareTraffic
     | BeginStep

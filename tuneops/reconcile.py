@@ -45,6 +45,7 @@ MAX_STEPS = 30
 BUSY_SECONDS = 6
 HELD_AFTER = timedelta(minutes=5)
 LONGEST_PAUSE_SECONDS = 600
+LONGEST_PASS = timedelta(minutes=2)
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +138,10 @@ class _Pass:
         worker has acted on meanwhile. A release whose data is no more makes way, even if there is
         none to go on with, or a freeze or `in_flight` would let it finish.
         """
+        begun = self.clock()
         for _ in range(MAX_STEPS):
+            if self.clock() - begun > LONGEST_PASS:
+                break
             try:
                 action = self._decide()
                 if isinstance(action, Idle | Wait):
@@ -328,8 +332,7 @@ class _Pass:
             old = self._write(old, self._left_behind(old.value, release))
         if old and old.value.rejected:
             project = project.reject(old.value, old.value.rejected)
-        serving = f"{release.endpoint}/{release.deployment_name}"
-        self._save_project(project.replace(live=release.number, live_deployment=serving))
+        self._save_project(project.serve(release))
 
     def _left_behind(self, old: Release, release: Release) -> Release:
         """What was live until this release is."""
