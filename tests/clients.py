@@ -1,11 +1,30 @@
-"""Clients of an endpoint in a process of their own."""
+"""Clients of an endpoint."""
 
+import ssl
 import subprocess
 import sys
 from typing import Self
 
+import httpx2
+
 from tests.asking import Seen, Task
 from tests.cloud import ROOT, Cloud
+
+
+def key_of(cloud: Cloud, endpoint: str) -> str:
+    """The key of an endpoint."""
+    return str(cloud.ml.online_endpoints.get_keys(endpoint).primary_key)
+
+
+def asking(cloud: Cloud, endpoint: str) -> httpx2.Client:
+    """A client that may ask the endpoint."""
+    return httpx2.Client(
+        base_url=f"{cloud.connection['azureml_url']}/endpoints/{endpoint}",
+        headers={"authorization": f"Bearer {key_of(cloud, endpoint)}"},
+        verify=ssl.create_default_context(cafile=cloud.connection["ca_file"]),
+        timeout=60,
+        trust_env=False,
+    )
 
 
 class Clients:
@@ -14,7 +33,7 @@ class Clients:
     def __init__(self, cloud: Cloud, endpoint: str, rate: int) -> None:
         self._task = Task(
             url=f"{cloud.connection['azureml_url']}/endpoints/{endpoint}/score",
-            key=str(cloud.ml.online_endpoints.get_keys(endpoint).primary_key),
+            key=key_of(cloud, endpoint),
             ca_file=cloud.connection["ca_file"],
             rate=rate,
         )

@@ -1,13 +1,11 @@
 """Clients of an endpoint, who ask one question after another."""
 
-import ssl
 import threading
 import time
 from collections import Counter
 from typing import Self
 
-import httpx2
-
+from tests.clients import asking
 from tests.cloud import Cloud
 
 PAUSE_SECONDS = 0.02
@@ -18,14 +16,7 @@ class Load:
 
     def __init__(self, cloud: Cloud, endpoint: str) -> None:
         self.statuses: Counter[int] = Counter()
-        key = cloud.ml.online_endpoints.get_keys(endpoint).primary_key
-        self._client = httpx2.Client(
-            base_url=f"{cloud.connection['azureml_url']}/endpoints/{endpoint}",
-            headers={"authorization": f"Bearer {key}"},
-            verify=ssl.create_default_context(cafile=cloud.connection["ca_file"]),
-            timeout=60,
-            trust_env=False,
-        )
+        self._client = asking(cloud, endpoint)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._ask_on)
 

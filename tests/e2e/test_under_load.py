@@ -1,12 +1,15 @@
 """Releases, good and bad, while clients ask the endpoint: no request fails through our doing."""
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.clients import Clients
-from tests.cloud import Cloud, config, some_rows
+from tests.clients import Clients, asking
+from tests.cloud import QUICK, Cloud, config, some_rows
 from tests.faults import Faults
+from tuneops.config import SmokeTest
+from tuneops.smoke import request
 from tuneops.status import ProjectStatus, ReleaseStatus
 
 pytestmark = pytest.mark.slow
@@ -23,12 +26,13 @@ ROLLOUT: dict[str, Any] = {
     "pause_minutes": 0.05,
     "analysis": {"max_latency_increase_percent": 400},
 }
-SMOKE = {
-    "max_new_tokens": 16,
-    "do_sample": False,
-    "attempts": 1,
-    "expect": {"does_not_contain": ["I am a teapot"]},
+BEHAVIOUR: dict[str, Any] = {
+    "sets": [{"name": "as before", "path": "sets/busy.jsonl", "max_drop": 0.3}],
+    "min_rows": 10,
+    "max_new_tokens": 8,
 }
+RETRAINED = {"parameters": {**QUICK, "max_steps": 3}}
+TEAPOT = json.dumps({"output": "I am a teapot"})
 NEVER_READY = {
     "environment_variables": {"LOADS": "anew, for seconds"},
     "readiness_probe": {"initial_delay": 1, "period": 1, "failure_threshold": 1},
@@ -43,15 +47,22 @@ class Team:
         self._cloud = cloud
         self._number = 0
 
-    def releases(self, **deployment: Any) -> ReleaseStatus:
-        """One more release is merged; gives it as soon as its deployment has a name."""
+    def releases(self, training: Any = None, **deployment: Any) -> ReleaseStatus:
+        """One more release is merged; gives it as soon as its deployment has a name.
+
+        The model is the same again unless another `training` is asked for.
+        """
         self._number += 1
         requests = {
             "max_concurrent_requests_per_instance": 100,
             "max_queue_wait_ms": 1000 + self._number,
         }
         served = {"request_settings": requests, **deployment}
-        wanted = config(NAME, deployment=served, rollout=ROLLOUT, smoke_test=SMOKE)
+        wanted = config(NAME, deployment=served, rollout=ROLLOUT)
+        if self._number > 1:
+            wanted["behaviour"] = BEHAVIOUR
+        if training:
+            wanted["training"] = training
         self._cloud.merge({f"{NAME}.yaml": wanted})
         if self._number == 1:
             self._cloud.upload(f"{NAME}/chats.jsonl", some_rows())
@@ -79,10 +90,25 @@ class Team:
         return found
 
 
+def answers_now(cloud: Cloud, endpoint: str) -> bytes:
+    """An evaluation set that holds the live deployment to what it answers now."""
+    settings = SmokeTest(
+        do_sample=False, temperature=1, top_p=1, max_new_tokens=BEHAVIOUR["max_new_tokens"]
+    )
+    rows = []
+    with asking(cloud, endpoint) as client:
+        for question, _ in some_rows(BEHAVIOUR["min_rows"]):
+            body = request([{"role": "user", "content": question}], settings)
+            answer = client.post("/score", json=body).json()["output"]
+            rows.append(json.dumps({"prompt": question, "expected": answer}))
+    return "\n".join(rows).encode()
+
+
 def test_no_client_suffers_from_a_release_but_from_the_faults_of_its_model(cloud: Cloud) -> None:
     team = Team(cloud)
     team.releases()
     endpoint = team.live().endpoint
+    cloud.upload("sets/busy.jsonl", answers_now(cloud, endpoint))
     faults = Faults(cloud.connection)
     faults.ask("deployment", "slow", f"{endpoint}/*", seconds=PROVISIONING_SECONDS, times=100)
     with Clients(cloud, endpoint, RATE) as clients:
@@ -92,11 +118,10 @@ def test_no_client_suffers_from_a_release_but_from_the_faults_of_its_model(cloud
         steps = [(each.share, each.analysis.verdict) for each in good.rollout.done]
         assert steps == [(10, "pass"), (50, "pass")]
 
-        new = team.releases()
+        new = team.releases(training=RETRAINED)
         target = f"{endpoint}/{new.deployment}"
-        teapot = '{"output": "I am a teapot"}'
-        faults.ask("scoring", "wrong", target, body=teapot, times=1000)
-        assert team.failed().startswith("smoke test: ")
+        faults.ask("scoring", "wrong", target, body=TEAPOT, times=1000)
+        assert "as before: exact match 0 (live 1), fail" in team.failed()
 
         new = team.releases()
         target = f"{endpoint}/{new.deployment}"
