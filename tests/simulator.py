@@ -356,7 +356,11 @@ class Simulator:
                 return release.replace(training=plan.replace(attempt=plan.attempt + 1))
             case actions.RepairEndpoint() | actions.RepairDeployment():
                 self._change_azure(action, release)
-                return release.replace(repairs=release.repairs + 1)
+                provisioning = release.provisioning.replace(failed_at=None)
+                return release.replace(repairs=release.repairs + 1, provisioning=provisioning)
+            case actions.NoteFailure():
+                provisioning = release.provisioning.replace(failed_at=self.now)
+                return release.replace(provisioning=provisioning)
             case actions.ReadMetrics():
                 loss = 1.0 + int(release.plan.digest, 16) % 3
                 return release.replace(metrics=Metrics(values={"eval_loss": loss}))

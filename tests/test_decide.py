@@ -15,6 +15,7 @@ from tuneops.desired import Desired, Source
 from tuneops.evaluation.gate import verdict
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.phases.deploying import MAX_REPAIRS
+from tuneops.phases.provisioning import MAX_RETRIES
 from tuneops.phases.training import METRICS_PATIENCE, METRICS_PAUSE
 from tuneops.prepared import DataJob, PreparedData
 from tuneops.project import Project, start_release
@@ -238,11 +239,11 @@ TRANSITIONS = [
     pytest.param(
         at(Phase.DEPLOYING),
         sees(endpoint=endpoint_with(Deployment(NAME, "Failed", "1", transient=True))),
-        actions.RepairDeployment(),
+        actions.NoteFailure(),
         id="deployment-was-cancelled",
     ),
     pytest.param(
-        tried(Phase.DEPLOYING),
+        at(Phase.DEPLOYING).replace(repairs=MAX_RETRIES),
         sees(endpoint=endpoint_with(Deployment(NAME, "Failed", "1", transient=True))),
         actions.Fail,
         id="deployment-is-cancelled-for-good",

@@ -28,6 +28,7 @@ from tuneops.decide import decide
 from tuneops.desired import Desired
 from tuneops.observed import Deployment, Observed
 from tuneops.phases.deploying import MAX_REPAIRS
+from tuneops.provisioning import Provisioning
 from tuneops.release import Phase, Release
 from tuneops.rollout import record
 from tuneops.rollout.progress import Progress
@@ -342,6 +343,9 @@ def test_what_serves_is_repaired_and_not_deleted() -> None:
     )
     release = at(Phase.DEPLOYING, number=2)
     action = decide(DESIRED, release, Observed(endpoint=broken, live_release=1), NOW)
+    assert action == actions.NoteFailure()
+    seen = release.replace(provisioning=Provisioning(failed_at=NOW - MINUTE))
+    action = decide(DESIRED, seen, Observed(endpoint=broken, live_release=1), NOW)
     assert action == actions.RepairDeployment()
 
 

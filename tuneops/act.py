@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tuneops import actions, healing, planning
+from tuneops import actions, healing, planning, provision
 from tuneops.actuals import actuals
 from tuneops.azureml import (
     activity,
@@ -55,7 +55,10 @@ def _advance(action: actions.Advance, release: Release, s: Services, now: dateti
         release = conclude(release, s, now)
     endpoint = f"endpoint {release.endpoint}"
     if action.phase == Phase.LIVE:
-        text = f"{endpoint} now answers with {release.deployment_name}{record.last_seen(release)}"
+        on = provision.instead(release)
+        text = (
+            f"{endpoint} now answers with {release.deployment_name}{on}{record.last_seen(release)}"
+        )
         return tell(release, "live", text, now)
     if action.phase == Phase.RETIRED:
         return tell(release, "torn_down", f"{endpoint}: {action.reason}", now, release.endpoint)
@@ -195,16 +198,6 @@ def _repair_endpoint(action: Any, release: Release, s: Services, now: datetime) 
     return release.replace(repairs=release.repairs + 1)
 
 
-def _create_deployment(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    endpoints.begin_deploy(s.workspace, release)
-    return release
-
-
-def _repair_deployment(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    endpoints.begin_deploy(s.workspace, release)
-    return release.replace(repairs=release.repairs + 1)
-
-
 def _run_smoke_test(action: Any, release: Release, s: Services, now: datetime) -> Release:
     path = f"{_data(release).folder}/{prepare.QUESTIONS}"
     blob = s.blobs.get_blob_client(s.settings.prepared_container, path)
@@ -336,8 +329,7 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.CreateEndpoint: _create_endpoint,
     actions.UpdateEndpoint: _update_endpoint,
     actions.RepairEndpoint: _repair_endpoint,
-    actions.CreateDeployment: _create_deployment,
-    actions.RepairDeployment: _repair_deployment,
+    **provision.EFFECTS,
     actions.RunSmokeTest: _run_smoke_test,
     actions.ShiftTraffic: _shift_traffic,
     actions.ShareTraffic: _share_traffic,

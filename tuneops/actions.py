@@ -137,6 +137,30 @@ class RepairDeployment:
 
 
 @dataclass(frozen=True)
+class NoteFailure:
+    """Note when the deployment was seen to have failed for no lasting reason."""
+
+
+@dataclass(frozen=True)
+class MakeRoom:
+    """Note that there is no quota while superseded deployments are kept: they go."""
+
+
+@dataclass(frozen=True)
+class LackMachines:
+    """Note that the instance type in use is not to be had: the next one is tried."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class PreferInstanceType:
+    """Note that the deployment is there already on this instance type."""
+
+    instance_type: str
+
+
+@dataclass(frozen=True)
 class RunSmokeTest:
     """Ask the new deployment the next question of the smoke test."""
 
@@ -279,6 +303,10 @@ Effect = (
     | RepairEndpoint
     | CreateDeployment
     | RepairDeployment
+    | NoteFailure
+    | MakeRoom
+    | LackMachines
+    | PreferInstanceType
     | RunSmokeTest
     | ShiftTraffic
     | ShareTraffic

@@ -84,7 +84,7 @@ def _endpoint(release: Release, endpoint: Endpoint) -> Iterator[Difference]:
 
 
 def _deployment(release: Release, deployment: Deployment) -> Iterator[Difference]:
-    wanted, part, name = release.config.deployment, Part.DEPLOYMENT, f"deployment {deployment.name}"
+    wanted, part, name = release.deployment, Part.DEPLOYMENT, f"deployment {deployment.name}"
     if deployment.other_owner:
         whose = f"project {deployment.other_owner}'s"
         yield Difference(part=Part.FOREIGN, what=name, found=whose, wanted="this project's")

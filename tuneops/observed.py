@@ -56,7 +56,8 @@ class Job:
 class Deployment:
     """A deployment behind an endpoint; `release` is the number in its tag, empty if not ours.
 
-    `transient`: it failed for a reason that may be gone the next time. `settings` are texts by
+    `transient`: it failed for a reason that may be gone the next time; `lacking`: for want of
+    machines, which there may be of another instance type. `settings` are texts by
     their paths in the config, `model` is NAME:VERSION, `lost_tags` are those that everything of
     ours has and this has not, `other_owner` is the other project whose tag it carries.
     """
@@ -66,6 +67,7 @@ class Deployment:
     release: str
     error: str = ""
     transient: bool = False
+    lacking: bool = False
     instance_type: str = ""
     instance_count: int = 1
     model: str = ""

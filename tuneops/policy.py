@@ -246,7 +246,7 @@ def _sizes(
     config: ProjectConfig, plan: TrainingPlan | None, given: Mapping[str, Value]
 ) -> Iterator[tuple[str, str]]:
     """The machines that are asked for, by field; the data of a job is prepared on `compute`'s."""
-    yield "deployment.instance_type", config.deployment.instance_type
+    yield from config.deployment.instance_types_by_field.items()
     compute = config.compute
     described = compute.cluster.size.lower() if compute.cluster else ""
     if compute.cluster:

@@ -37,7 +37,8 @@ def shift(release: Release, observed: Observed, now: datetime) -> Action:
 
 def live(release: Release, observed: Observed, now: datetime) -> Action:
     """Note that it is live, then take down what it has superseded."""
-    if observed.live_release != release.number:
+    serving = f"{release.endpoint}/{release.deployment_name}"
+    if observed.live_release != release.number or observed.live_deployment not in ("", serving):
         return PromoteRelease()
     doomed = [d for d in observed.dispensable if d.name != release.deployment_name]
     stale = [endpoint for endpoint in observed.stale_endpoints if is_known(release, endpoint)]
