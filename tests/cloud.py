@@ -397,12 +397,13 @@ def some_rows(count: int = 24) -> list[tuple[str, str]]:
 
 
 def config(name: str, **sections: Any) -> dict[str, Any]:
-    """A project's config with a training of seconds."""
+    """A project's config with a training of seconds, and nothing superseded kept."""
     return {
         "name": name,
         "model": {"name": "Phi-3-mini-4k-instruct"},
         "data": {"path": name},
         "training": {"parameters": QUICK},
         "smoke_test": {"max_new_tokens": 16, "do_sample": False},
+        "rollout": {"keep_previous": 0},
         **sections,
     }

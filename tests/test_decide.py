@@ -1,7 +1,7 @@
 """The decision: its transitions as a table, and its promises over random histories."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -541,18 +541,6 @@ def test_changes_of_what_is_desired(
 ) -> None:
     action = decide(desired, release, observed, NOW)
     assert matches(action, expected), action
-
-
-def test_a_superseded_deployment_is_kept_as_long_as_the_config_says() -> None:
-    config = config_of("bot", "rollout: {keep_previous_minutes: 10}\n")
-    desired = DESIRED.replace(config=config)
-    release = at(Phase.LIVE, config=config, fingerprint=desired.fingerprint)
-    observed = sees(endpoint=endpoint(OLD, NAME, traffic=NAME))
-    assert decide(desired, release, observed, NOW) == actions.Wait(
-        "what is superseded is kept for a while", 600
-    )
-    later = NOW + timedelta(minutes=10)
-    assert decide(desired, release, observed, later) == actions.DeleteDeployment(OLD)
 
 
 @pytest.mark.parametrize("phase", [Phase.LIVE, Phase.FAILED])

@@ -23,6 +23,7 @@ from tuneops.phases.provisioning import FIRST_PAUSE, MAX_RETRIES
 from tuneops.policy import Policy, violations
 from tuneops.provisioning import Provisioning
 from tuneops.release import Phase, Release
+from tuneops.superseded import Superseded
 
 TYPES = ("Standard_A", "Standard_B", "Standard_C")
 A, B, C = TYPES
@@ -60,6 +61,7 @@ def there(*more: Deployment, live: str = OLD) -> Observed:
     return sees(endpoint=whole, live_deployment=f"{whole.name}/{live}")
 
 
+KEPT = Superseded(deployment=f"{RELEASE.endpoint}/d-kept", at=NOW)
 SUPERSEDED = Deployment("d-kept", "Succeeded", "1")
 READY_B = Deployment(ON[B], "Succeeded", "1")
 CANCELLED = failed(ON[A], "OperationCanceled: by another one")
@@ -192,7 +194,8 @@ class World:
             failed(name) if state == "Failed" and name in by_name else Deployment(name, state, "1")
             for name, state in self.deployments.items()
         ]
-        return there(*(each for each in found if each.name != OLD))
+        seen = there(*(each for each in found if each.name != OLD))
+        return replace(seen, previous=(KEPT,))
 
     def begin_deploy(self, workspace: object, release: Release) -> None:
         if release.instance_type in self.refused and self.lacks(release.instance_type):
@@ -251,6 +254,7 @@ def test_the_first_type_that_is_to_be_had_is_found_whatever_is_lost(
         assert isinstance(action, actions.Fail)
         assert all(name in action.reason for name in TYPES)
     assert world.deployments[OLD] == "Succeeded"
+    assert ("d-kept" in world.deployments) == (A not in lacking)
 
 
 def test_a_live_release_that_is_deployed_again_begins_with_what_it_ran_on() -> None:

@@ -42,6 +42,7 @@ def observe(
         else (),
         live_release=project.live,
         live_deployment=project.live_deployment,
+        previous=project.previous,
         newest_base_model=_newest_base(workspace, release)
         if followed_base_model(desired, release)
         else "",

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tuneops.policy import Verdict
 from tuneops.release import Release
+from tuneops.superseded import Superseded
 
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
@@ -136,7 +137,7 @@ class Observed:
 
     `stale_endpoints` are endpoints made for the project under names it no longer has.
     `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or should when somebody has taken its
-    traffic away.
+    traffic away; `previous` is what was live before, newest first.
     `newest_base_model` is the id of the newest version in the registry, empty when the config
     names one itself. `live` is the release `live_release`, for its metrics and its settings.
     `rejected` says why what is desired may not come back by itself, if so; `retried`: people want
@@ -153,6 +154,7 @@ class Observed:
     live_release: int | None = None
     live: Release | None = None
     live_deployment: str = ""
+    previous: tuple[Superseded, ...] = ()
     newest_base_model: str = ""
     verdict: Verdict = field(default_factory=Verdict)
     rejected: str = ""

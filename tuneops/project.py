@@ -11,6 +11,7 @@ from tuneops.looks import MAX_ENDPOINTS, Look, Note
 from tuneops.orders import Pin
 from tuneops.pins import pins
 from tuneops.release import Phase, Release, Trouble
+from tuneops.superseded import Superseded, superseding
 
 MAX_TRAININGS = 8
 """How many earlier trainings are remembered."""
@@ -43,8 +44,9 @@ class Project(Document):
     """What is remembered of a project besides its releases.
 
     `current` is the newest release, `live` the one that has the traffic, `live_deployment` what
-    that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it; `endpoints` are the
-    names of all endpoints made for it that may still exist; `pins` what its releases have resolved;
+    that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it, `previous` what was
+    before; `endpoints` are the names of all endpoints made for it that may still exist; `pins` what
+    its releases have resolved;
     `trainings` the last ones that were measured, oldest first; `answered` the commit whose change
     of the config has come to its end. `trouble` is what keeps it from being looked at at all,
     `look` the last that found nothing to do. `pin` is the order that is followed, `rejected` what
@@ -55,6 +57,7 @@ class Project(Document):
     current: int | None = None
     live: int | None = None
     live_deployment: str = ""
+    previous: tuple[Superseded, ...] = ()
     endpoints: tuple[str, ...] = ()
     pins: dict[str, str] = {}
     trainings: tuple[Measured, ...] = ()
@@ -71,6 +74,12 @@ class Project(Document):
         """What a resync needs to know of it."""
         wake_at = self.wake.at if self.wake else None
         return Note(wake_at=wake_at, look=self.look, endpoints=self.endpoints[-MAX_ENDPOINTS:])
+
+    def promote(self, release: Release, at: datetime) -> "Project":
+        """The project with this release as the live one, since `at`."""
+        serving = f"{release.endpoint}/{release.deployment_name}"
+        previous = superseding(self.previous, self.live_deployment, serving, at)
+        return self.replace(live=release.number, live_deployment=serving, previous=previous)
 
     def rejection(self, desired: Desired) -> Rejection | None:
         """The rejection that what is desired meets with, if any."""

@@ -1,5 +1,8 @@
 """Going back to an earlier release: by an emergency pin, and by git, without training again."""
 
+import ssl
+
+import httpx2
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -9,7 +12,7 @@ from tuneops.cli import app
 
 pytestmark = pytest.mark.slow
 
-KEPT = {"keep_previous_minutes": 60}
+KEPT = {"keep_previous": 1}
 GOOD = config("back", rollout=KEPT)
 WORSE = config("back", rollout=KEPT, deployment={"instance_count": 2})
 ROLLED_BACK = "release 2 was rolled back to release 1 by "
@@ -28,6 +31,14 @@ def state_of(cloud: Cloud, commit: str) -> str:
     return next((str(s["state"]) for s in statuses if s["context"] == "tuneops/back"), "")
 
 
+def deployments_begun(cloud: Cloud) -> int:
+    """How often a deployment was created or changed in the workspace."""
+    trusted = ssl.create_default_context(cafile=cloud.connection["ca_file"])
+    asked = httpx2.get(f"{cloud.connection['azureml_url']}/_admin/requests", verify=trusted).json()
+    begun = [name for name in asked if name.startswith("PUT ") and "/deployments/" in name]
+    return sum(asked[name] for name in begun)
+
+
 def test_a_pin_goes_back_at_once_and_ends_when_git_agrees(cloud: Cloud) -> None:
     cloud.merge({"back.yaml": GOOD}, "Add back")
     cloud.upload("back/chats.jsonl", some_rows())
@@ -42,10 +53,12 @@ def test_a_pin_goes_back_at_once_and_ends_when_git_agrees(cloud: Cloud) -> None:
 
     refused = CliRunner().invoke(app, ["rollback", "back", "--to=9", f"--state={cloud.state}"])
     assert (refused.exit_code, "has no release 9" in refused.output) == (1, True)
+    begun = deployments_begun(cloud)
     said = tuneops(cloud, "rollback", "back", "--pin", "--reason", "answers in French")
     assert "back is pinned to release 1 by " in said
     pinned = cloud.until_phase("back", 3, "Live")
     assert cloud.traffic(first.endpoint) == good
+    assert deployments_begun(cloud) == begun
     assert pinned.pin is not None
     assert pinned.pin.reason == "answers in French"
     rejecting = cloud.until("back", lambda _: state_of(cloud, worse) == "failure")

@@ -36,7 +36,7 @@ def deploy(release: Release, observed: Observed, now: datetime) -> Action:
         return Fail(provisioning.shortages(release))
     deployment = endpoint.deployment(release.deployment_name)
     if deployment is None:
-        return provisioning.begin(release, observed, endpoint)
+        return provisioning.begin(release, observed, endpoint, now)
     serves = endpoint.takes_traffic(deployment.name) or (
         f"{endpoint.name}/{deployment.name}" == observed.live_deployment
     )

@@ -20,6 +20,7 @@ from tuneops.actions import (
 )
 from tuneops.observed import SUCCEEDED, Deployment, Endpoint, Observed
 from tuneops.patience import SLOW
+from tuneops.phases import keeping
 from tuneops.phases.teardown import GOING
 from tuneops.release import Release
 
@@ -32,22 +33,26 @@ MORE_QUOTA = (
 )
 
 
-def begin(release: Release, observed: Observed, endpoint: Endpoint) -> Action:
+def begin(release: Release, observed: Observed, endpoint: Endpoint, now: datetime) -> Action:
     """There is no deployment on the instance type that is in use: take another's, or create it."""
     if there := _there(release, observed, endpoint):
         return PreferInstanceType(there)
-    return make_room(release, observed) or CreateDeployment()
+    return _make_room(release, observed, now) or CreateDeployment()
 
 
-def make_room(release: Release, observed: Observed) -> Action | None:
+def _make_room(release: Release, observed: Observed, now: datetime) -> Action | None:
     """Before a deployment is added, those without traffic go: they take quota for nothing.
 
-    What is live stays, whoever took its traffic away: the new one may fail.
+    What is live stays, whoever took its traffic away: the new one may fail. So does what is kept,
+    as long as there is quota for the new one beside it.
     """
-    for deployment in observed.dispensable:
+    cramped = release.provisioning.cramped
+    spared = {} if cramped else keeping.kept(release.config.rollout, observed, now)
+    going = keeping.dispensable(observed, spared)
+    for deployment in going:
         if deployment.settled:
             return DeleteDeployment(deployment.name)
-    return Wait(GOING, patience=SLOW) if observed.dispensable else None
+    return Wait(GOING, patience=SLOW) if going else None
 
 
 def again(release: Release, deployment: Deployment, now: datetime) -> Action:

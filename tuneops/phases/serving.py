@@ -13,8 +13,9 @@ from tuneops.actions import (
 )
 from tuneops.drift import is_known
 from tuneops.observed import SUCCEEDED, Observed
+from tuneops.phases import keeping
 from tuneops.phases.deploying import await_endpoint
-from tuneops.phases.teardown import KEPT, previous_kept_until, tear_down
+from tuneops.phases.teardown import tear_down
 from tuneops.release import Phase, Release
 from tuneops.rollout.steps import onward
 
@@ -40,10 +41,19 @@ def live(release: Release, observed: Observed, now: datetime) -> Action:
     serving = f"{release.endpoint}/{release.deployment_name}"
     if observed.live_release != release.number or observed.live_deployment not in ("", serving):
         return PromoteRelease()
-    doomed = [d for d in observed.dispensable if d.name != release.deployment_name]
-    stale = [endpoint for endpoint in observed.stale_endpoints if is_known(release, endpoint)]
-    gone = tear_down(doomed, stale, previous_kept_until(release, now), now, KEPT)
-    return gone or _report_newer_base(release, observed)
+    kept = keeping.kept(release.config.rollout, observed, now)
+    doomed = [d for d in keeping.dispensable(observed, kept) if d.name != release.deployment_name]
+    stale = [
+        endpoint
+        for endpoint in observed.stale_endpoints
+        if is_known(release, endpoint) and not keeping.serves_kept(endpoint, kept)
+    ]
+    return (
+        tear_down(doomed, stale, now, now, "")
+        or _report_newer_base(release, observed)
+        or keeping.wait(kept, now)
+        or Idle("live")
+    )
 
 
 def has_newer_base(release: Release, observed: Observed) -> bool:
@@ -52,9 +62,9 @@ def has_newer_base(release: Release, observed: Observed) -> bool:
     return bool(newest) and training is not None and newest != training.base_model
 
 
-def _report_newer_base(release: Release, observed: Observed) -> Action:
+def _report_newer_base(release: Release, observed: Observed) -> Action | None:
     if has_newer_base(release, observed) and (
         release.reported_base_model != observed.newest_base_model
     ):
         return ReportBaseModel(observed.newest_base_model)
-    return Idle("live")
+    return None

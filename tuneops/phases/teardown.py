@@ -16,12 +16,12 @@ from tuneops.desired import Desired
 from tuneops.drift import is_known
 from tuneops.observed import DELETING, SUCCEEDED, Deployment, Endpoint, Observed
 from tuneops.patience import SLOW
+from tuneops.phases import keeping
 from tuneops.release import Phase, Release
 from tuneops.rollout.steps import take_back
 
 LOOKS_AGAIN = timedelta(hours=1)
 GOING = "superseded deployments are going"
-KEPT = "what is superseded is kept for a while"
 
 
 def retire(desired: Desired, release: Release | None, observed: Observed) -> Action:
@@ -58,20 +58,15 @@ def failed(release: Release, observed: Observed, now: datetime) -> Action:
     kept = f"{release.reason}; its deployment is kept until {until:%Y-%m-%d %H:%M} UTC"
     name = release.deployment_name if release.training else ""
     own = [d for d in observed.dispensable if d.name == name]
-    others = [d for d in observed.dispensable if d.name != name]
-    others_until = previous_kept_until(observed.live, now) if observed.live else now
+    spared = keeping.kept(observed.live.config.rollout, observed, now) if observed.live else {}
+    others = [d for d in keeping.dispensable(observed, spared) if d.name != name]
     found = (
         tear_down(own, [], until, now, kept),
-        tear_down(others, [], others_until, now, KEPT),
+        tear_down(others, [], now, now, ""),
+        keeping.wait(spared, now),
     )
     due = [action for action in found if action]
     return min(due, key=_pause) if due else Idle(release.reason)
-
-
-def previous_kept_until(live: Release, now: datetime) -> datetime:
-    """Until when what this release has superseded is kept."""
-    keep = timedelta(minutes=live.config.rollout.keep_previous_minutes)
-    return (live.entered(Phase.LIVE) or now) + keep
 
 
 def tear_down(
