@@ -9,6 +9,7 @@ from tuneops import actions, healing, planning, provision
 from tuneops.actuals import actuals
 from tuneops.azureml import (
     activity,
+    autoscale,
     compute,
     data_assets,
     data_jobs,
@@ -250,6 +251,8 @@ def _abort(action: actions.Abort, release: Release, s: Services, now: datetime) 
 def _delete_deployment(
     action: actions.DeleteDeployment, release: Release, s: Services, now: datetime
 ) -> Release:
+    if release.autoscaled:
+        autoscale.delete(s.workspace, release.endpoint, action.name)
     endpoints.begin_delete_deployment(s.workspace, release.endpoint, action.name)
     if release.phase != Phase.LIVE:
         return release
@@ -260,6 +263,7 @@ def _delete_deployment(
 def _delete_endpoint(
     action: actions.DeleteEndpoint, release: Release, s: Services, now: datetime
 ) -> Release:
+    provision.delete_scales(release, action.name, s)
     endpoints.begin_delete(s.workspace, action.name)
     return release
 
@@ -288,6 +292,8 @@ def _heal(action: actions.Heal, release: Release, s: Services, now: datetime) ->
         endpoints.begin_update(s.workspace, release)
     elif action.part == Part.DEPLOYMENT:
         endpoints.begin_redeploy(s.workspace, release)
+    elif action.part == Part.AUTOSCALE:
+        release = provision.scale(action, release, s, now)
     elif action.part == Part.MODEL:
         models.restore(s.workspace, release)
     return healing.begun(release, action.part, now)

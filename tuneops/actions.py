@@ -161,6 +161,18 @@ class PreferInstanceType:
 
 
 @dataclass(frozen=True)
+class SetAutoscale:
+    """Give the deployment the autoscale setting of the config, or take it away."""
+
+
+@dataclass(frozen=True)
+class DeleteAutoscale:
+    """Delete what is left of a deployment that has gone: its autoscale setting."""
+
+    deployment: str
+
+
+@dataclass(frozen=True)
 class RunSmokeTest:
     """Ask the new deployment the next question of the smoke test."""
 
@@ -307,6 +319,8 @@ Effect = (
     | MakeRoom
     | LackMachines
     | PreferInstanceType
+    | SetAutoscale
+    | DeleteAutoscale
     | RunSmokeTest
     | ShiftTraffic
     | ShareTraffic

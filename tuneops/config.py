@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from tuneops.autoscaling import Autoscale
 from tuneops.data.shapes import Shape
 from tuneops.evaluation.settings import Evaluation
 from tuneops.parameters import TrainingParameters
@@ -369,7 +370,12 @@ class Deployment(Section):
             description="Tried in this order when Azure has no quota or capacity for instance_type",
         ),
     ] = ()
-    instance_count: Annotated[int, Field(ge=1, le=50)] = 1
+    instance_count: Annotated[
+        int, Field(ge=1, le=50, description="With autoscale: to begin with, and without figures")
+    ] = 1
+    autoscale: Annotated[
+        Autoscale | None, Field(description="Left out, instance_count is what it stays at")
+    ] = None
     request_settings: RequestSettings = RequestSettings()
     liveness_probe: LivenessProbe = LivenessProbe()
     readiness_probe: Probe = Probe()
@@ -400,6 +406,16 @@ class Deployment(Section):
         return self.model_copy(
             update={"instance_type": instance_type, "alternative_instance_types": ()}
         )
+
+    @property
+    def first_count(self) -> int:
+        """The instances that it begins with."""
+        return self.autoscale.within(self.instance_count) if self.autoscale else self.instance_count
+
+    def __str__(self) -> str:
+        scale = self.autoscale
+        count = f"{scale.min} to {scale.max}" if scale else self.instance_count
+        return f"{count} x {' or '.join(self.instance_types)}"
 
     @model_validator(mode="after")
     def _distinct(self) -> "Deployment":

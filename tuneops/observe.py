@@ -2,7 +2,7 @@
 
 import logging
 
-from tuneops.azureml import compute, endpoints, jobs, models, registry
+from tuneops.azureml import autoscale, compute, endpoints, jobs, models, registry
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.desired import Desired
@@ -39,6 +39,9 @@ def observe(
         else None,
         stale_endpoints=_stale(workspace, project, release)
         if retiring or phase == Phase.LIVE
+        else (),
+        scalings=autoscale.observe(workspace, release.endpoint, release.project)
+        if release.autoscaled and (retiring or phase in _WITH_ENDPOINT)
         else (),
         live_release=project.live,
         live_deployment=project.live_deployment,

@@ -132,9 +132,18 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """An autoscale setting of ours: of which deployment, and what it says by the config's names."""
+
+    deployment: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Observed:
     """What was seen of a project; what its phase does not need was not looked at.
 
+    `scalings` are the autoscale settings of what is, or was, behind the endpoint.
     `stale_endpoints` are endpoints made for the project under names it no longer has.
     `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or should when somebody has taken its
     traffic away; `previous` is what was live before, newest first.
@@ -151,6 +160,7 @@ class Observed:
     model_archived: bool = False
     endpoint: Endpoint | None = None
     stale_endpoints: tuple[Endpoint, ...] = ()
+    scalings: tuple[Scaling, ...] = ()
     live_release: int | None = None
     live: Release | None = None
     live_deployment: str = ""
@@ -176,6 +186,11 @@ class Observed:
         found = endpoint.deployment(name)
         there = found is not None and found.state != DELETING
         return name if there and name != newcomer else ""
+
+    def scaling(self, deployment: str) -> Scaling | None:
+        """The autoscale setting of a deployment behind the endpoint, if it has one of ours."""
+        found = (each for each in self.scalings if each.deployment.lower() == deployment.lower())
+        return next(found, None)
 
     @property
     def dispensable(self) -> tuple[Deployment, ...]:

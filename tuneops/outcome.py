@@ -84,7 +84,8 @@ def removal(config: ProjectConfig | None) -> str:
 
 def _served(config: ProjectConfig) -> Deployment:
     """What is deployed if the first instance type is to be had."""
-    return config.deployment.on(config.deployment.instance_type)
+    served = config.deployment.on(config.deployment.instance_type)
+    return served.model_copy(update={"autoscale": None})
 
 
 def _model(plan: TrainingPlan) -> tuple[object, ...]:

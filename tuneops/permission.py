@@ -12,6 +12,7 @@ from tuneops.actions import (
     PrepareData,
     RepairDeployment,
     ScaleCluster,
+    SetAutoscale,
     StartRelease,
     SubmitDataJob,
     SubmitJob,
@@ -30,6 +31,7 @@ _COSTS = (
     SubmitJob,
     CreateDeployment,
     RepairDeployment,
+    SetAutoscale,
 )
 
 

@@ -142,7 +142,7 @@ def _check_serving(
         there = endpoint.deployments if endpoint else ()
         going = endpoint.superfluous if endpoint else ()
         return feasibility.check_quota(
-            feasibility.deployment_cores(size, spec.instance_count),
+            feasibility.deployment_cores(size, spec.first_count),
             size,
             quotas,
             field,

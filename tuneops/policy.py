@@ -206,6 +206,8 @@ def violations(
     names = {"model.name": config.model.name} | {field: name for field, _, name in others}
     sizes = dict(_sizes(config, plan, given))
     instances = {"deployment.instance_count": config.deployment.instance_count}
+    if config.deployment.autoscale:
+        instances["deployment.autoscale.max"] = config.deployment.autoscale.max
     return (
         *_region(policy.allowed_regions, region),
         *_unlisted("allowed_registries", policy.allowed_registries, registries),

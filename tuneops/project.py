@@ -50,7 +50,8 @@ class Project(Document):
     `trainings` the last ones that were measured, oldest first; `answered` the commit whose change
     of the config has come to its end. `trouble` is what keeps it from being looked at at all,
     `look` the last that found nothing to do. `pin` is the order that is followed, `rejected` what
-    was rolled back; `held_back` says why what git wants is not done, if it is not.
+    was rolled back; `held_back` says why what git wants is not done, if it is not. `autoscaled`: it
+    has, or had, autoscale settings.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Project(Document):
     pins: dict[str, str] = {}
     trainings: tuple[Measured, ...] = ()
     answered: str = ""
+    autoscaled: bool = False
     wake: Wake | None = None
     trouble: Trouble | None = None
     pin: Pin | None = None
@@ -112,6 +114,7 @@ class Project(Document):
             pins={**self.pins, **release.resolved},
             trainings=self._with(measured) if measured else self.trainings,
             answered=self.answered if open_still else release.commit,
+            autoscaled=self.autoscaled or release.autoscaled,
         )
 
     def _with(self, training: Measured) -> tuple[Measured, ...]:
@@ -149,6 +152,7 @@ def start_release(desired: Desired, project: Project, workspace_id: str, at: dat
         adopts=desired.adopts,
         pins=pins(desired.config, project.pins),
         trainings=project.trainings,
+        autoscaled=project.autoscaled or desired.config.deployment.autoscale is not None,
     )
     back = "" if desired.adopts is None else f"back to release {desired.adopts}: "
     reason = f"{back}{desired.path} at {desired.commit[:8]} with data {desired.source.name}"

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from tuneops import actions
-from tuneops.azureml import endpoints
+from tuneops.azureml import autoscale, endpoints
 from tuneops.azureml.errors import NoMachinesError
 from tuneops.release import Release
 from tuneops.services import Services
@@ -64,6 +64,31 @@ def prefer(
     return release.replace(provisioning=provisioning)
 
 
+def scale(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    """Give the deployment the autoscale setting of the config, or take it away."""
+    if release.deployment.autoscale:
+        autoscale.put(s.workspace, release)
+    else:
+        autoscale.delete(s.workspace, release.endpoint, release.deployment_name)
+    scalings = release.provisioning.scalings + 1
+    return release.replace(provisioning=release.provisioning.replace(scalings=scalings))
+
+
+def delete_scale(
+    action: actions.DeleteAutoscale, release: Release, s: Services, now: datetime
+) -> Release:
+    """Delete the autoscale setting of a deployment that has gone."""
+    autoscale.delete(s.workspace, release.endpoint, action.deployment)
+    return release
+
+
+def delete_scales(release: Release, endpoint: str, s: Services) -> None:
+    """Delete the autoscale settings of all that is behind an endpoint."""
+    if release.autoscaled:
+        for each in autoscale.observe(s.workspace, endpoint, release.project):
+            autoscale.delete(s.workspace, endpoint, each.deployment)
+
+
 def instead(release: Release) -> str:
     """What the deployment runs on in place of what was not to be had, empty if all was."""
     lacking = [each.instance_type for each in release.provisioning.lacking]
@@ -88,4 +113,6 @@ EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.MakeRoom: make_room,
     actions.LackMachines: lack_machines,
     actions.PreferInstanceType: prefer,
+    actions.SetAutoscale: scale,
+    actions.DeleteAutoscale: delete_scale,
 }

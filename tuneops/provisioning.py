@@ -19,13 +19,14 @@ class Provisioning(Document):
     `lacking` are the instance types that were not to be had. `preferred` is tried before those of
     the config: a deployment on it is there already, or was. `cramped`: there was no quota, so that
     superseded deployments are not kept. `failed_at` is when a failure was seen that may be gone the
-    next time.
+    next time. `scalings` counts how often its autoscale setting was written.
     """
 
     lacking: tuple[Shortage, ...] = ()
     preferred: str = ""
     cramped: bool = False
     failed_at: datetime | None = None
+    scalings: int = 0
 
     def left(self, wanted: Sequence[str]) -> list[str]:
         """Of the instance types that the config wants those that may still be tried, in order."""

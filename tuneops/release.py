@@ -152,6 +152,7 @@ class Release(Document):
     if a pin made it; `rejected` says why this one was rolled back, if it was. `drift` is how what
     is live differs from it, `heals` when that was begun to be brought back lately. `rollout` is how
     far its traffic has come, `provisioning` what its deployment was tried on.
+    `autoscaled`: the project has, or had, autoscale settings in Azure Monitor.
     """
 
     project: str
@@ -177,6 +178,7 @@ class Release(Document):
     rollout: Progress | None = None
     pins: Pins = Pins()
     trainings: tuple[Measured, ...] = ()
+    autoscaled: bool = False
     forecast: Forecast | None = None
     actuals: Actuals | None = None
     repairs: int = 0
@@ -255,7 +257,8 @@ class Release(Document):
         return names.deployment_name(self._digest_on(instance_type))
 
     def _digest_on(self, instance_type: str) -> str:
-        settings = self.config.deployment.on(instance_type).model_dump(exclude_defaults=True)
+        deployment = self.config.deployment.on(instance_type)
+        settings = deployment.model_dump(exclude_defaults=True, exclude={"autoscale"})
         return names.digest(self.plan.digest, settings)
 
     @property

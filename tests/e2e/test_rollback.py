@@ -47,6 +47,7 @@ def test_a_pin_goes_back_at_once_and_ends_when_git_agrees(cloud: Cloud) -> None:
     worse = cloud.merge({"back.yaml": WORSE})
     second = cloud.until_phase("back", 2, "Live").release
     assert second is not None
+    cloud.until("back", lambda seen: seen.live is not None and seen.live.number == 2)
     bad = {first.deployment: 0, second.deployment: 100}
     good = {first.deployment: 100, second.deployment: 0}
     assert cloud.traffic(second.endpoint) == bad

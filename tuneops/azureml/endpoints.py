@@ -117,6 +117,8 @@ def begin_redeploy(workspace: Workspace, release: Release) -> None:
         current = workspace.ml.online_deployments.get(release.deployment_name, release.endpoint)
         tags = {**release.tags, **(current.tags or {}), **release.config.deployment.tags}
         deployment = _described(release, tags)
+        if release.deployment.autoscale:
+            deployment.instance_count = release.deployment.autoscale.within(current.instance_count)
         workspace.ml.online_deployments.begin_create_or_update(deployment)
 
 
@@ -199,7 +201,7 @@ def _described(release: Release, tags: dict[str, str]) -> "ManagedOnlineDeployme
         endpoint_name=release.endpoint,
         model=f"azureml:{release.model_name}:{release.model_version}",
         instance_type=spec.instance_type,
-        instance_count=spec.instance_count,
+        instance_count=spec.first_count,
         liveness_probe=_probe(spec.liveness_probe),
         readiness_probe=_probe(spec.readiness_probe),
         request_settings=OnlineRequestSettings(**spec.request_settings.model_dump()),

@@ -168,8 +168,7 @@ def _planned(
         outcome=outcome(config, seen.plan, *stood),
         plan=seen.plan.replace(notes=(*seen.plan.notes, *note, *_who(name, policies))),
         endpoint=seen.release.endpoint,
-        deployment=f"{config.deployment.instance_count} x "
-        f"{' or '.join(config.deployment.instance_types)}",
+        deployment=str(config.deployment),
         forecast=seen.forecast,
         data=seen.data,
     )

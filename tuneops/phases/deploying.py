@@ -9,10 +9,11 @@ from tuneops.actions import (
     DeleteDeployment,
     Fail,
     RepairEndpoint,
+    SetAutoscale,
     UpdateEndpoint,
     Wait,
 )
-from tuneops.drift import is_known
+from tuneops.drift import is_known, scaling_differences
 from tuneops.observed import SUCCEEDED, Deployment, Endpoint, Observed
 from tuneops.patience import SLOW
 from tuneops.phases import provisioning
@@ -75,6 +76,9 @@ def _await_deployment(
     if not deployment.settled:
         return Wait(f"deployment {deployment.name} is {deployment.state}", patience=SLOW)
     if deployment.state == SUCCEEDED:
+        once_more = release.provisioning.scalings < MAX_REPAIRS
+        if once_more and any(scaling_differences(release, observed)):
+            return SetAutoscale()
         on = f" on {release.instance_type}" if release.provisioning.lacking else ""
         return Advance(Phase.TESTING, f"deployment {deployment.name} is ready{on}")
     if deployment.release != str(release.number) and not serves:

@@ -10,12 +10,13 @@ from tuneops.actions import (
     PromoteRelease,
     ReportBaseModel,
     ShiftTraffic,
+    Wait,
 )
 from tuneops.drift import is_known
 from tuneops.observed import SUCCEEDED, Observed
 from tuneops.phases import keeping
 from tuneops.phases.deploying import await_endpoint
-from tuneops.phases.teardown import tear_down
+from tuneops.phases.teardown import LOOKS_AGAIN, left_over, tear_down
 from tuneops.release import Phase, Release
 from tuneops.rollout.steps import onward
 
@@ -50,10 +51,18 @@ def live(release: Release, observed: Observed, now: datetime) -> Action:
     ]
     return (
         tear_down(doomed, stale, now, now, "")
+        or left_over(observed)
         or _report_newer_base(release, observed)
         or keeping.wait(kept, now)
-        or Idle("live")
+        or _rest(release)
     )
+
+
+def _rest(release: Release) -> Action:
+    """Autoscale settings are in no list that a resync sees, so they are looked at now and then."""
+    if release.deployment.autoscale:
+        return Wait(release.reason, LOOKS_AGAIN.total_seconds())
+    return Idle("live")
 
 
 def has_newer_base(release: Release, observed: Observed) -> bool:

@@ -6,6 +6,7 @@ from tuneops.actions import (
     Action,
     Advance,
     CancelJob,
+    DeleteAutoscale,
     DeleteDeployment,
     DeleteEndpoint,
     Idle,
@@ -44,6 +45,8 @@ def retire(desired: Desired, release: Release | None, observed: Observed) -> Act
     endpoints = [e for e in seen if e and is_known(release, e)]
     if endpoints and last.on_removal == "delete":
         return delete_endpoint(endpoints[0])
+    if observed.endpoint is None and (gone := left_over(observed)):
+        return gone
     cluster = observed.cluster
     if cluster and cluster.ours and cluster.min_nodes and cluster.state == SUCCEEDED:
         return ReleaseNodes()
@@ -83,6 +86,14 @@ def tear_down(
     if stale:
         return delete_endpoint(stale[0])
     return Wait(GOING, patience=SLOW)
+
+
+def left_over(observed: Observed) -> Action | None:
+    """Delete the autoscale settings of deployments that have gone: Azure leaves them."""
+    endpoint = observed.endpoint
+    there = {each.name.lower() for each in endpoint.deployments} if endpoint else set()
+    gone = (each.deployment for each in observed.scalings if each.deployment.lower() not in there)
+    return next((DeleteAutoscale(name) for name in gone), None)
 
 
 def delete_endpoint(endpoint: Endpoint) -> Action:

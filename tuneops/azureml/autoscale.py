@@ -1,0 +1,282 @@
+"""Azure Monitor's autoscale settings of deployments, which Azure ML leaves to it.
+
+They outlive the deployment they are for. See learn.microsoft.com/azure/machine-learning/
+how-to-autoscale-endpoints and learn.microsoft.com/rest/api/monitor/autoscale-settings.
+"""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+from pydantic import BaseModel, Field, ValidationError
+
+from tuneops import names
+from tuneops.autoscaling import OF_ENDPOINTS, ScaleRule, rule_text
+from tuneops.azureml.errors import UnavailableError, azure_errors, of_status
+from tuneops.azureml.workspace import Workspace
+from tuneops.observed import Scaling
+from tuneops.release import Release
+
+API_VERSION = "2022-10-01"
+TIMEOUT_SECONDS = 20
+MAX_BYTES = 8 * 1024 * 1024
+MAX_PAGES = 20
+PROFILE = "tuneops"
+ROLE = "a role with Microsoft.Insights/autoscaleSettings/* on the resource group"
+_SIGNS = {"GreaterThan": ">", "LessThan": "<", "GreaterThanOrEqual": ">=", "LessThanOrEqual": "<="}
+_STEPS = {"Increase": "+", "Decrease": "-"}
+_GONE = 404
+
+
+class _Capacity(BaseModel):
+    minimum: str = ""
+    maximum: str = ""
+    default: str = ""
+
+
+class _Trigger(BaseModel):
+    metric: str = Field(alias="metricName")
+    resource: str = Field("", alias="metricResourceUri")
+    window: timedelta = Field(alias="timeWindow")
+    operator: str
+    threshold: float
+    statistic: str = "Average"
+    aggregation: str = Field("Average", alias="timeAggregation")
+
+
+class _Action(BaseModel):
+    direction: str
+    type: str = "ChangeCount"
+    value: str = "1"
+    cooldown: timedelta
+
+
+class _Rule(BaseModel):
+    trigger: _Trigger = Field(alias="metricTrigger")
+    action: _Action = Field(alias="scaleAction")
+
+    def __str__(self) -> str:
+        trigger, action = self.trigger, self.action
+        step = _STEPS.get(action.direction, f"{action.direction} ") + action.value
+        said = rule_text(
+            trigger.metric,
+            _SIGNS.get(trigger.operator, trigger.operator),
+            trigger.threshold,
+            trigger.window / timedelta(minutes=1),
+            step,
+            action.cooldown / timedelta(minutes=1),
+        )
+        other = {trigger.statistic, trigger.aggregation, action.type} - {"Average", "ChangeCount"}
+        return " ".join((said, *sorted(other)))
+
+
+class _Profile(BaseModel):
+    capacity: _Capacity = _Capacity()
+    rules: list[_Rule] = []
+
+
+class _Properties(BaseModel):
+    target: str = Field("", alias="targetResourceUri")
+    enabled: bool = False
+    profiles: list[_Profile] = []
+
+
+class _Setting(BaseModel):
+    name: str
+    tags: dict[str, str] | None = None
+    properties: _Properties
+
+
+class _Page(BaseModel):
+    value: list[dict[str, Any]]
+    next: str | None = Field(None, alias="nextLink")
+
+
+def observe(workspace: Workspace, endpoint: str, project: str) -> tuple[Scaling, ...]:
+    """The settings of ours for what is, or was, behind an endpoint.
+
+    Raises:
+        MissingRoleError: the identity may not read them.
+        UnavailableError: they can't be read now.
+    """
+    what, address = f"autoscale settings of endpoint {endpoint}", _address(workspace)
+    found: list[Scaling] = []
+    for _ in range(MAX_PAGES):
+        page = _read(_Page, _ask(workspace, what, "GET", address), what)
+        found += filter(None, (_scaling(each, workspace, endpoint, project) for each in page.value))
+        if not page.next:
+            return tuple(found)
+        if not page.next.startswith(f"{workspace.resource_manager}/"):
+            break
+        address = page.next
+    raise UnavailableError(f"{what}: there are too many in the resource group")
+
+
+def put(workspace: Workspace, release: Release) -> None:
+    """Give the release's deployment the autoscale setting of its config.
+
+    Raises:
+        MissingRoleError: the identity may not write it.
+        RefusedError: Azure does not accept it.
+        UnavailableError: it can't be written now.
+    """
+    name = setting_name(workspace, release.endpoint, release.deployment_name)
+    what = f"autoscale setting {name}"
+    _ask(workspace, what, "PUT", f"{_address(workspace)}/{name}", _body(workspace, release, name))
+
+
+def delete(workspace: Workspace, endpoint: str, deployment: str) -> None:
+    """Delete the autoscale setting of a deployment, if it has one of ours.
+
+    Raises:
+        MissingRoleError: the identity may not delete it.
+        UnavailableError: it can't be deleted now.
+    """
+    name = setting_name(workspace, endpoint, deployment)
+    _ask(workspace, f"autoscale setting {name}", "DELETE", f"{_address(workspace)}/{name}")
+
+
+def setting_id(workspace: Workspace, release: Release) -> str:
+    """The ARM id of the setting of the release's deployment."""
+    name = setting_name(workspace, release.endpoint, release.deployment_name)
+    return f"{_group(workspace)}/{name}"
+
+
+def setting_name(workspace: Workspace, endpoint: str, deployment: str) -> str:
+    """The setting's name, which tells workspaces of one resource group apart."""
+    return f"{endpoint}-{deployment}-{names.digest(workspace.id.lower())[:6]}"
+
+
+def _scaling(
+    given: dict[str, Any], workspace: Workspace, endpoint: str, project: str
+) -> Scaling | None:
+    """A setting of ours for the endpoint, None for any other; one that can't be read says so."""
+    properties = given.get("properties")
+    target = str(properties.get("targetResourceUri", "")) if isinstance(properties, dict) else ""
+    prefix = re.escape(f"{workspace.id}/onlineEndpoints/{endpoint}/deployments/")
+    deployment = re.fullmatch(rf"{prefix}([^/]+)", target, re.IGNORECASE)
+    tags = given.get("tags")
+    if not deployment or not isinstance(tags, dict) or not names.is_ours(tags, project):
+        return None
+    named = setting_name(workspace, endpoint, deployment[1])
+    if str(given.get("name", "")).lower() != named.lower():
+        return None
+    try:
+        return Scaling(deployment[1], _settings(_Setting.model_validate(given).properties))
+    except ValidationError:
+        return Scaling(deployment[1], {"rules": "another one"})
+
+
+def _settings(found: _Properties) -> dict[str, str]:
+    """What a setting says, by the names in the config."""
+    capacity = found.profiles[0].capacity if found.profiles else _Capacity()
+    rules = [str(rule) for profile in found.profiles for rule in profile.rules]
+    more = [f"and {len(found.profiles) - 1} more profiles"] if len(found.profiles) > 1 else []
+    return {
+        "enabled": str(found.enabled).lower(),
+        "min": capacity.minimum,
+        "max": capacity.maximum,
+        "instance_count": capacity.default,
+        "rules": "; ".join((*rules, *more)),
+    }
+
+
+def _body(workspace: Workspace, release: Release, name: str) -> dict[str, Any]:
+    scale, spec = release.deployment.autoscale, release.deployment
+    if scale is None:
+        raise ValueError(f"release {release.number} has no autoscale settings")
+    endpoint = f"{workspace.id}/onlineEndpoints/{release.endpoint}"
+    deployment = f"{endpoint}/deployments/{release.deployment_name}"
+    capacity = {"minimum": scale.min, "maximum": scale.max, "default": spec.first_count}
+    profile = {
+        "name": PROFILE,
+        "capacity": {key: str(value) for key, value in capacity.items()},
+        "rules": [_rule(rule, endpoint, deployment) for rule in scale.rules],
+    }
+    properties = {
+        "name": name,
+        "enabled": True,
+        "targetResourceUri": deployment,
+        "profiles": [profile],
+    }
+    return {"location": workspace.region, "tags": release.tags, "properties": properties}
+
+
+def _rule(rule: ScaleRule, endpoint: str, deployment: str) -> dict[str, Any]:
+    of_endpoint = rule.metric.startswith(OF_ENDPOINTS)
+    grows = rule.below is None
+    return {
+        "metricTrigger": {
+            "metricName": rule.metric,
+            "metricResourceUri": endpoint if of_endpoint else deployment,
+            "timeGrain": "PT1M",
+            "statistic": "Average",
+            "timeWindow": f"PT{rule.for_minutes}M",
+            "timeAggregation": "Average",
+            "operator": "GreaterThan" if grows else "LessThan",
+            "threshold": rule.above if grows else rule.below,
+        },
+        "scaleAction": {
+            "direction": "Increase" if grows else "Decrease",
+            "type": "ChangeCount",
+            "value": str(rule.change),
+            "cooldown": f"PT{rule.cooldown_minutes}M",
+        },
+    }
+
+
+def _address(workspace: Workspace) -> str:
+    return f"{workspace.resource_manager}{_group(workspace)}"
+
+
+def _group(workspace: Workspace) -> str:
+    group = workspace.id.partition("/providers/")[0]
+    return f"{group}/providers/Microsoft.Insights/autoscalesettings"
+
+
+def _ask(
+    workspace: Workspace, what: str, method: str, address: str, body: dict[str, Any] | None = None
+) -> bytes:
+    """Azure's answer; what is deleted may have gone already."""
+    with azure_errors(what):
+        headers = workspace.authorization()
+    query = {} if "api-version=" in address else {"api-version": API_VERSION}
+    try:
+        answer = httpx2.request(
+            method,
+            address,
+            params=query or None,
+            headers=headers,
+            json=body,
+            timeout=TIMEOUT_SECONDS,
+        )
+    except httpx2.HTTPError as error:
+        raise UnavailableError(f"{what}: {type(error).__name__}") from error
+    if answer.is_success or (method == "DELETE" and answer.status_code == _GONE):
+        return answer.content
+    raise of_status(what, answer.status_code, _said(answer), answer.headers, ROLE)
+
+
+class _Error(BaseModel):
+    code: str = ""
+    message: str = ""
+    error: "_Error | None" = None
+
+
+def _said(answer: httpx2.Response) -> str:
+    try:
+        given = _Error.model_validate_json(answer.content)
+    except ValidationError:
+        return f"status {answer.status_code}"
+    inner = given.error or given
+    return inner.message or inner.code or f"status {answer.status_code}"
+
+
+def _read(kind: type[_Page], content: bytes, what: str) -> _Page:
+    if len(content) > MAX_BYTES:
+        raise UnavailableError(f"{what}: the answer is too long")
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        raise UnavailableError(f"{what}: Azure's answer can't be read") from error
