@@ -268,6 +268,15 @@ class Cloud:
         )
         return self._client(DefaultAzureCredential())
 
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header of a request to Azure Resource Manager."""
+        person = Person(self.connection, "ada@contoso.example")
+        token = person.get_token(
+            f"{self.connection['cloud']['metadata']['resource_manager']}/.default"
+        )
+        return {"Authorization": f"Bearer {token.token}"}
+
     def ml_as(self, person: str) -> MLClient:
         """A client for now that is signed in as a person, by their user name."""
         return self._client(Person(self.connection, person))

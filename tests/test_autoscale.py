@@ -222,8 +222,11 @@ def test_it_is_set_seen_changed_back_and_deleted_with_what_it_scales(
         latency = body["properties"]["profiles"][0]["rules"][1]["metricTrigger"]
         assert latency["metricResourceUri"] == f"{workspace.id}/onlineEndpoints/scaled"
         body["properties"]["profiles"][0]["capacity"]["maximum"] = "9"
+        latency["metricResourceUri"] += "-other"
         assert rest.put(address, json=body).status_code == 200
-        assert found() == ["deployment.autoscale.max is 9 instead of 5"]
+        told, rule = found()
+        assert told == "deployment.autoscale.max is 9 instead of 5"
+        assert "90 min as it is of another resource instead of" in rule
         act(actions.Heal(Part.AUTOSCALE), release, working, NOW)
         assert found() == []
         assert autoscale.observe(workspace, "scaled", "another") == ()

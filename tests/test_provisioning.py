@@ -3,8 +3,10 @@
 import random
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError, ODataV4Format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ from tuneops import actions, provision
 from tuneops.actions import Action
 from tuneops.azureml import endpoints
 from tuneops.azureml.errors import NoMachinesError
-from tuneops.azureml.reasons import advised, is_shortage, is_transient
+from tuneops.azureml.reasons import advised, is_shortage, is_transient, of_shortage
 from tuneops.config_file import parse_config
 from tuneops.decide import decide
 from tuneops.observed import Deployment, Observed
@@ -309,6 +311,27 @@ def test_what_is_told_of_each_failure() -> None:
     assert not is_shortage("ResourceNotReady: OutOfQuota")
     assert "user-assigned identity" in advised("OutOfQuota: the role assignment limit is reached")
     assert "AcrPull" in advised("BadArgument: Unable to download user container image")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"code": "OutOfQuota", "message": "none"}, "OutOfQuota: none"),
+        ({"code": "BadRequest", "message": "Not enough quota available for X."}, "OutOfQuota: Not"),
+        (
+            {"code": "UserError", "message": "no", "details": [{"code": "SkuNotAvailable"}]},
+            "SkuNotAvailable: no",
+        ),
+        ({"code": "Conflict", "message": "It is busy."}, ""),
+        ({"code": "OutOfQuota", "message": "The role assignment limit is reached"}, ""),
+    ],
+)
+def test_a_refusal_for_want_of_machines_is_known(body: dict[str, Any], expected: str) -> None:
+    error = HttpResponseError("refused")
+    error.error = ODataV4Format(body)
+    found = of_shortage(error)
+    assert found.startswith(expected)
+    assert bool(found) == bool(expected)
 
 
 def test_people_read_what_it_runs_on_instead() -> None:

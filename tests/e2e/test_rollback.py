@@ -1,4 +1,7 @@
-"""Going back to an earlier release: by an emergency pin, and by git, without training again."""
+"""Going back to an earlier release: by an emergency pin, and by git, without training again.
+
+The release to go back to runs on an alternative instance type and is autoscaled.
+"""
 
 import ssl
 
@@ -8,13 +11,20 @@ import yaml
 from typer.testing import CliRunner
 
 from tests.cloud import Cloud, config, some_rows
+from tests.faults import Faults
 from tuneops.cli import app
 
 pytestmark = pytest.mark.slow
 
 KEPT = {"keep_previous": 1}
-GOOD = config("back", rollout=KEPT)
-WORSE = config("back", rollout=KEPT, deployment={"instance_count": 2})
+FIRST, OTHER = "Standard_NC40ads_H100_v5", "Standard_NC24ads_A100_v4"
+MACHINES = {
+    "instance_type": FIRST,
+    "alternative_instance_types": [OTHER],
+    "autoscale": {"max": 2},
+}
+GOOD = config("back", rollout=KEPT, deployment=MACHINES)
+WORSE = config("back", rollout=KEPT, deployment={**MACHINES, "instance_count": 2})
 ROLLED_BACK = "release 2 was rolled back to release 1 by "
 
 
@@ -39,15 +49,41 @@ def deployments_begun(cloud: Cloud) -> int:
     return sum(asked[name] for name in begun)
 
 
+def autoscaled(cloud: Cloud, endpoint: str) -> set[str | None]:
+    """The deployments of the endpoint that have autoscale settings."""
+    connection = cloud.connection
+    group = f"/subscriptions/{connection['subscription_id']}/resourceGroups/"
+    answer = httpx2.get(
+        f"{connection['azureml_url'].rstrip('/')}{group}{connection['resource_group']}"
+        "/providers/Microsoft.Insights/autoscalesettings",
+        params={"api-version": "2022-10-01"},
+        headers=cloud.authorization,
+        verify=ssl.create_default_context(cafile=connection["ca_file"]),
+    )
+    targets = [str(each["properties"]["targetResourceUri"]) for each in answer.json()["value"]]
+    mine = [target for target in targets if f"/onlineEndpoints/{endpoint}/" in target]
+    return {target.rpartition("/")[2] for target in mine}
+
+
 def test_a_pin_goes_back_at_once_and_ends_when_git_agrees(cloud: Cloud) -> None:
+    faults = Faults(cloud.connection)
+    none_left = {"status": 400, "code": "OutOfQuota", "message": "None left."}
+    faults.ask("call", "fail", "PUT /onlineEndpoints/back-*/deployments/*", times=2, **none_left)
     cloud.merge({"back.yaml": GOOD}, "Add back")
     cloud.upload("back/chats.jsonl", some_rows())
     first = cloud.until_phase("back", 1, "Live").release
     assert first is not None
+    assert (first.instance_type, faults.struck) == (OTHER, 2)
+    faults.close()
+    told = [each["body"]["message"] for each in httpx2.get(cloud.connection["inbox_url"]).json()]
+    assert any(f"on {OTHER}, as there were no machines for {FIRST}" in each for each in told)
+    assert autoscaled(cloud, first.endpoint) == {first.deployment}
     worse = cloud.merge({"back.yaml": WORSE})
     second = cloud.until_phase("back", 2, "Live").release
     assert second is not None
     cloud.until("back", lambda seen: seen.live is not None and seen.live.number == 2)
+    assert second.instance_type == FIRST
+    assert autoscaled(cloud, first.endpoint) == {first.deployment, second.deployment}
     bad = {first.deployment: 0, second.deployment: 100}
     good = {first.deployment: 100, second.deployment: 0}
     assert cloud.traffic(second.endpoint) == bad

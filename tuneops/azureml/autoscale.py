@@ -56,7 +56,8 @@ class _Rule(BaseModel):
     trigger: _Trigger = Field(alias="metricTrigger")
     action: _Action = Field(alias="scaleAction")
 
-    def __str__(self) -> str:
+    def text(self, target: str) -> str:
+        """The rule as people read it, with all that is not as we make it."""
         trigger, action = self.trigger, self.action
         step = _STEPS.get(action.direction, f"{action.direction} ") + action.value
         said = rule_text(
@@ -68,6 +69,8 @@ class _Rule(BaseModel):
             action.cooldown / timedelta(minutes=1),
         )
         other = {trigger.statistic, trigger.aggregation, action.type} - {"Average", "ChangeCount"}
+        if trigger.resource.lower() != _measured(trigger.metric, target).lower():
+            other.add("of another resource")
         return " ".join((said, *sorted(other)))
 
 
@@ -80,12 +83,6 @@ class _Properties(BaseModel):
     target: str = Field("", alias="targetResourceUri")
     enabled: bool = False
     profiles: list[_Profile] = []
-
-
-class _Setting(BaseModel):
-    name: str
-    tags: dict[str, str] | None = None
-    properties: _Properties
 
 
 class _Page(BaseModel):
@@ -163,7 +160,7 @@ def _scaling(
     if str(given.get("name", "")).lower() != named.lower():
         return None
     try:
-        return Scaling(deployment[1], _settings(_Setting.model_validate(given).properties))
+        return Scaling(deployment[1], _settings(_Properties.model_validate(properties)))
     except ValidationError:
         return Scaling(deployment[1], {"rules": "another one"})
 
@@ -171,7 +168,7 @@ def _scaling(
 def _settings(found: _Properties) -> dict[str, str]:
     """What a setting says, by the names in the config."""
     capacity = found.profiles[0].capacity if found.profiles else _Capacity()
-    rules = [str(rule) for profile in found.profiles for rule in profile.rules]
+    rules = [rule.text(found.target) for profile in found.profiles for rule in profile.rules]
     more = [f"and {len(found.profiles) - 1} more profiles"] if len(found.profiles) > 1 else []
     return {
         "enabled": str(found.enabled).lower(),
@@ -192,7 +189,7 @@ def _body(workspace: Workspace, release: Release, name: str) -> dict[str, Any]:
     profile = {
         "name": PROFILE,
         "capacity": {key: str(value) for key, value in capacity.items()},
-        "rules": [_rule(rule, endpoint, deployment) for rule in scale.rules],
+        "rules": [_rule(rule, deployment) for rule in scale.rules],
     }
     properties = {
         "name": name,
@@ -203,13 +200,18 @@ def _body(workspace: Workspace, release: Release, name: str) -> dict[str, Any]:
     return {"location": workspace.region, "tags": release.tags, "properties": properties}
 
 
-def _rule(rule: ScaleRule, endpoint: str, deployment: str) -> dict[str, Any]:
-    of_endpoint = rule.metric.startswith(OF_ENDPOINTS)
+def _measured(metric: str, deployment: str) -> str:
+    """The resource that Azure has the metric of."""
+    of_endpoint = metric.startswith(OF_ENDPOINTS)
+    return deployment.rpartition("/deployments/")[0] if of_endpoint else deployment
+
+
+def _rule(rule: ScaleRule, deployment: str) -> dict[str, Any]:
     grows = rule.below is None
     return {
         "metricTrigger": {
             "metricName": rule.metric,
-            "metricResourceUri": endpoint if of_endpoint else deployment,
+            "metricResourceUri": _measured(rule.metric, deployment),
             "timeGrain": "PT1M",
             "statistic": "Average",
             "timeWindow": f"PT{rule.for_minutes}M",

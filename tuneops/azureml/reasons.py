@@ -15,6 +15,7 @@ _TRANSIENT = ("OperationCanceled", "InternalServerError")
 """Codes after which Azure's own troubleshooting guide says to try again."""
 _SHORTAGE = ("OutOfQuota", "OutOfCapacity", "QuotaExceeded", "SkuNotAvailable", "AllocationFailed")
 """Codes after which another instance type may be had; OutOfQuota stands for capacity as well."""
+_NO_QUOTA = "Not enough quota available"
 LOG_LINES = 20
 MAX_DEPTH = 5
 NOT_READY = "ResourceNotReady"
@@ -109,10 +110,14 @@ def is_shortage(reason: str) -> bool:
 
 def of_shortage(error: HttpResponseError) -> str:
     """The want of machines that a refusal tells of, empty when it is refused for something else."""
-    if error.error is None or not error.error.code:
+    said = error.error
+    if said is None:
         return ""
-    reason = f"{error.error.code}: {error.error.message or ''}"
-    return _short(reason) if is_shortage(reason) else ""
+    codes = [said.code or "", *(each.code or "" for each in said.details or ())]
+    reasons = [f"{code}: {said.message or ''}" for code in codes]
+    if _NO_QUOTA in (said.message or ""):
+        reasons.append(f"OutOfQuota: {said.message}")
+    return next((_short(reason) for reason in reasons if is_shortage(reason)), "")
 
 
 def _run_error(workspace: Workspace, run: str) -> str:
