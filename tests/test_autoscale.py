@@ -1,11 +1,14 @@
 """Autoscale: from the config to Azure Monitor, kept so, and nothing of it left behind."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.cloud import Cloud
@@ -18,6 +21,7 @@ from tuneops import actions
 from tuneops.act import act
 from tuneops.autoscaling import Autoscale, ScaleRule
 from tuneops.azureml import autoscale, endpoints
+from tuneops.azureml.autoscale_setting import Properties, properties_of, settings_of
 from tuneops.azureml.errors import MissingRoleError
 from tuneops.decide import decide
 from tuneops.desired import Desired
@@ -173,6 +177,49 @@ def test_a_project_remembers_that_it_was_autoscaled() -> None:
     after = start_release(DESIRED, project, "/w", NOW)
     assert (before.autoscaled, after.autoscaled) == (True, True)
     assert not start_release(DESIRED, Project(name="bot"), "/w", NOW).autoscaled
+
+
+RULE = st.builds(
+    lambda metric, limit, more, window, step, rest: ScaleRule(
+        metric=metric,
+        above=limit if more else None,
+        below=None if more else limit,
+        for_minutes=window,
+        change=step,
+        cooldown_minutes=rest,
+    ),
+    st.sampled_from(["GpuUtilizationPercentage", "RequestLatency_P99", "ConnectionsActive"]),
+    st.floats(0, 1e6),
+    st.booleans(),
+    st.integers(5, 720),
+    st.integers(1, 20),
+    st.integers(1, 10_080),
+)
+TARGET = "/subscriptions/s/onlineEndpoints/e/deployments/d"
+
+
+@settings(max_examples=50, deadline=None)
+@given(rules=st.lists(RULE, min_size=1, max_size=10), count=st.integers(1, 9), upper=st.booleans())
+def test_what_is_made_is_read_as_it_was_meant(
+    rules: list[ScaleRule], count: int, *, upper: bool
+) -> None:
+    scale = Autoscale(min=2, max=7, rules=tuple(rules))
+    made = properties_of("n", TARGET, scale, scale.within(count))
+    found = Properties.model_validate_json(json.dumps(made))
+    if upper:
+        found = found.model_copy(update={"target": TARGET.upper()})
+    assert settings_of(found) == scale.settings(count)
+
+
+def test_what_others_made_is_read_as_something_else() -> None:
+    made = properties_of("n", TARGET, WANTED, 2)
+    profile = made["profiles"][0]
+    profile["rules"][0]["metricTrigger"]["statistic"] = "Max"
+    profile["rules"][0]["scaleAction"] |= {"direction": "None", "type": "ExactCount"}
+    made["profiles"] = [profile, profile]
+    rules = settings_of(Properties.model_validate(made))["rules"]
+    assert "None 1, then 5 min as it is ExactCount Max" in rules
+    assert rules.endswith("and 1 more profiles")
 
 
 def test_a_rule_is_told_in_words() -> None:

@@ -5,14 +5,13 @@ how-to-autoscale-endpoints and learn.microsoft.com/rest/api/monitor/autoscale-se
 """
 
 import re
-from datetime import timedelta
 from typing import Any
 
 import httpx2
 from pydantic import BaseModel, Field, ValidationError
 
 from tuneops import names
-from tuneops.autoscaling import OF_ENDPOINTS, ScaleRule, rule_text
+from tuneops.azureml.autoscale_setting import Properties, properties_of, settings_of
 from tuneops.azureml.errors import UnavailableError, azure_errors, of_status
 from tuneops.azureml.workspace import Workspace
 from tuneops.observed import Scaling
@@ -22,67 +21,8 @@ API_VERSION = "2022-10-01"
 TIMEOUT_SECONDS = 20
 MAX_BYTES = 8 * 1024 * 1024
 MAX_PAGES = 20
-PROFILE = "tuneops"
 ROLE = "a role with Microsoft.Insights/autoscaleSettings/* on the resource group"
-_SIGNS = {"GreaterThan": ">", "LessThan": "<", "GreaterThanOrEqual": ">=", "LessThanOrEqual": "<="}
-_STEPS = {"Increase": "+", "Decrease": "-"}
 _GONE = 404
-
-
-class _Capacity(BaseModel):
-    minimum: str = ""
-    maximum: str = ""
-    default: str = ""
-
-
-class _Trigger(BaseModel):
-    metric: str = Field(alias="metricName")
-    resource: str = Field("", alias="metricResourceUri")
-    window: timedelta = Field(alias="timeWindow")
-    operator: str
-    threshold: float
-    statistic: str = "Average"
-    aggregation: str = Field("Average", alias="timeAggregation")
-
-
-class _Action(BaseModel):
-    direction: str
-    type: str = "ChangeCount"
-    value: str = "1"
-    cooldown: timedelta
-
-
-class _Rule(BaseModel):
-    trigger: _Trigger = Field(alias="metricTrigger")
-    action: _Action = Field(alias="scaleAction")
-
-    def text(self, target: str) -> str:
-        """The rule as people read it, with all that is not as we make it."""
-        trigger, action = self.trigger, self.action
-        step = _STEPS.get(action.direction, f"{action.direction} ") + action.value
-        said = rule_text(
-            trigger.metric,
-            _SIGNS.get(trigger.operator, trigger.operator),
-            trigger.threshold,
-            trigger.window / timedelta(minutes=1),
-            step,
-            action.cooldown / timedelta(minutes=1),
-        )
-        other = {trigger.statistic, trigger.aggregation, action.type} - {"Average", "ChangeCount"}
-        if trigger.resource.lower() != _measured(trigger.metric, target).lower():
-            other.add("of another resource")
-        return " ".join((said, *sorted(other)))
-
-
-class _Profile(BaseModel):
-    capacity: _Capacity = _Capacity()
-    rules: list[_Rule] = []
-
-
-class _Properties(BaseModel):
-    target: str = Field("", alias="targetResourceUri")
-    enabled: bool = False
-    profiles: list[_Profile] = []
 
 
 class _Page(BaseModel):
@@ -160,72 +100,19 @@ def _scaling(
     if str(given.get("name", "")).lower() != named.lower():
         return None
     try:
-        return Scaling(deployment[1], _settings(_Properties.model_validate(properties)))
+        return Scaling(deployment[1], settings_of(Properties.model_validate(properties)))
     except ValidationError:
         return Scaling(deployment[1], {"rules": "another one"})
 
 
-def _settings(found: _Properties) -> dict[str, str]:
-    """What a setting says, by the names in the config."""
-    capacity = found.profiles[0].capacity if found.profiles else _Capacity()
-    rules = [rule.text(found.target) for profile in found.profiles for rule in profile.rules]
-    more = [f"and {len(found.profiles) - 1} more profiles"] if len(found.profiles) > 1 else []
-    return {
-        "enabled": str(found.enabled).lower(),
-        "min": capacity.minimum,
-        "max": capacity.maximum,
-        "instance_count": capacity.default,
-        "rules": "; ".join((*rules, *more)),
-    }
-
-
 def _body(workspace: Workspace, release: Release, name: str) -> dict[str, Any]:
-    scale, spec = release.deployment.autoscale, release.deployment
-    if scale is None:
+    spec = release.deployment
+    if spec.autoscale is None:
         raise ValueError(f"release {release.number} has no autoscale settings")
     endpoint = f"{workspace.id}/onlineEndpoints/{release.endpoint}"
-    deployment = f"{endpoint}/deployments/{release.deployment_name}"
-    capacity = {"minimum": scale.min, "maximum": scale.max, "default": spec.first_count}
-    profile = {
-        "name": PROFILE,
-        "capacity": {key: str(value) for key, value in capacity.items()},
-        "rules": [_rule(rule, deployment) for rule in scale.rules],
-    }
-    properties = {
-        "name": name,
-        "enabled": True,
-        "targetResourceUri": deployment,
-        "profiles": [profile],
-    }
+    target = f"{endpoint}/deployments/{release.deployment_name}"
+    properties = properties_of(name, target, spec.autoscale, spec.first_count)
     return {"location": workspace.region, "tags": release.tags, "properties": properties}
-
-
-def _measured(metric: str, deployment: str) -> str:
-    """The resource that Azure has the metric of."""
-    of_endpoint = metric.startswith(OF_ENDPOINTS)
-    return deployment.rpartition("/deployments/")[0] if of_endpoint else deployment
-
-
-def _rule(rule: ScaleRule, deployment: str) -> dict[str, Any]:
-    grows = rule.below is None
-    return {
-        "metricTrigger": {
-            "metricName": rule.metric,
-            "metricResourceUri": _measured(rule.metric, deployment),
-            "timeGrain": "PT1M",
-            "statistic": "Average",
-            "timeWindow": f"PT{rule.for_minutes}M",
-            "timeAggregation": "Average",
-            "operator": "GreaterThan" if grows else "LessThan",
-            "threshold": rule.above if grows else rule.below,
-        },
-        "scaleAction": {
-            "direction": "Increase" if grows else "Decrease",
-            "type": "ChangeCount",
-            "value": str(rule.change),
-            "cooldown": f"PT{rule.cooldown_minutes}M",
-        },
-    }
 
 
 def _address(workspace: Workspace) -> str:
