@@ -16,6 +16,7 @@ from tuneops.gitops.repository import Repository
 from tuneops.orders import Pin
 from tuneops.prepared import PreparedData
 from tuneops.project import Project
+from tuneops.provisioning import Provisioning
 from tuneops.release import Entry, Metrics, Phase, Release, Smoke, TrainingPlan, Trouble, Waiting
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.steps import standing
@@ -39,6 +40,8 @@ class ReleaseStatus(BaseModel):
     endpoint: str
     job: str | None
     deployment: str | None
+    instance_type: str = ""
+    provisioning: Provisioning = Provisioning()
     data: PreparedData | None
     training: TrainingPlan | None
     metrics: Metrics | None
@@ -197,6 +200,8 @@ def _summary(release: Release) -> ReleaseStatus:
         endpoint=release.endpoint,
         job=release.job_name if planned else None,
         deployment=release.deployment_name if planned else None,
+        instance_type=release.instance_type,
+        provisioning=release.provisioning,
         data=release.data,
         training=release.training,
         metrics=release.metrics,

@@ -168,7 +168,7 @@ def _planned(
         outcome=outcome(config, seen.plan, *stood),
         plan=seen.plan.replace(notes=(*seen.plan.notes, *note, *_who(name, policies))),
         endpoint=seen.release.endpoint,
-        deployment=f"{config.deployment.instance_count} x {config.deployment.instance_type}",
+        deployment=str(config.deployment),
         forecast=seen.forecast,
         data=seen.data,
     )
