@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tuneops.policy import Verdict
 from tuneops.release import Release
+from tuneops.rollout.question import Said
 
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
@@ -139,7 +140,8 @@ class Observed:
     names one itself. `live` is the release `live_release`, for its metrics and its settings.
     `rejected` says why what is desired may not come back by itself, if so; `retried`: people want
     this release, or what was rejected, to be tried again. `metrics_delay` is how long after a
-    minute's start its live figures are all there.
+    minute's start its live figures are all there. `said` is the last that a person has said to a
+    question.
     """
 
     cluster: Cluster | None = None
@@ -156,6 +158,7 @@ class Observed:
     rejected: str = ""
     retried: bool = False
     metrics_delay: timedelta = timedelta(0)
+    said: Said | None = None
 
     def incumbent(self, newcomer: str) -> str:
         """The deployment that is live behind the endpoint and no `newcomer`, empty without one.

@@ -18,6 +18,7 @@ from tuneops.parameters import Parameter
 from tuneops.pins import Pins, resolved
 from tuneops.prepared import DataJob, PreparedData
 from tuneops.rollout.progress import Progress
+from tuneops.rollout.question import Question
 
 
 class Phase(StrEnum):
@@ -150,7 +151,7 @@ class Release(Document):
     led to. `trainings` are the project's earlier ones. `adopts` is the release whose model it has,
     if a pin made it; `rejected` says why this one was rolled back, if it was. `drift` is how what
     is live differs from it, `heals` when that was begun to be brought back lately. `rollout` is how
-    far its traffic has come.
+    far its traffic has come, `approval` the last question that it had for people.
     """
 
     project: str
@@ -174,6 +175,7 @@ class Release(Document):
     checks: tuple[Check, ...] = ()
     smoke: Smoke = Smoke()
     rollout: Progress | None = None
+    approval: Question | None = None
     pins: Pins = Pins()
     trainings: tuple[Measured, ...] = ()
     forecast: Forecast | None = None
@@ -280,7 +282,7 @@ class Release(Document):
         changes: dict[str, object] = {"phase": phase, "history": (*self.history, entry)}
         changes |= {"repairs": 0, "trouble": None, "waiting": None}
         if phase == Phase.DEPLOYING:
-            changes |= {"smoke": Smoke(), "rollout": None}
+            changes |= {"smoke": Smoke(), "rollout": None, "approval": None}
         elif phase.ended and phase != Phase.LIVE:
             changes["drift"] = None
         return self.replace(**changes)

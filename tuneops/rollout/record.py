@@ -8,7 +8,8 @@ from tuneops.analysis import DeploymentFigures, analyse
 from tuneops.notify.messages import tell
 from tuneops.release import Phase, Release
 from tuneops.rollout.progress import Judgement, Progress
-from tuneops.rollout.steps import steps_of
+from tuneops.rollout.question import Question
+from tuneops.rollout.steps import next_move, steps_of
 from tuneops.rollout.text import judgement_text, plan_text, share_text
 
 
@@ -55,18 +56,24 @@ def judged(
 
 
 def passed(release: Release) -> Release:
-    """At the next step."""
-    progress = _of(release)
+    """At the next step; what was asked before that and nobody has answered is asked no more."""
+    progress, question = _of(release), release.approval
     done = (*progress.done, progress.judged) if progress.judged else progress.done
-    return release.replace(rollout=Progress(step=progress.step + 1, done=done))
+    return release.replace(
+        rollout=Progress(step=progress.step + 1, done=done),
+        approval=None if question and question.is_open else question,
+    )
 
 
 def held(release: Release, action: Hold, now: datetime) -> Release:
-    """With a step that is held; people are told."""
-    progress = _of(release)
-    said = f"{action.reason}: held until the figures tell or something else is wanted"
+    """With a step that is held until the figures tell or a person does; people are told."""
+    progress, share = _of(release), next_move(release).after
+    said = f"{action.reason}: held until the figures tell or somebody says 'tuneops approve'"
     release = release.advance(Phase.SHIFTING, now, said)
-    release = release.replace(rollout=progress.replace(held=True))
+    question = release.approval if release.approval and release.approval.share == share else None
+    release = release.replace(
+        rollout=progress.replace(held=True), approval=question or Question(share=share, asked=now)
+    )
     return tell(release, "held", said, now, occasion=f"step{progress.step}")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tuneops.analysis import Limits
+from tuneops.rollout.approval_settings import Approval
 from tuneops.section import Section
 
 CANARY_STEPS = (5, 25, 50)
@@ -60,6 +61,10 @@ class Rollout(Section):
             "tell, or abort"
         ),
     ] = "hold"
+    approval: Annotated[
+        Approval | None,
+        Field(description="Before which shares a person has to approve; left out, nobody has to"),
+    ] = None
     keep_previous_minutes: Annotated[
         int, Field(ge=0, le=10_080, description="How long the superseded deployment is kept")
     ] = 0
