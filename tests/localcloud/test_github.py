@@ -122,7 +122,7 @@ class GitHub:
 @contextmanager
 def running_github(connection: Connection, receiver: Receiver) -> Iterator[GitHub]:
     """The API mounted as the platform mounts it."""
-    events = ["push", "pull_request"]
+    events = ["push", "pull_request", "issue_comment"]
     section = GitHubSection(
         repository="contoso/models", webhooks=[Webhook(path="/api/github", events=events)]
     )
