@@ -615,6 +615,20 @@ class TestPulls:
         answer = github.raw("GET", f"{REPOSITORY}/commits/{NO_COMMIT}/pulls")
         assert answer.status_code == 422
 
+    def test_comments_send_their_events(self, github: GitHub, clone: Clone) -> None:
+        self.open(github, clone, "x", a="1")
+        made = github.send("post", "/issues/1/comments", body="one")
+        github.send("patch", f"/issues/comments/{made['id']}", body="two")
+        github.send("delete", f"/issues/comments/{made['id']}")
+        wait_for(lambda: len(github.receiver.events("issue_comment")) == 3)
+        events = github.receiver.events("issue_comment")
+        assert [event["action"] for event in events] == ["created", "edited", "deleted"]
+        assert [event["comment"]["body"] for event in events] == ["one", "two", "two"]
+        assert events[1]["changes"] == {"body": {"from": "one"}}
+        assert events[0]["issue"]["number"] == 1
+        assert events[0]["issue"]["pull_request"]["url"].endswith("/pulls/1")
+        assert events[0]["sender"]["login"] == "contoso"
+
     def test_conflict_is_not_mergeable(self, github: GitHub, clone: Clone) -> None:
         self.open(github, clone, "x", a="1")
         self.open(github, clone, "y", a="2")
