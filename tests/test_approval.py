@@ -156,6 +156,13 @@ STEPS = [
         id="told-that-it-is-late",
     ),
     pytest.param(
+        asks(at_step(STEP), 60),
+        sees(0, said=said(asks(at_step(STEP), 60), approves=False)),
+        NOW,
+        actions.TakeAnswer,
+        id="rejected-while-its-step-begins-again",
+    ),
+    pytest.param(
         asks(NEW, 20, pull=7), sees(), NOW + LOOK_EVERY, actions.LookForAnswers(), id="looks"
     ),
     pytest.param(
@@ -335,6 +342,8 @@ def test_a_question_is_asked_anew_of_what_is_deployed_anew_and_not_of_the_next_s
     assert anew.approval is None
     first = judged(held(judged(at_step(STEP), LATE, ok=3)), LATE + MINUTE)
     assert record.passed(first).approval is None
+    assert record.shared(WAITING, SHARE).approval is None
+    assert record.shared(DONE_WAITING, SHARE).approval == DONE_WAITING.approval
     kept = record.passed(with_answer(DONE_WAITING)).approval
     assert kept is not None
     assert kept.answer is not None

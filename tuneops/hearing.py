@@ -14,6 +14,7 @@ from tuneops.document import Document
 from tuneops.gitops.approvers import HiddenError
 from tuneops.gitops.commands import Command, parse
 from tuneops.gitops.comments import OURS, Comment
+from tuneops.gitops.github import GitHubError
 from tuneops.gitops.review_text import code
 from tuneops.going_back import RefusedError
 from tuneops.names import environment_of
@@ -106,22 +107,37 @@ class _Hearing:
         self._path = documents.heard(repository, pull)
 
     def hear(self, comments: tuple[Comment, ...], etag: str = "") -> None:
-        """Answer those that were not; with `etag` once all of them are."""
+        """Answer those that were not; with `etag` once all of them are.
+
+        One that can't be answered now keeps no other from being answered.
+
+        Raises:
+            GitHubError: one could not be answered.
+            BusyError: somebody else is at it.
+        """
+        failed: GitHubError | None = None
         with self._services.store.lease(self._path, Heard()) as lease:
             stored = self._services.store.read(self._path, Heard)
             known = stored.value if stored else Heard()
             commands = [(each, parse(each.body or "")) for each in comments if each.is_by_people]
             new = [(c, order) for c, order in commands if order and c.id not in known.comments]
             for comment, order in new[:MAX_ANSWERS]:
-                self._follow(comment, order)
+                try:
+                    self._follow(comment, order)
+                except GitHubError as error:
+                    failed = error
+                    continue
                 answered = (*known.comments, comment.id)[-MAX_REMEMBERED:]
                 known = known.replace(comments=answered)
                 stored = self._services.store.write(
                     self._path, known, stored.etag if stored else None, lease
                 )
-            if stored and etag and len(new) <= MAX_ANSWERS and known.etag != etag:
+            whole = etag and failed is None and len(new) <= MAX_ANSWERS
+            if stored and whole and known.etag != etag:
                 heard = known.replace(etag=etag)
                 self._services.store.write(self._path, heard, stored.etag, lease)
+        if failed:
+            raise failed
 
     def hear_new(self) -> None:
         """Answer those that were written since somebody was asked, unless all were before."""
@@ -138,12 +154,18 @@ class _Hearing:
         """Do what is ordered and say what came of it; outsiders get no words, as they cost some."""
         github = self._services.github
         if comment.is_outsiders:
-            github.react(comment.id, "-1")
+            self._shake_head(comment)
             return
         said = self._said(comment, order)
         log.info("comment %d of pull request %d: %s", comment.id, self._pull, said)
         mark = f"{OURS}answer {comment.id} -->"
         github.comment(self._pull, mark, f"{mark}\n@{comment.login} {code(said)}")
+
+    def _shake_head(self, comment: Comment) -> None:
+        try:
+            self._services.github.react(comment.id, "-1")
+        except GitHubError as error:
+            log.warning("comment %d is left alone: %s", comment.id, error)
 
     def _said(self, comment: Comment, order: Command) -> str:
         if comment.edited:

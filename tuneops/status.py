@@ -16,6 +16,7 @@ from tuneops.prepared import PreparedData
 from tuneops.project import Project
 from tuneops.release import Entry, Metrics, Phase, Release, Smoke, TrainingPlan, Trouble, Waiting
 from tuneops.rollout.progress import Progress
+from tuneops.rollout.question import Question
 from tuneops.rollout.steps import standing
 from tuneops.services import Services
 from tuneops.store import UnreadableError
@@ -45,6 +46,7 @@ class ReleaseStatus(BaseModel):
     actuals: Actuals | None = None
     smoke: Smoke
     rollout: Progress | None = None
+    approval: Question | None = None
     history: tuple[Entry, ...]
     drift: Drift | None = None
     trouble: Trouble | None
@@ -200,6 +202,7 @@ def _summary(release: Release) -> ReleaseStatus:
         actuals=release.actuals,
         smoke=release.smoke,
         rollout=release.rollout,
+        approval=release.approval,
         history=release.history,
         drift=release.drift,
         trouble=release.trouble,

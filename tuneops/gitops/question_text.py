@@ -14,7 +14,8 @@ from tuneops.scrub import scrub
 
 def mark(release: Release, question: Question) -> str:
     """What the comment begins with; nobody sees it."""
-    return f"<!-- tuneops-approval {release.project} {release.number} {question.share} -->"
+    asked = f"{question.share} {question.asked.timestamp():.0f}"
+    return f"<!-- tuneops-approval {release.project} {release.number} {asked} -->"
 
 
 def comment(release: Release, question: Question) -> str:

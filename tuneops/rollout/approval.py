@@ -56,14 +56,22 @@ def let_go(release: Release, observed: Observed, move: Move, now: datetime) -> A
     return answered(release, question, observed, now)
 
 
+def refused(release: Release, observed: Observed) -> Action | None:
+    """What is to be done at once when somebody has said no, whatever else is to be waited for."""
+    question, said = release.approval, observed.said
+    if question and question.answer and not question.answer.approves:
+        return Abort(f"rollout: {what_text(question.share)} was {question.answer}")
+    if question and question.is_open and said and not said.approves:
+        return TakeAnswer(said) if question.is_met_by(said, release.number) else None
+    return None
+
+
 def answered(
     release: Release, question: Question, observed: Observed, now: datetime
 ) -> Action | None:
-    """What is to be done until somebody approves; None: somebody has."""
+    """What is to be done until somebody approves; None: somebody has. `refused` comes first."""
     if question.answer:
-        if question.answer.approves:
-            return None
-        return Abort(f"rollout: {what_text(question.share)} was {question.answer}")
+        return None
     if observed.said and question.is_met_by(observed.said, release.number):
         return TakeAnswer(observed.said)
     due = (question.looked or question.asked) + LOOK_EVERY

@@ -14,12 +14,17 @@ from tuneops.rollout.text import judgement_text, plan_text, share_text
 
 
 def shared(release: Release, action: ShareTraffic) -> Release:
-    """With the step's traffic being set: what was seen before that does not count."""
+    """With the step's traffic being set: what was seen before that does not count.
+
+    If somebody was still asked about this very step, nobody has to be any more.
+    """
     if not action.share:
         return release
-    progress = _of(release)
+    progress, question = _of(release), release.approval
     changed = progress.replace(since=None, judged=None, shifts=progress.shifts + 1)
-    return release.replace(rollout=changed)
+    level = 0 if action.mirrored else action.share
+    moot = question and question.is_open and question.share == level
+    return release.replace(rollout=changed, approval=None if moot else question)
 
 
 def begun(release: Release, action: BeginStep, now: datetime) -> Release:

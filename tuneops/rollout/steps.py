@@ -22,7 +22,7 @@ from tuneops.drift import is_known
 from tuneops.observed import Endpoint, Observed
 from tuneops.patience import SLOW
 from tuneops.release import Phase, Release
-from tuneops.rollout.approval import Move, gate, let_go
+from tuneops.rollout.approval import Move, gate, let_go, refused
 from tuneops.rollout.approval_text import waiting_text
 from tuneops.rollout.progress import Judgement, Progress
 from tuneops.rollout.text import progress_text, reasons_text, share_text
@@ -101,9 +101,11 @@ def onward(
     """
     progress, live = release.rollout or Progress(), observed.incumbent(release.deployment_name)
     if progress.aborted:
-        verb = "is back" if progress.shifts else "stays"
+        verb = "is back" if progress.step or progress.shifts else "stays"
         back = f"; all traffic {verb} on {live}" if live else ""
         return take_back(release, observed) or Fail(f"{progress.aborted}{back}")
+    if rejection := refused(release, observed):
+        return rejection
     step = under_way(release, observed)
     if step is None:
         return before_all(release, observed, endpoint, now)
