@@ -379,6 +379,8 @@ COMMANDS = [
     ("/tuneops approve bot", Command("approve", "bot")),
     ("/tuneops approve production.bot 3", Command("approve", "production.bot", 3)),
     ("/tuneops\tapprove   3 ", Command("approve", "", 3)),
+    ("/tuneops approve bot 3 25%", Command("approve", "bot", 3, 25)),
+    ("/tuneops reject 100%", Command("reject", share=100)),
     ("\n\n/tuneops approve bot\r\n\r\nlooks good", Command("approve", "bot")),
     ("> What about it?\n\n/tuneops reject 2", Command("reject", "", 2)),
     ("> /tuneops approve", None),

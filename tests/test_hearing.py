@@ -206,7 +206,8 @@ REFUSED = [
     (NOT_OWN, "eve", "/tuneops approve bot", "who opened the pull request may not approve it"),
     ("", "ada", "/tuneops approve cat", "cat asks for nothing here"),
     ("", "ada", "/tuneops approve bot 2", "release 2 of bot does not ask here, release 3 does"),
-    ("", "ada", "/tuneops aprove", "that is no command: write '/tuneops approve', or reject"),
+    ("", "ada", "/tuneops approve bot 3 25%", "asks about 100% of the traffic, not 25% of"),
+    ("", "ada", "/tuneops aprove", "that is no command: write '/tuneops approve' or '/tuneops"),
 ]
 
 
@@ -263,7 +264,7 @@ def test_quotes_code_and_our_own_words_order_nothing(team: Team) -> None:
     team.hear()
     assert team.orders() == Orders()
     assert len(team.comments()) == 3
-    assert "Comment `/tuneops approve bot 3` until " in team.comments()[0]
+    assert "Comment `/tuneops approve bot 3 100%` until " in team.comments()[0]
 
 
 def test_what_comes_too_late_or_is_past_is_refused(team: Team) -> None:
@@ -379,10 +380,43 @@ def test_the_key_approves_where_the_policy_lets_it(team: Team) -> None:
 def test_whoever_has_the_key_may_reject(team: Team) -> None:
     team.asks()
     team.allow("approvals: [{by: [ada]}]\npolicy: {by: [ada]}")
-    assert "is rejected by carl on" in team.order(reject=True, reason="no")[1]
+    assert "not mirrored requests" in team.order(share=0, reject=True)[1]
+    assert "is rejected by carl on" in team.order(share=100, reject=True, reason="no")[1]
     said = team.orders().said
     assert said is not None
     assert (said.approves, said.reason) == (False, "no")
+
+
+def test_a_reviewer_may_look_like_an_outsider(team: Team) -> None:
+    """As a member of an organization who hides that."""
+    found = team.hub.github("collaborators/mallory/permission")["user"]
+    rules = {"reviewers": [{"type": "User", "id": found["id"]}]}
+    team.hub.github("environments/bot", rules, method="PUT")
+    try:
+        team.asks()
+        team.say("/tuneops approve", by="mallory")
+        team.hear()
+    finally:
+        team.hub.github("environments/bot", {}, method="PUT")
+    said = team.orders().said
+    assert said is not None
+    assert said.by == "mallory"
+
+
+def test_a_github_that_does_not_answer_holds_nothing_up(team: Team) -> None:
+    settings = team.services.settings.model_copy(
+        update={"github_api_url": "http://127.0.0.1:9", "github_installation_id": 1}
+    )
+    deaf = Services(settings)
+    now = datetime.now(UTC)
+    release = approval_record.asked(ALL, AskPeople(100, now + MINUTE), now)
+    release = asking.posted(release, deaf, now)
+    assert release.approval is not None
+    assert (release.approval.pull, release.approval.looked) == (None, None)
+    for known in (release, release.replace(approval=release.approval.replace(pull=7))):
+        looked = asking.looked(known, deaf, now).approval
+        assert looked is not None
+        assert looked.looked == now
 
 
 def test_unchanged_comments_cost_nothing(team: Team) -> None:

@@ -21,9 +21,13 @@ from tuneops.services import Services
 
 
 class ApprovalOrder(Order):
-    """Approve, or reject, what a release waits for; no release: the newest."""
+    """Approve, or reject, what a release waits for; no release: the newest.
+
+    `share`: what is meant in percent, 0 for mirrored requests; None: whatever is asked.
+    """
 
     release: Annotated[int | None, Field(ge=1, lt=2**31)] = None
+    share: Annotated[int | None, Field(ge=0, le=100)] = None
     reject: bool = False
 
 
@@ -84,6 +88,11 @@ def say(
     if release.phase != Phase.SHIFTING or question is None:
         raise RefusedError(
             f"release {release.number} of {release.project} ({release.phase}) waits for no approval"
+        )
+    if order.share not in (None, question.share):
+        raise RefusedError(
+            f"release {release.number} of {release.project} asks about "
+            f"{what_text(question.share)}, not {what_text(order.share or 0)}"
         )
     said = Said(
         release=release.number,

@@ -151,12 +151,15 @@ class _Hearing:
             self.hear(page.comments, page.etag)
 
     def _follow(self, comment: Comment, order: Command) -> None:
-        """Do what is ordered and say what came of it; outsiders get no words, as they cost some."""
-        github = self._services.github
-        if comment.is_outsiders:
+        """Do what is ordered and say what came of it.
+
+        Outsiders are not told why nothing did, as words cost some. That somebody is one is how it
+        looks from here: members of an organization may hide that, and approve.
+        """
+        github, (said, done) = self._services.github, self._said(comment, order)
+        if comment.is_outsiders and not done:
             self._shake_head(comment)
             return
-        said = self._said(comment, order)
         log.info("comment %d of pull request %d: %s", comment.id, self._pull, said)
         mark = f"{OURS}answer {comment.id} -->"
         github.comment(self._pull, mark, f"{mark}\n@{comment.login} {code(said)}")
@@ -167,17 +170,18 @@ class _Hearing:
         except GitHubError as error:
             log.warning("comment %d is left alone: %s", comment.id, error)
 
-    def _said(self, comment: Comment, order: Command) -> str:
+    def _said(self, comment: Comment, order: Command) -> tuple[str, bool]:
+        """What is answered, and whether the order was followed."""
         if comment.edited:
-            return "this comment was edited: write a new one"
+            return "this comment was edited: write a new one", False
         if order.problem:
-            return order.problem
+            return order.problem, False
         try:
-            return self._do(comment, order).text
+            return self._do(comment, order).text, True
         except (RefusedError, UnknownProjectError, HiddenError, UnreadableError) as error:
-            return f"nothing was done: {error}"
+            return f"nothing was done: {error}", False
         except NoSourceError:
-            return "nothing was done: the project is not looked after any more"
+            return "nothing was done: the project is not looked after any more", False
 
     def _do(self, comment: Comment, order: Command) -> Answer:
         name = order.project or self._only_one()
@@ -193,7 +197,7 @@ class _Hearing:
         if release.approval and comment.created_at < release.approval.asked - SKEW:
             raise RefusedError("this was written before it was asked: write it again")
         self._see_who(comment.login, name, services, rejects=order.verb == "reject")
-        said = ApprovalOrder(by=comment.login, reject=order.verb == "reject")
+        said = ApprovalOrder(by=comment.login, share=order.share, reject=order.verb == "reject")
         return approval.say(release, said, services, comment.created_at, comment.id)
 
     def _only_one(self) -> str:

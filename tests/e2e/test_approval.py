@@ -37,7 +37,9 @@ def test_a_release_waits_for_people(cloud: Cloud) -> None:
     def comments() -> list[str]:
         return [str(each["body"]) for each in cloud.github(f"issues/{pull}/comments")]
 
-    cloud.until("asks", lambda _: any("Comment `/tuneops approve asks 1`" in c for c in comments()))
+    cloud.until(
+        "asks", lambda _: any("Comment `/tuneops approve asks 1 100%`" in c for c in comments())
+    )
     path, order = f"issues/{pull}/comments", {"body": "/tuneops approve"}
     cloud.github(path, order, token=cloud.token_of("rob", "read"))
     cloud.until(

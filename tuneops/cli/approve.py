@@ -13,6 +13,10 @@ def approve(
     release: Annotated[
         int | None, typer.Option(help="The release that is meant; left out, the newest.")
     ] = None,
+    share: Annotated[
+        int | None,
+        typer.Option(help="The share in percent that is meant; left out, whatever is asked."),
+    ] = None,
     reject: Annotated[
         bool, typer.Option("--reject", help="It may not go on: the traffic goes back.")
     ] = False,
@@ -28,5 +32,5 @@ def approve(
 
     Example: tuneops approve support-bot
     """
-    order = {"release": release, "reject": reject, "reason": reason}
+    order = {"release": release, "share": share, "reject": reject, "reason": reason}
     typer.echo(give(Target.find(url, key, state), project, "approve", order).text)

@@ -11,10 +11,10 @@ from typing import Literal
 from tuneops.names import PROJECT_KEY
 
 WORD = "/tuneops"
-USAGE = f"write '{WORD} approve', or reject, then the project and the release where several ask"
+USAGE = f"write '{WORD} approve' or '{WORD} reject', and if you like PROJECT RELEASE SHARE%"
 _ORDER = re.compile(
     rf"(?P<verb>approve|reject)(?: (?P<project>{PROJECT_KEY.strip('^$')}))?"
-    r"(?: (?P<release>[1-9]\d{0,8}))?"
+    r"(?: (?P<release>[1-9]\d{0,8}))?(?: (?P<share>\d{1,3})%)?"
 )
 
 
@@ -25,6 +25,7 @@ class Command:
     verb: Literal["approve", "reject"] = "approve"
     project: str = ""
     release: int | None = None
+    share: int | None = None
     problem: str = ""
 
 
@@ -38,9 +39,9 @@ def parse(body: str) -> Command | None:
     found = _ORDER.fullmatch(" ".join(first.removeprefix(WORD).split()))
     if found is None:
         return Command(problem=f"that is no command: {USAGE}")
-    release = int(found["release"]) if found["release"] else None
+    release, share = (int(n) if n else None for n in (found["release"], found["share"]))
     verb: Literal["approve", "reject"] = "approve" if found["verb"] == "approve" else "reject"
-    return Command(verb, found["project"] or "", release)
+    return Command(verb, found["project"] or "", release, share)
 
 
 def _after_quotes(lines: list[str]) -> list[str]:

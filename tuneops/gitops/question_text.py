@@ -29,6 +29,6 @@ def comment(release: Release, question: Question) -> str:
     if question.answer:
         return "\n".join((*lines, code(scrub(str(question.answer)))))
     until = f" until {question.deadline:%Y-%m-%d %H:%M} UTC" if question.deadline else ""
-    order = f"`{WORD} approve {project} {release.number}`"
-    no = f"`{WORD} reject {project} {release.number}`"
+    meant = f"{project} {release.number} {question.share}%"
+    order, no = f"`{WORD} approve {meant}`", f"`{WORD} reject {meant}`"
     return "\n".join((*lines, f"Comment {order}{until}, or {no}."))
