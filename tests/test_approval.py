@@ -176,7 +176,11 @@ STEPS = [
         with_answer(ALL_WAITING), sees(), NOW, actions.ShiftTraffic(), id="all-at-once-approved"
     ),
     pytest.param(with_answer(ALL_WAITING), sees(100), NOW, Phase.LIVE, id="all-at-once-there"),
-    pytest.param(ALL, sees(100), NOW, Phase.LIVE, id="the-same-deployment"),
+    pytest.param(ALL, sees(100, live=""), NOW, Phase.LIVE, id="the-same-deployment"),
+    pytest.param(ALL, sees(100), NOW, ask(100), id="all-by-hand-before-it-was-asked"),
+    pytest.param(
+        at_step(**BLUE_GREEN), sees(100), NOW, Phase.LIVE, id="all-by-hand-and-nobody-asks"
+    ),
     pytest.param(
         with_answer(ALL_WAITING, approves=False), sees(), NOW, actions.Abort, id="all-rejected"
     ),

@@ -72,6 +72,8 @@ class History:
             case actions.ShiftTraffic():
                 self._check(100)
                 self.seen = sees(100)
+            case actions.Advance():
+                self._check(100)
             case actions.BeginStep():
                 return record.begun(self.release, action, self.now)
             case actions.ReadFigures():

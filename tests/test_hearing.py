@@ -380,7 +380,7 @@ def test_the_key_approves_where_the_policy_lets_it(team: Team) -> None:
 def test_whoever_has_the_key_may_reject(team: Team) -> None:
     team.asks()
     team.allow("approvals: [{by: [ada]}]\npolicy: {by: [ada]}")
-    assert "not mirrored requests" in team.order(share=0, reject=True)[1]
+    assert "not a mirror of the requests" in team.order(share=0, reject=True)[1]
     assert "is rejected by carl on" in team.order(share=100, reject=True, reason="no")[1]
     said = team.orders().said
     assert said is not None

@@ -8,7 +8,7 @@ from tuneops.rollout.text import share_text
 
 def what_text(share: int) -> str:
     """What is asked for."""
-    return share_text(share, mirrored=False) if share else "mirrored requests"
+    return share_text(share, mirrored=False) if share else "a mirror of the requests"
 
 
 def waiting_text(project: str, question: Question) -> str:

@@ -131,10 +131,11 @@ def before_all(
 ) -> Action | None:
     """What is to be done before all traffic goes to the release; None: nothing.
 
-    What has it all already, and waits for nobody, has come to it without us.
+    Nobody is asked about what is live already, such as the deployment of the release before.
     """
     progress, steps, question = release.rollout, steps_of(release), release.approval
-    there = dict(endpoint.traffic) == {release.deployment_name: 100}
+    name = release.deployment_name
+    there = dict(endpoint.traffic) == {name: 100} and not observed.incumbent(name)
     if there and not (question and question.is_open):
         return None
     if progress and progress.step >= len(steps):
