@@ -141,6 +141,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         order("rollback", "stranger", action="pin"),
         order("rollback", "tutor", action="unpin"),
         order("retry", "tutor"),
+        order("approve", "tutor", reject=True),
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -149,7 +150,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(202, 401),
         *(None, None, None, None, None),
         *(200, 404, 200),
-        *(404, 409, 409),
+        *(404, 409, 409, 409),
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tuneops import documents
+from tuneops.desired import Desired
 from tuneops.going_back import RefusedError
 from tuneops.names import PROJECT_KEY
 from tuneops.orders import Orders
@@ -55,10 +56,10 @@ def waiting(name: str, number: int | None, services: Services) -> Release:
     unknown = UnknownProjectError(f"there is no project {name[:80]!r}")
     if not re.fullmatch(PROJECT_KEY, name):
         raise unknown
-    stored = services.store.read(documents.project(name), Project)
-    if stored is None:
+    if services.store.read(documents.desired(name), Desired) is None:
         raise unknown
-    newest = services.release(name, stored.value.current)
+    stored = services.store.read(documents.project(name), Project)
+    newest = services.release(name, stored.value.current if stored else None)
     if newest is None:
         raise RefusedError(f"{name} has no release yet")
     release = newest.value
