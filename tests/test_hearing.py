@@ -47,7 +47,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 class Team:
     """A project whose third release came by Eve's pull request and asks for all the traffic."""
 
-    def __init__(self, hub: Cloud) -> None:
+    def __init__(self, hub: Cloud, tokens: dict[str, str]) -> None:
         self.hub = hub
         own = uuid.uuid4().hex[:8]
         connection = hub.connection["storage"]["connection_string"]
@@ -61,9 +61,7 @@ class Team:
         self.services.blobs.create_container(settings.state_container)
         self.queue = QueueClient.from_connection_string(connection, settings.reconcile_queue)
         self.queue.create_queue()
-        self.tokens = {who: hub.token_of(who) for who in ("ada", "bob", "eve")}
-        self.tokens["rob"] = hub.token_of("rob", "read")
-        self.tokens["mallory"] = hub.token_of("mallory", "none")
+        self.tokens = tokens
 
     @cached_property
     def merged(self) -> tuple[int, str]:
@@ -149,9 +147,20 @@ class Team:
         return int(status), str(json.loads(text)["text"])
 
 
+@pytest.fixture(scope="module")
+def tokens(hub: Cloud) -> dict[str, str]:
+    """Of those who may write, of one who may read, and of one who may nothing."""
+    writers = {who: hub.token_of(who) for who in ("ada", "bob", "eve")}
+    return {
+        **writers,
+        "rob": hub.token_of("rob", "read"),
+        "mallory": hub.token_of("mallory", "none"),
+    }
+
+
 @pytest.fixture
-def team(hub: Cloud) -> Team:
-    return Team(hub)
+def team(hub: Cloud, tokens: dict[str, str]) -> Team:
+    return Team(hub, tokens)
 
 
 def test_a_comment_approves_once_however_often_it_is_heard(team: Team) -> None:

@@ -65,9 +65,25 @@ def test_a_release_waits_for_people(cloud: Cloud) -> None:
     assert failed.reason.startswith("rollout: 100% of the traffic was rejected by ")
     assert failed.reason.endswith(f" UTC: too dear; all traffic stays on {first}")
     cloud.until("asks", lambda _: cloud.traffic(endpoint) == {first: 100})
+
+    # A step that can't be judged, as nobody asks the endpoint anything, goes on by hand.
+    held = {"strategy": "canary", "steps": [50], "pause_minutes": 0.05}
+    held |= {"wait_for_traffic_minutes": 0}
+    cloud.merge({"asks.yaml": config("asks", rollout=held, deployment={"instance_count": 3})})
+    stuck = cloud.until("asks", waits(3), seconds=240)
+    assert stuck.reason.startswith("50% of the traffic for ")
+    assert ", held, inconclusive so far " in stuck.reason
+    assert stuck.reason.endswith(
+        "; waits for approval of 100% of the traffic (tuneops approve asks)"
+    )
+    done = CliRunner().invoke(app, ["approve", "asks", "--share=100", f"--state={cloud.state}"])
+    assert done.exit_code == 0, done.output
+    cloud.until_phase("asks", 3, "Live")
+
     titles = [title for title in cloud.messages("asks") if "approv" in title]
     assert titles == [
         "asks: release 1 waits for approval",
         "asks: release 1 is approved",
         "asks: release 2 waits for approval",
+        "asks: release 3 is approved",
     ]
