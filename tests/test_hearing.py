@@ -191,6 +191,20 @@ def test_a_comment_approves_once_however_often_it_is_heard(team: Team) -> None:
     assert "nothing was done" in team.answers()[2]
 
 
+def test_a_comment_whose_event_was_lost_is_found(team: Team) -> None:
+    release = team.asks()
+    assert release.approval is not None
+    team.say("/tuneops reject")
+    unknown = release.replace(approval=release.approval.replace(pull=None))
+    now = datetime.now(UTC)
+    looked = asking.looked(unknown, team.services, now)
+    assert looked.approval == release.approval.replace(looked=now)
+    said = team.orders().said
+    assert said is not None
+    assert (said.by, said.approves) == ("ada", False)
+    assert release.approval.is_met_by(said, release.number)
+
+
 def test_a_crash_after_the_order_is_told_the_same(team: Team) -> None:
     team.asks()
     comment = team.say("/tuneops approve")
