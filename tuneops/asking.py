@@ -9,7 +9,7 @@ from datetime import datetime
 
 from azure.core.exceptions import AzureError
 
-from tuneops import hearing
+from tuneops import asked, hearing
 from tuneops.gitops import question_text
 from tuneops.gitops.github import GitHubError
 from tuneops.gitops.pull_request_channel import ASKED, PullRequestChannel
@@ -71,7 +71,7 @@ def _find_pull(release: Release, services: Services) -> int | None:
         log.warning("project %s: its pull request is looked for later: %s", release.project, error)
         return None
     if number:
-        hearing.register(number, release, services)
+        asked.register(number, release, services)
     return number or 0
 
 

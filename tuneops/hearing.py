@@ -5,12 +5,12 @@ write to a repository may edit what others have written there. An event only say
 """
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from tuneops import approval, documents
 from tuneops.approval import ApprovalOrder
 from tuneops.approvals import why_not
-from tuneops.document import Document
+from tuneops.asked import Asking, Heard
 from tuneops.gitops.approvers import HiddenError
 from tuneops.gitops.commands import Command, parse
 from tuneops.gitops.comments import OURS, Comment
@@ -19,7 +19,6 @@ from tuneops.gitops.review_text import code
 from tuneops.going_back import RefusedError
 from tuneops.names import environment_of
 from tuneops.queue import CommentRequest
-from tuneops.release import Release
 from tuneops.rollback import Answer, UnknownProjectError
 from tuneops.services import NoSourceError, Services
 from tuneops.store import BusyError, UnreadableError
@@ -32,40 +31,6 @@ SKEW = timedelta(seconds=30)
 BUSY_SECONDS = 3
 
 log = logging.getLogger(__name__)
-
-
-class Asked(Document):
-    """A release that asks on a pull request, and since when."""
-
-    release: int
-    at: datetime
-
-
-class Asking(Document):
-    """What is asked on a pull request, by project."""
-
-    questions: dict[str, Asked] = {}
-
-
-class Heard(Document):
-    """The comments with a command that were answered, and the ETag of all of them then."""
-
-    comments: tuple[int, ...] = ()
-    etag: str = ""
-
-
-def register(pull: int, release: Release, services: Services) -> None:
-    """Note that the release's question can be answered on the pull request."""
-    question = release.approval
-    if question is None:
-        raise ValueError("the release asks nothing")
-    asked = Asked(release=release.number, at=question.asked)
-
-    def change(known: Asking | None) -> Asking:
-        questions = known.questions if known else {}
-        return Asking(questions={**questions, release.project: asked})
-
-    services.store.update(documents.asking(services.source.repository, pull), Asking, change)
 
 
 def hear_one(request: CommentRequest, services: Services) -> None:
