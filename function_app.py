@@ -100,6 +100,15 @@ def post_retry(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 
+@app.function_name("approve")
+@app.route(route="projects/{project}/approve", methods=["POST"])
+def post_approve(req: func.HttpRequest) -> func.HttpResponse:
+    """Approving or rejecting what a release waits for."""
+    project = req.route_params["project"]
+    code, text = rollback.handle_approval(project, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
 @app.function_name("health")
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_health(req: func.HttpRequest) -> func.HttpResponse:

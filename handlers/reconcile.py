@@ -6,7 +6,9 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from tuneops.cost.digest import summarize
+from tuneops.hearing import hear_one
 from tuneops.queue import (
+    CommentRequest,
     ProjectRequest,
     ProjectsRequest,
     PullRequestRequest,
@@ -41,6 +43,8 @@ def handle(body: bytes, services: Services) -> None:
             reconcile_project(request, services)
         elif isinstance(request, PullRequestRequest):
             review_pull_request(request, services)
+        elif isinstance(request, CommentRequest):
+            hear_one(request, services)
         elif isinstance(request, ProjectsRequest):
             resync_projects(services)
         elif isinstance(request, PullRequestsRequest):

@@ -1,4 +1,4 @@
-"""An order for a project: go back to an earlier release, or try again."""
+"""An order for a project: go back to an earlier release, try again, or approve what waits."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from tuneops import rollback
+from tuneops import approval, rollback
+from tuneops.approval import ApprovalOrder
 from tuneops.going_back import RefusedError
 from tuneops.names import environment_of
 from tuneops.rollback import Answer, NotProposedError, Order, RollbackOrder, UnknownProjectError
@@ -45,6 +46,20 @@ def handle_retry(
         headers,
         body,
         lambda order: rollback.retry(
+            project, order, _services_of(project, services), datetime.now(UTC)
+        ),
+    )
+
+
+def handle_approval(
+    project: str, headers: Mapping[str, str], body: bytes, services: Services
+) -> tuple[HTTPStatus, str]:
+    """The answer to what somebody says to a release that waits for approval."""
+    return _answered(
+        ApprovalOrder,
+        headers,
+        body,
+        lambda order: approval.by_key(
             project, order, _services_of(project, services), datetime.now(UTC)
         ),
     )

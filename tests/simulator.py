@@ -380,6 +380,9 @@ class Simulator:
                 return record.passed(release)
             case actions.Hold():
                 return record.held(release, action, self.now)
+            case actions.LookForAnswers():
+                assert release.approval is not None
+                return release.replace(approval=release.approval.replace(looked=self.now))
             case actions.Abort():
                 return record.aborted(release, action)
         self._change_azure(action, release)

@@ -65,6 +65,7 @@ def test_only_one_package_knows_the_azure_ml_sdk() -> None:
 def test_the_pure_modules_do_no_io() -> None:
     pure = (
         "actions",
+        "approvals",
         "autoscaling",
         "behaviour/comparison",
         "behaviour/progress",
@@ -83,6 +84,8 @@ def test_the_pure_modules_do_no_io() -> None:
         "desired",
         "difference",
         "drift",
+        "gitops/commands",
+        "gitops/question_text",
         "globs",
         "healing",
         "looks",

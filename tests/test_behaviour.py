@@ -427,7 +427,7 @@ def test_what_is_deployed_again_is_asked_again_unless_it_was_live() -> None:
 
 
 def test_a_project_remembers_what_was_live() -> None:
-    project = Project(name="bot").serve(READY).serve(READY)
+    project = Project(name="bot").promote(READY, NOW).promote(READY, NOW)
     assert project.served == (READY.plan.digest,)
     assert project.live == READY.number
     assert project.live_deployment == f"{READY.endpoint}/{NAME}"

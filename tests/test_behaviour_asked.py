@@ -93,7 +93,7 @@ class Place:
         """Reconcile the project with this release as its newest; gives what has become of it."""
         git = desired(f"{BASE}{extra}")
         made = made.replace(fingerprint=git.fingerprint)
-        project = Project(name="bot", current=made.number).serve(live)
+        project = Project(name="bot", current=made.number).promote(live, NOW)
         services.store.write(documents.desired("bot"), git, etag=None)
         services.store.write(documents.project("bot"), project, etag=None)
         for each in (live, made):

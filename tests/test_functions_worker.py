@@ -142,6 +142,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         order("rollback", "stranger", action="pin"),
         order("rollback", "tutor", action="unpin"),
         order("retry", "tutor"),
+        order("approve", "tutor", reject=True),
         DAILY,
         {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},
     ]
@@ -152,7 +153,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(202, 401),
         *(None, None, None, None, None),
         *(200, 404, 200),
-        *(404, 409, 409),
+        *(404, 409, 409, 409),
         *(None, 404),
     ]
     seen = json.loads(results[7]["body"])["projects"]

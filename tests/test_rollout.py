@@ -380,7 +380,10 @@ def test_people_are_told_of_the_beginning_a_hold_and_the_end_with_figures() -> N
             f"endpoint {READY.endpoint}: 20% of the traffic to {NAME}, {OLD} is live; "
             "at least 10 min each, then 60%, 100%",
         ),
-        ("held", "rollout: not clear: held until the figures tell or something else is wanted"),
+        (
+            "held",
+            "rollout: not clear: held until the figures tell or somebody says 'tuneops approve'",
+        ),
     ]
     assert [entry.reason for entry in release.history[-3:-1]] == [
         f"20% of the traffic to {NAME}, {OLD} is live",

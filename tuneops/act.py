@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tuneops import actions, healing, planning, provision
+from tuneops import actions, asking, healing, planning, provision
 from tuneops.actuals import actuals
 from tuneops.azureml import (
     activity,
@@ -33,7 +33,7 @@ from tuneops.foretelling import foretell
 from tuneops.notify.messages import metrics_text, tell
 from tuneops.prepared import DataJob, PreparedData
 from tuneops.release import Phase, Release
-from tuneops.rollout import record
+from tuneops.rollout import approval_record, record
 from tuneops.services import Services
 
 
@@ -250,7 +250,27 @@ def _next_step(action: Any, release: Release, s: Services, now: datetime) -> Rel
 
 
 def _hold(action: actions.Hold, release: Release, s: Services, now: datetime) -> Release:
-    return record.held(release, action, now)
+    return asking.posted(record.held(release, action, now), s, now)
+
+
+def _ask_people(action: actions.AskPeople, release: Release, s: Services, now: datetime) -> Release:
+    return asking.posted(approval_record.asked(release, action, now), s, now)
+
+
+def _look_for_answers(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    return asking.looked(release, s, now)
+
+
+def _take_answer(
+    action: actions.TakeAnswer, release: Release, s: Services, now: datetime
+) -> Release:
+    return asking.posted(approval_record.answered(release, action, now), s, now)
+
+
+def _tell_overdue(
+    action: actions.TellOverdue, release: Release, s: Services, now: datetime
+) -> Release:
+    return approval_record.overdue(release, action, now)
 
 
 def _abort(action: actions.Abort, release: Release, s: Services, now: datetime) -> Release:
@@ -357,6 +377,10 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.ReadFigures: _read_figures,
     actions.NextStep: _next_step,
     actions.Hold: _hold,
+    actions.AskPeople: _ask_people,
+    actions.LookForAnswers: _look_for_answers,
+    actions.TakeAnswer: _take_answer,
+    actions.TellOverdue: _tell_overdue,
     actions.Abort: _abort,
     actions.DeleteDeployment: _delete_deployment,
     actions.DeleteEndpoint: _delete_endpoint,

@@ -7,6 +7,7 @@ from tuneops.behaviour.progress import Comparison
 from tuneops.difference import Answer, Difference, Part
 from tuneops.evaluation.checks import Check
 from tuneops.release import Phase
+from tuneops.rollout.question import Said
 
 
 @dataclass(frozen=True)
@@ -255,6 +256,33 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class AskPeople:
+    """Ask people whether the release may get `share` percent; `until` None: without an end."""
+
+    share: int
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class LookForAnswers:
+    """Read the comments where the question was asked, in case their events were lost."""
+
+
+@dataclass(frozen=True)
+class TakeAnswer:
+    """Note what somebody has said to the question."""
+
+    said: Said
+
+
+@dataclass(frozen=True)
+class TellOverdue:
+    """Tell people that nobody has answered in time, and wait on."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Abort:
     """Give the rollout up; its traffic goes back before the release fails."""
 
@@ -363,6 +391,10 @@ Effect = (
     | ReadFigures
     | NextStep
     | Hold
+    | AskPeople
+    | LookForAnswers
+    | TakeAnswer
+    | TellOverdue
     | Abort
     | PromoteRelease
     | DeleteDeployment

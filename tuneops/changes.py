@@ -27,8 +27,8 @@ Logins = Annotated[
 ]
 
 
-class ChangeRule(Section):
-    """Who may change some projects; where several rules match, those whom any of them names."""
+class AboutProjects(Section):
+    """A rule about some projects."""
 
     environments: Annotated[
         Patterns,
@@ -46,13 +46,18 @@ class ChangeRule(Section):
             examples=[["support-*"]],
         ),
     ] = None
-    by: Logins
 
     def concerns(self, project: str) -> bool:
         """Whether it is about a project, by its key."""
         environment = environment_of(project)
         name = project.removeprefix(f"{environment}.")
         return _matches(environment, self.environments) and _matches(name, self.projects)
+
+
+class ChangeRule(AboutProjects):
+    """Who may change some projects; where several rules match, those whom any of them names."""
+
+    by: Logins
 
 
 class PolicyRule(Section):

@@ -67,6 +67,8 @@ Event = Literal[
     "newer_base_model",
     "pinned",
     "unpinned",
+    "awaits_approval",
+    "approved",
 ]
 
 

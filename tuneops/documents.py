@@ -47,6 +47,16 @@ def pull_request(repository: str, number: int) -> str:
     return f"pulls/{repository.lower()}/{number}.json"
 
 
+def asking(repository: str, number: int) -> str:
+    """What is asked on a merged pull request."""
+    return f"asking/{repository.lower()}/{number}.json"
+
+
+def heard(repository: str, number: int) -> str:
+    """The comments on a merged pull request that were answered."""
+    return f"heard/{repository.lower()}/{number}.json"
+
+
 def desired_projects(paths: Iterable[str]) -> set[str]:
     """The projects whose `desired` documents have these paths."""
     return {name_in(path) for path in paths}

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tuneops.policy import Verdict
 from tuneops.release import Release
+from tuneops.rollout.question import Said
 from tuneops.superseded import Superseded
 
 SUCCEEDED = "Succeeded"
@@ -152,7 +153,8 @@ class Observed:
     `served`: the release's model was live before.
     `rejected` says why what is desired may not come back by itself, if so; `retried`: people want
     this release, or what was rejected, to be tried again. `metrics_delay` is how long after a
-    minute's start its live figures are all there.
+    minute's start its live figures are all there. `said` is the last that a person has said to a
+    question.
     """
 
     cluster: Cluster | None = None
@@ -172,6 +174,7 @@ class Observed:
     rejected: str = ""
     retried: bool = False
     metrics_delay: timedelta = timedelta(0)
+    said: Said | None = None
 
     def incumbent(self, newcomer: str) -> str:
         """The deployment that is live behind the endpoint and no `newcomer`, empty without one.

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from tuneops.approvals import NO_DEMAND, ApprovalRule, Demand, demanded
 from tuneops.changes import ChangeRule, PolicyRule, may_change, why_not
 from tuneops.config import InstanceTypes, ProjectConfig
 from tuneops.cost.limit import alone
@@ -139,16 +140,24 @@ class Policy(Section):
             "rule is about may be changed by whomever git lets",
         ),
     ] = ()
+    approvals: Annotated[
+        tuple[ApprovalRule, ...],
+        Field(
+            max_length=100,
+            description="What a person has to approve, whatever the configs say, and who may",
+        ),
+    ] = ()
     policy: Annotated[
         PolicyRule | None,
-        Field(description="Who may change this file; needed with changes"),
+        Field(description="Who may change this file; needed with changes or approvals"),
     ] = None
 
     @model_validator(mode="after")
     def _rules_stay(self) -> "Policy":
-        if self.changes and self.policy is None:
+        rules = "changes" if self.changes else "approvals" if self.approvals else ""
+        if rules and self.policy is None:
             raise ValueError(
-                "changes needs policy.by, which says who may change this file: without it those "
+                f"{rules} needs policy.by, which says who may change this file: without it those "
                 "whom the rules bind could lift them"
             )
         return self
@@ -164,12 +173,14 @@ class InForce(Document):
 class Verdict:
     """What the policy says now: why a release may not be, and whether all is frozen.
 
-    `room` is what was found for a deployment that comes next, where costs are limited.
+    `room` is what was found for a deployment that comes next, where costs are limited. `demand` is
+    what a person has to approve.
     """
 
     violations: tuple[str, ...] = ()
     freeze: Freeze | None = None
     room: Room | None = None
+    demand: Demand = NO_DEMAND
 
 
 def verdict(
@@ -189,7 +200,7 @@ def verdict(
     found = violations(weighed, release.config, release.training, region, foretold)
     if ahead and release.answers_change and by is not None:
         found = (*found, *filter(None, (who_may_not(policy, release.project, by),)))
-    return Verdict(found, frozen(policy, now))
+    return Verdict(found, frozen(policy, now), demand=demanded(policy.approvals, release.project))
 
 
 def who_may_not(policy: Policy, project: str, by: str) -> str:

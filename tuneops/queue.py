@@ -54,6 +54,17 @@ class PullRequestRequest(BaseModel):
     number: int = Field(ge=1, lt=2**53)
 
 
+class CommentRequest(BaseModel):
+    """Follow what a comment on a pull request orders."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["comment"] = "comment"
+    environment: str = Field("", pattern=ENVIRONMENT)
+    number: int = Field(ge=1, lt=2**53)
+    comment: int = Field(ge=1, lt=2**63)
+
+
 class PullRequestsRequest(BaseModel):
     """Find out which of an environment's open pull requests have no review yet."""
 
@@ -85,6 +96,7 @@ Request = (
     | PullRequestRequest
     | PullRequestsRequest
     | SummaryRequest
+    | CommentRequest
 )
 
 

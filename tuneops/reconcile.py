@@ -179,6 +179,7 @@ class _Pass:
             rejected="" if pin else self.held_back,
             retried=retried,
             metrics_delay=timedelta(seconds=self.services.settings.metrics_delay_seconds),
+            said=orders.said,
         )
         if release and release.number != self.project.value.current:
             return look_after(self.desired, release, observed, self.clock())

@@ -20,6 +20,7 @@ from tuneops.pins import Pins, resolved
 from tuneops.prepared import DataJob, PreparedData
 from tuneops.provisioning import Provisioning
 from tuneops.rollout.progress import Progress
+from tuneops.rollout.question import Question
 
 
 class Phase(StrEnum):
@@ -152,9 +153,9 @@ class Release(Document):
     led to. `trainings` are the project's earlier ones. `adopts` is the release whose model it has,
     if a pin made it; `rejected` says why this one was rolled back, if it was. `drift` is how what
     is live differs from it, `heals` when that was begun to be brought back lately. `behaviour` is
-    how far its evaluation sets were asked, `rollout` how far its traffic has come, `provisioning`
-    what its deployment was tried on. `autoscaled`: the project has, or had, autoscale settings in
-    Azure Monitor.
+    how far its evaluation sets were asked, `rollout` how far its traffic has come, `approval` the
+    last question that it had for people, `provisioning` what its deployment was tried on.
+    `autoscaled`: the project has, or had, autoscale settings in Azure Monitor.
     """
 
     project: str
@@ -179,6 +180,7 @@ class Release(Document):
     smoke: Smoke = Smoke()
     behaviour: Behaviour | None = None
     rollout: Progress | None = None
+    approval: Question | None = None
     pins: Pins = Pins()
     trainings: tuple[Measured, ...] = ()
     autoscaled: bool = False
@@ -310,7 +312,7 @@ class Release(Document):
         changes: dict[str, object] = {"phase": phase, "history": (*self.history, entry)}
         changes |= {"repairs": 0, "trouble": None, "waiting": None}
         if phase == Phase.DEPLOYING:
-            changes |= {"smoke": Smoke(), "rollout": None}
+            changes |= {"smoke": Smoke(), "rollout": None, "approval": None}
             if self.behaviour and self.entered(Phase.LIVE) is None:
                 changes["behaviour"] = self.behaviour.afresh()
             changes["provisioning"] = Provisioning(preferred=self.instance_type)

@@ -7,6 +7,7 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
 from tuneops import documents
+from tuneops.approvals import Demand, demanded
 from tuneops.azureml.workspace import Workspace
 from tuneops.data.prepare import Storage
 from tuneops.gitops.commit_status import CommitStatusChannel
@@ -111,6 +112,10 @@ class Services:
         """The policy that is in force now; it is read each time, as it may have changed."""
         stored = self.store.read(documents.policy(self.environment), InForce)
         return (stored.value if stored else InForce()).policy
+
+    def policy_demand(self, project: str) -> Demand:
+        """What the policy that is in force now wants to have approved of a project, and by whom."""
+        return demanded(self.policy.approvals, project)
 
     @cached_property
     def queue(self) -> ReconcileQueue:

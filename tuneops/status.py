@@ -19,6 +19,7 @@ from tuneops.project import Project
 from tuneops.provisioning import Provisioning
 from tuneops.release import Entry, Metrics, Phase, Release, Smoke, TrainingPlan, Trouble, Waiting
 from tuneops.rollout.progress import Progress
+from tuneops.rollout.question import Question
 from tuneops.rollout.steps import standing
 from tuneops.services import Services
 from tuneops.store import UnreadableError
@@ -51,6 +52,7 @@ class ReleaseStatus(BaseModel):
     smoke: Smoke
     behaviour: Behaviour | None = None
     rollout: Progress | None = None
+    approval: Question | None = None
     history: tuple[Entry, ...]
     drift: Drift | None = None
     trouble: Trouble | None
@@ -211,6 +213,7 @@ def _summary(release: Release) -> ReleaseStatus:
         smoke=release.smoke,
         behaviour=release.behaviour,
         rollout=release.rollout,
+        approval=release.approval,
         history=release.history,
         drift=release.drift,
         trouble=release.trouble,

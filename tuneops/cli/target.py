@@ -109,7 +109,7 @@ class Target:
         return seen.projects[0] if seen else None
 
     def order(self, project: str, what: str, body: dict[str, Any]) -> Answer:
-        """Order something for a project: `what` is rollback or retry.
+        """Order something for a project: `what` is rollback, retry or approve.
 
         Raises:
             typer.Exit: it was refused, or TuneOps does not answer.

@@ -3,8 +3,17 @@
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import cache, partial
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -17,7 +26,9 @@ from gidgethub.httpx import GitHubAPI
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tuneops import config_file, policy_file
-from tuneops.gitops import moves, restoration
+from tuneops.approvals import Approver
+from tuneops.gitops import approvers, comments, moves, restoration
+from tuneops.gitops.comments import Comment
 from tuneops.gitops.login import Login, LoginError
 from tuneops.gitops.moves import Moves
 from tuneops.gitops.open_pulls import OpenPull, Page
@@ -31,7 +42,6 @@ TIMEOUT_SECONDS = 10
 MAX_FILES = 2_000
 MAX_PULL_PAGES = 10
 TASK = "tuneops"
-_OUTSIDERS = ("CONTRIBUTOR", "FIRST_TIMER", "FIRST_TIME_CONTRIBUTOR", "MANNEQUIN", "NONE")
 
 T = TypeVar("T")
 
@@ -227,6 +237,65 @@ class GitHub:
 
         _run(self._session(put))
 
+    def comments_since(self, number: int, since: datetime, etag: str) -> comments.Page | None:
+        """The comments on a pull request since a time; None if they are still those of `etag`.
+
+        Raises:
+            GitHubError: they could not be read.
+        """
+        first = f"{self._api_url}{self._repository}/issues/{number}/comments"
+        cache: CACHE_TYPE = {}
+        return _run(
+            self._session(lambda api: comments.read_since(api, cache, first, since, etag), cache)
+        )
+
+    def comment_of(self, number: int, comment: int) -> Comment | None:
+        """A comment on a pull request by its id, None if it has gone.
+
+        Raises:
+            GitHubError: it could not be read.
+        """
+        return _run(
+            self._session(lambda api: comments.read_one(api, self._repository, number, comment))
+        )
+
+    def react(self, comment: int, content: str) -> None:
+        """Have a reaction to a comment, such as ``-1``.
+
+        Raises:
+            GitHubError: GitHub did not take it.
+        """
+        path = f"{self._repository}/issues/comments/{comment}/reactions"
+
+        async def post(api: GitHubAPI) -> None:
+            await api.post(path, data={"content": content})
+
+        _run(self._session(post))
+
+    def author(self, number: int) -> str:
+        """Who opened a pull request, empty if the account has gone.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+
+        async def read(api: GitHubAPI) -> str:
+            pull = await api.getitem(f"{self._repository}/pulls/{number}")
+            return str((pull["user"] or {}).get("login") or "")
+
+        return _run(self._session(read))
+
+    def approver(self, login: str, environments: Sequence[str]) -> Approver:
+        """What is known of somebody, and of the first of the environments that has reviewers.
+
+        Raises:
+            approvers.HiddenError: TuneOps lacks a permission.
+            GitHubError: it could not be asked.
+        """
+        return _run(
+            self._session(lambda api: approvers.read(api, self._repository, login, environments))
+        )
+
     def propose(self, change: Restoration) -> Opened:
         """Have a pull request to the tracked branch that puts a config file back.
 
@@ -391,7 +460,7 @@ def _trust() -> ssl.SSLContext:
 def is_outsiders(comment: Any) -> bool:
     """Whether a comment is of a person who may not write to the repository."""
     person = (comment.get("user") or {}).get("type") != "Bot"
-    return person and comment.get("author_association") in _OUTSIDERS
+    return person and comment.get("author_association") in comments.OUTSIDERS
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tuneops.analysis import Limits
+from tuneops.rollout.approval_settings import Approval
 from tuneops.section import Section
 
 CANARY_STEPS = (5, 25, 50)
@@ -61,6 +62,10 @@ class Rollout(Section):
             "deployment to be no worse than the live one, hold otherwise"
         ),
     ] = "hold"
+    approval: Annotated[
+        Approval | None,
+        Field(description="Before which shares a person has to approve; left out, nobody has to"),
+    ] = None
     keep_previous: Annotated[
         int,
         Field(
