@@ -9,7 +9,7 @@ export TMPDIR := $(CURDIR)/.localcloud/tmp
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test check bench format schema lock clean
+.PHONY: demo test simulate check bench format schema diagram lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -17,6 +17,10 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=3 --dist=loadfile \
 		--no-loadscope-reorder $(TESTS)
+
+# RUN='SEED/TWIG' replays one history and tells everything of it.
+simulate: $(VENV)/.dev
+	$(BIN)/python -m tests.simulation $(RUN)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -34,6 +38,9 @@ format: $(VENV)/.dev
 schema: $(VENV)/.demo
 	$(BIN)/tuneops schema > schemas/project.schema.json
 	$(BIN)/tuneops schema policy > schemas/policy.schema.json
+
+diagram: $(VENV)/.demo
+	$(BIN)/python -m tuneops.diagram docs/rollout.md
 
 # Needs uv; requirements.txt is the part of the lock that Azure Functions installs.
 lock:

@@ -311,7 +311,8 @@ def test_what_is_deleted_again_and_again_is_left_and_told() -> None:
             begun += 1
             loop.release = loop.release.advance(Phase.DEPLOYING, loop.now, "gone")
             loop.now += timedelta(minutes=2)
-            loop.release = loop.release.advance(Phase.LIVE, loop.now, "there again")
+            there = loop.release.replace(phase=Phase.SHIFTING)
+            loop.release = there.advance(Phase.LIVE, loop.now, "there again")
         loop.now += timedelta(seconds=1)
     assert begun == healing.MAX_HEALS
     assert loop.answer == Answer.STOPPED

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.simulator import FREEZE
+from tests.simulation.people import FREEZE
 from tests.test_decide import (
     CREATES_CLUSTER,
     DESIRED,

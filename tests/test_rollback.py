@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from handlers import rollback
 from tests.cloud import Cloud, app_settings
 from tests.config_text import config_of
-from tests.simulator import FREEZE
+from tests.simulation.people import FREEZE
 from tests.test_decide import (
     DESIRED,
     NAME,
