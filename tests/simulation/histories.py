@@ -1,11 +1,12 @@
 """Histories: how they are made, driven to their end, counted and replayed.
 
-A history is the whole life of a project, from before its first release to an end after which nothing
-happens any more. Histories grow as trees. The trunk is one long life, driven by a seed; every few
-moments a twig leaves it, which goes its own way by its own chance: things happen more often for a
-while, then everybody is calm, and it must come to a clean end. So each twig is a history of its own,
-named SEED/TWIG, and the steps on the trunk are shared by those that leave it later; all of them are
-checked. Only histories that took other steps, or took them at other times, are counted as distinct.
+A history is the whole life of a project, from before its first release to an end after which
+nothing happens any more. Histories grow as trees. The trunk is one long life, driven by a seed;
+every few moments a twig leaves it, which goes its own way by its own chance: things happen more
+often for a while, then everybody is calm, and it must come to a clean end. So each twig is the end
+of a history of its own, named SEED/TWIG. The steps on the trunk are taken once for all the twigs
+that leave it later. All steps are checked. Histories that took the same steps at the same times
+are told apart from those that are distinct.
 """
 
 from collections.abc import Callable, Iterator

@@ -80,7 +80,7 @@ MISTAKES = (
     Mistake(
         "a rollout goes on in spite of what failed",
         steps,
-        "return Abort(f\"rollout: {reasons_text(judged)}\")",
+        'return Abort(f"rollout: {reasons_text(judged)}")',
         "return NextStep()",
         of_rollouts=True,
     ),
@@ -123,8 +123,8 @@ MISTAKES = (
     Mistake(
         "an endpoint outlives its config",
         teardown,
-        "if endpoints and last.on_removal == \"delete\":",
-        "if endpoints and last.on_removal == \"retain\":",
+        'if endpoints and last.on_removal == "delete":',
+        'if endpoints and last.on_removal == "retain":',
     ),
     Mistake(
         "a freeze holds nothing back",
@@ -135,8 +135,8 @@ MISTAKES = (
     Mistake(
         "suspend is not heeded",
         decide,
-        "    if desired.config.suspend:\n        return Idle(f\"suspended by",
-        "    if desired.config.suspend and release is None:\n        return Idle(f\"suspended by",
+        '    if desired.config.suspend:\n        return Idle(f"suspended by',
+        '    if desired.config.suspend and release is None:\n        return Idle(f"suspended by',
     ),
     Mistake(
         "what was rolled back comes back",

@@ -157,7 +157,10 @@ def _drift(world: World, action: Action, release: Release) -> None:
 
 def _jobs(world: World, action: Action, release: Release) -> None:
     """What nobody waits for any more does not train on."""
-    if not isinstance(action, actions.Advance) or action.phase in (Phase.EVALUATING, Phase.TRAINING):
+    if not isinstance(action, actions.Advance) or action.phase in (
+        Phase.EVALUATING,
+        Phase.TRAINING,
+    ):
         return
     job = world.azure.jobs.get(release.active_job) if release.active_job else None
     runs = job is not None and job.running and job.status != "CancelRequested"
