@@ -10,7 +10,7 @@ from tests.simulation.runs import Run, run
 from tests.simulation.world import Tally
 from tuneops.act import _EFFECTS
 
-HISTORIES = 15_000
+HISTORIES = 12_000
 """`make simulate` drives 100,000."""
 
 

@@ -20,7 +20,7 @@ from tests.simulation.world import Tally, World
 from tuneops.observed import Cluster
 from tuneops.policy import Verdict
 
-TRUNK = 120
+TRUNK = 90
 """Moments of a trunk."""
 TWIGS = 60
 """Histories of a tree."""
@@ -78,8 +78,9 @@ def plant(seed: int, tally: Tally) -> World:
     rollouts = seed % 3 == 2
     world = World(chance, tally, people.ROLLOUTS if rollouts else people.CONFIGS)
     world.pace = chance.choice(PACES)
-    if rollouts or chance.random() < 0.85:
-        world.azure.cluster = Cluster("gpu-cluster", "Succeeded")
+    if rollouts or chance.random() < 0.9:
+        ours = chance.random() < 0.4
+        world.azure.cluster = Cluster("gpu-cluster", "Succeeded", min_nodes=1, ours=ours)
     if rollouts:
         settle(world)
         world.calm = False
@@ -100,7 +101,7 @@ def follow(trunk: World, seed: int, twig: int, say: Callable[[str], None] | None
         world.say("-- a twig of its own --")
     chance, rollouts = world.chance, world.configs is people.ROLLOUTS
     world.pace = chance.choice(PACES)
-    moments, often = (24, 0.1) if rollouts else (10, chance.choice((0.1, 0.3, 0.6)))
+    moments, often = (20, 0.1) if rollouts else (8, chance.choice((0.1, 0.3, 0.6)))
     for _ in range(chance.randrange(2, moments)):
         moment(world, often)
     end = settle(world)

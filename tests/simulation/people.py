@@ -47,14 +47,14 @@ LOST = ("tuneops.project",)
 
 
 def act(world: World, often: float) -> None:
-    """Now and then one of them does something."""
+    """Now and then one of them does something; in an emergency git is mostly left alone."""
     draw = world.chance.random()
     if draw >= often:
         return
-    share = draw / often
-    if share < 0.4:
+    share, of_git = draw / often, 0.1 if world.project.pin else 0.4
+    if share < of_git:
         change_git(world)
-    elif share < 0.5:
+    elif share < of_git + 0.1:
         change_policy(world)
     elif share < 0.7:
         give_orders(world)

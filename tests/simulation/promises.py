@@ -25,14 +25,19 @@ TRAINS = (
 
 def hold_for(world: World, action: Action, release: Release | None) -> None:
     """What must hold of each decision."""
+    if release:
+        _traffic_is_back(world, action, release)
+    if isinstance(action, actions.Idle):
+        return
     _suspended(world, action)
+    if isinstance(action, actions.Wait):
+        return
     _policy(world, action)
     _orders(world, action)
     if release:
         _drift(world, action, release)
         _jobs(world, action, release)
         _removal(world, action, release)
-        _traffic_is_back(world, action, release)
 
 
 def hold_in_azure(world: World) -> None:
@@ -115,7 +120,7 @@ def every_step_is_passed(world: World, release: Release) -> None:
 
 def _suspended(world: World, action: Action) -> None:
     wanted = world.desired.config
-    if wanted is not None and wanted.suspend and not isinstance(action, actions.Idle):
+    if wanted is not None and wanted.suspend:
         raise ViolationError(f"{action} while suspended")
 
 
