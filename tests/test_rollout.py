@@ -345,6 +345,14 @@ def test_what_serves_is_repaired_and_not_deleted() -> None:
     assert action == actions.RepairDeployment()
 
 
+def test_traffic_does_not_go_back_to_what_was_made_again_and_not_tested() -> None:
+    """Somebody has deleted what was live, and a release that came to nothing made it again."""
+    observed = sees(100)
+    assert isinstance(decide(GONE, at_step(), observed, NOW), actions.DeleteEndpoint)
+    tested = replace(observed, live_release=1)
+    assert decide(GONE, at_step(), tested, NOW) == actions.ShareTraffic(OLD, 0)
+
+
 def test_a_shift_drops_what_was_seen_before_it() -> None:
     again = record.shared(GOOD, SHARE).rollout
     assert again == Progress(shifts=2)
