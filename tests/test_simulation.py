@@ -10,6 +10,7 @@ from tests.simulation.runs import Run, run
 from tests.simulation.world import Tally
 from tuneops.act import _EFFECTS
 
+pytestmark = pytest.mark.slow
 HISTORIES = 12_000
 """`make simulate` drives 100,000."""
 
