@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.config_text import config_of
+from tests.planned import come_to
 from tests.test_decide import DESIRED, GONE, NAME, NOW, OLD, RETRAIN, at, matches
 from tests.test_rollout import (
     BACK,
@@ -94,7 +95,7 @@ DONE_WAITING = asks(DONE, 100)
 QUIET = judged(at_step(STEP), LATE, ok=3)
 HELD = held(QUIET)
 GATED = judged(at_step(STEP, steps=[20], **LAST), LATE, ok=3)
-ONCE_LIVE = ALL.advance(Phase.LIVE, NOW, "").advance(Phase.SHIFTING, NOW, "")
+ONCE_LIVE = come_to(come_to(ALL, Phase.LIVE, NOW, ""), Phase.SHIFTING, NOW, "")
 PINNED = ALL.replace(adopts=1)
 DEMANDS = Verdict(demand=Demand(gates=frozenset({0})))
 MIRROR = {"strategy": "shadow", "steps": []}
@@ -342,7 +343,7 @@ def test_people_are_told_once_what_waits_and_who_approved() -> None:
 
 
 def test_a_question_is_asked_anew_of_what_is_deployed_anew_and_not_of_the_next_step() -> None:
-    anew = with_answer(WAITING).advance(Phase.DEPLOYING, NOW, "it has gone")
+    anew = come_to(with_answer(WAITING), Phase.DEPLOYING, NOW, "it has gone")
     assert anew.approval is None
     first = judged(held(judged(at_step(STEP), LATE, ok=3)), LATE + MINUTE)
     assert record.passed(first).approval is None

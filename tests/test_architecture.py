@@ -94,6 +94,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "observed",
         "orders",
         "parameters",
+        "phase",
         "pinning",
         "places",
         "prepared",
@@ -169,3 +170,10 @@ def test_the_schemas_are_current() -> None:
     for name, made in (("project", config_file), ("policy", policy_file)):
         kept = (ROOT / "schemas" / f"{name}.schema.json").read_text()
         assert kept == made.json_schema(), "run 'make schema'"
+
+
+def test_the_diagram_of_the_phases_is_current() -> None:
+    from tuneops.diagram import replaced
+
+    kept = (ROOT / "docs" / "rollout.md").read_text()
+    assert kept == replaced(kept), "run 'make diagram'"

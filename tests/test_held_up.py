@@ -11,7 +11,7 @@ from azure.ai.ml.entities import Model
 
 from tests.cloud import Cloud
 from tests.faults import Faults
-from tests.planned import NOW, desired, release, until
+from tests.planned import NOW, come_to, desired, release, until
 from tuneops import documents, planning
 from tuneops.azureml import activity, endpoints
 from tuneops.difference import Answer, Difference, Part
@@ -56,7 +56,7 @@ def deploying(services: Services, folder: Path, name: str, extra: str) -> Releas
         name=name, version=made.model_version, type=AssetTypes.MLFLOW_MODEL, path=str(folder)
     )
     services.workspace.ml.models.create_or_update(model)
-    return made.advance(Phase.DEPLOYING, NOW, "registered")
+    return come_to(made, Phase.DEPLOYING, NOW, "registered")
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_what_is_live_is_looked_at_after_a_newer_release_has_failed(working: Ser
     extra = "endpoint: {name: kept}\n"
     made = release(extra, "kept")
     plan = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
-    serving = made.replace(training=plan).advance(Phase.LIVE, NOW, "all traffic goes to it")
+    serving = come_to(made.replace(training=plan), Phase.LIVE, NOW, "all traffic goes to it")
     failed = made.replace(number=2).advance(Phase.FAILED, NOW, "evaluation: no")
     reconcile = begin(working, failed, extra)
     working.store.write(documents.release("kept", 1), serving, etag=None)
@@ -281,7 +281,7 @@ def test_who_changed_something_is_told_as_far_as_the_log_tells(
 ) -> None:
     made = release("endpoint: {name: watched}\n", "watched")
     plan = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
-    made = made.replace(training=plan).advance(Phase.LIVE, utc_now() - timedelta(hours=1), "")
+    made = come_to(made.replace(training=plan), Phase.LIVE, utc_now() - timedelta(hours=1))
     differs = [Difference(part=part, what="", found="") for part in (Part.ENDPOINT, Part.TRAFFIC)]
 
     def changes() -> tuple[str, ...]:

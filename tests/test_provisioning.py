@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.config_text import config_of
+from tests.planned import come_to
 from tests.test_decide import DESIRED, NOW, OLD, at, endpoint, matches, sees
 from tuneops import actions, provision
 from tuneops.actions import Action
@@ -260,15 +261,15 @@ def test_the_first_type_that_is_to_be_had_is_found_whatever_is_lost(
 
 
 def test_a_live_release_that_is_deployed_again_begins_with_what_it_ran_on() -> None:
-    live = after(A).advance(Phase.LIVE, NOW, "")
+    live = come_to(after(A), Phase.LIVE, NOW, "")
     assert live.deployment_name == ON[B]
-    gone = live.advance(Phase.DEPLOYING, NOW, "it has gone")
+    gone = come_to(live, Phase.DEPLOYING, NOW, "it has gone")
     assert gone.instance_types_left == [B, A, C]
     assert gone.deployment_name == ON[B]
 
 
 def test_the_live_deployment_is_noted_anew_when_its_type_changes() -> None:
-    release = after(A).advance(Phase.LIVE, NOW, "")
+    release = come_to(after(A), Phase.LIVE, NOW, "")
     desired = DESIRED.replace(config=CONFIG)
     release = release.replace(fingerprint=desired.fingerprint)
     seen = sees(endpoint=endpoint(ON[B], traffic=ON[B]))

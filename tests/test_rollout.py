@@ -57,8 +57,12 @@ def sees(
 ) -> Observed:
     """The new deployment with a share of the traffic, the live one with the rest."""
     traffic = {name: share for name, share in ((live, 100 - new), (NAME, new)) if name and share}
+    there = endpoint(*filter(None, (live, NAME)), state=state)
     shared = replace(
-        endpoint(*filter(None, (live, NAME)), state=state),
+        there,
+        deployments=tuple(
+            replace(each, release="0") if each.name == live else each for each in there.deployments
+        ),
         traffic=traffic if live or new else {},
         mirror_traffic={NAME: mirrored} if mirrored else {},
     )
@@ -351,6 +355,14 @@ def test_what_serves_is_repaired_and_not_deleted() -> None:
     seen = release.replace(provisioning=Provisioning(failed_at=NOW - MINUTE))
     action = decide(DESIRED, seen, Observed(endpoint=broken, live_release=1), NOW)
     assert action == actions.RepairDeployment()
+
+
+def test_traffic_does_not_go_back_to_what_was_made_again_and_not_tested() -> None:
+    """Somebody has deleted what was live, and a release that came to nothing made it again."""
+    observed = sees(100)
+    assert isinstance(decide(GONE, at_step(), observed, NOW), actions.DeleteEndpoint)
+    tested = replace(observed, live_release=1)
+    assert decide(GONE, at_step(), tested, NOW) == actions.ShareTraffic(OLD, 0)
 
 
 def test_a_shift_drops_what_was_seen_before_it() -> None:

@@ -1,5 +1,7 @@
 """What should be: what git and the newest data say of a project."""
 
+from functools import cached_property
+
 from tuneops import names
 from tuneops.config import ProjectConfig
 from tuneops.document import Document
@@ -45,7 +47,7 @@ class Desired(Document):
     left: str = ""
     by: str | None = None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes whenever a new release is due; `ABOUT_RELEASES` is no reason for one."""
         return fingerprint(self.config, self.source)

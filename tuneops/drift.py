@@ -46,9 +46,10 @@ def _serving(release: Release, endpoint: Endpoint | None) -> Iterator[Difference
         yield Difference(part=Part.FOREIGN, what=name, found=whose, wanted="this project's")
     else:
         deployment = endpoint.deployment(release.deployment_name)
-        if deployment is None:
-            what = f"deployment {release.deployment_name}"
-            yield Difference(part=Part.DEPLOYMENT_GONE, what=what, found="gone")
+        if deployment is None or endpoint.is_untested(deployment, release.number):
+            found = "not known to have been tested" if deployment else "gone"
+            what, deployment = f"deployment {release.deployment_name}", None
+            yield Difference(part=Part.DEPLOYMENT_GONE, what=what, found=found)
         else:
             yield from _traffic(deployment.name, endpoint)
         yield from _endpoint(release, endpoint)

@@ -112,6 +112,16 @@ class Endpoint:
         """Whether some of the traffic goes to this deployment."""
         return self.traffic.get(deployment, 0) > 0
 
+    def is_untested(self, deployment: Deployment, live_release: int) -> bool:
+        """Whether what was live was made again since, as its tag says, and never got traffic.
+
+        A release that came to nothing has made it, or nobody knows who.
+        """
+        if deployment.other_owner or self.takes_traffic(deployment.name):
+            return False
+        made_by = deployment.release
+        return not made_by.isdecimal() or int(made_by) > live_release
+
     @property
     def changing(self) -> bool:
         """Whether an operation on the endpoint is under way."""
@@ -189,8 +199,9 @@ class Observed:
             others = {each: share for each, share in endpoint.traffic.items() if each != newcomer}
             name = max(others, key=lambda each: others[each], default="")
         found = endpoint.deployment(name)
-        there = found is not None and found.state != DELETING
-        return name if there and name != newcomer else ""
+        if found is None or found.state == DELETING or name == newcomer:
+            return ""
+        return "" if endpoint.is_untested(found, self.live_release) else name
 
     def scaling(self, deployment: str) -> Scaling | None:
         """The autoscale setting of a deployment behind the endpoint, if it has one of ours."""

@@ -1,6 +1,7 @@
 """A project: what is remembered of it besides its releases."""
 
 from datetime import datetime
+from functools import cached_property
 
 from tuneops import names
 from tuneops.config import ProjectConfig
@@ -35,7 +36,7 @@ class Rejection(Document):
     source: Source
     why: str
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """As that of what is desired."""
         return fingerprint(self.config, self.source)

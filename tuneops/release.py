@@ -4,7 +4,7 @@ Everything here is a value: documents that are stored as JSON, and pure function
 """
 
 from datetime import datetime
-from enum import StrEnum
+from functools import cached_property
 
 from tuneops import names
 from tuneops.behaviour.progress import Progress as Behaviour
@@ -16,37 +16,13 @@ from tuneops.estimates import Actuals, Forecast, JobTimes, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.message import Message
 from tuneops.parameters import Parameter
+from tuneops.phase import Phase as Phase  # as others know it
+from tuneops.phase import check_transition
 from tuneops.pins import Pins, resolved
 from tuneops.prepared import DataJob, PreparedData
 from tuneops.provisioning import Provisioning
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.question import Question
-
-
-class Phase(StrEnum):
-    """Where a release stands; the first eight in their order, then the other ends."""
-
-    PREPARING = "Preparing"
-    TRAINING = "Training"
-    EVALUATING = "Evaluating"
-    REGISTERING = "Registering"
-    DEPLOYING = "Deploying"
-    TESTING = "Testing"
-    SHIFTING = "Shifting"
-    LIVE = "Live"
-    SUPERSEDED = "Superseded"
-    FAILED = "Failed"
-    RETIRED = "Retired"
-
-    @property
-    def ended(self) -> bool:
-        """Whether a release in this phase has nothing more to reach."""
-        return self in (Phase.LIVE, Phase.SUPERSEDED, Phase.FAILED, Phase.RETIRED)
-
-    @property
-    def settled(self) -> bool:
-        """Whether the newest release stays in this phase until something else is wanted."""
-        return self in (Phase.LIVE, Phase.FAILED)
 
 
 class TrainingPlan(Document):
@@ -247,7 +223,7 @@ class Release(Document):
         """What is deployed: the config's deployment on the instance type that is in use."""
         return self.config.deployment.on(self.instance_type)
 
-    @property
+    @cached_property
     def deployment_digest(self) -> str:
         """Names the deployment: the model and what serves it, as far as the config decides it."""
         return self._digest_on(self.instance_type)
@@ -307,7 +283,11 @@ class Release(Document):
         """The release in a new phase, with a line in its history.
 
         What is deployed, be it again, has not been tested; again, it is tried first on what it ran.
+
+        Raises:
+            ValueError: the phase does not follow the release's own.
         """
+        check_transition(self.phase, phase)
         entry = Entry(phase=phase, at=at, reason=reason, links=links or {})
         changes: dict[str, object] = {"phase": phase, "history": (*self.history, entry)}
         changes |= {"repairs": 0, "trouble": None, "waiting": None}
@@ -343,7 +323,7 @@ class Release(Document):
         plans = [each.training.digest if each.training else "" for each in (self, other)]
         return plans[0] == plans[1] and self.made_of == other.made_of
 
-    @property
+    @cached_property
     def made_of(self) -> str:
         """Names what the release is made of, as this version of TuneOps does it."""
         return fingerprint(self.config, self.source)
