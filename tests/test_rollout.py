@@ -359,10 +359,12 @@ def test_what_serves_is_repaired_and_not_deleted() -> None:
 
 def test_traffic_does_not_go_back_to_what_was_made_again_and_not_tested() -> None:
     """Somebody has deleted what was live, and a release that came to nothing made it again."""
-    observed = sees(100)
-    assert isinstance(decide(GONE, at_step(), observed, NOW), actions.DeleteEndpoint)
-    tested = replace(observed, live_release=1)
+    tested = sees(100)
     assert decide(GONE, at_step(), tested, NOW) == actions.ShareTraffic(OLD, 0)
+    assert tested.endpoint is not None
+    again = tuple(replace(each, release="1") for each in tested.endpoint.deployments)
+    observed = replace(tested, endpoint=replace(tested.endpoint, deployments=again))
+    assert isinstance(decide(GONE, at_step(), observed, NOW), actions.DeleteEndpoint)
 
 
 def test_a_shift_drops_what_was_seen_before_it() -> None:
