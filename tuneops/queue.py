@@ -7,7 +7,7 @@ from azure.storage.queue import QueueClient
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneops.looks import View
-from tuneops.names import ENVIRONMENT, PROJECT_KEY
+from tuneops.names import DIGEST, ENVIRONMENT, PROJECT_KEY
 
 MAX_DELAY_SECONDS = 7 * 24 * 3600
 
@@ -62,8 +62,36 @@ class PullRequestsRequest(BaseModel):
     environment: str = Field("", pattern=ENVIRONMENT)
 
 
+class SweepRequest(BaseModel):
+    """Find what belongs to nothing in an environment's workspace, and sweep it away in its time.
+
+    `tell`: only deliver what people are owed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["sweep"] = "sweep"
+    environment: str = Field("", pattern=ENVIRONMENT)
+    tell: bool = False
+
+
+class RestoreRequest(BaseModel):
+    """Bring back a little more of what was swept away."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["restore"] = "restore"
+    id: str = Field(pattern=DIGEST)
+
+
 Request = (
-    ProjectRequest | ProjectsRequest | RepositoryRequest | PullRequestRequest | PullRequestsRequest
+    ProjectRequest
+    | ProjectsRequest
+    | RepositoryRequest
+    | PullRequestRequest
+    | PullRequestsRequest
+    | SweepRequest
+    | RestoreRequest
 )
 
 

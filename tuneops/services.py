@@ -138,13 +138,17 @@ class Services:
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
         """Where messages go."""
-        people = (AppriseChannel(url) for url in self.settings.notify_urls)
         return (
             CommitStatusChannel(self.github),
             DeploymentChannel(self.github),
             PullRequestChannel(self.github, self.source.repository, self.store),
-            *people,
+            *self.people,
         )
+
+    @cached_property
+    def people(self) -> tuple[Channel, ...]:
+        """Where messages go that concern no commit."""
+        return tuple(AppriseChannel(url) for url in self.settings.notify_urls)
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 import typer
 
-from tuneops.cli import data, local, plan, rollback, status, validate
+from tuneops.cli import data, local, plan, rollback, status, sweep, validate
 
 app = typer.Typer(
     help="GitOps for fine-tuning language models on Azure Machine Learning.",
@@ -18,3 +18,5 @@ app.command()(status.status)
 app.command()(plan.plan)
 app.command()(rollback.rollback)
 app.command()(rollback.retry)
+app.command()(sweep.sweep)
+app.command()(sweep.restore)

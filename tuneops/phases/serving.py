@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from tuneops import names
 from tuneops.actions import (
     Action,
     Advance,
@@ -40,7 +41,11 @@ def live(release: Release, observed: Observed, now: datetime) -> Action:
     if observed.live_release != release.number:
         return PromoteRelease()
     doomed = [d for d in observed.dispensable if d.name != release.deployment_name]
-    stale = [endpoint for endpoint in observed.stale_endpoints if is_known(release, endpoint)]
+    stale = [
+        endpoint
+        for endpoint in observed.stale_endpoints
+        if is_known(release, endpoint) and names.TAG_KEEP not in endpoint.tags
+    ]
     gone = tear_down(doomed, stale, previous_kept_until(release, now), now, KEPT)
     return gone or _report_newer_base(release, observed)
 

@@ -1,0 +1,402 @@
+"""Sweeps of the local workspace: found, told, swept away, brought back; and all that must not go."""
+
+import base64
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import httpx2
+import pytest
+from azure.ai.ml.entities import AmlCompute, ManagedOnlineEndpoint
+from azure.core.exceptions import ResourceNotFoundError
+from pydantic import SecretStr
+
+from handlers import sweep
+from tests.cloud import Cloud
+from tests.fleet import Fleet
+from tests.planned import until
+from tests.test_resync import queue, tick
+from tuneops import documents, names
+from tuneops.azureml import arm
+from tuneops.desired import Desired
+from tuneops.orders import Orders, Pin
+from tuneops.project import Project
+from tuneops.queue import RestoreRequest, SweepRequest
+from tuneops.release import Phase, Release
+from tuneops.services import Services
+from tuneops.store import BusyError
+from tuneops.sweep import sweeper
+from tuneops.sweep.finding import Finding, Findings
+from tuneops.sweep.record import Record
+from tuneops.sweep.restorer import restore_swept
+from tuneops.sweep.sweeper import sweep_workspace
+from tuneops.sweep.view import SweepView
+
+pytestmark = pytest.mark.slow
+HOUR = timedelta(hours=1)
+STRAY = "stray-endpoint"
+
+
+class Clock:
+    """A time that tests move; it begins now, as what Azure measures does."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Team:
+    """A team with some projects that are live, and a TuneOps that tells them of its sweeps."""
+
+    def __init__(self, azure: Cloud, services: Services, fleet: Fleet) -> None:
+        url = azure.connection["inbox_url"].replace("http://", "json://")
+        told = {"notify_urls": [SecretStr(url)], "metrics_delay_seconds": 0}
+        self.azure = azure
+        self.fleet = fleet
+        self.services = Services(services.settings.model_copy(update=told))
+        self.clock = Clock()
+
+    def sweep(self, hours: float = 0) -> tuple[Finding, ...]:
+        """The timer's sweep, so many hours later; gives what was found."""
+        self.clock.now += timedelta(hours=hours)
+        sweep_workspace(SweepRequest(), self.services, self.clock)
+        return self.findings.findings
+
+    def sweep_for(self, hours: int) -> tuple[Finding, ...]:
+        """Sweeps a few times a day."""
+        for _ in range(hours // 12):
+            self.sweep(12)
+        return self.findings.findings
+
+    @property
+    def findings(self) -> Findings:
+        path = documents.findings(self.services.workspace.id)
+        stored = self.services.store.read(path, Findings)
+        assert stored
+        return stored.value
+
+    def told(self) -> list[str]:
+        """The titles of what people were told of sweeps."""
+        inbox = httpx2.get(self.azure.connection["inbox_url"]).json()
+        titles = [str(item["body"]["title"]) for item in inbox]
+        return [title for title in titles if title.startswith(("sweep", "restore"))]
+
+    def retire(self, project: str) -> None:
+        """The project was removed from git and retired, as far as the store knows."""
+        store, name = self.services.store, documents.desired(project)
+        desired = store.read(name, Desired)
+        assert desired
+        removed = desired.value.replace(config=None, removed=desired.value.config)
+        store.write(name, removed, desired.etag)
+        release = self.services.release(project, 1)
+        assert release
+        retired = release.value.advance(Phase.RETIRED, self.clock.now, "removed")
+        store.write(documents.release(project, 1), retired, release.etag)
+
+    def release(self, project: str) -> Release:
+        stored = self.services.release(project, 1)
+        assert stored
+        return stored.value
+
+    def stray(self, name: str = STRAY, **tags: str) -> None:
+        """An endpoint that was begun before a crash, and is in no document."""
+        endpoint = ManagedOnlineEndpoint(name=name, tags={**self.release("p-0000").tags, **tags})
+        self.azure.ml.online_endpoints.begin_create_or_update(endpoint).result()
+
+    def there(self, name: str = STRAY) -> bool:
+        try:
+            self.azure.ml.online_endpoints.get(name)
+        except ResourceNotFoundError:
+            return False
+        return True
+
+    def remove(self, name: str) -> None:
+        self.azure.ml.online_endpoints.begin_delete(name).result()
+
+    def restore(self, identifier: str) -> tuple[HTTPStatus, str]:
+        body = json.dumps({"by": "Ada", "reason": "demo"}).encode()
+        code, text = sweep.handle_restore(identifier, {}, body, self.services)
+        return code, json.loads(text)["text"]
+
+    def record(self, identifier: str) -> Record:
+        stored = self.services.store.read(documents.swept(identifier), Record)
+        assert stored
+        return stored.value
+
+    def bring_back(self, identifier: str) -> Record:
+        """Go on with a restoration to its end."""
+
+        def ended() -> bool:
+            restore_swept(RestoreRequest(id=identifier), self.services, self.clock)
+            return not self.record(identifier).note
+
+        until(ended)
+        return self.record(identifier)
+
+    def asked(self) -> list[dict[str, Any]]:
+        """What is on the queue, be it for later, which is empty afterwards."""
+        client = queue(self.services)
+        found = [json.loads(base64.b64decode(m.content)) for m in client.receive_messages()]
+        client.clear_messages()
+        return found
+
+
+@pytest.fixture
+def team(azure: Cloud, working: Services) -> Iterator[Team]:
+    tick(working)
+    fleet = Fleet(azure, working)
+    fleet.grow(8)
+    team = Team(azure, working, fleet)
+    queue(working).clear_messages()
+    httpx2.delete(azure.connection["inbox_url"])
+    yield team
+    for name in [str(each.name) for each in azure.ml.online_endpoints.list()]:
+        if not name.startswith("p-"):
+            team.remove(name)
+    fleet.close()
+
+
+def test_what_a_crash_left_is_told_kept_for_its_grace_swept_and_brought_back(team: Team) -> None:
+    assert team.sweep() == ()
+    assert team.findings.total == 16
+    team.stray()
+    (found,) = team.sweep()
+    assert (found.label, found.project, found.left) == (f"endpoint {STRAY}", "p-0000", "")
+    assert found.why == "finetune/p-0000.yaml has another endpoint"
+    assert found.told_at
+    before = len(team.told())
+    assert team.told()[-1] == "sweep of ws-tuneops: 1 resource belongs to nothing"
+
+    assert team.sweep_for(60) == team.findings.findings
+    assert team.there()
+    (found,) = team.sweep(12)
+    until(lambda: not team.there())
+    record = team.record(found.id)
+    assert record.parts[0]["properties"]["authMode"] == "Key"
+    assert team.restore(found.id)[0] == HTTPStatus.CONFLICT
+    assert {"kind": "sweep", "environment": "", "tell": False} in team.asked()
+
+    assert team.sweep() == ()
+    assert team.told()[before:] == [f"sweep: endpoint {STRAY} of p-0000 was deleted"]
+    assert team.sweep() == ()
+    assert team.findings.total == 16
+
+    code, said = team.restore(found.id)
+    assert (code, said) == (HTTPStatus.OK, f"endpoint {STRAY} of p-0000 is being brought back")
+    assert team.asked() == [{"kind": "restore", "id": found.id}]
+    team.sweep()
+    assert team.asked() == [{"kind": "restore", "id": found.id}], "a lost message is made up for"
+    restored = team.bring_back(found.id)
+    assert restored.restoration
+    assert restored.restoration.state == "restored", restored.restoration.said
+    endpoint = team.azure.ml.online_endpoints.get(STRAY)
+    assert endpoint.tags.items() >= team.release("p-0000").tags.items()
+    assert endpoint.tags[names.TAG_KEEP].startswith("restored by Ada on ")
+    assert team.told()[before + 1 :] == [f"restore: endpoint {STRAY} of p-0000 was restored"]
+    restore_swept(RestoreRequest(id=found.id), team.services, team.clock)
+    assert team.sweep_for(96) == ()
+    assert team.there()
+    assert len(team.told()) == before + 2
+
+
+def test_what_is_gone_from_git_goes_with_all_that_is_behind_it(team: Team) -> None:
+    team.retire("p-0001")
+    endpoint = team.fleet.endpoint("p-0001")
+    (found,) = team.sweep()
+    assert (found.label, found.why) == (
+        f"endpoint {endpoint}",
+        "finetune/p-0001.yaml was removed from git",
+    )
+    team.sweep_for(72)
+    until(lambda: not team.there(endpoint))
+    assert len(team.record(found.id).parts) == 2
+    assert team.sweep() == ()
+    team.restore(found.id)
+    failed = team.bring_back(found.id).restoration
+    assert failed
+    assert failed.state == "failed"
+    assert "p-0001" in failed.said, "there is no such model in this workspace"
+    team.remove(endpoint)
+
+
+def test_what_is_used_again_or_is_to_be_kept_is_left(team: Team) -> None:
+    team.clock.now -= 72 * HOUR
+    team.stray()
+    (first,) = team.sweep()
+    team.sweep_for(60)
+    measured(team, 3)
+    (used,) = team.sweep(12)
+    assert used.left.startswith("it is in use: 3 requests since ")
+    assert team.there()
+    (quiet,) = team.sweep(12)
+    assert (quiet.id, quiet.left) == (first.id, "")
+    assert quiet.since == team.clock.now
+    assert len(team.told()) == 2
+    endpoint = team.azure.ml.online_endpoints.get(STRAY)
+    endpoint.tags[names.TAG_KEEP] = "for the demo"
+    team.azure.ml.online_endpoints.begin_create_or_update(endpoint).result()
+    assert team.sweep(12) == ()
+    assert team.sweep_for(96) == ()
+    assert team.there()
+
+
+@pytest.mark.parametrize(
+    ("tags", "why"),
+    [
+        pytest.param(
+            {names.TAG_PROJECT: "elsewhere"}, "there is no project 'elsewhere' here", id="project"
+        ),
+        pytest.param(
+            {names.TAG_COMMIT: "e" * 40}, "release 1 of p-0000 has not made it", id="commit"
+        ),
+        pytest.param({names.TAG_RELEASE: "7"}, "release 7 of p-0000 has not made it", id="release"),
+    ],
+)
+def test_another_installations_is_told_once_and_left(
+    team: Team, tags: dict[str, str], why: str
+) -> None:
+    team.stray(**tags)
+    (found,) = team.sweep()
+    assert found.why == why
+    assert "another installation" in found.left
+    team.sweep_for(96)
+    assert team.there()
+    assert len(team.told()) == 1
+
+
+def test_an_empty_store_sweeps_nothing(team: Team) -> None:
+    team.stray()
+    team.sweep()
+    empty = team.services.settings.state_container + "-new"
+    team.services.blobs.create_container(empty)
+    renewed = team.services.settings.model_copy(update={"state_container": empty})
+    team.services = Services(renewed)
+    assert team.sweep() == ()
+    assert team.sweep_for(96) == ()
+    assert team.there()
+    view = SweepView.model_validate_json(sweep.handle_findings("now", team.services)[1])
+    assert [each.due_at for each in view.workspaces[0].found] == [None] * len(
+        view.workspaces[0].found
+    )
+
+
+def test_too_much_at_once_stops_it(team: Team) -> None:
+    for number in range(5):
+        team.retire(f"p-000{number}")
+    assert len(team.sweep()) == 5
+    team.sweep_for(96)
+    assert team.findings.stopped.startswith("5 of the 16 resources with TuneOps's tags would go")
+    assert [title for title in team.told() if "stopped" in title] == [
+        "sweep of ws-tuneops is stopped"
+    ]
+    assert all(team.there(team.fleet.endpoint(f"p-000{number}")) for number in range(5))
+
+
+@pytest.mark.parametrize("at", ["before the record", "before the deletion", "after the deletion"])
+def test_a_kill_at_any_step_ends_in_the_same_place(
+    team: Team, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    team.stray()
+    (found,) = team.sweep()
+    team.sweep_for(60)
+
+    class Killed(BaseException):
+        pass
+
+    def die(*arguments: Any) -> None:
+        if at == "after the deletion":
+            delete(*arguments)
+        raise Killed
+
+    delete = arm.begin_delete
+    with monkeypatch.context() as patched:
+        if at == "before the record":
+            patched.setattr(sweeper._Sweep, "_record", die)
+        else:
+            patched.setattr(arm, "begin_delete", die)
+        with pytest.raises(Killed):
+            team.sweep(12)
+    team.sweep()
+    until(lambda: not team.there())
+    assert team.sweep() == ()
+    assert team.sweep() == ()
+    assert team.told()[1:] == [f"sweep: endpoint {STRAY} of p-0000 was deleted"]
+    assert team.record(found.id).gone_at
+
+
+def test_nothing_goes_while_git_has_moved_on_or_the_project_is_busy(team: Team) -> None:
+    team.stray()
+    team.sweep()
+    team.sweep_for(60)
+    commit = team.azure.merge({"note.txt": "Something new."})
+    assert len(team.sweep(12)) == 1
+    assert team.there()
+    tick(team.services)
+    assert commit
+    store, path = team.services.store, documents.project("p-0000")
+    with store.lease(path, Project(name="p-0000")):
+        team.sweep()
+    assert team.there()
+    pin = Pin(id="p", release=1, by="Ada", at=team.clock.now)
+    store.update(documents.orders("p-0000"), Orders, lambda _: Orders(pin=pin))
+    assert team.sweep() == (), "a pin holds all of the project"
+    store.update(documents.orders("p-0000"), Orders, lambda _: Orders())
+    path = documents.findings(team.services.workspace.id)
+    with store.lease(path, Findings()), pytest.raises(BusyError):
+        with store.lease(path, Findings()):
+            raise AssertionError
+    assert len(team.sweep()) == 1
+
+
+def test_clusters_go_when_no_config_names_them_and_they_have_no_nodes(team: Team) -> None:
+    tags = team.release("p-0000").tags
+    for name, least in (("idle-box", 0), ("busy-box", 1)):
+        cluster = AmlCompute(
+            name=name, size="Standard_DS3_v2", min_instances=least, max_instances=1, tags=tags
+        )
+        team.azure.ml.compute.begin_create_or_update(cluster).result()
+    assert team.sweep()[0].left == "it has 1 nodes: see what they run, then delete it"
+    found = {each.label: each.left for each in team.sweep(25)}
+    assert found["cluster idle-box"] == ""
+    (idle,) = (each for each in team.findings.findings if not each.left)
+    team.sweep_for(84)
+    until(lambda: "idle-box" not in {each.name for each in team.azure.ml.compute.list()})
+    team.sweep()
+    team.restore(idle.id)
+    restored = team.bring_back(idle.id).restoration
+    assert restored
+    assert restored.state == "restored", restored.said
+    again = team.azure.ml.compute.get("idle-box")
+    assert (again.size.lower(), again.max_instances) == ("standard_ds3_v2", 1)
+    assert "cluster idle-box" not in {each.label for each in team.sweep()}
+    for name in ("idle-box", "busy-box"):
+        team.azure.ml.compute.begin_delete(name).result()
+
+
+def test_nobody_to_tell_nothing_to_delete(team: Team) -> None:
+    silent = team.services.settings.model_copy(update={"notify_urls": []})
+    team.services = Services(silent)
+    team.stray()
+    team.sweep()
+    team.sweep_for(96)
+    assert team.there()
+    off = Services(silent.model_copy(update={"sweep": "off"}))
+    assert sweep.handle_findings("then", off)[0] == HTTPStatus.BAD_REQUEST
+    sweep.handle(off)
+    assert team.asked() == [{"kind": "sweep", "environment": "", "tell": False}]
+    assert team.restore("f" * 12)[0] == HTTPStatus.NOT_FOUND
+    assert team.restore("../../etc")[0] == HTTPStatus.NOT_FOUND
+
+
+def measured(team: Team, count: int) -> None:
+    """Azure Monitor has counted requests some minutes ago."""
+    minute = int((datetime.now(UTC) - timedelta(minutes=10)).timestamp()) // 60 * 60
+    body = {"counts": [[200, "200", count]], "total_ms": 1.0, "times_ms": [1.0] * count}
+    with sqlite3.connect(team.azure.state / "azureml" / "workspace.sqlite") as database:
+        insert = "INSERT INTO scored (endpoint, deployment, minute, body) VALUES (?, ?, ?, ?)"
+        database.execute(insert, (STRAY, "blue", minute, json.dumps(body)))
