@@ -12,6 +12,7 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.queue import SweepRequest
 from tuneops.rollback import Answer, Order
 from tuneops.services import Services
+from tuneops.store import UnreadableError
 from tuneops.sweep import restorer, view
 from tuneops.sweep.restorer import NotRestorableError, UnknownRecordError
 
@@ -32,6 +33,8 @@ def handle_findings(look: str | None, services: Services) -> tuple[HTTPStatus, s
         seen = view.look(services, datetime.now(UTC)) if look else view.last(services)
     except (RefusedError, UnavailableError) as error:
         return said(HTTPStatus.BAD_GATEWAY, str(error))
+    except UnreadableError as error:
+        return said(HTTPStatus.CONFLICT, str(error))
     return HTTPStatus.OK, seen.model_dump_json()
 
 

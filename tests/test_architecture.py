@@ -97,6 +97,10 @@ def test_the_pure_modules_do_no_io() -> None:
         "statistics",
     )
     files = [ROOT / "tuneops" / f"{name}.py" for name in pure]
+    files += [
+        ROOT / "tuneops" / "sweep" / f"{name}.py"
+        for name in ("finding", "holding", "record", "resource", "restoring", "text")
+    ]
     for file in (*files, *python_files("tuneops/evaluation", "tuneops/phases", "tuneops/rollout")):
         for module in imported(file):
             assert module.split(".")[0] in (*allowed, *standard), f"{file} imports {module}"

@@ -114,7 +114,10 @@ def requests_of(
     """
     begin, end = _window(since, until)
     wanted = f"deployment eq '{deployment or '*'}'"
-    answer = _ask(workspace, endpoint, [REQUESTS], wanted, begin, end)
+    return _total(_ask(workspace, endpoint, [REQUESTS], wanted, begin, end))
+
+
+def _total(answer: _Answer) -> int:
     points = (point for each in answer.series(REQUESTS) for point in each.data)
     return math.ceil(sum(point.average or 0 for point in points))
 

@@ -66,6 +66,8 @@ def restore(
 
 def _show(workspace: WorkspaceView, console: Console) -> None:
     name = workspace.workspace.rpartition("/")[2]
+    if workspace.trouble:
+        console.print(f"{name} could not be looked at: {workspace.trouble}")
     if workspace.looked_at is None:
         console.print(f"{name}: not swept yet")
         return

@@ -48,15 +48,16 @@ class Finding(Document):
     told_at: datetime | None = None
 
     def due(self, grace: timedelta) -> datetime:
-        """From when on it may go."""
-        return self.since + grace
+        """From when on it may go: it was unused for so long since people heard of it."""
+        return max(self.since, self.told_at or self.since) + grace
 
 
 class Findings(Document):
     """What was found in a workspace at the last look.
 
     `total` is how many of its resources carry our tags; `stopped` says why nothing goes, though
-    something would be due; `deletes` whether anything goes at all.
+    something would be due; `deletes` whether anything goes at all. `trouble` is why the last sweep
+    could not look.
     """
 
     workspace: str = ""
@@ -64,6 +65,7 @@ class Findings(Document):
     total: int = 0
     stopped: str = ""
     deletes: bool = False
+    trouble: str = ""
     findings: tuple[Finding, ...] = ()
     outbox: tuple[Message, ...] = ()
 

@@ -6,6 +6,7 @@ from typing import Any
 from tuneops.document import Document
 from tuneops.message import Message
 from tuneops.sweep.finding import Finding
+from tuneops.sweep.resource import Resource
 
 UNDER_WAY = "under way"
 DONE = "restored"
@@ -42,6 +43,11 @@ class Record(Document):
     parts: tuple[dict[str, Any], ...]
     restoration: Restoration | None = None
     outbox: tuple[Message, ...] = ()
+
+    @property
+    def target(self) -> Resource:
+        """What was deleted, as Azure spells it."""
+        return Resource(self.parts[0]["id"] if self.parts else self.finding.resource)
 
     @property
     def note(self) -> str:

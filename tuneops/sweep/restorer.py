@@ -16,7 +16,7 @@ from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored
 from tuneops.sweep import text
 from tuneops.sweep.record import DONE, FAILED, UNDER_WAY, Record, Restoration
-from tuneops.sweep.resource import Kind, Resource
+from tuneops.sweep.resource import Kind
 from tuneops.sweep.restoring import End, Look, Put, Step, next_step
 
 BUSY_SECONDS = 5
@@ -142,10 +142,9 @@ class _Restoring:
 
     def _next(self) -> Step:
         record, workspace = self.stored.value, self.services.workspace
-        target = Resource(record.finding.resource)
         ids = [part["id"] for part in record.parts]
-        if target.kind == Kind.DEPLOYMENT:
-            ids.append(target.above)
+        if record.target.kind == Kind.DEPLOYMENT:
+            ids.append(record.target.above)
         seen = {each: arm.get(workspace, each) for each in ids}
         return next_step(record, self._order, seen)
 

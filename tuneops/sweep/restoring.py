@@ -72,7 +72,7 @@ Step = Put | Look | End
 
 def next_step(record: Record, order: Restoration, seen: Mapping[str, Json | None]) -> Step:
     """What comes next; `seen` are the resources by their ids, None for those that are not there."""
-    target = Resource(record.finding.resource)
+    target = record.target
     if target.kind == Kind.DEPLOYMENT and seen.get(target.above) is None:
         return End(f"{Resource(target.above).label} has gone, so it has no place", failed=True)
     for part in record.parts:
@@ -103,7 +103,7 @@ def _part(part: Json, order: Restoration, found: Json | None) -> Step | None:
 
 def _traffic(record: Record, order: Restoration, seen: Mapping[str, Json | None]) -> Step | None:
     """The traffic as it was, once all it goes to is there."""
-    endpoint = seen.get(record.finding.resource) or {}
+    endpoint = seen.get(record.target.id) or {}
     shares = record.parts[0].get("properties", {}).get("traffic") or {}
     known = {part["id"].rpartition("/")[2].lower() for part in record.parts[1:]}
     shares = {name: share for name, share in shares.items() if share and name.lower() in known}
@@ -117,7 +117,7 @@ def _traffic(record: Record, order: Restoration, seen: Mapping[str, Json | None]
         body["identity"] = identity
     properties = {k: v for k, v in endpoint["properties"].items() if k not in _READ_ONLY}
     body["properties"] = {**properties, "traffic": shares}
-    return Put(record.finding.resource, body, TRAFFIC)
+    return Put(record.target.id, body, TRAFFIC)
 
 
 def _body(part: Json, order: Restoration) -> Json:

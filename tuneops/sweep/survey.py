@@ -128,8 +128,8 @@ def looked_at(survey: Survey, before: Findings) -> Findings:
     """
     services, now = survey.services, survey.now
     listed = {each.key: each for each in tagged.resources(services.workspace, now)}
-    for finding in before.findings:
-        listed.setdefault(finding.resource.lower(), _of(finding))
+    for known in before.findings:
+        listed.setdefault(known.resource.lower(), _of(known))
     found: list[Finding] = []
     for resource, _, _ in survey.orphans(listed.values()):
         finding = before.of(resource)
@@ -140,7 +140,11 @@ def looked_at(survey: Survey, before: Findings) -> Findings:
         if finding:
             found.append(finding)
     return before.replace(
-        workspace=services.workspace.id, looked_at=now, total=len(listed), findings=tuple(found)
+        workspace=services.workspace.id,
+        looked_at=now,
+        total=len(listed),
+        trouble="",
+        findings=tuple(found),
     )
 
 

@@ -19,7 +19,7 @@ from tuneops.project import Project
 from tuneops.queue import RestoreRequest, SweepRequest
 from tuneops.reconcile import utc_now
 from tuneops.services import Services
-from tuneops.store import BusyError, ConflictError, Stored
+from tuneops.store import BusyError, ConflictError, Stored, UnreadableError
 from tuneops.sweep import text
 from tuneops.sweep.finding import Finding, Findings, due, told, too_many
 from tuneops.sweep.record import UNDER_WAY, Record
@@ -49,8 +49,8 @@ def sweep_workspace(
             _Sweep(request, services, lease, path, clock()).run()
     except (BusyError, ConflictError) as error:
         log.info("workspace %s is swept by another worker: %s", services.workspace.id, error)
-    except (RefusedError, UnavailableError) as error:
-        log.warning("workspace %s is swept the next time: %s", services.workspace.id, error)
+    except UnreadableError as error:
+        log.error("workspace %s is not swept: %s", services.workspace.id, error)
 
 
 class _Sweep:
@@ -84,18 +84,23 @@ class _Sweep:
 
     def run(self) -> None:
         """Look and tell; then delete what was due before this look."""
-        deleted = 0
-        if not self.request.tell:
-            survey = Survey(self.services, self.now)
-            if survey.empty:
-                log.warning("nothing is swept: there are no projects in the store")
-                return
+        if self.request.tell:
+            self._deliver()
+            self._arrange(deleted=0)
+            return
+        survey = Survey(self.services, self.now)
+        if survey.empty:
+            log.warning("nothing is swept: there are no projects in the store")
+            return
+        try:
             self._look(survey)
-            self._remind_of_restorations()
+        except (RefusedError, UnavailableError) as error:
+            log.warning("workspace %s is swept the next time: %s", self.path, error)
+            self._save(self.stored.value.replace(trouble=str(error)))
+            return
+        self._remind_of_restorations()
         self._deliver()
-        if not self.request.tell and self.deletes:
-            deleted = self._delete()
-        self._arrange(deleted)
+        self._arrange(deleted=self._delete() if self.deletes else 0)
 
     def _look(self, survey: Survey) -> None:
         before = self.stored.value.on_the_way(self.now, deletes=self.deletes)
@@ -195,7 +200,7 @@ class _Sweep:
             if listed.note == UNDER_WAY:
                 self.services.queue.send(RestoreRequest(id=documents.name_in(listed.path)))
 
-    def _arrange(self, deleted: int) -> None:
+    def _arrange(self, *, deleted: int) -> None:
         """Ask for another look after a deletion, and for another try to tell people."""
         environment = self.request.environment
         if deleted:

@@ -28,7 +28,8 @@ class Found(BaseModel):
 class WorkspaceView(BaseModel):
     """One workspace, at `looked_at`, with the environments that share it.
 
-    `total` is how many of its resources carry our tags; `stopped` says why nothing goes at all.
+    `total` is how many of its resources carry our tags; `stopped` says why nothing goes at all,
+    `trouble` why the last sweep could not look.
     """
 
     workspace: str
@@ -36,6 +37,7 @@ class WorkspaceView(BaseModel):
     looked_at: datetime | None = None
     total: int = 0
     stopped: str = ""
+    trouble: str = ""
     found: list[Found] = []
     kept: list[Kept] = []
 
@@ -107,6 +109,7 @@ def _workspace(services: Services, sharing: Iterable[str], found: Findings) -> W
         looked_at=found.looked_at,
         total=found.total,
         stopped=found.stopped,
+        trouble=found.trouble,
         found=[
             Found(
                 finding=each,
