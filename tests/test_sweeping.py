@@ -225,6 +225,23 @@ def test_what_is_gone_from_git_goes_with_all_that_is_behind_it(team: Team) -> No
     team.remove(endpoint)
 
 
+def test_a_deployment_without_traffic_goes_alone(team: Team) -> None:
+    """It is neither live nor kept, and no reconcile has taken it down."""
+    endpoint, live = team.fleet.endpoint("p-0002"), team.release("p-0002").deployment_name
+    before = f"{endpoint}/d-left-behind"
+    with sqlite3.connect(team.azure.state / "azureml" / "workspace.sqlite") as database:
+        copied = "SELECT kind, ?, replace(body, ?, 'd-left-behind') FROM documents"
+        insert = f"INSERT INTO documents (kind, key, body) {copied} WHERE key = ?"
+        database.execute(insert, (before, live, f"{endpoint}/{live}"))
+    (found,) = team.sweep()
+    assert (found.label, found.proof) == (f"deployment {before}", "0% of the traffic, no requests")
+    assert found.why == "it is neither live nor kept"
+    team.sweep_for(72)
+    until(lambda: list(team.azure.traffic(endpoint) or {}) == [live])
+    assert team.sweep() == ()
+    assert team.told()[1:] == [f"sweep: deployment {before} of p-0002 was deleted"]
+
+
 def test_what_is_used_again_or_is_to_be_kept_is_left(team: Team) -> None:
     team.clock.now -= 72 * HOUR
     team.stray(BUSY)
@@ -403,7 +420,7 @@ def test_nobody_to_tell_nothing_to_delete(team: Team) -> None:
     off = Services(silent.model_copy(update={"sweep": "off"}))
     assert sweep.handle_findings("then", off)[0] == HTTPStatus.BAD_REQUEST
     sweep.handle(off)
-    assert team.asked() == [{"kind": "sweep", "environment": "", "tell": False}]
+    assert team.asked() == [{"kind": "sweep", "environment": "", "only": ""}]
     assert team.restore("f" * 12)[0] == HTTPStatus.NOT_FOUND
     assert team.restore("../../etc")[0] == HTTPStatus.NOT_FOUND
 

@@ -65,14 +65,14 @@ class PullRequestsRequest(BaseModel):
 class SweepRequest(BaseModel):
     """Find what belongs to nothing in an environment's workspace, and sweep it away in its time.
 
-    `tell`: only deliver what people are owed.
+    `only` to look, and delete nothing; or only to tell people what they are owed.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["sweep"] = "sweep"
     environment: str = Field("", pattern=ENVIRONMENT)
-    tell: bool = False
+    only: Literal["", "look", "tell"] = ""
 
 
 class RestoreRequest(BaseModel):

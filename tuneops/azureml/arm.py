@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from tuneops.azureml.errors import UnavailableError, azure_errors, of_status
 from tuneops.azureml.workspace import Workspace
 
-API_VERSION = "2024-10-01"
+API_VERSION = "2024-04-01"
 TIMEOUT_SECONDS = 20
 MAX_PAGES = 20
 _GONE = 404

@@ -16,7 +16,7 @@ from tuneops.sweep.resource import Kind, Resource
 PROVEN = timedelta(days=1)
 """So far back a look can see whether something was used."""
 MAX_DELETED = 5
-"""So many go at once; the others an hour later."""
+"""So many go in one sweep; the others in the next."""
 FEW = 3
 MAX_SHARE_PERCENT = 30
 """More than `FEW` go only if they are no larger share of what carries our tags."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from azure.storage.blob import BlobLeaseClient
 
@@ -12,7 +12,7 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.notify import outbox
 from tuneops.queue import RestoreRequest
 from tuneops.reconcile import utc_now
-from tuneops.services import Services
+from tuneops.services import NoSourceError, Services
 from tuneops.store import BusyError, ConflictError, Stored
 from tuneops.sweep import text
 from tuneops.sweep.record import DONE, FAILED, UNDER_WAY, Record, Restoration
@@ -20,6 +20,8 @@ from tuneops.sweep.resource import Kind
 from tuneops.sweep.restoring import End, Look, Put, Step, next_step
 
 BUSY_SECONDS = 5
+LONGEST = timedelta(hours=6)
+"""What is not there by then is given up, so that no order is followed for ever."""
 MAX_STEPS = 30
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,10 @@ def order(identifier: str, by: str, reason: str, services: Services, now: dateti
         raise NotRestorableError("a job can't be brought back: see 'tuneops retry'")
     if record.gone_at is None:
         raise NotRestorableError(f"{record.finding.label} has not gone yet: tag it to keep it")
+    try:
+        services.of(record.environment)
+    except NoSourceError as error:
+        raise NotRestorableError(str(error)) from error
     if record.note != UNDER_WAY:
         ordered = record.replace(restoration=_ordered(record, by or "somebody", reason, now))
         try:
@@ -127,6 +133,8 @@ class _Restoring:
             step = self._next()
             if isinstance(step, Put):
                 self._begin(step)
+            if isinstance(step, Look) and self.clock() - self._order.at > LONGEST:
+                step = End(f"{step.said}, which takes too long: see why in the studio", failed=True)
         except RefusedError as error:
             step = End(str(error), failed=True)
         if isinstance(step, End):

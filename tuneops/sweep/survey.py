@@ -33,10 +33,12 @@ class Survey:
     now: datetime
     _clusters: set[str] = field(default_factory=set)
     _known: set[str] = field(default_factory=set)
+    _ordered: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        for path in self.services.store.paths(documents.DESIRED):
-            self._known.add(documents.name_in(path))
+        paths = self.services.store.paths
+        self._known = documents.desired_projects(paths(documents.DESIRED))
+        self._ordered = {documents.name_in(path) for path in paths(documents.ORDERS)}
 
     @property
     def empty(self) -> bool:
@@ -90,7 +92,8 @@ class Survey:
                 return Holding(blank, Project(name=project), untouched="it has no release yet")
             wanted = {stored.value.current, stored.value.live, *releases} - {None}
             read = {number: self.services.release(project, number) for number in wanted}
-            orders = store.read(documents.orders(project), Orders)
+            ordered = project in self._ordered
+            orders = store.read(documents.orders(project), Orders) if ordered else None
         except UnreadableError as error:
             return Holding(blank, Project(name=project), untouched=str(error))
         known: dict[int, Release] = {n: r.value for n, r in read.items() if n and r}

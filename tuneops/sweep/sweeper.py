@@ -84,7 +84,7 @@ class _Sweep:
 
     def run(self) -> None:
         """Look and tell; then delete what was due before this look."""
-        if self.request.tell:
+        if self.request.only == "tell":
             self._deliver()
             self._arrange(deleted=0)
             return
@@ -100,7 +100,8 @@ class _Sweep:
             return
         self._remind_of_restorations()
         self._deliver()
-        self._arrange(deleted=self._delete() if self.deletes else 0)
+        deletes = self.deletes and not self.request.only
+        self._arrange(deleted=self._delete() if deletes else 0)
 
     def _look(self, survey: Survey) -> None:
         before = self.stored.value.on_the_way(self.now, deletes=self.deletes)
@@ -204,12 +205,12 @@ class _Sweep:
         """Ask for another look after a deletion, and for another try to tell people."""
         environment = self.request.environment
         if deleted:
-            again = SweepRequest(environment=environment)
+            again = SweepRequest(environment=environment, only="look")
             self.services.queue.send(again, LOOK_AGAIN_SECONDS)
         retry_at = outbox.next_retry(self.stored.value.outbox, self.services.people)
         if retry_at:
             pause = (retry_at - self.now).total_seconds()
-            self.services.queue.send(SweepRequest(environment=environment, tell=True), pause)
+            self.services.queue.send(SweepRequest(environment=environment, only="tell"), pause)
 
     def _save(self, findings: Findings) -> None:
         if findings != self.stored.value:
