@@ -225,14 +225,23 @@ def test_what_is_gone_from_git_goes_with_all_that_is_behind_it(team: Team) -> No
     team.remove(endpoint)
 
 
+def leave_behind(team: Team, project: str, name: str, commit: str = "") -> None:
+    """A deployment like the live one, which gets no traffic."""
+    endpoint, release = team.fleet.endpoint(project), team.release(project)
+    with sqlite3.connect(team.azure.state / "azureml" / "workspace.sqlite") as database:
+        body = "replace(replace(body, ?, ?), ?, ?)"
+        copied = f"SELECT kind, ?, {body} FROM documents WHERE key = ?"
+        changes = (release.deployment_name, name, release.commit, commit or release.commit)
+        live = f"{endpoint}/{release.deployment_name}"
+        insert = f"INSERT INTO documents (kind, key, body) {copied}"
+        database.execute(insert, (f"{endpoint}/{name}", *changes, live))
+
+
 def test_a_deployment_without_traffic_goes_alone(team: Team) -> None:
     """It is neither live nor kept, and no reconcile has taken it down."""
     endpoint, live = team.fleet.endpoint("p-0002"), team.release("p-0002").deployment_name
     before = f"{endpoint}/d-left-behind"
-    with sqlite3.connect(team.azure.state / "azureml" / "workspace.sqlite") as database:
-        copied = "SELECT kind, ?, replace(body, ?, 'd-left-behind') FROM documents"
-        insert = f"INSERT INTO documents (kind, key, body) {copied} WHERE key = ?"
-        database.execute(insert, (before, live, f"{endpoint}/{live}"))
+    leave_behind(team, "p-0002", "d-left-behind")
     (found,) = team.sweep()
     assert (found.label, found.proof) == (f"deployment {before}", "0% of the traffic, no requests")
     assert found.why == "it is neither live nor kept"
@@ -275,9 +284,13 @@ def test_another_installations_is_told_once_and_left(team: Team) -> None:
         "release": "release 7 of p-0000 has not made it",
     }
     assert all("another installation" in each.left for each in found.values())
+    team.retire("p-0001")
+    leave_behind(team, "p-0001", "d-theirs", "e" * 40)
+    theirs = next(each for each in team.sweep() if each.project == "p-0001")
+    assert theirs.left.endswith("d-theirs was made by another installation")
     team.sweep_for(96)
-    assert all(team.there(name) for name in found)
-    assert len(team.told()) == 1
+    assert all(team.there(name) for name in (*found, team.fleet.endpoint("p-0001")))
+    assert len(team.told()) == 2
 
 
 def test_an_empty_store_sweeps_nothing(team: Team) -> None:

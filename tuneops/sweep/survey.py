@@ -170,9 +170,19 @@ def examine(
     if not judged:
         return None, ()
     _, why, left = judged[0]
+    left = left or _not_ours(survey, parts[1:])
     proof = Proof(left=left) if left else proof
     delay = timedelta(seconds=survey.services.settings.metrics_delay_seconds)
     return weighed(known, itself, why, proof, now, now - delay), parts
+
+
+def _not_ours(survey: Survey, behind: Iterable[Json]) -> str:
+    """Why an endpoint can't go, because a deployment behind it was not made here."""
+    for part in behind:
+        resource = Resource(part["id"], part.get("tags") or {})
+        if any(left for _, _, left in survey.orphans([resource])):
+            return f"{resource.label} was made by another installation"
+    return ""
 
 
 def behind_git(services: Services) -> str:
