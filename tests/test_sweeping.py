@@ -19,13 +19,13 @@ from handlers import sweep
 from tests.cloud import Cloud
 from tests.fleet import Fleet
 from tests.planned import until
-from tests.test_resync import queue, tick
+from tests.test_resync import queue
 from tuneops import documents, names
 from tuneops.azureml import arm
 from tuneops.desired import Desired
 from tuneops.orders import Orders, Pin
 from tuneops.project import Project
-from tuneops.queue import RestoreRequest, SweepRequest
+from tuneops.queue import RepositoryRequest, RestoreRequest, SweepRequest
 from tuneops.release import Phase, Release
 from tuneops.services import Services
 from tuneops.sweep import sweeper
@@ -34,6 +34,7 @@ from tuneops.sweep.record import Record
 from tuneops.sweep.restorer import restore_swept
 from tuneops.sweep.sweeper import sweep_workspace
 from tuneops.sweep.view import SweepView
+from tuneops.sync import sync_repository
 
 pytestmark = pytest.mark.slow
 HOUR = timedelta(hours=1)
@@ -132,7 +133,7 @@ class Team:
         """Go on with a restoration to its end."""
 
         def ended() -> bool:
-            restore_swept(RestoreRequest(id=identifier), self.services, self.clock)
+            restore_swept(RestoreRequest(id=identifier), self.services)
             return not self.record(identifier).note
 
         until(ended)
@@ -148,9 +149,9 @@ class Team:
 
 @pytest.fixture
 def team(azure: Cloud, working: Services) -> Iterator[Team]:
-    tick(working)
+    sync_repository(RepositoryRequest(), working)
     fleet = Fleet(azure, working)
-    fleet.grow(6)
+    fleet.grow(4)
     team = Team(azure, working, fleet)
     queue(working).clear_messages()
     httpx2.delete(azure.connection["inbox_url"])
@@ -163,7 +164,7 @@ def team(azure: Cloud, working: Services) -> Iterator[Team]:
 
 def test_what_a_crash_left_is_told_kept_for_its_grace_swept_and_brought_back(team: Team) -> None:
     assert team.sweep() == ()
-    assert team.findings.total == 12
+    assert team.findings.total == 8
     team.stray()
     (found,) = team.sweep()
     assert (found.label, found.project, found.left) == (f"endpoint {STRAY}", "p-0000", "")
@@ -185,7 +186,7 @@ def test_what_a_crash_left_is_told_kept_for_its_grace_swept_and_brought_back(tea
     assert team.sweep() == ()
     assert team.told()[before:] == [f"sweep: endpoint {STRAY} of p-0000 was deleted"]
     assert team.sweep() == ()
-    assert team.findings.total == 12
+    assert team.findings.total == 8
 
     code, said = team.restore(found.id)
     assert (code, said) == (HTTPStatus.OK, f"endpoint {STRAY} of p-0000 is being brought back")
@@ -199,8 +200,8 @@ def test_what_a_crash_left_is_told_kept_for_its_grace_swept_and_brought_back(tea
     assert endpoint.tags.items() >= team.release("p-0000").tags.items()
     assert endpoint.tags[names.TAG_KEEP].startswith("restored by Ada on ")
     assert team.told()[before + 1 :] == [f"restore: endpoint {STRAY} of p-0000 was restored"]
-    restore_swept(RestoreRequest(id=found.id), team.services, team.clock)
-    assert team.sweep_for(96) == ()
+    restore_swept(RestoreRequest(id=found.id), team.services)
+    assert team.sweep_for(72) == ()
     assert team.there()
     assert len(team.told()) == before + 2
 
@@ -268,7 +269,7 @@ def test_what_is_used_again_or_is_to_be_kept_is_left(team: Team) -> None:
     endpoint.tags[names.TAG_KEEP] = "for the demo"
     team.azure.ml.online_endpoints.begin_create_or_update(endpoint).result()
     assert team.sweep(24) == ()
-    assert team.sweep_for(96) == ()
+    assert team.sweep_for(72) == ()
     assert team.there(BUSY)
 
 
@@ -288,7 +289,7 @@ def test_another_installations_is_told_once_and_left(team: Team) -> None:
     leave_behind(team, "p-0001", "d-theirs", "e" * 40)
     theirs = next(each for each in team.sweep() if each.project == "p-0001")
     assert theirs.left.endswith("d-theirs was made by another installation")
-    team.sweep_for(96)
+    team.sweep_for(72)
     assert all(team.there(name) for name in (*found, team.fleet.endpoint("p-0001")))
     assert len(team.told()) == 2
 
@@ -301,7 +302,7 @@ def test_an_empty_store_sweeps_nothing(team: Team) -> None:
     renewed = team.services.settings.model_copy(update={"state_container": empty})
     team.services = Services(renewed)
     assert team.sweep() == ()
-    assert team.sweep_for(96) == ()
+    assert team.sweep_for(72) == ()
     assert team.there()
     view = SweepView.model_validate_json(sweep.handle_findings("now", team.services)[1])
     assert [each.due_at for each in view.workspaces[0].found] == [None] * len(
@@ -313,8 +314,8 @@ def test_too_much_at_once_stops_it(team: Team) -> None:
     for number in range(4):
         team.retire(f"p-000{number}")
     assert len(team.sweep()) == 4
-    team.sweep_for(96)
-    assert team.findings.stopped.startswith("4 of the 12 resources with TuneOps's tags would go")
+    team.sweep_for(72)
+    assert team.findings.stopped.startswith("4 of the 8 resources with TuneOps's tags would go")
     assert [title for title in team.told() if "stopped" in title] == [
         "sweep of ws-tuneops is stopped"
     ]
@@ -359,24 +360,24 @@ def test_a_kill_at_any_step_ends_in_the_same_place(
     assert team.record(found.id).gone_at
 
 
-def test_nothing_goes_while_git_has_moved_on_or_the_project_is_busy(team: Team) -> None:
+def test_nothing_goes_while_the_project_is_busy_or_pinned_or_git_has_moved_on(team: Team) -> None:
     team.stray()
     team.sweep()
     team.sweep_for(48)
-    commit = team.azure.merge({"note.txt": "Something new."})
-    assert len(team.sweep(24)) == 1
-    assert team.there()
-    tick(team.services)
-    assert commit
     store, path = team.services.store, documents.project("p-0000")
     with store.lease(path, Project(name="p-0000")):
-        team.sweep()
+        assert len(team.sweep(24)) == 1
     assert team.there()
     pin = Pin(id="p", release=1, by="Ada", at=team.clock.now)
     store.update(documents.orders("p-0000"), Orders, lambda _: Orders(pin=pin))
-    assert team.sweep() == (), "a pin holds all of the project"
+    assert team.sweep() == ()
     store.update(documents.orders("p-0000"), Orders, lambda _: Orders())
-    assert len(team.sweep()) == 1
+    assert len(team.sweep()) == 1, "it is found anew, and has the whole grace"
+    assert len(team.told()) == 2
+    team.sweep_for(48)
+    team.azure.merge({"note.txt": "Something new."})
+    assert len(team.sweep(24)) == 1
+    assert team.there()
 
 
 def test_clusters_go_when_no_config_names_them_and_they_have_no_nodes(team: Team) -> None:
@@ -428,7 +429,7 @@ def test_nobody_to_tell_nothing_to_delete(team: Team) -> None:
     team.services = Services(silent)
     team.stray()
     team.sweep()
-    team.sweep_for(96)
+    team.sweep_for(72)
     assert team.there()
     off = Services(silent.model_copy(update={"sweep": "off"}))
     assert sweep.handle_findings("then", off)[0] == HTTPStatus.BAD_REQUEST
