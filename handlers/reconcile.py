@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from tuneops.cost.digest import summarize
 from tuneops.queue import (
     ProjectRequest,
     ProjectsRequest,
@@ -12,6 +13,7 @@ from tuneops.queue import (
     PullRequestsRequest,
     Request,
     RestoreRequest,
+    SummaryRequest,
     SweepRequest,
 )
 from tuneops.reconcile import reconcile_project
@@ -51,6 +53,8 @@ def handle(body: bytes, services: Services) -> None:
             sweep_workspace(request, services)
         elif isinstance(request, RestoreRequest):
             restore_swept(request, services)
+        elif isinstance(request, SummaryRequest):
+            summarize(request, services)
         else:
             sync_repository(request, services)
     except NoSourceError as error:

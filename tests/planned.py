@@ -40,8 +40,8 @@ def release(extra: str = "", name: str = "bot") -> Release:
     return start_release(wanted, Project(name=name), "/w", NOW).replace(data=data)
 
 
-def until(reached: Callable[[], bool], seconds: float = 20) -> None:
-    """Look until it is so."""
+def until(reached: Callable[[], bool], seconds: float = 60) -> None:
+    """Look until it is so: machines are slow at times."""
     deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline

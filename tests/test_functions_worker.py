@@ -108,6 +108,7 @@ def order(function: str, project: str, **asked: Any) -> dict[str, Any]:
 TIMER = {"function": "resync", "data": {"json": json.dumps({"IsPastDue": False})}}
 SWEEP = {**TIMER, "function": "sweep"}
 RESTORE = {"method": "POST", "params": {"id": "0123456789ab"}, "body": "{}"}
+DAILY = {**TIMER, "function": "summary"}
 
 
 def queued(services: Services) -> list[dict[str, Any]]:
@@ -146,6 +147,8 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         SWEEP,
         {"function": "findings", "data": {"http": {}}},
         {"function": "restore", "data": {"http": RESTORE}},
+        DAILY,
+        {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -156,6 +159,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(200, 404, 200),
         *(404, 409, 409),
         *(None, 200, 404),
+        *(None, 404),
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]
@@ -167,6 +171,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         ("projects", ""),
         ("pull_requests", ""),
         *[("repository", "")] * 2,
+        ("summary", ""),
         ("sweep", ""),
     ]
 

@@ -20,6 +20,7 @@ from tuneops.azureml import (
     traffic_metrics,
 )
 from tuneops.conclusion import conclude
+from tuneops.cost import reservation
 from tuneops.data import prepare
 from tuneops.data.errors import DataError, TooLargeError
 from tuneops.data.job import Task
@@ -195,6 +196,11 @@ def _repair_endpoint(action: Any, release: Release, s: Services, now: datetime) 
     return release.replace(repairs=release.repairs + 1)
 
 
+def _reserve_cost(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    reservation.reserve(s, release, now)
+    return release
+
+
 def _create_deployment(action: Any, release: Release, s: Services, now: datetime) -> Release:
     endpoints.begin_deploy(s.workspace, release)
     return release
@@ -336,6 +342,7 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.CreateEndpoint: _create_endpoint,
     actions.UpdateEndpoint: _update_endpoint,
     actions.RepairEndpoint: _repair_endpoint,
+    actions.ReserveCost: _reserve_cost,
     actions.CreateDeployment: _create_deployment,
     actions.RepairDeployment: _repair_deployment,
     actions.RunSmokeTest: _run_smoke_test,

@@ -127,6 +127,11 @@ class RepairEndpoint:
 
 
 @dataclass(frozen=True)
+class ReserveCost:
+    """Take room below the limit of costs for the release's deployment, if there still is some."""
+
+
+@dataclass(frozen=True)
 class CreateDeployment:
     """Begin creating the release's deployment, without traffic."""
 
@@ -277,6 +282,7 @@ Effect = (
     | CreateEndpoint
     | UpdateEndpoint
     | RepairEndpoint
+    | ReserveCost
     | CreateDeployment
     | RepairDeployment
     | RunSmokeTest

@@ -147,7 +147,7 @@ class Services:
 
     @cached_property
     def people(self) -> tuple[Channel, ...]:
-        """Where messages go that concern no commit."""
+        """Where messages to people go that are of no release."""
         return tuple(AppriseChannel(url) for url in self.settings.notify_urls)
 
 
