@@ -182,7 +182,7 @@ def hearing(finding: Finding, now: datetime) -> Finding:
 
 
 LOOKS = st.lists(
-    st.tuples(st.integers(1, 40), st.sampled_from(["", "", "", "in use", "Deleting"])),
+    st.tuples(st.integers(1, 26), st.sampled_from(["", "", "", "", "", "", "in use"])),
     min_size=1,
     max_size=12,
 )
