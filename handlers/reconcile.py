@@ -14,12 +14,16 @@ from tuneops.queue import (
     PullRequestRequest,
     PullRequestsRequest,
     Request,
+    RestoreRequest,
     SummaryRequest,
+    SweepRequest,
 )
 from tuneops.reconcile import reconcile_project
 from tuneops.resync import resync_projects, resync_pull_requests
 from tuneops.review import review_pull_request
 from tuneops.services import NoSourceError, Services
+from tuneops.sweep.restorer import restore_swept
+from tuneops.sweep.sweeper import sweep_workspace
 from tuneops.sync import sync_repository
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
@@ -49,6 +53,10 @@ def handle(body: bytes, services: Services) -> None:
             resync_projects(services)
         elif isinstance(request, PullRequestsRequest):
             resync_pull_requests(request, services)
+        elif isinstance(request, SweepRequest):
+            sweep_workspace(request, services)
+        elif isinstance(request, RestoreRequest):
+            restore_swept(request, services)
         elif isinstance(request, SummaryRequest):
             summarize(request, services)
         else:

@@ -106,6 +106,8 @@ def order(function: str, project: str, **asked: Any) -> dict[str, Any]:
 
 
 TIMER = {"function": "resync", "data": {"json": json.dumps({"IsPastDue": False})}}
+SWEEP = {**TIMER, "function": "sweep"}
+RESTORE = {"method": "POST", "params": {"id": "0123456789ab"}, "body": "{}"}
 DAILY = {**TIMER, "function": "summary"}
 
 
@@ -143,6 +145,9 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         order("rollback", "tutor", action="unpin"),
         order("retry", "tutor"),
         order("approve", "tutor", reject=True),
+        SWEEP,
+        {"function": "findings", "data": {"http": {}}},
+        {"function": "restore", "data": {"http": RESTORE}},
         DAILY,
         {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},
     ]
@@ -154,6 +159,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(None, None, None, None, None),
         *(200, 404, 200),
         *(404, 409, 409, 409),
+        *(None, 200, 404),
         *(None, 404),
     ]
     seen = json.loads(results[7]["body"])["projects"]
@@ -167,6 +173,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         ("pull_requests", ""),
         *[("repository", "")] * 2,
         ("summary", ""),
+        ("sweep", ""),
     ]
 
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 
+from tuneops import names
+
 PROJECTS = "projects/"
 DESIRED = "desired/"
 ORDERS = "orders/"
+SWEPT = "swept/"
 
 
 def repository(environment: str) -> str:
@@ -75,3 +78,13 @@ def orders(name: str) -> str:
 def name_in(path: str) -> str:
     """The project that a document of `PROJECTS`, `DESIRED` or `ORDERS` is of."""
     return path.rpartition("/")[2].removesuffix(".json")
+
+
+def findings(workspace_id: str) -> str:
+    """What belongs to nothing in a workspace, which carries the lease of its sweeps."""
+    return f"sweeps/{names.digest(workspace_id.lower())}.json"
+
+
+def swept(identifier: str) -> str:
+    """What was swept away, to bring it back, which carries the lease of its restoration."""
+    return f"{SWEPT}{identifier}.json"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 DIGEST_LENGTH = 12
+DIGEST = rf"^[0-9a-f]{{{DIGEST_LENGTH}}}$"
 ENVIRONMENT = r"^([a-z][a-z0-9-]{0,14})?$"
 PROJECT_KEY = r"^([a-z][a-z0-9-]{0,14}\.)?[a-z][a-z0-9-]{0,22}[a-z0-9]$"
 
@@ -25,6 +26,8 @@ TAG_PROJECT = "tuneops.project"
 TAG_RELEASE = "tuneops.release"
 TAG_COMMIT = "tuneops.commit"
 TAG_TRAINING = "tuneops.training"
+TAG_KEEP = "tuneops.keep"
+"""Whatever its value: people want it as it is, though it belongs to nothing."""
 
 
 def digest(*parts: Any) -> str:

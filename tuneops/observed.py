@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tuneops import names
 from tuneops.policy import Verdict
 from tuneops.release import Release
 from tuneops.rollout.question import Said
@@ -134,11 +135,14 @@ class Endpoint:
 
     @property
     def superfluous(self) -> tuple[Deployment, ...]:
-        """Deployments of ours that get no traffic, be it mirrored."""
+        """Deployments of ours that get no traffic, be it mirrored, and that nobody wants kept."""
         return tuple(
             d
             for d in self.deployments
-            if d.release and not self.takes_traffic(d.name) and not self.mirror_traffic.get(d.name)
+            if d.release
+            and names.TAG_KEEP not in d.tags
+            and not self.takes_traffic(d.name)
+            and not self.mirror_traffic.get(d.name)
         )
 
 

@@ -8,7 +8,7 @@ from azure.storage.queue import QueueClient
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneops.looks import View
-from tuneops.names import ENVIRONMENT, PROJECT_KEY
+from tuneops.names import DIGEST, ENVIRONMENT, PROJECT_KEY
 
 MAX_DELAY_SECONDS = 7 * 24 * 3600
 
@@ -74,6 +74,28 @@ class PullRequestsRequest(BaseModel):
     environment: str = Field("", pattern=ENVIRONMENT)
 
 
+class SweepRequest(BaseModel):
+    """Find what belongs to nothing in an environment's workspace, and sweep it away in its time.
+
+    `only` to look, and delete nothing; or only to tell people what they are owed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["sweep"] = "sweep"
+    environment: str = Field("", pattern=ENVIRONMENT)
+    only: Literal["", "look", "tell"] = ""
+
+
+class RestoreRequest(BaseModel):
+    """Bring back a little more of what was swept away."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["restore"] = "restore"
+    id: str = Field(pattern=DIGEST)
+
+
 class SummaryRequest(BaseModel):
     """Tell people what runs in an environment on a day; `tries` counts those in vain."""
 
@@ -95,6 +117,8 @@ Request = (
     | RepositoryRequest
     | PullRequestRequest
     | PullRequestsRequest
+    | SweepRequest
+    | RestoreRequest
     | SummaryRequest
     | CommentRequest
 )

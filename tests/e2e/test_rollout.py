@@ -7,6 +7,7 @@ import pytest
 
 from tests.cloud import Cloud, config, some_rows
 from tests.faults import Faults
+from tests.inventory import check_inventory
 from tests.load import Load
 from tuneops.status import ProjectStatus, ReleaseStatus
 
@@ -90,3 +91,4 @@ def test_a_good_release_passes_its_steps_and_a_bad_one_is_taken_back(cloud: Clou
 
     cloud.resync()
     assert newest(cloud.status("badly")).number == 2
+    check_inventory(cloud, *ROLLOUTS)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from tuneops import names
 from tuneops.actions import (
     Action,
     Advance,
@@ -47,7 +48,9 @@ def live(release: Release, observed: Observed, now: datetime) -> Action:
     stale = [
         endpoint
         for endpoint in observed.stale_endpoints
-        if is_known(release, endpoint) and not keeping.serves_kept(endpoint, kept)
+        if is_known(release, endpoint)
+        and not keeping.serves_kept(endpoint, kept)
+        and names.TAG_KEEP not in endpoint.tags
     ]
     return (
         tear_down(doomed, stale, now, now, "")
