@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tuneops import rollback
 from tuneops.going_back import RefusedError
-from tuneops.names import environment_of
+from tuneops.names import environment_of, is_preview
 from tuneops.rollback import Answer, NotProposedError, Order, RollbackOrder, UnknownProjectError
 from tuneops.services import NoSourceError, Services
 from tuneops.store import UnreadableError
@@ -60,6 +60,8 @@ def _go_back(project: str, order: RollbackOrder, services: Services) -> Answer:
 
 
 def _services_of(project: str, services: Services) -> Services:
+    if is_preview(project):
+        raise RefusedError(f"{project[:80]} is a preview: push to its pull request, or close it")
     try:
         return services.of(environment_of(project))
     except NoSourceError as error:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tuneops import actions, healing, planning
+from tuneops import actions, healing, names, planning
 from tuneops.actuals import actuals
 from tuneops.azureml import (
     activity,
@@ -93,7 +93,7 @@ def _submit_data_job(action: Any, release: Release, s: Services, now: datetime) 
         source=source.name,
         files=files,
         shares=min(release.config.compute.nodes, max(1, len(files))),
-        folder=f"{release.project}/{job.key}",
+        folder=f"{names.family(release.project)}/{job.key}",
         revision=job.revision,
     )
     url = str(s.blobs.get_blob_client(settings.datasets_container, source.name).url)

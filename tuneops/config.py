@@ -428,6 +428,14 @@ class Notifications(Section):
     ] = get_args(Event)
 
 
+class Preview(Section):
+    """An endpoint of its own for each pull request that changes the file."""
+
+    hours: Annotated[
+        int, Field(ge=1, le=168, description="How long it lasts after the newest push")
+    ] = 24
+
+
 class ProjectConfig(Section):
     """One project: a model to fine-tune, the data to do it with, and where to serve it."""
 
@@ -455,6 +463,13 @@ class ProjectConfig(Section):
         Literal["delete", "retain"],
         Field(description="What becomes of the endpoint when this file is removed from git"),
     ] = "delete"
+    preview: Annotated[
+        bool | Preview,
+        Field(
+            description="Pull requests that change this file get a model and an endpoint to try "
+            "before the merge; the tracked branch has to allow it"
+        ),
+    ] = False
     drift: Annotated[
         Literal["heal", "report"],
         Field(
@@ -465,3 +480,10 @@ class ProjectConfig(Section):
     deletion_protection: Annotated[
         bool, Field(description="Set it to false first, then remove this file")
     ] = False
+
+    @property
+    def preview_hours(self) -> int:
+        """How long a preview lasts, 0 for none."""
+        if isinstance(self.preview, Preview):
+            return self.preview.hours
+        return Preview().hours if self.preview else 0

@@ -3,6 +3,7 @@
 from tuneops import names
 from tuneops.config import ProjectConfig
 from tuneops.document import Document
+from tuneops.previews.terms import Terms
 
 ABOUT_RELEASES = {
     "notifications",
@@ -11,6 +12,7 @@ ABOUT_RELEASES = {
     "on_removal",
     "drift",
     "deletion_protection",
+    "preview",
 }
 """What a config says of all releases, not of what one is made of."""
 
@@ -33,6 +35,7 @@ class Desired(Document):
     has the file any more, though it is not gone; nothing is done then. `adopts`: it is not git that
     wants this but a pin, and this release's model is to be used. `by` is the login of who brought
     the config, empty when that could not be found out, None where no rule of the policy asked.
+    `preview`: this is wanted by an open pull request, for a while.
     """
 
     project: str
@@ -44,6 +47,7 @@ class Desired(Document):
     adopts: int | None = None
     left: str = ""
     by: str | None = None
+    preview: Terms | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -139,7 +139,7 @@ class Observed:
     names one itself. `live` is the release `live_release`, for its metrics and its settings.
     `rejected` says why what is desired may not come back by itself, if so; `retried`: people want
     this release, or what was rejected, to be tried again. `metrics_delay` is how long after a
-    minute's start its live figures are all there.
+    minute's start its live figures are all there. `shares_job`: others wait for the job, too.
     """
 
     cluster: Cluster | None = None
@@ -156,6 +156,7 @@ class Observed:
     rejected: str = ""
     retried: bool = False
     metrics_delay: timedelta = timedelta(0)
+    shares_job: bool = False
 
     def incumbent(self, newcomer: str) -> str:
         """The deployment that is live behind the endpoint and no `newcomer`, empty without one.

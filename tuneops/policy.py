@@ -19,6 +19,7 @@ from tuneops.estimates import Forecast
 from tuneops.forecast import cost_of
 from tuneops.parameters import Origin, Value
 from tuneops.places import FINETUNE, places_of, stated
+from tuneops.previews.terms import Limits
 from tuneops.prices import Prices
 from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.section import Section
@@ -126,6 +127,10 @@ class Policy(Section):
             "rule is about may be changed by whomever git lets",
         ),
     ] = ()
+    previews: Annotated[
+        Limits | None,
+        Field(description="Pull requests may have previews, where their configs ask for them"),
+    ] = None
     policy: Annotated[
         PolicyRule | None,
         Field(description="Who may change this file; needed with changes"),

@@ -69,7 +69,7 @@ class Access:
         reads = request.method in ("GET", "HEAD") and not path.startswith(_HIDDEN)
         if caller == self._owner or reads or _WRITES.match(path):
             return caller
-        if caller != self._bot and not path.startswith(_HIDDEN):
+        if self._people.may_write(caller) and not path.startswith(_HIDDEN):
             return caller
         token = self._tokens.find(_given(request))
         if token and token.contents == "write" and _WRITES_CONTENTS.match(path):

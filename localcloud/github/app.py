@@ -131,7 +131,7 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
         *(
             (own, access.repository, method, f"/repos/{name}{path}", handler)
             for name, own in doors.items()
-            for method, path, handler in ROUTES
+            for method, path, handler in (*ROUTES, _permission_route(people))
         ),
     ]
     routes = [
@@ -146,6 +146,10 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
     # GitHub says 404 to whatever it does not know, a wrong method included.
     handlers = {404: answer_unknown, 405: answer_unknown}
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+
+
+def _permission_route(people: People) -> tuple[str, str, Handler]:
+    return "GET", "/collaborators/{login}/permission", people.get_permission
 
 
 def _app_routes(apps: AppsApi) -> Routes:
