@@ -52,6 +52,8 @@ def handle_retry(
 
 def _go_back(project: str, order: RollbackOrder, services: Services) -> Answer:
     log.info("project %r: %s, release %s, by %r", project, order.action, order.to, order.by)
+    if is_preview(project):
+        raise RefusedError(f"{project[:80]} is a preview: push to its pull request, or close it")
     if order.action == "pin":
         return rollback.pin(project, order, services, datetime.now(UTC))
     if order.action == "unpin":
@@ -60,8 +62,6 @@ def _go_back(project: str, order: RollbackOrder, services: Services) -> Answer:
 
 
 def _services_of(project: str, services: Services) -> Services:
-    if is_preview(project):
-        raise RefusedError(f"{project[:80]} is a preview: push to its pull request, or close it")
     try:
         return services.of(environment_of(project))
     except NoSourceError as error:

@@ -340,13 +340,13 @@ class Cloud:
         assert answer.is_success, answer.text
         return answer.json()
 
-    def token_of(self, login: str) -> str:
-        """A token of somebody who may push and merge."""
+    def token_of(self, login: str, permission: str = "write") -> str:
+        """A token of somebody who may push and merge, or only read."""
         github = self.connection["github"]
         answer = httpx2.post(
             f"{github['api_url']}/_user_tokens",
             headers={"Authorization": f"Bearer {github['token']}"},
-            json={"login": login},
+            json={"login": login, "permission": permission},
         )
         assert answer.is_success, answer.text
         return str(answer.json()["token"])

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Discriminator,
     Field,
     Tag,
@@ -428,6 +429,13 @@ class Notifications(Section):
     ] = get_args(Event)
 
 
+def _no_flag(value: Any) -> Any:
+    """``true`` for a preview with all defaults, ``false`` for none."""
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
 class Preview(Section):
     """An endpoint of its own for each pull request that changes the file."""
 
@@ -464,12 +472,13 @@ class ProjectConfig(Section):
         Field(description="What becomes of the endpoint when this file is removed from git"),
     ] = "delete"
     preview: Annotated[
-        bool | Preview,
+        Preview | None,
+        BeforeValidator(_no_flag, json_schema_input_type=bool | Preview | None),
         Field(
             description="Pull requests that change this file get a model and an endpoint to try "
             "before the merge; the tracked branch has to allow it"
         ),
-    ] = False
+    ] = None
     drift: Annotated[
         Literal["heal", "report"],
         Field(
@@ -484,6 +493,4 @@ class ProjectConfig(Section):
     @property
     def preview_hours(self) -> int:
         """How long a preview lasts, 0 for none."""
-        if isinstance(self.preview, Preview):
-            return self.preview.hours
-        return Preview().hours if self.preview else 0
+        return self.preview.hours if self.preview else 0

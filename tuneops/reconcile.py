@@ -65,7 +65,8 @@ def reconcile_project(
     if desired is None:
         log.info("no config was ever seen for project %s", request.project)
         if is_preview(request.project):
-            pruning.forget(request.project, services.of(environment_of(request.project)))
+            services = services.of(environment_of(request.project))
+            pruning.forget(request.project, services, clock())
         return
     if reason := unwatched(request.project, desired.value, services.settings):
         log.info("project %s: %s", request.project, reason)
@@ -213,11 +214,10 @@ class _Pass:
         return stored.value if stored else None
 
     def _read_orders(self) -> Orders:
-        """What people have ordered, of a project alone: nothing holds a preview beyond its time."""
-        if is_preview(self.request.project):
-            return Orders()
+        """What people have ordered; no pin holds a preview beyond its time."""
         stored = self.services.store.read(documents.orders(self.request.project), Orders)
-        return stored.value if stored else Orders()
+        orders = stored.value if stored else Orders()
+        return orders.replace(pin=None) if is_preview(self.request.project) else orders
 
     def _follow(self, orders: Orders) -> Pin | None:
         """Set what is desired, and why git is not followed; gives the pin that is in force."""

@@ -1,5 +1,7 @@
 """Telling a pull request of its previews: one comment each, made anew of what is stored."""
 
+from datetime import UTC, datetime
+
 from azure.core.exceptions import AzureError
 
 from tuneops import documents
@@ -9,6 +11,7 @@ from tuneops.message import Message
 from tuneops.names import family
 from tuneops.notify.outbox import ChannelError
 from tuneops.previews import text
+from tuneops.previews.wanted import at_its_time
 from tuneops.project import Project
 from tuneops.release import Release
 from tuneops.store import Store, UnreadableError
@@ -47,8 +50,9 @@ class PreviewChannel:
         wanted = self._store.read(documents.desired(key), Desired)
         if wanted is None or wanted.value.preview is None:
             return
+        now = datetime.now(UTC)
         said = text.state(
-            wanted.value,
+            at_its_time(wanted.value, now),
             self._release(key, live=False),
             self._release(family(key), live=True),
             self._where,

@@ -186,7 +186,9 @@ def _end(
     path = documents.desired(key)
     if stored := services.store.read(path, Desired):
         services.store.update(
-            path, Desired, lambda known: wanted.ended(known or stored.value, why, merged=merged)
+            path,
+            Desired,
+            lambda known: wanted.ended(known or stored.value, why, closed=closed, merged=merged),
         )
     services.queue.send(ProjectRequest(project=key))
 

@@ -4,7 +4,7 @@ What is desired of it goes last of them, and only if nobody has asked for it ane
 place in the register is free after that. A crash on the way leaves what is done again.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from azure.storage.blob import BlobLeaseClient
 
@@ -41,14 +41,15 @@ def prune(key: str, services: Services, lease: BlobLeaseClient, now: datetime) -
         return
     for path in store.paths(documents.releases(key)):
         store.delete(path)
+    store.delete(documents.orders(key))
     store.delete(documents.project(key), lease=lease)
     store.delete(documents.desired(key), wanted.etag)
-    forget(key, services)
+    forget(key, services, now)
 
 
-def forget(key: str, services: Services) -> None:
+def forget(key: str, services: Services, now: datetime) -> None:
     """Free the place of a preview of which there is nothing any more."""
-    now, path = datetime.now(UTC), documents.previews(services.environment)
+    path = documents.previews(services.environment)
     if key not in read_register(services).entries:
         return
     services.store.update(path, Register, lambda known: (known or Register()).gone(key, now))

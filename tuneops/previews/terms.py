@@ -26,11 +26,12 @@ class Limits(Section):
 class Terms(Document):
     """The pull request that wants a preview, and until when.
 
-    `over` says why nothing is wanted any more, if so. `merged`: what it trains is the project's
-    now.
+    `over` says why nothing is wanted any more, if so; `closed`: the pull request is, so nothing
+    begins anew; `merged`: what it trains is the project's now.
     """
 
     number: int
     until: datetime
     over: str = ""
+    closed: bool = False
     merged: bool = False

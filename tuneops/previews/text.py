@@ -70,7 +70,7 @@ def state(
         said = "was taken down" if over else "is being made"
         return _comment(wanted.project, said, [code(_cut(over))] if over else [])
     if release.phase == Phase.RETIRED:
-        again = "" if terms is None or terms.merged else "A new push begins it anew. "
+        again = "" if terms is None or terms.closed else "A new push begins it anew. "
         kept = f"{again}Models and data are kept."
         return _comment(wanted.project, "was taken down", [code(_cut(release.reason)), "", kept])
     ends = f" It lasts until {_moment(terms.until)}." if terms and not over else ""

@@ -36,9 +36,9 @@ def preview_of(
         "notifications": Notifications(),
         "in_flight": "cancel",
         "on_removal": "delete",
-        "drift": "report",
+        "drift": "heal",
         "deletion_protection": False,
-        "preview": False,
+        "preview": None,
     }
     return Desired(
         project=preview_key(family(asked.project), terms.number),
@@ -57,11 +57,12 @@ def remembered(known: Desired | None, wanted: Desired) -> Desired:
     return wanted
 
 
-def ended(known: Desired, why: str, *, merged: bool) -> Desired:
+def ended(known: Desired, why: str, *, closed: bool = False, merged: bool = False) -> Desired:
     """The same once nobody wants it any more."""
     if known.preview is None:
         return known
-    terms = known.preview.replace(over=why, merged=merged or known.preview.merged)
+    closed, merged = closed or known.preview.closed, merged or known.preview.merged
+    terms = known.preview.replace(over=why, closed=closed, merged=merged)
     removed = known.config or known.removed
     return known.replace(config=None, source=None, removed=removed, preview=terms)
 
@@ -71,7 +72,7 @@ def at_its_time(desired: Desired, now: datetime) -> Desired:
     terms = desired.preview
     if terms is None or desired.config is None or now < terms.until:
         return desired
-    return ended(desired, f"its time was over at {terms.until:%Y-%m-%d %H:%M} UTC", merged=False)
+    return ended(desired, f"its time was over at {terms.until:%Y-%m-%d %H:%M} UTC")
 
 
 def bounded(action: Effect | Wait | Idle, desired: Desired, now: datetime) -> Effect | Wait | Idle:
