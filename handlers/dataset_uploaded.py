@@ -35,7 +35,7 @@ def handle(event_type: str, subject: str, data: object, services: Services) -> l
     read = (services.store.read(path, Repository) for path in paths)
     projects = sorted(p for stored in read if stored for p in stored.value.projects_with_data(blob))
     for source in sources:
-        projects += sorted(read_register(services.of(source.environment)).with_data(blob))
+        projects += sorted(read_register(services.store, source.environment).with_data(blob))
     for project in projects:
         services.queue.send(ProjectRequest(project=project))
     log.info("blob %r is data of %s", blob[:300], projects or "no project")

@@ -41,7 +41,5 @@ def handle(event_type: str, data: object, services: Services) -> str | None:
 
 def _previews(project: str, services: Services) -> list[str]:
     """The previews of the project, which share its jobs."""
-    environment = names.environment_of(project)
-    if services.settings.source(environment) is None:
-        return []
-    return read_register(services.of(environment)).of_project(project)
+    register = read_register(services.store, names.environment_of(project))
+    return register.of_project(project)

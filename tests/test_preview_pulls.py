@@ -174,7 +174,7 @@ def test_one_job_serves_the_preview_and_the_merge(azure: Cloud, working: Service
     assert status_of(working, second.job_name) not in ("", "CancelRequested", "Canceled")
     assert f"pull request {number} was merged" in told(azure, number)
     assert of(working, key) == []
-    assert read_register(working).entries == {}
+    assert read_register(working.store, "").entries == {}
     assert newest(working, "bot").phase == Phase.TRAINING
 
 
@@ -235,7 +235,7 @@ def test_it_is_over_in_its_time_and_begins_anew_with_a_push(
     look(working, key)
     assert of(working, key) == []
     assert "was taken down" in told(azure, number)
-    assert read_register(working).entries == {}
+    assert read_register(working.store, "").entries == {}
 
 
 def test_nobody_grants_themselves_a_preview(azure: Cloud, working: Services) -> None:
@@ -259,7 +259,7 @@ def test_nobody_grants_themselves_a_preview(azure: Cloud, working: Services) -> 
     bobs, _ = opened(azure, f"bob-{run}", {**files, "../b.txt": run}, "dave")
     review(working, bobs)
     assert "bot was changed by dave, who is not in changes" in told(azure, bobs)
-    assert set(read_register(working).entries) == {f"bot~{carols}"}
+    assert set(read_register(working.store, "").entries) == {f"bot~{carols}"}
     for each in (number, reader, carols, bobs):
         close(azure, each)
 
@@ -290,7 +290,7 @@ def test_there_are_as_many_as_the_policy_has_room_for(azure: Cloud, working: Ser
     second, _ = opened(azure, f"second-{run}", files)
     for number in (first, second):
         review(working, number)
-    entries = read_register(working).entries
+    entries = read_register(working.store, "").entries
     assert [each.state for each in entries.values()] == ["on", "waits"]
     assert [each.hours for each in entries.values()] == [2, 2]
     assert f"1 of 1 places are taken, by `bot~{first}`" in told(azure, second, "cat")
@@ -302,7 +302,7 @@ def test_there_are_as_many_as_the_policy_has_room_for(azure: Cloud, working: Ser
     drain(working, do=True)
     assert of(working, f"bot~{first}") == []
     key = f"cat~{second}"
-    assert read_register(working).entries[key].state == "on"
+    assert read_register(working.store, "").entries[key].state == "on"
     assert "there is no training data in" in told(azure, second, "cat").lower()
     assert read_status(working, key).projects[0].reason.startswith("waiting for data, until")
 
@@ -355,8 +355,8 @@ def test_a_crash_on_the_way_out_ends_in_the_same_place(
         try:
             look(working, key)
         except ConnectionError:
-            assert read_register(working).entries[key].has_place
+            assert read_register(working.store, "").entries[key].has_place
     assert len(failed) == 8
     assert of(working, key) == []
-    assert read_register(working).entries == {}
+    assert read_register(working.store, "").entries == {}
     assert "was closed" in told(azure, number)

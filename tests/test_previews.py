@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from tests.config_text import config_of
 from tests.planned import NOW, desired
 from tuneops import names
 from tuneops.actions import CancelJob, Idle, RunSmokeTest, Wait
+from tuneops.cli.status import render
 from tuneops.config_file import InvalidConfigError
 from tuneops.decide import decide
 from tuneops.desired import Desired, fingerprint
@@ -27,6 +29,7 @@ from tuneops.previews.terms import Terms
 from tuneops.previews.wanted import at_its_time, bounded, ended, preview_of, remembered
 from tuneops.project import Project, start_release
 from tuneops.release import Phase, TrainingPlan
+from tuneops.status import ProjectStatus, Status
 
 TERMS = Terms(number=7, until=NOW + timedelta(hours=24))
 LATER = NOW + timedelta(hours=25)
@@ -367,6 +370,18 @@ def test_a_commit_has_its_time_once_and_another_begins_anew() -> None:
     assert reopened.entries["bot~1"].until == NOW + timedelta(hours=25)
 
 
+def test_what_is_not_as_it_was_asked_for_is_found() -> None:
+    register = Register()
+    for number, state in enumerate(("on", "waits", "ending", "over"), 1):
+        one = Register(entries={f"bot~{number}": entry(number, "a", state=state)})
+        register = register.replace(entries={**register.entries, **one.entries})
+    assert register.outdated(dict.fromkeys((1, 2, 3, 4), "a")) == set()
+    assert register.outdated(dict.fromkeys((1, 2, 3, 4), "b")) == {1, 2}
+    assert register.outdated({}) == {1, 2, 3, 4}
+    assert list(register.ending(NOW)) == ["bot~3"]
+    assert list(register.ending(LATER)) == ["bot~1", "bot~3"]
+
+
 def test_of_too_many_the_newest_end() -> None:
     register = Register()
     for number in (1, 2):
@@ -387,6 +402,19 @@ def test_what_people_read_holds_no_foreign_markup() -> None:
     live = text.state(preview(), made.advance(Phase.LIVE, NOW, "all traffic"), None, ("rg", "ws"))
     assert f"--name {made.endpoint} --request-file" in live
     assert "It lasts until 2026-01-02 00:00 UTC." in live
+
+
+def test_the_status_tells_previews_apart() -> None:
+    shown = [
+        ProjectStatus(name="bot~7", phase="Live", reason="live", preview=TERMS),
+        ProjectStatus(name="cat", phase="Live", reason="live"),
+    ]
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(render(Status(commit="c", config_errors=[], projects=shown), detailed=False))
+    _, first, second = captured.get().splitlines()
+    assert first.split() == ["cat", "Live", "live"]
+    assert "preview of pull request 7 until 2026-01-0" in second
 
 
 def test_a_plan_tells_of_the_preview_and_what_it_costs() -> None:

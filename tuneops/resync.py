@@ -93,7 +93,7 @@ def resync_pull_requests(request: PullRequestsRequest, services: Services) -> No
         log.info("%d pull requests lack a review, the newest are reviewed first", len(missing))
     for number in missing[-MAX_REVIEWS:]:
         services.queue.send(PullRequestRequest(environment=environment, number=number))
-    look_again({pull.number for pull in reviews.open}, services)
+    look_again({pull.number: pull.head.sha for pull in reviews.open}, services)
 
 
 def _wanted(services: Services) -> dict[str, str]:
@@ -112,7 +112,7 @@ def _wanted(services: Services) -> dict[str, str]:
             rules[environment] = policy.etag if policy else ""
             files = _repository(services, environment).files.values()
             paths |= {state.project: state.data_path for state in files if state.data_path}
-            previews = read_register(services.of(environment)).entries
+            previews = read_register(services.store, environment).entries
             paths |= {key: entry.data_path for key, entry in previews.items() if entry.data_path}
         except UnreadableError as error:
             log.error("changes of environment %r are not all seen: %s", environment, error)

@@ -5,7 +5,7 @@ preview, which is put on the queue last: after a crash the review is done again,
 same place.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -23,6 +23,7 @@ from tuneops.previews.register import Entry, Register
 from tuneops.previews.terms import Terms
 from tuneops.queue import ProjectRequest, PullRequestRequest
 from tuneops.services import Services
+from tuneops.store import Store
 
 NOT_ASKED = "the pull request asks for none any more"
 MAX_PER_PULL = 5
@@ -31,9 +32,9 @@ MAX_PER_PULL = 5
 Change = Callable[[Register], Register]
 
 
-def read_register(services: Services) -> Register:
-    """The previews of the environment."""
-    stored = services.store.read(documents.previews(services.environment), Register)
+def read_register(store: Store, environment: str) -> Register:
+    """The previews of an environment."""
+    stored = store.read(documents.previews(environment), Register)
     return stored.value if stored else Register()
 
 
@@ -50,12 +51,12 @@ def review_previews(
     wanting = [(each, each.config) for each in own if each.config and each.config.preview_hours]
     wanting = sorted(wanting, key=lambda pair: pair[0].project)[:MAX_PER_PULL]
     asked = {preview_key(each.project, proposal.number): (each, config) for each, config in wanting}
-    left = set(read_register(services).of_pull(proposal.number)) - asked.keys()
-    if not broken:
-        for key in sorted(left):
-            _end(key, NOT_ASKED, services)
-    applicant = _applicant(proposal, services)
-    settled = True
+    there = read_register(services.store, services.environment).of_pull(proposal.number)
+    for key in () if broken else sorted(set(there) - asked.keys()):
+        _end(key, NOT_ASKED, services)
+    if not asked:
+        return True
+    applicant, settled = _applicant(proposal, services), True
     for key, (desired, config) in asked.items():
         tracked = _tracked(desired.project, services)
         why = judgement.refusal(desired.project, tracked, policy, applicant)
@@ -73,7 +74,7 @@ def close(number: int, services: Services) -> None:
     Raises:
         GitHubError: it can't be asked now whether it was merged.
     """
-    keys = read_register(services).of_pull(number)
+    keys = read_register(services.store, services.environment).of_pull(number)
     if not keys:
         return
     merged = services.github.was_merged(number)
@@ -83,11 +84,14 @@ def close(number: int, services: Services) -> None:
     serve_next(services)
 
 
-def look_again(open_pulls: set[int], services: Services) -> None:
-    """Make up for events that were lost: what is not open is closed, what is over is taken down."""
-    register = read_register(services)
-    lost = {entry.number for entry in register.entries.values()} - open_pulls
-    for number in sorted(lost):
+def look_again(heads: Mapping[int, str], services: Services) -> None:
+    """Make up for events that were lost or came late: `heads` are those of what is open.
+
+    What is not open is closed, what was asked for at another commit is asked for anew, and what is
+    over is taken down.
+    """
+    register = read_register(services.store, services.environment)
+    for number in sorted(register.outdated(heads)):
         services.queue.send(PullRequestRequest(environment=services.environment, number=number))
     for key in register.ending(datetime.now(UTC)):
         services.queue.send(ProjectRequest(project=key))
@@ -96,7 +100,10 @@ def look_again(open_pulls: set[int], services: Services) -> None:
 
 def serve_next(services: Services) -> None:
     """Have the pull request looked at whose turn it is, if a place is free."""
-    number = read_register(services).next_waiting(judgement.most(services.policy))
+    register = read_register(services.store, services.environment)
+    if not register.entries:
+        return
+    number = register.next_waiting(judgement.most(services.policy))
     if number is not None:
         services.queue.send(PullRequestRequest(environment=services.environment, number=number))
 
@@ -118,7 +125,7 @@ def _tracked(project: str, services: Services) -> ProjectConfig | None:
 
 
 def _refuse(key: str, number: int, why: str, services: Services) -> None:
-    known = read_register(services).entries.get(key)
+    known = read_register(services.store, services.environment).entries.get(key)
     if known and known.has_place:
         _end(key, why, services)
         return
@@ -145,7 +152,7 @@ def _ask(
         since=now,
         begun=now,
     )
-    before = read_register(services).entries.get(key)
+    before = read_register(services.store, services.environment).entries.get(key)
     register = _change(lambda known: known.asked(key, entry, most), services)
     placed = register.entries[key]
     if placed.state == "waits":

@@ -50,7 +50,7 @@ def prune(key: str, services: Services, lease: BlobLeaseClient, now: datetime) -
 def forget(key: str, services: Services, now: datetime) -> None:
     """Free the place of a preview of which there is nothing any more."""
     path = documents.previews(services.environment)
-    if key not in read_register(services).entries:
+    if key not in read_register(services.store, services.environment).entries:
         return
     services.store.update(path, Register, lambda known: (known or Register()).gone(key, now))
     serve_next(services)

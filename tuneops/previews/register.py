@@ -1,6 +1,6 @@
 """The previews of a source: who has a place, who waits for one, and what is over. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -110,6 +110,15 @@ class Register(Document):
         waiting = self._waiting()
         free = sum(entry.has_place for entry in self.entries.values()) < most
         return self.entries[waiting[0]].number if waiting and free else None
+
+    def outdated(self, heads: Mapping[int, str]) -> set[int]:
+        """The pull requests that are not open any more, or not as they have asked for a preview."""
+        return {
+            entry.number
+            for entry in self.entries.values()
+            if entry.number not in heads
+            or (entry.state in ("waits", "on") and entry.head != heads[entry.number])
+        }
 
     def ending(self, now: datetime) -> Iterator[str]:
         """The previews that are being taken down, or that are to be."""

@@ -44,7 +44,9 @@ def shares_job(desired: Desired, release: Release | None, services: Services) ->
     if desired.preview and desired.preview.merged:
         return True
     real = family(release.project)
-    others = {real, *read_register(services).of_project(real)} - {release.project}
+    others = {real, *read_register(services.store, services.environment).of_project(real)} - {
+        release.project
+    }
     return any(_waits_for(release.active_job, name, services) for name in sorted(others))
 
 

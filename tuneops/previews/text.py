@@ -3,9 +3,11 @@
 All that comes from a config, a model or Azure stands in code, as in the review's comment.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from tuneops import smoke
 from tuneops.config import ProjectConfig
 from tuneops.desired import Desired
 from tuneops.gitops import final_text
@@ -22,10 +24,9 @@ _CALL = """\
     az ml online-endpoint invoke --resource-group {group} --workspace-name {workspace} \\
       --name {endpoint} --request-file request.json
 
-`request.json`, the body of a POST to the endpoint's `scoring_uri` as well:
+`request.json`, as it is posted to the endpoint's `scoring_uri`:
 
-    {{"input_data": {{"input_string": [{{"role": "user", "content": "Hello"}}],
-      "parameters": {{"max_new_tokens": 200, "do_sample": true, "temperature": 0.6}}}}}}
+    {request}
 """
 
 
@@ -78,7 +79,13 @@ def state(
     lines = [f"Release {release.number}, commit {release.commit[:12]}: {code(_cut(why))}.{ends}"]
     if release.phase == Phase.LIVE:
         group, workspace = where
-        called = _CALL.format(group=group, workspace=workspace, endpoint=release.endpoint)
+        hello = smoke.request([{"role": "user", "content": "Hello"}], release.config.smoke_test)
+        called = _CALL.format(
+            group=group,
+            workspace=workspace,
+            endpoint=release.endpoint,
+            request=json.dumps(hello),
+        )
         lines += ["", f"Endpoint {code(release.endpoint)}:", "", called]
     lines += ["", *final_text.details(release, live)]
     return _comment(wanted.project, _SAID.get(release.phase, "is being made"), lines)
