@@ -1,7 +1,5 @@
 """Registered models: one per training digest, in the project's name."""
 
-from contextlib import suppress
-
 from azure.core.exceptions import ResourceNotFoundError
 
 from tuneops import names
@@ -72,10 +70,7 @@ def register(workspace: Workspace, release: Release) -> None:
 
     name, version = release.model_name, release.model_version
     with azure_errors(f"registering model {name}:{version}"):
-        with suppress(ResourceNotFoundError):
-            known = workspace.ml.models.get(name, version=version)
-            known.tags = _tags(release)
-            workspace.ml.models.create_or_update(known)
+        if _take_over(workspace, release):
             return
         model = Model(
             name=name,
@@ -86,6 +81,20 @@ def register(workspace: Workspace, release: Release) -> None:
             tags=_tags(release),
         )
         workspace.ml.models.create_or_update(model)
+
+
+def _take_over(workspace: Workspace, release: Release) -> bool:
+    """Whether the model is there, as a preview may have registered it; it is the project's then."""
+    try:
+        known = workspace.ml.models.get(release.model_name, version=release.model_version)
+    except ResourceNotFoundError:
+        return False
+    if (known.tags or {}).get(names.TAG_TRAINING) != release.plan.digest:
+        return False
+    if not names.is_preview(release.project):
+        known.tags = _tags(release)
+        workspace.ml.models.create_or_update(known)
+    return True
 
 
 def _tags(release: Release) -> dict[str, str]:

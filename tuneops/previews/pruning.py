@@ -4,12 +4,14 @@ What is desired of it goes last of them, and only if nobody has asked for it ane
 place in the register is free after that. A crash on the way leaves what is done again.
 """
 
+import logging
 from datetime import datetime
 
 from azure.storage.blob import BlobLeaseClient
 
 from tuneops import documents
 from tuneops.desired import Desired
+from tuneops.gitops.github import GitHubError
 from tuneops.notify import outbox
 from tuneops.previews.channel import PreviewChannel
 from tuneops.previews.keeping import read_register, serve_next
@@ -19,13 +21,14 @@ from tuneops.project import Project
 from tuneops.release import Phase
 from tuneops.services import Services
 
+log = logging.getLogger(__name__)
+
 
 def prune(key: str, services: Services, lease: BlobLeaseClient, now: datetime) -> None:
     """Delete the documents of a preview that is over, under its lease; else nothing.
 
     Raises:
         ConflictError: it is wanted anew, or the lease is lost.
-        GitHubError: the pull request can't be told now.
     """
     store = services.store
     wanted = store.read(documents.desired(key), Desired)
@@ -57,7 +60,13 @@ def forget(key: str, services: Services, now: datetime) -> None:
 
 
 def _say_over(key: str, services: Services) -> None:
-    """Tell of a preview that never came to a release, which has no outbox."""
+    """Tell of a preview that never came to a release, so it has no outbox: once, or not at all.
+
+    A place is worth more than a word on a pull request that takes none, such as a locked one.
+    """
     for channel in services.preview_channels:
         if isinstance(channel, PreviewChannel):
-            channel.tell(key)
+            try:
+                channel.tell(key)
+            except GitHubError as error:
+                log.warning("pull request of %s was not told of its end: %s", key, error)
