@@ -240,7 +240,8 @@ def test_it_is_over_in_its_time_and_begins_anew_with_a_push(
 
 def test_nobody_grants_themselves_a_preview(azure: Cloud, working: Services) -> None:
     run = working.settings.state_container
-    greedy = {"cat.yaml": config("cat", preview=True), POLICY: "previews: {max: 50}\n"}
+    grasping = {**steps(2, preview=True), "name": "cat", "data": {"path": "cat"}}
+    greedy = {"cat.yaml": grasping, POLICY: "previews: {max: 50}\n"}
     number, _ = opened(azure, f"greedy-{run}", greedy)
     review(working, number)
     assert "the tracked branch does not allow it yet" in told(azure, number, "cat")

@@ -142,9 +142,18 @@ def test_who_may_have_a_preview(
     tracked: str | None, policy: str, who: dict[str, Any], why: str
 ) -> None:
     known = None if tracked is None else config_of("bot", tracked)
-    said = judgement.refusal("bot", known, parse_policy(policy.encode(), "p"), applicant(**who))
+    asked = config_of("bot", "smoke_test: {samples: 2}\n")
+    rules = parse_policy(policy.encode(), "p")
+    said = judgement.refusal("bot", asked, known, rules, applicant(**who))
     assert why in said
     assert bool(said) == bool(why)
+
+
+def test_what_changes_nothing_is_not_tried() -> None:
+    tracked = config_of("bot", "preview: true\n")
+    same = config_of("bot", "preview: true\nsuspend: true\nrollout: {strategy: canary}\n")
+    said = judgement.refusal("bot", same, tracked, Policy(), applicant())
+    assert said.startswith("there is nothing to try: model, data, training")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from tuneops.previews.terms import DEFAULT_MAX
 
 NOT_TOLD = f"GitHub does not tell who has pushed to it, which changes of {FILE} asks for"
 
+_TRIED = ("model", "data", "training", "evaluation", "deployment", "smoke_test")
+"""What of a config makes a difference to a preview."""
+
 
 @dataclass(frozen=True)
 class Applicant:
@@ -42,9 +45,15 @@ def hours(asked: ProjectConfig, tracked: ProjectConfig | None, policy: Policy) -
 
 
 def refusal(
-    project: str, tracked: ProjectConfig | None, policy: Policy, applicant: Applicant
+    project: str,
+    asked: ProjectConfig,
+    tracked: ProjectConfig | None,
+    policy: Policy,
+    applicant: Applicant,
 ) -> str:
     """Why there is no preview, empty if there may be one; GitHub is asked only where it matters."""
+    if tracked and all(getattr(asked, each) == getattr(tracked, each) for each in _TRIED):
+        return f"there is nothing to try: {', '.join(_TRIED)} stay as they are"
     if policy.previews is None and not (tracked and tracked.preview_hours):
         return (
             "the tracked branch does not allow it yet: merge `preview` in the project's config, or "

@@ -59,7 +59,7 @@ def review_previews(
     applicant, settled = _applicant(proposal, services), True
     for key, (desired, config) in asked.items():
         tracked = _tracked(desired.project, services)
-        why = judgement.refusal(desired.project, tracked, policy, applicant)
+        why = judgement.refusal(desired.project, config, tracked, policy, applicant)
         settled = settled and why != judgement.NOT_TOLD
         if why:
             _refuse(key, proposal.number, why, services)
