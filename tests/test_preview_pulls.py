@@ -327,35 +327,58 @@ def test_there_are_as_many_as_the_policy_has_room_for(azure: Cloud, working: Ser
     close(azure, second)
 
 
-def test_a_crash_on_the_way_out_ends_in_the_same_place(
-    azure: Cloud, working: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each call that deletes or writes the register fails once, before or after it was done."""
-    run = working.settings.state_container
-    number, _ = opened(azure, f"crash-{run}", {"bot.yaml": steps(12, **TRIED)})
-    key = f"bot~{number}"
-    review(working, number)
-    look(working, key)
-    close(azure, number)
-    review(working, number)
-    real: Callable[..., None] = Store.delete
+def crashing(monkeypatch: pytest.MonkeyPatch, name: str) -> set[tuple[str, bool]]:
+    """Let this method of the store fail for each path once before and once after it is done."""
+    real: Callable[..., Any] = getattr(Store, name)
     failed: set[tuple[str, bool]] = set()
 
-    def crash(store: Store, path: str, *arguments: Any, **named: Any) -> None:
+    def crash(store: Store, path: str, *arguments: Any, **named: Any) -> Any:
         for after in (False, True):
             if (path, after) not in failed:
                 failed.add((path, after))
                 if after:
                     real(store, path, *arguments, **named)
                 raise ConnectionError(path)
-        real(store, path, *arguments, **named)
+        return real(store, path, *arguments, **named)
 
-    monkeypatch.setattr(Store, "delete", crash)
-    for _ in range(12):
-        try:
-            look(working, key)
-        except ConnectionError:
-            assert read_register(working.store, "").entries[key].has_place
+    monkeypatch.setattr(Store, name, crash)
+    return failed
+
+
+def test_a_crash_on_the_way_ends_in_the_same_place(
+    azure: Cloud, working: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = working.settings.state_container
+    number, head = opened(azure, f"crash-{run}", {"bot.yaml": steps(12, **TRIED)})
+    key = f"bot~{number}"
+
+    def insist(do: Callable[[], None]) -> None:
+        for _ in range(12):
+            try:
+                return do()
+            except ConnectionError:
+                continue
+        raise AssertionError("it does not come to an end")
+
+    failed = crashing(monkeypatch, "update")
+    insist(lambda: review(working, number))
+    assert {path for path, _ in failed} >= {documents.previews(""), documents.desired(key)}
+    monkeypatch.undo()
+    entry = read_register(working.store, "").entries[key]
+    desired = wanted(working, key)
+    assert (entry.state, entry.head, desired.commit) == ("on", head, head)
+    assert desired.preview is not None
+    assert desired.preview.until == entry.until
+    review(working, number)
+    assert (read_register(working.store, "").entries[key], wanted(working, key)) == (entry, desired)
+    look(working, key)
+
+    close(azure, number)
+    crashing(monkeypatch, "update")
+    insist(lambda: review(working, number))
+    monkeypatch.undo()
+    failed = crashing(monkeypatch, "delete")
+    insist(lambda: look(working, key))
     assert len(failed) == 8
     assert of(working, key) == []
     assert read_register(working.store, "").entries == {}

@@ -20,6 +20,7 @@ from tuneops.scrub import scrub
 
 MAX_TEXT = 600
 MAX_COMMENT = 60_000
+_SAID = {Phase.LIVE: "answers", Phase.FAILED: "failed"}
 _CALL = """\
     az ml online-endpoint invoke --resource-group {group} --workspace-name {workspace} \\
       --name {endpoint} --request-file request.json
@@ -111,9 +112,6 @@ def foretold(config: ProjectConfig, hours: int, policies: Sequence[Policy]) -> I
         f"preview: the pull request asks for an endpoint of its own for {hours} hours after the "
         f"newest push, 1 x {config.deployment.instance_type}{price}"
     )
-
-
-_SAID = {Phase.LIVE: "answers", Phase.FAILED: "failed"}
 
 
 def _comment(key: str, said: str, lines: Sequence[str]) -> str:
