@@ -5,8 +5,12 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --no-cache-dir --disable-pip-version-check --quiet
+# pip would compile all that it installs with one core. Some files are for a later Python.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing|transformers/models)/' $(VENV)/lib
 export TMPDIR := $(CURDIR)/.localcloud/tmp
 export MLFLOW_DISABLE_TELEMETRY := true
+# A local cloud is many short processes: without compiled modules each of them compiles its own.
+unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
 .PHONY: demo test check bench format schema lock clean
@@ -52,7 +56,8 @@ $(BIN)/python:
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml requirements.lock
 	@mkdir -p "$(TMPDIR)"
-	$(PIP) install --constraint requirements.lock --editable '.[cli,local]'
+	$(PIP) install --no-compile --constraint requirements.lock --editable '.[cli,local]'
+	@$(COMPILE) || true
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.demo
@@ -60,8 +65,10 @@ $(VENV)/.bench: $(VENV)/.demo
 	@touch $@
 
 # Microsoft's worker is declared for Python 3.13 alone, and runs on 3.11 as well.
-$(VENV)/.dev: $(VENV)/.demo
-	$(PIP) install --constraint requirements.lock --editable '.[cli,local,dev]'
+$(VENV)/.dev: $(BIN)/python pyproject.toml requirements.lock
+	@mkdir -p "$(TMPDIR)"
+	$(PIP) install --no-compile --constraint requirements.lock --editable '.[cli,local,dev]'
 	$(PIP) install --no-deps --ignore-requires-python \
 		azure-functions-runtime==1.3.0 azurefunctions-extensions-base==1.2.0
-	@touch $@
+	@$(COMPILE) || true
+	@touch $(VENV)/.demo $@

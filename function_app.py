@@ -4,10 +4,21 @@ import os
 
 import azure.functions as func
 
-from handlers import config_merged, dataset_uploaded, job_event, reconcile, resync, rollback, status
+from handlers import (
+    config_merged,
+    cost,
+    dataset_uploaded,
+    job_event,
+    reconcile,
+    resync,
+    rollback,
+    status,
+    summary,
+)
 from tuneops.services import get_services
 
 RESYNC_SCHEDULE = os.environ.get("TUNEOPS_RESYNC_SCHEDULE", "0 */5 * * * *")
+SUMMARY_SCHEDULE = os.environ.get("TUNEOPS_SUMMARY_SCHEDULE", "0 0 7 * * *")
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -46,6 +57,21 @@ def on_reconcile(message: func.QueueMessage) -> None:
 def on_timer(timer: func.TimerRequest) -> None:
     """The timer: look at everything."""
     resync.handle(get_services())
+
+
+@app.function_name("summary")
+@app.timer_trigger(arg_name="timer", schedule=SUMMARY_SCHEDULE, run_on_startup=False)
+def on_summary_timer(timer: func.TimerRequest) -> None:
+    """The daily timer: tell people what runs."""
+    summary.handle(get_services())
+
+
+@app.function_name("cost")
+@app.route(route="cost", methods=["GET"])
+def get_cost(req: func.HttpRequest) -> func.HttpResponse:
+    """What runs and what it costs, in all environments or in ``?environment=NAME``."""
+    code, text = cost.handle(req.params.get("environment"), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 
 @app.function_name("status")

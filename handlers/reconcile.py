@@ -5,12 +5,14 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from tuneops.cost.digest import summarize
 from tuneops.queue import (
     ProjectRequest,
     ProjectsRequest,
     PullRequestRequest,
     PullRequestsRequest,
     Request,
+    SummaryRequest,
 )
 from tuneops.reconcile import reconcile_project
 from tuneops.resync import resync_projects, resync_pull_requests
@@ -43,6 +45,8 @@ def handle(body: bytes, services: Services) -> None:
             resync_projects(services)
         elif isinstance(request, PullRequestsRequest):
             resync_pull_requests(request, services)
+        elif isinstance(request, SummaryRequest):
+            summarize(request, services)
         else:
             sync_repository(request, services)
     except NoSourceError as error:

@@ -69,6 +69,10 @@ class Cloud:
     def up(self, *options: str) -> None:
         """Start it, or what of it does not run."""
         self._command("up", "--cache", str(CACHE), "--app", str(ROOT), *options)
+        self.load()
+
+    def load(self) -> None:
+        """Read how to reach it."""
         self.connection: dict[str, Any] = json.loads((self.state / "connection.json").read_text())
 
     def down(self) -> None:
@@ -190,7 +194,7 @@ class Cloud:
         return Status.model_validate_json(answer.content).projects[0]
 
     def until(
-        self, project: str, reached: Callable[[ProjectStatus], bool], seconds: float = 120
+        self, project: str, reached: Callable[[ProjectStatus], bool], seconds: float = 240
     ) -> ProjectStatus:
         """Look at the project until `reached`."""
         deadline = time.monotonic() + seconds
@@ -206,7 +210,7 @@ class Cloud:
         raise AssertionError(f"not reached in {seconds} s: {seen and seen.model_dump_json()}")
 
     def until_phase(
-        self, project: str, number: int, phase: str, seconds: float = 120
+        self, project: str, number: int, phase: str, seconds: float = 240
     ) -> ProjectStatus:
         """Look at the project until this release is in this phase; another end is a failure."""
 
@@ -229,7 +233,7 @@ class Cloud:
             self.queue.send_message(base64.b64encode(text.encode()).decode())
         self.until_idle()
 
-    def until_idle(self, seconds: float = 120) -> None:
+    def until_idle(self, seconds: float = 240) -> None:
         """Look at the queue until nothing on it is due, and nothing changes for a while.
 
         A message that is being handled counts, but is not shown, like one that is due later.

@@ -1,6 +1,5 @@
-"""Fixtures: one local cloud for the whole run, started when a test first needs it."""
+"""Fixtures: a storage account for the whole run, a workspace for each module that needs one."""
 
-import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -15,19 +14,6 @@ if TYPE_CHECKING:
     from tuneops.azureml.workspace import Workspace
     from tuneops.services import Services
 
-SOURCES = [
-    {"environment": "", "repository": "contoso/models"},
-    {"environment": "production", "repository": "contoso/models", "configs": "both/**"},
-    {
-        "environment": "staging",
-        "repository": "contoso/models",
-        "branch": "staging",
-        "configs": "both/**",
-    },
-]
-"""A repository as most have it, and one folder of it with an environment for each branch."""
-LARGE_BYTES = 20_000
-"""Above this a job prepares the data."""
 CLUSTERS = [
     {"name": "gpu-cluster", "size": "Standard_NC24ads_A100_v4", "max_nodes": 1},
     {"name": "cpu-cluster", "size": "Standard_DS3_v2", "max_nodes": 1},
@@ -41,51 +27,36 @@ QUOTAS = {
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cloud"]:
-    """A local cloud with TuneOps in it, which looks after `SOURCES`."""
-    from tests.cloud import ROOT, Cloud
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cloud"]:
+    """A storage account alone."""
+    from tests.cloud import Cloud
 
-    state = tmp_path_factory.mktemp("cloud")
-    manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
-    settings = manifest["app_settings"]
-    del settings["TUNEOPS_GITHUB_REPOSITORY"], settings["TUNEOPS_GITHUB_BRANCH"]
-    settings["TUNEOPS_SOURCES"] = json.dumps(SOURCES)
-    settings["TUNEOPS_MAX_UPLOAD_BYTES"] = str(LARGE_BYTES)
-    (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
-    running = Cloud(state)
-    running.up("--manifest", str(state / "manifest.yaml"))
-    running.branch("staging")
+    running = Cloud(tmp_path_factory.mktemp("storage"))
+    running.up("--parts", "storage")
     yield running
     running.down()
 
 
 @pytest.fixture(scope="session")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The connection string of an Azurite."""
-    from tests.cloud import Cloud
-
-    running = Cloud(tmp_path_factory.mktemp("storage"))
-    running.up("--parts", "storage")
-    yield running.connection["storage"]["connection_string"]
-    running.down()
+def storage(account: "Cloud") -> str:
+    """Its connection string."""
+    return str(account.connection["storage"]["connection_string"])
 
 
 @pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cloud"]:
+def azure(account: "Cloud", tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cloud"]:
     """A workspace with some clusters, little quota for H100s and low priority, and no node."""
-    from tests.cloud import ROOT, Cloud
+    from tests.beside import cloud_beside
+    from tests.cloud import ROOT
     from tuneops.cli.target import use_local_identity
 
-    state = tmp_path_factory.mktemp("azure")
     manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
     manifest |= {"computes": CLUSTERS, "quotas": QUOTAS}
-    (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
-    cloud = Cloud(state)
     before = dict(os.environ)
-    cloud.up("--parts", "storage,platform,azureml", "--manifest", str(state / "manifest.yaml"))
-    use_local_identity(cloud.connection)
-    yield cloud
-    cloud.down()
+    state, parts = tmp_path_factory.mktemp("azure"), ("platform", "azureml")
+    with cloud_beside(account, state, manifest, *parts) as cloud:
+        use_local_identity(cloud.connection)
+        yield cloud
     os.environ.clear()
     os.environ.update(before)
 
@@ -156,6 +127,16 @@ def _services(storage: str, **settings: Any) -> "Services":
     return made
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Fast tests first; side by side, what takes longest, so that no worker is left with it."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    parallel = hasattr(config, "workerinput")
+
+    def order(item: pytest.Item) -> tuple[bool, bool, str, bool]:
+        is_slow = item.get_closest_marker("slow") is not None
+        if not parallel:
+            return is_slow, False, "", False
+        whole_loop = item.path.parent.name == "e2e"
+        return not whole_loop, item.path not in slow, str(item.path), is_slow
+
+    items.sort(key=order)

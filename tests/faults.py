@@ -26,7 +26,15 @@ class Faults:
     @property
     def struck(self) -> int:
         """How often they have struck."""
-        return sum(fault["struck"] for fault in self._http.get("/faults").json()["value"])
+        return sum(fault["struck"] for fault in self._all())
+
+    def struck_with(self, outcome: str) -> int:
+        """How often those with this outcome have struck."""
+        return sum(each["struck"] for each in self._all() if each["fault"]["outcome"] == outcome)
+
+    def _all(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._http.get("/faults").json()["value"]
+        return found
 
     def close(self) -> None:
         """Forget them."""

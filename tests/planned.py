@@ -40,9 +40,9 @@ def release(extra: str = "", name: str = "bot") -> Release:
     return start_release(wanted, Project(name=name), "/w", NOW).replace(data=data)
 
 
-def until(reached: Callable[[], bool]) -> None:
-    """Look until it is so, for 20 seconds."""
-    deadline = time.monotonic() + 20
+def until(reached: Callable[[], bool], seconds: float = 60) -> None:
+    """Look until it is so, for a minute unless it is said otherwise: machines are slow at times."""
+    deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from azure.storage.queue import QueueClient
 
+from tests.beside import cloud_beside
 from tests.cloud import ROOT, Cloud, config
 from tuneops import documents
 from tuneops.desired import Desired
@@ -38,16 +39,12 @@ POLICY = "../tuneops-policy.yaml"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def hub(account: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A local cloud of storage and GitHub with three repositories of two owners."""
-    state = tmp_path_factory.mktemp("hub")
     manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
     manifest["github"] |= {"more_repositories": list(REPOSITORIES[1:]), "webhooks": []}
-    (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
-    cloud = Cloud(state)
-    cloud.up("--parts", "storage,platform", "--manifest", str(state / "manifest.yaml"))
-    yield cloud
-    cloud.down()
+    with cloud_beside(account, tmp_path_factory.mktemp("hub"), manifest, "platform") as cloud:
+        yield cloud
 
 
 @pytest.fixture

@@ -106,6 +106,7 @@ def order(function: str, project: str, **asked: Any) -> dict[str, Any]:
 
 
 TIMER = {"function": "resync", "data": {"json": json.dumps({"IsPastDue": False})}}
+DAILY = {**TIMER, "function": "summary"}
 
 
 def queued(services: Services) -> list[dict[str, Any]]:
@@ -141,6 +142,8 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         order("rollback", "stranger", action="pin"),
         order("rollback", "tutor", action="unpin"),
         order("retry", "tutor"),
+        DAILY,
+        {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -150,6 +153,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(None, None, None, None, None),
         *(200, 404, 200),
         *(404, 409, 409),
+        *(None, 404),
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]
@@ -161,6 +165,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         ("projects", ""),
         ("pull_requests", ""),
         *[("repository", "")] * 2,
+        ("summary", ""),
     ]
 
 

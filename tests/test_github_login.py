@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import yaml
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -19,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from localcloud.connection import Connection
 from localcloud.manifest import Manifest
-from tests.cloud import Cloud, app_settings, config
+from tests.beside import cloud_beside
+from tests.cloud import ROOT, Cloud, app_settings, config
 from tests.planned import NOW
 from tuneops import documents
 from tuneops.desired import Desired
@@ -42,12 +44,11 @@ PUBLIC = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicK
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def hub(account: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A local cloud of storage and GitHub."""
-    cloud = Cloud(tmp_path_factory.mktemp("hub"))
-    cloud.up("--parts", "storage,platform")
-    yield cloud
-    cloud.down()
+    manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
+    with cloud_beside(account, tmp_path_factory.mktemp("hub"), manifest, "platform") as cloud:
+        yield cloud
 
 
 def tokens(hub: Cloud, method: str, **body: Any) -> httpx2.Response:

@@ -3,12 +3,13 @@
 import base64
 import hmac
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from azure.storage.queue import QueueClient
 
-from handlers import config_merged, dataset_uploaded, job_event, reconcile, resync
+from handlers import config_merged, dataset_uploaded, job_event, reconcile, resync, summary
 from tests.config_text import config_of
 from tuneops import documents
 from tuneops.desired import Desired
@@ -115,6 +116,15 @@ def test_the_timer_asks_for_everything(several: Services) -> None:
         {"kind": "projects"},
         *({"kind": "pull_requests", "environment": each} for each in environments),
     ]
+
+
+def test_the_daily_timer_asks_for_each_environment(several: Services) -> None:
+    summary.handle(several)
+    asked = requests(several)
+    assert [each["environment"] for each in asked] == ["", "staging", "eu", "labs"]
+    assert {(each["kind"], each["day"], each["tries"]) for each in asked} == {
+        ("summary", datetime.now(UTC).date().isoformat(), 0)
+    }
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ import pytest
 
 from tests.cloud import Cloud
 from tuneops import names
-from tuneops.azureml import inventory, resource_graph
+from tuneops.azureml import inventory, resource_graph, running
 from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.cli.target import local_workspace
+from tuneops.cost.machines import Deployed
 
 pytestmark = pytest.mark.slow
 
@@ -160,3 +161,42 @@ def test_a_server_that_is_not_there(graph: Graph, asking: Workspace) -> None:
     graph.server.shutdown()
     with pytest.raises(UnavailableError, match="does not answer"):
         inventory.digests(asking, {})
+
+
+def test_what_runs_is_told_by_environment_whatever_azure_leaves_out(
+    graph: Graph, asking: Workspace
+) -> None:
+    """Ids in any case, tags that are lost, what has no size, and what runs on Kubernetes."""
+    endpoint = f"{asking.id}/onlineEndpoints/bot"
+    a100 = {"instanceType": "Standard_A", "endpointComputeType": "Managed"}
+    found = [
+        {"id": asking.id},
+        {
+            "id": endpoint,
+            "tags": {"tuneops.project": "eu.bot"},
+            "properties": {"traffic": {"Blue": 90, "red": "many"}},
+        },
+        {"id": f"{endpoint}/deployments/blue".upper(), "sku": {"capacity": 2}, "properties": a100},
+        {"id": f"{endpoint}/deployments/red", "sku": {"capacity": None}, "properties": None},
+        {"id": f"{endpoint}/deployments/k8s", "properties": {"endpointComputeType": "Kubernetes"}},
+        {
+            "id": f"{asking.id}/onlineEndpoints/bare/deployments/d",
+            "tags": {"tuneops.project": "eu.lost"},
+            "sku": "odd",
+            "properties": a100,
+        },
+        {
+            "id": f"{asking.id}/onlineEndpoints/us/deployments/d",
+            "tags": {"tuneops.project": "us.bot"},
+            "properties": a100,
+        },
+        {"id": f"{asking.id}/onlineEndpoints/others/deployments/d", "properties": a100},
+    ]
+    graph.answers = [(200, {"data": found})]
+    red = Deployed(size="", count=1, endpoint="bot", name="red", project="eu.bot")
+    blue = Deployed(
+        size="Standard_A", count=2, endpoint="BOT", name="BLUE", project="eu.bot", share=90
+    )
+    lost = Deployed(size="Standard_A", count=1, endpoint="bare", name="d", project="eu.lost")
+    assert running.deployments(asking, "eu") == (blue, red, lost)
+    assert {blue.key, red.key} == {"bot/blue", "bot/red"}

@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx2
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from handlers import rollback
-from tests.cloud import Cloud, app_settings
+from tests.beside import cloud_beside
+from tests.cloud import ROOT, Cloud, app_settings
 from tests.config_text import config_of
 from tests.simulator import FREEZE
 from tests.test_decide import (
@@ -306,18 +308,11 @@ def test_rejections_are_met_by_the_same_config_and_data_alone_and_are_bounded() 
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def hub(account: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A local cloud of storage and GitHub."""
-    cloud = Cloud(tmp_path_factory.mktemp("hub"))
-    cloud.up("--parts", "storage,platform")
-    yield cloud
-    cloud.down()
-
-
-@pytest.fixture(scope="module")
-def storage(hub: Cloud) -> str:
-    """The connection string of its storage, which saves another Azurite."""
-    return str(hub.connection["storage"]["connection_string"])
+    manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
+    with cloud_beside(account, tmp_path_factory.mktemp("hub"), manifest, "platform") as cloud:
+        yield cloud
 
 
 @pytest.fixture

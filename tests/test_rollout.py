@@ -442,7 +442,7 @@ def test_steps_of_a_config(rollout: dict[str, Any], shares: tuple[int, ...]) -> 
         ({"pause_minutes": float("nan")}, "finite"),
         ({"analysis": {"max_error_percent": float("inf")}}, "finite"),
         ({"analysis": {"max_p90_ms": float("inf")}}, "finite"),
-        ({"on_insufficient_traffic": "wait"}, "'continue', 'hold' or 'abort'"),
+        ({"on_insufficient_traffic": "wait"}, "'continue', 'hold', 'abort' or 'behaviour'"),
     ],
 )
 def test_what_a_config_may_not_say(rollout: dict[str, Any], problem: str) -> None:

@@ -60,7 +60,7 @@ def asked(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Rel
     workspace.ml.models.create_or_update(model)
     until(lambda: state(workspace, made, "endpoint") == "Succeeded")
     endpoints.begin_deploy(workspace, made)
-    until(lambda: state(workspace, made, "deployment") == "Succeeded")
+    until(lambda: state(workspace, made, "deployment") == "Succeeded", 120)
     return made
 
 
@@ -324,4 +324,4 @@ def test_an_answer_that_comes_in_pieces(
     asked: Release, pieces: list[bytes], pause: float, status: int, text: str
 ) -> None:
     with saying(pieces, pause) as uri:
-        assert scoring._post(uri, "key", asked, {}) == (status, text)
+        assert scoring._post(uri, "key", asked, {}, "blue") == (status, text)

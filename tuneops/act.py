@@ -19,7 +19,10 @@ from tuneops.azureml import (
     scoring,
     traffic_metrics,
 )
+from tuneops.behaviour import effects as behaviour
+from tuneops.behaviour.text import told
 from tuneops.conclusion import conclude
+from tuneops.cost import reservation
 from tuneops.data import prepare
 from tuneops.data.errors import DataError, TooLargeError
 from tuneops.data.job import Task
@@ -56,6 +59,7 @@ def _advance(action: actions.Advance, release: Release, s: Services, now: dateti
     endpoint = f"endpoint {release.endpoint}"
     if action.phase == Phase.LIVE:
         text = f"{endpoint} now answers with {release.deployment_name}{record.last_seen(release)}"
+        text = "; ".join(filter(None, (text, told(release.behaviour))))
         return tell(release, "live", text, now)
     if action.phase == Phase.RETIRED:
         return tell(release, "torn_down", f"{endpoint}: {action.reason}", now, release.endpoint)
@@ -193,6 +197,11 @@ def _update_endpoint(action: Any, release: Release, s: Services, now: datetime) 
 def _repair_endpoint(action: Any, release: Release, s: Services, now: datetime) -> Release:
     endpoints.begin_update(s.workspace, release)
     return release.replace(repairs=release.repairs + 1)
+
+
+def _reserve_cost(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    reservation.reserve(s, release, now)
+    return release
 
 
 def _create_deployment(action: Any, release: Release, s: Services, now: datetime) -> Release:
@@ -336,9 +345,14 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.CreateEndpoint: _create_endpoint,
     actions.UpdateEndpoint: _update_endpoint,
     actions.RepairEndpoint: _repair_endpoint,
+    actions.ReserveCost: _reserve_cost,
     actions.CreateDeployment: _create_deployment,
     actions.RepairDeployment: _repair_deployment,
     actions.RunSmokeTest: _run_smoke_test,
+    actions.ReadSets: behaviour.read_sets,
+    actions.BeginSets: behaviour.begin_sets,
+    actions.AskSets: behaviour.ask_sets,
+    actions.KeepComparisons: behaviour.keep_comparisons,
     actions.ShiftTraffic: _shift_traffic,
     actions.ShareTraffic: _share_traffic,
     actions.BeginStep: _begin_step,

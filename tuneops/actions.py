@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tuneops.behaviour.progress import Comparison
 from tuneops.difference import Answer, Difference, Part
 from tuneops.evaluation.checks import Check
 from tuneops.release import Phase
@@ -127,6 +128,11 @@ class RepairEndpoint:
 
 
 @dataclass(frozen=True)
+class ReserveCost:
+    """Take room below the limit of costs for the release's deployment, if there still is some."""
+
+
+@dataclass(frozen=True)
 class CreateDeployment:
     """Begin creating the release's deployment, without traffic."""
 
@@ -139,6 +145,30 @@ class RepairDeployment:
 @dataclass(frozen=True)
 class RunSmokeTest:
     """Ask the new deployment the next question of the smoke test."""
+
+
+@dataclass(frozen=True)
+class ReadSets:
+    """Read the evaluation sets, and keep what is to be asked."""
+
+
+@dataclass(frozen=True)
+class BeginSets:
+    """Note which deployment is live (empty: none), and what it is known to answer."""
+
+    live: str
+
+
+@dataclass(frozen=True)
+class AskSets:
+    """Ask the new deployment and the live one the next questions of a set."""
+
+
+@dataclass(frozen=True)
+class KeepComparisons:
+    """Keep what the evaluation sets say, with the worst answers."""
+
+    comparisons: tuple[Comparison, ...]
 
 
 @dataclass(frozen=True)
@@ -277,9 +307,14 @@ Effect = (
     | CreateEndpoint
     | UpdateEndpoint
     | RepairEndpoint
+    | ReserveCost
     | CreateDeployment
     | RepairDeployment
     | RunSmokeTest
+    | ReadSets
+    | BeginSets
+    | AskSets
+    | KeepComparisons
     | ShiftTraffic
     | ShareTraffic
     | BeginStep

@@ -84,10 +84,11 @@ class Limits(Section):
 
 
 class Finding(Document):
-    """What one limit says of the figures."""
+    """What one limit says of the figures; `thin`: there were too few requests to say it."""
 
     verdict: Verdict
     said: str
+    thin: bool = False
 
 
 class Analysis(Document):
@@ -100,6 +101,13 @@ class Analysis(Document):
     def reasons(self) -> tuple[str, ...]:
         """What stands behind the verdict: what failed, what is not clear, or all that passed."""
         return tuple(each.said for each in self.findings if each.verdict == self.verdict)
+
+    @property
+    def thin(self) -> bool:
+        """Whether it is inconclusive for want of requests alone: nothing speaks against it."""
+        return self.verdict == "inconclusive" and all(
+            each.thin for each in self.findings if each.verdict == self.verdict
+        )
 
 
 def analyse(
@@ -137,7 +145,7 @@ def _findings(
 def _traffic(candidate: DeploymentFigures, least: int) -> Finding:
     said = f"{_requests(candidate.requests)} in {candidate.minutes} min"
     if candidate.requests < least:
-        return Finding(verdict="inconclusive", said=f"{said}, fewer than {least}")
+        return Finding(verdict="inconclusive", said=f"{said}, fewer than {least}", thin=True)
     return Finding(verdict="pass", said=said)
 
 
@@ -190,7 +198,7 @@ def _times(
             yield _slowdown(percent, found, before, increase)
         if found is None and (most is not None or (percent == 90 and before is not None)):
             said = f"too few requests with a time to tell p{percent}"
-            yield Finding(verdict="inconclusive", said=said)
+            yield Finding(verdict="inconclusive", said=said, thin=True)
 
 
 def _slowdown(percent: int, found: float, before: float, increase: float) -> Finding:

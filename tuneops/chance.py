@@ -1,7 +1,7 @@
-"""How likely it is that chance alone brings about so many failures. Pure, exact to rounding."""
+"""How likely it is that chance alone brings about what is seen. Pure; failures to rounding."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _NEGLIGIBLE = 1e-17
 
@@ -41,6 +41,29 @@ def fisher_tail(failures: int, requests: int, other_failures: int, other_request
         most,
         lambda i: (requests - i) * (total - i) / ((i + 1) * (other_requests - total + i + 1)),
     )
+
+
+def low_mean(scores: Sequence[float], mean: float) -> float:
+    """The chance of scores from 0 to 1 with so low a mean when the true one is this, 0 to 1.
+
+    Exact when each is 0 or 1; else Hoeffding's bound of it.
+    """
+    if set(scores) <= {0, 1}:
+        return binomial_tail(scores.count(0), len(scores), 1 - mean)
+    gap = mean - sum(scores) / len(scores)
+    return math.exp(-2 * len(scores) * gap**2) if gap > 0 else 1.0
+
+
+def sign_tail(differences: Sequence[float]) -> float:
+    """The chance of so low a sum if each difference might as well have had the other sign.
+
+    Exact when all that differ do so by as much (the sign test); else Hoeffding's bound of it.
+    """
+    lower, higher = (sum(sign * each > 0 for each in differences) for sign in (-1, 1))
+    if len({abs(each) for each in differences if each}) == 1:
+        return binomial_tail(lower, lower + higher, 0.5)
+    total = sum(differences)
+    return math.exp(-(total**2) / (2 * sum(each**2 for each in differences))) if total < 0 else 1.0
 
 
 def _sum(first: float, begin: int, end: int, ratio: Callable[[int], float]) -> float:

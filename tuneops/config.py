@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from tuneops.behaviour.settings import Behaviour
 from tuneops.data.shapes import Shape
 from tuneops.evaluation.settings import Evaluation
 from tuneops.parameters import TrainingParameters
@@ -459,6 +460,7 @@ class ProjectConfig(Section):
     deployment: Deployment = Deployment()
     rollout: Rollout = Rollout()
     smoke_test: SmokeTest = SmokeTest()
+    behaviour: Behaviour = Behaviour()
     notifications: Notifications = Notifications()
     suspend: Annotated[
         bool, Field(description="Nothing is begun, changed or taken down while it is true")
@@ -489,6 +491,23 @@ class ProjectConfig(Section):
     deletion_protection: Annotated[
         bool, Field(description="Set it to false first, then remove this file")
     ] = False
+
+    @model_validator(mode="after")
+    def _sets_are_not_trained_on(self) -> "ProjectConfig":
+        folder = self.data.path if isinstance(self.data, UploadedData) else None
+        for each in self.behaviour.sets:
+            if folder and each.path.startswith(folder):
+                raise ValueError(
+                    f"behaviour.sets: {each.path} lies in data.path, where it would be trained on: "
+                    "put it into another folder"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _has_sets_to_go_by(self) -> "ProjectConfig":
+        if self.rollout.on_insufficient_traffic == "behaviour" and not self.behaviour.sets:
+            raise ValueError("rollout.on_insufficient_traffic is behaviour: give behaviour.sets")
+        return self
 
     @property
     def preview_hours(self) -> int:

@@ -102,7 +102,10 @@ def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool
 
 
 def _supersede(desired: Desired, release: Release, observed: Observed) -> Action | None:
-    """Make way for what is desired now; None to let a release under way finish first."""
+    """Make way for what is desired now; None to let a release under way finish first.
+
+    One that has no room below the limit of costs may never finish, so nothing waits for that.
+    """
     if release.phase == Phase.LIVE and observed.live_release != release.number:
         return None
     if release.phase.ended:
@@ -110,7 +113,7 @@ def _supersede(desired: Desired, release: Release, observed: Observed) -> Action
     finishes = desired.config is not None and desired.config.in_flight == "finish"
     if release.phase == Phase.SHIFTING:
         return _step_aside(desired, release, observed, finishes=finishes)
-    if finishes:
+    if finishes and not (observed.verdict.room and observed.verdict.room.lack):
         return None
     if job_to_cancel(release, observed) and not release.trains_like(desired):
         return CancelJob()

@@ -17,6 +17,16 @@ def policy(environment: str) -> str:
     return f"policies/{environment}.json" if environment else "policy.json"
 
 
+def reservations(environment: str) -> str:
+    """Room that the environment's projects have taken for deployments that may not be seen yet."""
+    return f"reservations/{environment}.json" if environment else "reservations.json"
+
+
+def summary(environment: str) -> str:
+    """The environment's last daily summary, which carries the lease of telling it."""
+    return f"summaries/{environment}.json" if environment else "summary.json"
+
+
 def reviews(environment: str) -> str:
     """The environment's open pull requests, and what each was reviewed as."""
     return f"reviews/{environment}.json" if environment else "reviews.json"

@@ -7,6 +7,7 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.desired import Desired
 from tuneops.observed import Cluster, Endpoint, Job, Observed
+from tuneops.phases.behaving import asks
 from tuneops.project import Project
 from tuneops.release import Phase, Release
 
@@ -35,12 +36,13 @@ def observe(
         and not retiring
         and models.is_archived(workspace, release),
         endpoint=endpoints.observe(workspace, release.endpoint, release.project)
-        if retiring or phase in _WITH_ENDPOINT
+        if retiring or phase in _WITH_ENDPOINT or _compares(release)
         else None,
         stale_endpoints=_stale(workspace, project, release)
         if retiring or phase == Phase.LIVE
         else (),
         live_release=project.live,
+        served=release.training is not None and release.plan.digest in project.served,
         live_deployment=project.live_deployment,
         newest_base_model=_newest_base(workspace, release)
         if followed_base_model(desired, release)
@@ -51,6 +53,11 @@ def observe(
 def _job(workspace: Workspace, release: Release) -> Job | None:
     name = release.active_job
     return jobs.observe(workspace, name, release.project) if name else None
+
+
+def _compares(release: Release) -> bool:
+    """Whether it matters in this phase which deployment is live: it is asked the same questions."""
+    return release.phase == Phase.TESTING and asks(release)
 
 
 def _asks_for_model(release: Release) -> bool:

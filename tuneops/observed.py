@@ -137,6 +137,7 @@ class Observed:
     traffic away.
     `newest_base_model` is the id of the newest version in the registry, empty when the config
     names one itself. `live` is the release `live_release`, for its metrics and its settings.
+    `served`: the release's model was live before.
     `rejected` says why what is desired may not come back by itself, if so; `retried`: people want
     this release, or what was rejected, to be tried again. `metrics_delay` is how long after a
     minute's start its live figures are all there. `shares_job`: others wait for the job, too.
@@ -150,6 +151,7 @@ class Observed:
     stale_endpoints: tuple[Endpoint, ...] = ()
     live_release: int | None = None
     live: Release | None = None
+    served: bool = False
     live_deployment: str = ""
     newest_base_model: str = ""
     verdict: Verdict = field(default_factory=Verdict)

@@ -17,6 +17,7 @@ from tuneops.actions import (
     SubmitJob,
     Wait,
 )
+from tuneops.cost.room import await_room
 from tuneops.policy import Freeze, Verdict
 from tuneops.release import Phase
 
@@ -37,7 +38,8 @@ def permitted(action: Action, verdict: Verdict, now: datetime) -> Action:
     """The action, or the end of the release that may not be, or the wait for the end of a freeze.
 
     A release that adopts a job is held back when it would begin to look at it. People are told at
-    once of a release that a freeze stops on its way.
+    once of a release that a freeze stops on its way. A deployment is created once it has its room
+    below the limit of costs.
     """
     adopts = isinstance(action, Advance) and action.phase == Phase.TRAINING
     if verdict.violations and (adopts or isinstance(action, _COSTS)):
@@ -46,6 +48,8 @@ def permitted(action: Action, verdict: Verdict, now: datetime) -> Action:
     if verdict.freeze and isinstance(action, _BEGINS):
         begun = not isinstance(action, StartRelease)
         return thaw(verdict.freeze, now, timedelta(0) if begun else None)
+    if verdict.room and isinstance(action, CreateDeployment):
+        return await_room(verdict.room) or action
     return action
 
 

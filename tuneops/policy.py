@@ -14,6 +14,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from tuneops.changes import ChangeRule, PolicyRule, may_change, why_not
 from tuneops.config import InstanceTypes, ProjectConfig
+from tuneops.cost.limit import alone
+from tuneops.cost.machines import serving
+from tuneops.cost.room import Room
 from tuneops.document import Document
 from tuneops.estimates import Forecast
 from tuneops.forecast import cost_of
@@ -116,6 +119,16 @@ class Policy(Section):
             "size; a training of which nothing can be foretold yet is allowed",
         ),
     ] = None
+    max_hourly_cost: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            allow_inf_nan=False,
+            description="What the deployments of all projects of this environment may cost in an "
+            "hour together, in the currency of prices, which must have their sizes; a new one that "
+            "would cost more waits, and what is live is never touched",
+        ),
+    ] = None
     freeze: Annotated[
         tuple[Freeze, ...], Field(max_length=100, description="When nothing new is begun")
     ] = ()
@@ -154,10 +167,14 @@ class InForce(Document):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the policy says now: why a release may not be, and whether all is frozen."""
+    """What the policy says now: why a release may not be, and whether all is frozen.
+
+    `room` is what was found for a deployment that comes next, where costs are limited.
+    """
 
     violations: tuple[str, ...] = ()
     freeze: Freeze | None = None
+    room: Room | None = None
 
 
 def verdict(
@@ -165,14 +182,16 @@ def verdict(
 ) -> Verdict:
     """What the policy says of a release; `region` is the workspace's, empty when not known.
 
-    What has been trained costs no more: the limit of costs is for what is to be. So is who may
+    What has been trained costs no more: the limit of its cost is for what is to be. So is who may
     change the project: `by` is who brought what is desired of it, None where nobody had to ask.
+    What was live is deployed again whatever it costs.
     """
     if release is None:
         return Verdict((), frozen(policy, now))
     ahead = release.phase in (Phase.PREPARING, Phase.TRAINING, Phase.FAILED)
     foretold = release.forecast if ahead else None
-    found = violations(policy, release.config, release.training, region, foretold)
+    weighed = policy if release.entered(Phase.LIVE) is None else _of_what_serves(policy)
+    found = violations(weighed, release.config, release.training, region, foretold)
     if ahead and release.answers_change and by is not None:
         found = (*found, *filter(None, (who_may_not(policy, release.project, by),)))
     return Verdict(found, frozen(policy, now))
@@ -184,6 +203,11 @@ def who_may_not(policy: Policy, project: str, by: str) -> str:
     `by` is a login, empty when it could not be found out.
     """
     return why_not(may_change(policy.changes, project), by, project, f"changes of {FILE}")
+
+
+def _of_what_serves(policy: Policy) -> Policy:
+    """The policy for what is live: the limit on new deployments is not for it."""
+    return policy.model_copy(update={"max_hourly_cost": None})
 
 
 def frozen(policy: Policy, now: datetime) -> Freeze | None:
@@ -220,6 +244,7 @@ def violations(
         *_above("max_instance_count", policy.max_instance_count, instances),
         *_epochs(policy.max_epochs, given),
         *(_cost(policy, plan, forecast) if plan and forecast else ()),
+        *alone(policy.max_hourly_cost, policy.prices, serving(config), FILE),
     )
 
 

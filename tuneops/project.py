@@ -16,6 +16,7 @@ MAX_TRAININGS = 8
 """How many earlier trainings are remembered."""
 
 MAX_REJECTED = 20
+MAX_SERVED = 50
 
 
 class Wake(Document):
@@ -46,9 +47,10 @@ class Project(Document):
     that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it; `endpoints` are the
     names of all endpoints made for it that may still exist; `pins` what its releases have resolved;
     `trainings` the last ones that were measured, oldest first; `answered` the commit whose change
-    of the config has come to its end. `trouble` is what keeps it from being looked at at all,
-    `look` the last that found nothing to do. `pin` is the order that is followed, `rejected` what
-    was rolled back; `held_back` says why what git wants is not done, if it is not.
+    of the config has come to its end; `served` the training digests of the models that were live.
+    `trouble` is what keeps it from being looked at at all, `look` the last that found nothing to
+    do. `pin` is the order that is followed, `rejected` what was rolled back; `held_back` says why
+    what git wants is not done, if it is not.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Project(Document):
     pins: dict[str, str] = {}
     trainings: tuple[Measured, ...] = ()
     answered: str = ""
+    served: tuple[str, ...] = ()
     wake: Wake | None = None
     trouble: Trouble | None = None
     pin: Pin | None = None
@@ -89,6 +92,13 @@ class Project(Document):
         """The project without a rejection of what is desired."""
         met = self.rejection(desired)
         return self.replace(rejected=tuple(each for each in self.rejected if each != met))
+
+    def serve(self, release: Release) -> "Project":
+        """The project with this release live."""
+        digest = release.plan.digest
+        served = (*(each for each in self.served if each != digest), digest)[-MAX_SERVED:]
+        serving = f"{release.endpoint}/{release.deployment_name}"
+        return self.replace(live=release.number, live_deployment=serving, served=served)
 
     def remember(self, release: Release) -> "Project":
         """The project with what this release has resolved, measured and answered.

@@ -8,6 +8,7 @@ from typing import Protocol
 from tuneops import planning
 from tuneops.azureml.workspace import Workspace
 from tuneops.config import ProjectConfig
+from tuneops.cost import outlook
 from tuneops.desired import Desired
 from tuneops.estimates import Forecast
 from tuneops.foresight import foreseen
@@ -66,4 +67,5 @@ def prospect(
     region = workspace.region if any(policy.allowed_regions for policy in policies) else ""
     forbidden = (violations(policy, config, plan, region, forecast) for policy in policies)
     said = tuple(each for several in forbidden for each in several)
-    return Prospect(release, plan, forecast, data, said)
+    dear = () if said else outlook.notes(workspace, release.replace(training=plan), policies)
+    return Prospect(release, plan.replace(notes=(*plan.notes, *dear)), forecast, data, said)

@@ -1,6 +1,7 @@
 """The queue ``reconcile``: names of what is to be looked at, at once or after a while."""
 
 import base64
+from datetime import date
 from typing import Literal
 
 from azure.storage.queue import QueueClient
@@ -62,8 +63,28 @@ class PullRequestsRequest(BaseModel):
     environment: str = Field("", pattern=ENVIRONMENT)
 
 
+class SummaryRequest(BaseModel):
+    """Tell people what runs in an environment on a day; `tries` counts those in vain."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["summary"] = "summary"
+    environment: str = Field("", pattern=ENVIRONMENT)
+    day: date
+    tries: int = Field(0, ge=0)
+
+    def again(self) -> "SummaryRequest":
+        """The same after one more try in vain."""
+        return self.model_copy(update={"tries": self.tries + 1})
+
+
 Request = (
-    ProjectRequest | ProjectsRequest | RepositoryRequest | PullRequestRequest | PullRequestsRequest
+    ProjectRequest
+    | ProjectsRequest
+    | RepositoryRequest
+    | PullRequestRequest
+    | PullRequestsRequest
+    | SummaryRequest
 )
 
 

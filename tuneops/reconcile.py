@@ -19,6 +19,7 @@ from tuneops import documents
 from tuneops.act import act
 from tuneops.actions import Advance, Effect, Fail, Idle, PromoteRelease, StartRelease, Wait
 from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.cost.reservation import find_room
 from tuneops.data.errors import DataChangedError, DataError, DataUnavailableError
 from tuneops.data.prepare import find_source
 from tuneops.decide import decide, look_after
@@ -28,6 +29,7 @@ from tuneops.looks import LOST_AFTER, Look
 from tuneops.names import environment_of, is_preview
 from tuneops.notify import messages, outbox
 from tuneops.observe import followed_base_model, observe
+from tuneops.observed import Observed
 from tuneops.orders import Orders, Pin
 from tuneops.patience import wait
 from tuneops.pinning import agrees, mark, pinned, rejection, still_rejected
@@ -45,6 +47,7 @@ MAX_STEPS = 30
 BUSY_SECONDS = 6
 HELD_AFTER = timedelta(minutes=5)
 LONGEST_PAUSE_SECONDS = 600
+LONGEST_PASS = timedelta(minutes=2)
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +147,10 @@ class _Pass:
         worker has acted on meanwhile. A release whose data is no more makes way, even if there is
         none to go on with, or a freeze or `in_flight` would let it finish.
         """
+        begun = self.clock()
         for _ in range(MAX_STEPS):
+            if self.clock() - begun > LONGEST_PASS:
+                break
             try:
                 action = self._decide()
                 if isinstance(action, Idle | Wait):
@@ -177,7 +183,7 @@ class _Pass:
         retried = orders.retry is not None and orders.retry.release == self.project.value.current
         observed = replace(
             observed,
-            verdict=self._verdict(release),
+            verdict=self._verdict(release, observed),
             live=self._live(release),
             rejected="" if pin else self.held_back,
             retried=retried,
@@ -275,11 +281,12 @@ class _Pass:
         held_back = self.project.value.held_back if pin else ""
         self._save_project(self.project.value.replace(pin=pin, held_back=held_back))
 
-    def _verdict(self, release: Release | None) -> Verdict:
+    def _verdict(self, release: Release | None, observed: Observed) -> Verdict:
         """What the policy says now."""
-        policy = self.services.policy
+        policy, now = self.services.policy, self.clock()
         region = self.services.workspace.region if policy.allowed_regions else ""
-        return verdict(policy, release, region, self.clock(), self.desired.by)
+        found = verdict(policy, release, region, now, self.desired.by)
+        return replace(found, room=find_room(self.services, policy, release, observed, now))
 
     def _perform(self, action: Effect) -> None:
         log.info("project %s: %s", self.request.project, action)
@@ -344,8 +351,7 @@ class _Pass:
             old = self._write(old, self._left_behind(old.value, release))
         if old and old.value.rejected:
             project = project.reject(old.value, old.value.rejected)
-        serving = f"{release.endpoint}/{release.deployment_name}"
-        self._save_project(project.replace(live=release.number, live_deployment=serving))
+        self._save_project(project.serve(release))
 
     def _left_behind(self, old: Release, release: Release) -> Release:
         """What was live until this release is."""

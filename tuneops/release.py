@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tuneops import names
+from tuneops.behaviour.progress import Progress as Behaviour
 from tuneops.config import ProjectConfig
 from tuneops.desired import Desired, Source, fingerprint
 from tuneops.difference import Drift
@@ -149,8 +150,8 @@ class Release(Document):
     is that of the config file, and `answers_change`: the release is what a change of that file has
     led to. `trainings` are the project's earlier ones. `adopts` is the release whose model it has,
     if a pin made it; `rejected` says why this one was rolled back, if it was. `drift` is how what
-    is live differs from it, `heals` when that was begun to be brought back lately. `rollout` is how
-    far its traffic has come.
+    is live differs from it, `heals` when that was begun to be brought back lately. `behaviour` is
+    how far its evaluation sets were asked, `rollout` how far its traffic has come.
     """
 
     project: str
@@ -173,6 +174,7 @@ class Release(Document):
     metrics: Metrics | None = None
     checks: tuple[Check, ...] = ()
     smoke: Smoke = Smoke()
+    behaviour: Behaviour | None = None
     rollout: Progress | None = None
     pins: Pins = Pins()
     trainings: tuple[Measured, ...] = ()
@@ -281,6 +283,8 @@ class Release(Document):
         changes |= {"repairs": 0, "trouble": None, "waiting": None}
         if phase == Phase.DEPLOYING:
             changes |= {"smoke": Smoke(), "rollout": None}
+            if self.behaviour and self.entered(Phase.LIVE) is None:
+                changes["behaviour"] = self.behaviour.afresh()
         elif phase.ended and phase != Phase.LIVE:
             changes["drift"] = None
         return self.replace(**changes)

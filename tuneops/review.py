@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from tuneops import documents
 from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
+from tuneops.behaviour.sets import missing
 from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
 from tuneops.desired import Desired
@@ -168,7 +169,13 @@ def _notes(desired: Desired, project: Project, services: Services) -> Iterator[s
     if project.pin:
         end = f"tuneops rollback {project.name} --unpin"
         yield f"{project.pin}: merging this takes effect when the pin ends, such as by '{end}'"
-    if not project.rejected or desired.config is None:
+    if desired.config is None:
+        return
+    try:
+        yield from missing(services.storage, desired.config.behaviour)
+    except DataUnavailableError as error:
+        yield f"whether the evaluation sets are there can't be told: {error}"
+    if not project.rejected:
         return
     try:
         source = find_source(services.storage, desired.config)

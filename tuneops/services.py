@@ -140,12 +140,11 @@ class Services:
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
         """Where messages go."""
-        people = (AppriseChannel(url) for url in self.settings.notify_urls)
         return (
             CommitStatusChannel(self.github),
             DeploymentChannel(self.github),
             PullRequestChannel(self.github, self.source.repository, self.store),
-            *people,
+            *self.people,
         )
 
     def channels_of(self, project: str) -> tuple[Channel, ...]:
@@ -161,6 +160,11 @@ class Services:
             CommitStatusChannel(self.github),
             PreviewChannel(self.github, self.store, where),
         )
+
+    @cached_property
+    def people(self) -> tuple[Channel, ...]:
+        """Where messages to people go that are of no release."""
+        return tuple(AppriseChannel(url) for url in self.settings.notify_urls)
 
 
 @lru_cache(maxsize=1)

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from tuneops import documents, healing
+from tuneops.behaviour import text as behaviour_text
+from tuneops.behaviour.progress import Progress as Behaviour
 from tuneops.config import ProjectConfig, UploadedData
 from tuneops.desired import Desired
 from tuneops.difference import Drift
@@ -45,6 +47,7 @@ class ReleaseStatus(BaseModel):
     forecast: Forecast | None = None
     actuals: Actuals | None = None
     smoke: Smoke
+    behaviour: Behaviour | None = None
     rollout: Progress | None = None
     history: tuple[Entry, ...]
     drift: Drift | None = None
@@ -184,6 +187,8 @@ def _why(release: Release, held_back: str) -> str:
     why = f"drifted: {healing.text(release.drift)}" if release.drift else release.reason
     why = release.waiting.reason if release.waiting else why
     why = standing(release, datetime.now(UTC)) or why
+    if release.phase == Phase.TESTING and not release.waiting:
+        why = behaviour_text.standing(release.behaviour) or why
     why = release.trouble.message if release.trouble else why
     return "; ".join(filter(None, (why, held_back)))
 
@@ -208,6 +213,7 @@ def _summary(release: Release) -> ReleaseStatus:
         forecast=release.forecast,
         actuals=release.actuals,
         smoke=release.smoke,
+        behaviour=release.behaviour,
         rollout=release.rollout,
         history=release.history,
         drift=release.drift,

@@ -199,6 +199,7 @@ class Deployments:
             "folder": str(await self._model_folder(properties["model"])),
             "environmentVariables": properties["environmentVariables"],
             "requestSettings": properties["requestSettings"],
+            "readinessProbe": properties["readinessProbe"],
             "instanceType": properties["instanceType"],
             "capacity": record["resource"]["sku"]["capacity"],
         }

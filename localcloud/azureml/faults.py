@@ -43,10 +43,11 @@ class Fault(BaseModel):
 
     `target` is a pattern: of a call `METHOD /path` below the workspace (`PUT /jobs/*`), else the
     name of a job or cluster, or `ENDPOINT/DEPLOYMENT`. In it `*` is anything without a slash and
-    `**` anything. `fail` answers with `status`, `code` and `message`, to calls and scoring
-    requests with `retry_after` as well. A job fails before its first step, or in `step` when the
-    steps before that have completed. `slow` waits for `seconds` first, `hang` for ever. `drop`
-    does what was called and loses the answer. `silent` jobs raise no events, whether they fail
+    `**` anything. With `every` 10 it strikes one in ten of those, until it has `times` times.
+    `fail` answers with `status`, `code` and `message`, to calls and scoring requests with
+    `retry_after` as well. A job fails before its first step, or in `step` when the steps before
+    that have completed. `slow` waits for `seconds` first, `hang` for ever. `drop` does what was
+    called and loses the answer. `silent` jobs raise no events, whether they fail
     (`fail` with `silent`) or run. `wrong` answers with `body`.
     """
 
@@ -55,7 +56,8 @@ class Fault(BaseModel):
     work: Work
     outcome: Outcome
     target: Annotated[str, Field(min_length=1, max_length=300)] = "**"
-    times: Annotated[int, Field(ge=1, le=10_000)] = 1
+    times: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    every: Annotated[int, Field(ge=1, le=10_000)] = 1
     status: Annotated[int, Field(ge=400, le=599)] = 500
     code: Annotated[str, Field(max_length=100)] = "InternalServerError"
     message: Annotated[str, Field(max_length=3000)] = "A fault that was asked for."
@@ -115,9 +117,12 @@ class Faults:
             fault = Fault.model_validate(record["fault"])
             left = fault.times - record["struck"]
             if left > 0 and fault.hits(work, target):
-                record["struck"] += 1
+                record["met"] += 1
+                strikes = record["met"] % fault.every == 0
+                record["struck"] += strikes
                 self._store.put(KIND, record["id"], record)
-                return fault
+                if strikes:
+                    return fault
         return None
 
     async def list_faults(self, request: Request) -> Response:
@@ -136,7 +141,7 @@ class Faults:
             field = ".".join(str(part) for part in first["loc"]) or "fault"
             raise user_error(f"{field}: {first['msg']}", target=field) from error
         name = uuid.uuid4().hex
-        record = {"id": name, "fault": fault.model_dump(), "struck": 0}
+        record = {"id": name, "fault": fault.model_dump(), "met": 0, "struck": 0}
         self._store.put(KIND, name, record)
         return JSONResponse(record, status_code=201)
 

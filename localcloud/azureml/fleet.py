@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Self
@@ -11,12 +11,13 @@ from typing import Self
 import httpx2
 
 from localcloud.azureml.arm import Json
+from localcloud.azureml.bodies import duration, whole_number
+from localcloud.azureml.deployment_resource import MAX_PROBE_COUNT, PROBE_COUNTS, PROBE_DURATIONS
 from localcloud.process import LOOPBACK, free_ports
 from localcloud.serving.process import scoring_process
 
 LOG = logging.getLogger(__name__)
 
-READY_SECONDS = 300.0
 POLL_SECONDS = 0.2
 STOP_SECONDS = 5.0
 FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS = 0.5, 10.0
@@ -30,15 +31,23 @@ class ScoringFailedError(Exception):
 
 @dataclass(frozen=True)
 class Container:
-    """What a scoring process is started with."""
+    """What a scoring process is started with, and how long it may take to come up, in seconds."""
 
     model: Path
     environment: Json
+    patience: float = field(compare=False)
 
     @classmethod
     def of(cls, serving: Json) -> Self:
         """The container of a deployment, from what its record says of it."""
-        return cls(Path(serving["folder"]), serving["environmentVariables"])
+        probe = serving.get("readinessProbe", {})
+        usual = PROBE_COUNTS["failureThreshold"]
+        tries = whole_number(probe, "failureThreshold", usual, 1, MAX_PROBE_COUNT)
+        delay, period = (
+            duration(probe, name, PROBE_DURATIONS[name]).total_seconds()
+            for name in ("initialDelay", "period")
+        )
+        return cls(Path(serving["folder"]), serving["environmentVariables"], delay + period * tries)
 
 
 class Server:
@@ -67,7 +76,7 @@ class Server:
         """Wait until the process can score.
 
         Raises:
-            ScoringFailedError: it crashed twice or needs longer than five minutes.
+            ScoringFailedError: it crashed twice or is not ready when its readiness probe gives up.
         """
         if self._task is None:
             raise ScoringFailedError("The scoring process was not started.")
@@ -116,7 +125,7 @@ class Server:
         await asyncio.shield(self._starting)
 
     async def _until_ready(self) -> None:
-        deadline = asyncio.get_running_loop().time() + READY_SECONDS
+        deadline = asyncio.get_running_loop().time() + self.container.patience
         async with httpx2.AsyncClient(timeout=2, trust_env=False) as client:
             while asyncio.get_running_loop().time() < deadline:
                 if self._child is None or not self._child.is_alive():

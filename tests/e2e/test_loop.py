@@ -13,7 +13,7 @@ from tests.cloud import QUICK, Cloud, config, jsonl, some_rows
 from tuneops.cli import app
 from tuneops.estimates import Forecast
 from tuneops.gitops.final_text import MARK
-from tuneops.status import ProjectStatus
+from tuneops.status import ProjectStatus, ReleaseStatus
 
 pytestmark = pytest.mark.slow
 
@@ -152,18 +152,23 @@ def deployed(cloud: Cloud, project: str) -> list[str]:
 def test_neither_a_deployment_change_nor_a_revert_trains_and_removal_keeps_models(
     cloud: Cloud,
 ) -> None:
-    cloud.merge({"swap.yaml": config("swap")})
+    sets = [{"name": "any answer", "path": "sets/any.jsonl", "score": "regex", "min_score": 1}]
+    asks = {"behaviour": {"sets": sets, "min_rows": 3, "max_new_tokens": 8}}
+    cloud.upload("sets/any.jsonl", b'{"prompt": "What is 1 plus one?", "pattern": "."}\n' * 3)
+    cloud.merge({"swap.yaml": config("swap", **asks)})
     cloud.upload("swap/chats.jsonl", some_rows())
     first = cloud.until_phase("swap", 1, "Live").release
     assert first is not None
+    assert scores(first) == [("pass", 1, None)]
 
-    cloud.merge({"swap.yaml": config("swap", deployment={"instance_count": 2})})
+    cloud.merge({"swap.yaml": config("swap", **asks, deployment={"instance_count": 2})})
     second = cloud.until_phase("swap", 2, "Live").release
     assert second is not None
     assert second.deployment != first.deployment
+    assert second.behaviour is None
     cloud.until("swap", lambda _: cloud.traffic(second.endpoint) == {second.deployment: 100})
 
-    cloud.merge({"swap.yaml": config("swap")}, "Revert")
+    cloud.merge({"swap.yaml": config("swap", **asks)}, "Revert")
     cloud.until_phase("swap", 3, "Live")
     cloud.until("swap", lambda _: cloud.traffic(first.endpoint) == {first.deployment: 100})
 
@@ -172,10 +177,11 @@ def test_neither_a_deployment_change_nor_a_revert_trains_and_removal_keeps_model
 
     longer = {"parameters": {**QUICK, "max_steps": 3}}
     kept = {"keep_previous_minutes": 60}
-    cloud.merge({"swap.yaml": config("swap", training=longer, rollout=kept)})
+    cloud.merge({"swap.yaml": config("swap", **asks, training=longer, rollout=kept)})
     fourth = cloud.until_phase("swap", 4, "Live").release
     assert fourth is not None
     assert fourth.deployment != first.deployment
+    assert scores(fourth) == [("pass", 1, 1)]
     assert len(cloud.jobs("swap")) == 2
     cloud.revert()
     cloud.until_phase("swap", 5, "Live")
@@ -189,6 +195,12 @@ def test_neither_a_deployment_change_nor_a_revert_trains_and_removal_keeps_model
     assert cloud.traffic(first.endpoint) is None
     assert len(cloud.models("swap")) == 2
     cloud.queue.clear_messages()  # the look in an hour, which would keep the queue from being empty
+
+
+def scores(release: ReleaseStatus) -> list[tuple[str, float | None, float | None]]:
+    """What the evaluation sets said: verdict, mean, and that of the live deployment."""
+    found = release.behaviour.comparisons if release.behaviour else ()
+    return [(each.verdict, each.new, each.live) for each in found]
 
 
 def test_neither_bad_data_nor_a_worse_model_touches_what_is_live(cloud: Cloud) -> None:

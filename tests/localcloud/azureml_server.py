@@ -90,7 +90,7 @@ def running(
         child.stdin.close()
 
 
-def wait_for_port(port: int, child: subprocess.Popen, log: Path, seconds: float = 30) -> None:
+def wait_for_port(port: int, child: subprocess.Popen, log: Path, seconds: float = 120) -> None:
     """Wait until a part listens."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -332,7 +332,7 @@ def container(connection: Connection, name: str) -> ContainerClient:
     return service.get_container_client(name)
 
 
-def ended(ml: MLClient, name: str, seconds: float = 60) -> str:
+def ended(ml: MLClient, name: str, seconds: float = 240) -> str:
     """The status that the job ends with."""
     status = ""
 
@@ -345,7 +345,7 @@ def ended(ml: MLClient, name: str, seconds: float = 60) -> str:
     return status
 
 
-def eventually(check: Callable[[], object], seconds: float = 20) -> None:
+def eventually(check: Callable[[], object], seconds: float = 60) -> None:
     """Wait until a check holds."""
     deadline = time.monotonic() + seconds
     while not check():

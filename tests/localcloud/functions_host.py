@@ -72,7 +72,7 @@ class RunningHost:
         return (self.connection.state_dir / "functions.log").read_text()
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 15) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Poll until the condition holds. Returns its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -115,7 +115,7 @@ def running_host(connection: Connection) -> Iterator[RunningHost]:
     )
     host = RunningHost(connection, child)
     try:
-        wait_for(lambda: child.poll() is not None or _answers(host.url), 30)
+        wait_for(lambda: child.poll() is not None or _answers(host.url), 120)
         assert child.poll() is None, host.log()
         yield host
     finally:

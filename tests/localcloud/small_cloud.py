@@ -87,7 +87,7 @@ def small_cloud(folder: Path, parts: str = "storage,platform") -> Iterator[Conne
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait for something true; gives it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -218,7 +218,7 @@ def test_job_of_a_node_that_was_killed_runs_again(
     node.wait()
     eventually(lambda: sleeping("62.5") == 0)
     with running(cloud, "compute"):
-        assert ended(ml, "again", 120) == "Completed"
+        assert ended(ml, "again") == "Completed"
     ml.jobs.download("again", download_path=tmp_path)
     log = tmp_path / "artifacts" / "user_logs" / "std_log.txt"
     assert log.read_text() == "twice\n"

@@ -333,5 +333,5 @@ def test_job_of_a_node_that_was_killed_runs_again(
     node.send_signal(signal.SIGKILL)
     node.wait()
     with running(cloud, "compute"):
-        assert ended(ml, "again", 120) == "Completed"
+        assert ended(ml, "again") == "Completed"
     assert {run["status"] for run in steps_of(cloud, "again").values()} == {"Completed"}

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,24 @@ MAX_TEXT = 2_000
 MAX_ANSWER_BYTES = 1024 * 1024
 
 
+@dataclass(frozen=True)
+class Door:
+    """Where an endpoint is asked, and what lets in."""
+
+    uri: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a deployment said to one request; the text may hold secrets."""
+
+    status: int
+    text: str
+    seconds: float
+    at: datetime
+
+
 def ask(workspace: Workspace, release: Release, conversation: smoke.Conversation) -> SampleAnswer:
     """Ask the release's deployment for the next turn and weigh what it says.
 
@@ -28,23 +47,42 @@ def ask(workspace: Workspace, release: Release, conversation: smoke.Conversation
     """
     settings = release.config.smoke_test
     body = smoke.request(conversation, settings)
+    door = open_door(workspace, release)
+    reply = put(door, release, body, release.deployment_name)
+    found = smoke.failures(reply.status, reply.seconds, reply.text, settings)
+    return SampleAnswer(
+        passed=not found,
+        status=reply.status,
+        seconds=reply.seconds,
+        at=reply.at,
+        question=scrub(conversation[-1]["content"], [door.secret])[:MAX_TEXT],
+        request=scrub(json.dumps(body, ensure_ascii=False), [door.secret])[:MAX_TEXT],
+        answer=scrub(reply.text, [door.secret])[:MAX_TEXT],
+        failures=found,
+    )
+
+
+def open_door(workspace: Workspace, release: Release) -> Door:
+    """Where the release's endpoint is asked now; its key may be changed at any time.
+
+    Raises:
+        UnavailableError: the endpoint can't be asked now.
+    """
     with azure_errors(f"keys of endpoint {release.endpoint}"):
         endpoint = workspace.ml.online_endpoints.get(release.endpoint)
         secret = _secret(workspace.ml.online_endpoints.get_keys(release.endpoint))
+    return Door(str(endpoint.scoring_uri), secret)
+
+
+def put(door: Door, release: Release, body: Any, deployment: str) -> Reply:
+    """Put one request to a deployment of the release's endpoint.
+
+    Raises:
+        UnavailableError: the endpoint can't be asked now.
+    """
     begun = time.monotonic()
-    status, answer = _post(str(endpoint.scoring_uri), secret, release, body)
-    seconds = time.monotonic() - begun
-    found = smoke.failures(status, seconds, answer, settings)
-    return SampleAnswer(
-        passed=not found,
-        status=status,
-        seconds=seconds,
-        at=datetime.now(UTC),
-        question=scrub(conversation[-1]["content"], [secret])[:MAX_TEXT],
-        request=scrub(json.dumps(body, ensure_ascii=False), [secret])[:MAX_TEXT],
-        answer=scrub(answer, [secret])[:MAX_TEXT],
-        failures=found,
-    )
+    status, text = _post(door.uri, door.secret, release, body, deployment)
+    return Reply(status, text, time.monotonic() - begun, datetime.now(UTC))
 
 
 def _secret(credentials: Any) -> str:
@@ -52,11 +90,11 @@ def _secret(credentials: Any) -> str:
     return str(getattr(credentials, "primary_key", None) or credentials.access_token)
 
 
-def _post(uri: str, secret: str, release: Release, body: Any) -> tuple[int, str]:
+def _post(uri: str, secret: str, release: Release, body: Any, deployment: str) -> tuple[int, str]:
     """The status and the text of the answer; a time-out counts as 408."""
     headers = {
         "Authorization": f"Bearer {secret}",
-        "azureml-model-deployment": release.deployment_name,
+        "azureml-model-deployment": deployment,
     }
     timeout = release.config.deployment.request_settings.request_timeout_ms / 1000
     try:

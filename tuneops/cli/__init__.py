@@ -2,7 +2,7 @@
 
 import typer
 
-from tuneops.cli import data, local, plan, rollback, status, validate
+from tuneops.cli import cost, data, local, plan, rollback, status, validate
 
 app = typer.Typer(
     help="GitOps for fine-tuning language models on Azure Machine Learning.",
@@ -15,6 +15,7 @@ app.add_typer(local.app, name="local", help="The local cloud: TuneOps without Az
 app.command()(validate.validate)
 app.command()(validate.schema)
 app.command()(status.status)
+app.command()(cost.cost)
 app.command()(plan.plan)
 app.command()(rollback.rollback)
 app.command()(rollback.retry)

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from tuneops.behaviour.text import score_text
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
 from tuneops.estimate_text import beside
 from tuneops.estimates import Actuals
@@ -56,7 +57,7 @@ def render(seen: Status, *, detailed: bool) -> Group:
     errors = [Text(error, style="red") for error in seen.config_errors]
     if not detailed:
         return Group(table, *errors)
-    parts = (history, checks, estimates)
+    parts = (history, checks, sets, estimates)
     details = [part(each) for each in seen.projects for part in parts]
     rejected = [Text(why, style="yellow") for project in seen.projects for why in project.rejected]
     return Group(table, *details, *rejected, *errors)
@@ -93,6 +94,15 @@ def checks(project: ProjectStatus) -> Table:
     table = Table("Check", "Outcome", "Why", box=None, pad_edge=False, title=None)
     for check in project.release.checks if project.release else ():
         table.add_row(check.name, check.outcome.replace("_", " "), check.text)
+    return table
+
+
+def sets(project: ProjectStatus) -> Table:
+    """What the evaluation sets say of the newest release, beside the live deployment."""
+    table = Table("Evaluation set", "Verdict", "Scores", box=None, pad_edge=False, title=None)
+    behaviour = project.release.behaviour if project.release else None
+    for each in behaviour.comparisons if behaviour else ():
+        table.add_row(each.name, each.verdict, score_text(each))
     return table
 
 

@@ -38,3 +38,8 @@ def storage_errors(what: str) -> Iterator[None]:
         ) from error
     except AzureError as error:
         raise DataUnavailableError(f"{what}: the storage account does not answer") from error
+
+
+def is_no_blob(error: ResourceNotFoundError) -> bool:
+    """Whether it is the blob that is not there, and not its container."""
+    return getattr(error, "error_code", "") == "BlobNotFound"

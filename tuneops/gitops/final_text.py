@@ -6,6 +6,7 @@ All that comes from a config, a model or Azure stands in code, as in the review'
 import re
 from collections.abc import Iterator, Mapping
 
+from tuneops.behaviour.text import score_text
 from tuneops.estimate_text import beside, duration
 from tuneops.estimates import Actuals
 from tuneops.gitops.review_text import code
@@ -60,6 +61,7 @@ def details(release: Release, before: Release | None) -> Iterator[str]:
     """What is known of a release: its metrics beside those of `before`, its answer, its costs."""
     yield from _metrics(release, before)
     yield from _smoke(release)
+    yield from _behaviour(release)
     yield from _estimates(release)
     yield from _phases(release.actuals or Actuals())
     yield from _links(release)
@@ -90,6 +92,16 @@ def _smoke(release: Release) -> Iterator[str]:
     yield ""
 
 
+def _behaviour(release: Release) -> Iterator[str]:
+    comparisons = release.behaviour.comparisons if release.behaviour else ()
+    if not comparisons:
+        return
+    yield from ("| evaluation set | scores | verdict |", "|---|---|---|")
+    for each in comparisons:
+        yield f"| {code(_cut(each.name))} | {score_text(each)} | {each.verdict} |"
+    yield ""
+
+
 def _estimates(release: Release) -> Iterator[str]:
     came = release.actuals or Actuals()
     rows = list(beside(release.forecast, came))
@@ -110,11 +122,12 @@ def _phases(came: Actuals) -> Iterator[str]:
 
 
 def _links(release: Release) -> Iterator[str]:
-    """The pages of the job, the data's report and the endpoint; no other addresses."""
+    """The pages of the job, the data's report and the endpoint, and the answers; no others."""
     known = {name: url for entry in release.history for name, url in entry.links.items()}
+    answers = (f"answers of {each.name}" for each in release.config.behaviour.sets)
     shown = [
         f"[{name}]({known[name]})"
-        for name in ("report", "job", "endpoint")
+        for name in ("report", "job", "endpoint", *answers)
         if _URL.fullmatch(known.get(name, ""))
     ]
     if shown:

@@ -2,9 +2,10 @@
 
 import asyncio
 import base64
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -423,8 +424,14 @@ class GitHub:
 
     @asynccontextmanager
     async def _api(self, cache: CACHE_TYPE | None) -> AsyncIterator[GitHubAPI]:
-        async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+        async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, verify=_trust()) as client:
             yield GitHubAPI(client, "tuneops", base_url=self._api_url, cache=cache)
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Which certificates are trusted; it takes longer to read them than to ask GitHub."""
+    return httpx2.create_ssl_context()
 
 
 def is_outsiders(comment: Any) -> bool:

@@ -18,6 +18,7 @@ from tuneops.actions import (
 )
 from tuneops.observed import CANCELED, FAILED, SUCCEEDED, Cluster, Observed
 from tuneops.patience import JOB_PATIENCE, SLOW
+from tuneops.phases.behaving import read_first
 from tuneops.release import Phase, Release
 
 
@@ -31,6 +32,8 @@ def prepare(release: Release, observed: Observed, now: datetime) -> Action:
         return RegisterData()
     if release.training is None:
         return PlanTraining()
+    if pending := read_first(release, observed):
+        return pending
     if not release.config.compute.serverless and (pending := _await_cluster(release, observed)):
         return pending
     rows = f"{release.data.train_rows} training and {release.data.test_rows} test rows"

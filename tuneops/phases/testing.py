@@ -3,22 +3,25 @@
 from datetime import datetime, timedelta
 
 from tuneops.actions import Action, Advance, Fail, RunSmokeTest, Wait
+from tuneops.behaviour.text import told
 from tuneops.observed import Observed
+from tuneops.phases.behaving import behave
 from tuneops.release import Phase, Release
 
 SMOKE_PAUSE = timedelta(seconds=5)
 
 
 def ask(release: Release, observed: Observed, now: datetime) -> Action:
-    """Ask the deployment the questions of the smoke test."""
+    """Ask the deployment the questions of the smoke test, then the evaluation sets."""
     smoke, settings = release.smoke, release.config.smoke_test
     asked = min(settings.samples, release.data.questions if release.data else 1)
     if len(smoke.answers) >= asked:
+        if pending := behave(release, observed, now):
+            return pending
         slowest = max(answer.seconds for answer in smoke.answers)
         questions = "1 question" if asked == 1 else f"{asked} questions"
-        return Advance(
-            Phase.SHIFTING, f"the smoke test answered {questions} in at most {slowest:.1f} s"
-        )
+        passed = f"the smoke test answered {questions} in at most {slowest:.1f} s"
+        return Advance(Phase.SHIFTING, "; ".join(filter(None, (passed, told(release.behaviour)))))
     failed = smoke.failed
     if failed is None:
         return RunSmokeTest()

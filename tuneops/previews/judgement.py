@@ -14,7 +14,7 @@ from tuneops.previews.terms import DEFAULT_MAX
 
 NOT_TOLD = f"GitHub does not tell who has pushed to it, which changes of {FILE} asks for"
 
-_TRIED = ("model", "data", "training", "evaluation", "deployment", "smoke_test")
+_TRIED = ("model", "data", "training", "evaluation", "behaviour", "deployment", "smoke_test")
 """What of a config makes a difference to a preview."""
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from tuneops.actions import Abort, BeginStep, Hold, ReadFigures, ShareTraffic
 from tuneops.analysis import DeploymentFigures, analyse
+from tuneops.behaviour.text import told
 from tuneops.notify.messages import tell
 from tuneops.release import Phase, Release
 from tuneops.rollout.progress import Judgement, Progress
@@ -32,7 +33,8 @@ def begun(release: Release, action: BeginStep, now: datetime) -> Release:
     if progress.step:
         return release
     plan = plan_text(release.config.rollout)
-    return tell(release, "shifting", f"endpoint {release.endpoint}: {text}; {plan}", now)
+    said = "; ".join(filter(None, (text, plan, told(release.behaviour))))
+    return tell(release, "shifting", f"endpoint {release.endpoint}: {said}", now)
 
 
 def judged(

@@ -12,7 +12,7 @@ CANARY_STEPS = (5, 25, 50)
 MAX_STEPS = 10
 
 Strategy = Literal["blue-green", "canary", "shadow"]
-OnInsufficientTraffic = Literal["continue", "hold", "abort"]
+OnInsufficientTraffic = Literal["continue", "hold", "abort", "behaviour"]
 Share = Annotated[int, Field(ge=1, le=99, strict=True)]
 
 
@@ -57,7 +57,8 @@ class Rollout(Section):
         OnInsufficientTraffic,
         Field(
             description="After that: continue with the next step, hold this one until the figures "
-            "tell, or abort"
+            "tell, or abort; behaviour: continue where the evaluation sets have shown the new "
+            "deployment to be no worse than the live one, hold otherwise"
         ),
     ] = "hold"
     keep_previous_minutes: Annotated[

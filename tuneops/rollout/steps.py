@@ -18,6 +18,7 @@ from tuneops.actions import (
     ShareTraffic,
     Wait,
 )
+from tuneops.behaviour.comparison import vouches
 from tuneops.drift import is_known
 from tuneops.observed import Endpoint, Observed
 from tuneops.patience import SLOW
@@ -147,6 +148,9 @@ def _on_insufficient_traffic(
 ) -> Action | None:
     settings = release.config.rollout
     if settings.on_insufficient_traffic == "continue":
+        return NextStep()
+    by_sets = settings.on_insufficient_traffic == "behaviour" and judged.analysis.thin
+    if by_sets and vouches(release.behaviour, judged.live.deployment):
         return NextStep()
     minutes = settings.pause_minutes + settings.wait_for_traffic_minutes
     why = f"rollout: not clear after {minutes:g} min {reasons_text(judged)}"

@@ -1,0 +1,60 @@
+"""Parts of a local cloud of their own, beside a storage account that runs already. For tests."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import yaml
+
+from localcloud.connection import Connection
+from localcloud.parts import Part
+from localcloud.process import start_child, stop_group
+from localcloud.provision import provision
+from tests.cloud import CACHE, ROOT, Cloud
+
+START_SECONDS = 120
+
+
+@contextmanager
+def cloud_beside(
+    account: Cloud, state: Path, manifest: dict[str, Any], *names: str
+) -> Iterator[Cloud]:
+    """These parts of a local cloud, in a third of the time that one with a storage account takes.
+
+    The containers are those of `account`, and what is in them.
+    """
+    file = state / "manifest.yaml"
+    file.write_text(yaml.safe_dump(manifest))
+    storage = Connection.load(account.state).storage
+    connection = provision(state, ROOT, CACHE, file).model_copy(update={"storage": storage})
+    connection.save()
+    for folder in ("logs", "tmp"):
+        (state / folder).mkdir()
+    with ExitStack() as running:
+        parts = [Part(name, connection) for name in names]
+        for part in parts:
+            running.callback(stop_group, _start(part))
+        _wait_until_healthy(parts)
+        cloud = Cloud(state)
+        cloud.load()
+        yield cloud
+
+
+def _start(part: Part) -> "Popen[bytes]":
+    return start_child(
+        part.command,
+        log_file=part.log_file,
+        environment=part.environment,
+        directory=part.connection.state_dir,
+        own_group=True,
+    )
+
+
+def _wait_until_healthy(parts: list[Part]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not all(part.is_healthy() for part in parts):
+        assert time.monotonic() < deadline, [part.log_file.read_text() for part in parts]
+        time.sleep(0.1)

@@ -1,0 +1,40 @@
+"""Fixtures: one local cloud for all of these tests, until the last of them has ended."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.cloud import ROOT, Cloud
+
+SOURCES = [
+    {"environment": "", "repository": "contoso/models"},
+    {"environment": "production", "repository": "contoso/models", "configs": "both/**"},
+    {
+        "environment": "staging",
+        "repository": "contoso/models",
+        "branch": "staging",
+        "configs": "both/**",
+    },
+]
+"""A repository as most have it, and one folder of it with an environment for each branch."""
+LARGE_BYTES = 20_000
+"""Above this a job prepares the data."""
+
+
+@pytest.fixture(scope="package")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A local cloud with TuneOps in it, which looks after `SOURCES`."""
+    state = tmp_path_factory.mktemp("cloud")
+    manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
+    settings = manifest["app_settings"]
+    del settings["TUNEOPS_GITHUB_REPOSITORY"], settings["TUNEOPS_GITHUB_BRANCH"]
+    settings["TUNEOPS_SOURCES"] = json.dumps(SOURCES)
+    settings["TUNEOPS_MAX_UPLOAD_BYTES"] = str(LARGE_BYTES)
+    (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+    running = Cloud(state)
+    running.up("--manifest", str(state / "manifest.yaml"))
+    running.branch("staging")
+    yield running
+    running.down()

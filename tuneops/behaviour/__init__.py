@@ -1,0 +1,1 @@
+"""The behaviour gate: evaluation sets that a new deployment is asked before it gets traffic."""

@@ -1,0 +1,125 @@
+"""The daily summary of an environment: written once a day, then delivered as other messages are.
+
+What a day's message says and that it is owed is one write, under the document's lease. So two
+timers make one message, and a crash repeats a delivery at most.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+from azure.storage.blob import BlobLeaseClient
+
+from tuneops import documents
+from tuneops.azureml.errors import UnavailableError
+from tuneops.cost import text
+from tuneops.cost.bill import Bill
+from tuneops.cost.machines import Deployed
+from tuneops.cost.report import read_bill, read_bill_or_problem
+from tuneops.document import Document
+from tuneops.message import Message
+from tuneops.notify import outbox
+from tuneops.queue import SummaryRequest
+from tuneops.services import Services
+from tuneops.store import BusyError, ConflictError, Stored, UnreadableError
+
+MAX_TRIES = 12
+RETRY_SECONDS = 300.0
+"""For an hour Azure is asked again before people are told that it does not answer."""
+BUSY_SECONDS = 6
+
+log = logging.getLogger(__name__)
+
+
+class Digest(Document):
+    """The summary of `day`: what ran then, and the messages that are owed.
+
+    `running` is None while that was never known.
+    """
+
+    day: date | None = None
+    running: tuple[Deployed, ...] | None = None
+    outbox: tuple[Message, ...] = ()
+
+
+def utc_now() -> datetime:
+    """The time now, aware."""
+    return datetime.now(UTC)
+
+
+def summarize(
+    request: SummaryRequest, services: Services, clock: Callable[[], datetime] = utc_now
+) -> None:
+    """Tell people once what runs on the request's day.
+
+    Raises:
+        NoSourceError: the settings have no source for the environment.
+    """
+    services = services.of(request.environment)
+    path = documents.summary(request.environment)
+    try:
+        with services.store.lease(path, Digest()) as lease:
+            pause = _tell(path, request, services, lease, clock())
+    except (BusyError, ConflictError) as error:
+        log.info("the summary is told by another worker: %s", error)
+        pause = random.uniform(1, BUSY_SECONDS)
+    except UnavailableError as error:
+        log.warning("the summary of %s comes later: %s", request.day, error)
+        request, pause = request.again(), RETRY_SECONDS
+    if pause is not None:
+        services.queue.send(request, pause)
+
+
+def _tell(
+    path: str, request: SummaryRequest, services: Services, lease: BlobLeaseClient, now: datetime
+) -> float | None:
+    """Write the message of the day and deliver it; gives the seconds until more is to be done.
+
+    What a channel took is noted before the next one is told, so that a crash repeats little.
+    """
+    store, stored = services.store, _load(path, services)
+    if stored.value.day is None or stored.value.day < request.day:
+        last = request.tries >= MAX_TRIES
+        bill = read_bill_or_problem(services, now) if last else read_bill(services, now)
+        digest = _next(stored.value, bill, request.day, services, now)
+        stored = store.write(path, digest, stored.etag, lease)
+    for channel in services.people:
+        delivered = outbox.deliver(stored.value.outbox, [channel], now)
+        if delivered != stored.value.outbox:
+            digest = stored.value.replace(outbox=delivered)
+            stored = store.write(path, digest, stored.etag, lease)
+    retry_at = outbox.next_retry(stored.value.outbox, services.people)
+    return max(0.0, (retry_at - now).total_seconds()) if retry_at else None
+
+
+def _load(path: str, services: Services) -> Stored[Digest]:
+    """The last summary; one that can't be read is written anew."""
+    try:
+        stored = services.store.read(path, Digest)
+    except UnreadableError as error:
+        log.error("%s", error)
+        return Stored(Digest(), error.etag)
+    if stored is None:
+        raise ConflictError(f"{path} has gone")
+    return stored
+
+
+def _next(before: Digest, bill: Bill, day: date, services: Services, now: datetime) -> Digest:
+    """The day's summary; nobody is told where nothing runs, is under way or has changed."""
+    owed = outbox.unsettled(before.outbox, services.people)
+    running = before.running if bill.problem else bill.running
+    changed = bool(text.changes(before.running or (), running or ()))
+    if bill.runs or changed:
+        owed = (*owed, _message(bill, before.running, day, now))
+    return Digest(day=day, running=running, outbox=owed)
+
+
+def _message(bill: Bill, before: tuple[Deployed, ...] | None, day: date, now: datetime) -> Message:
+    return Message(
+        key=":".join(filter(None, (bill.environment, "summary", day.isoformat()))),
+        event="summary",
+        title=text.title(bill),
+        text=text.body(bill, before),
+        at=now,
+    )
