@@ -18,6 +18,7 @@ from tuneops.difference import Answer, Part
 from tuneops.drift import differences, is_known
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.orders import Pin
+from tuneops.phases.keeping import KEPT
 from tuneops.pinning import agrees, pinned, rejection
 from tuneops.policy import Freeze, Verdict
 from tuneops.prepared import DataJob, PreparedData
@@ -252,6 +253,7 @@ class Simulator:
             live_release=self.project.live,
             live=self.live,
             live_deployment=self.project.live_deployment,
+            previous=self.project.previous,
             metrics_delay=timedelta(seconds=30),
             cluster=self.azure.cluster,
             newest_base_model=self.newest_base if release.phase == Phase.LIVE else "",
@@ -306,8 +308,7 @@ class Simulator:
                 self.project = self.project.reject(before, before.rejected)
             self.releases[before.number] = before
         if self.calm or self.random.random() > 0.05:
-            serving = f"{release.endpoint}/{release.deployment_name}"
-            self.project = self.project.replace(live=release.number, live_deployment=serving)
+            self.project = self.project.promote(release, self.now)
 
     def _act(self, action: Action, release: Release) -> Release:
         match action:
@@ -356,7 +357,11 @@ class Simulator:
                 return release.replace(training=plan.replace(attempt=plan.attempt + 1))
             case actions.RepairEndpoint() | actions.RepairDeployment():
                 self._change_azure(action, release)
-                return release.replace(repairs=release.repairs + 1)
+                provisioning = release.provisioning.replace(failed_at=None)
+                return release.replace(repairs=release.repairs + 1, provisioning=provisioning)
+            case actions.NoteFailure():
+                provisioning = release.provisioning.replace(failed_at=self.now)
+                return release.replace(provisioning=provisioning)
             case actions.ReadMetrics():
                 loss = 1.0 + int(release.plan.digest, 16) % 3
                 return release.replace(metrics=Metrics(values={"eval_loss": loss}))
@@ -630,7 +635,10 @@ class Simulator:
         quiet = 0
         for _ in range(limit):
             self.time_passes()
-            quiet = quiet + 1 if isinstance(self.step(), actions.Idle) else 0
+            action = self.step()
+            if isinstance(action, actions.Wait) and action.reason == KEPT:
+                self.now += timedelta(seconds=action.seconds or 0)
+            quiet = quiet + 1 if isinstance(action, actions.Idle) else 0
             if quiet > 3:
                 return self._check_end()
         raise ViolationError("no end in sight")

@@ -18,7 +18,7 @@ from tuneops.cli.cost import render
 from tuneops.cost import ledger, limit, text
 from tuneops.cost.bill import Bill, ClusterCost, DeploymentCost
 from tuneops.cost.ledger import Ledger
-from tuneops.cost.machines import Deployed, Machines, Nodes, serving, sum_of
+from tuneops.cost.machines import Deployed, Machines, Nodes, servings, sum_of
 from tuneops.cost.projects import Known, role, under_way
 from tuneops.cost.room import Room
 from tuneops.decide import decide
@@ -28,6 +28,7 @@ from tuneops.policy import FILE, Policy, Verdict, verdict, violations
 from tuneops.prices import Prices
 from tuneops.project import Project
 from tuneops.release import Phase, Release, TrainingPlan
+from tuneops.superseded import Superseded
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -295,7 +296,7 @@ def known(newest: Release, live: Release | None = None, **changes: object) -> di
 
 
 def test_what_a_deployment_is_for_is_said() -> None:
-    extra = "rollout: {keep_failed_for_minutes: 60, keep_previous_minutes: 90}\n"
+    extra = "rollout: {keep_failed_for_minutes: 60, keep_previous_for_minutes: 90}\n"
     first = release(extra).replace(training=PLAN).advance(Phase.LIVE, NOW, "")
     new = first.replace(number=2, training=PLAN.replace(digest="1" * 12))
     of_first, of_new = (
@@ -304,7 +305,10 @@ def test_what_a_deployment_is_for_is_said() -> None:
     )
     old = of_new.replace(name="d-old")
     serving = f"{of_first.endpoint}/{of_first.name}"
-    testing = known(new.advance(Phase.TESTING, NOW, ""), first, live_deployment=serving)
+    before = (Superseded(deployment=f"{old.endpoint}/{old.name}", at=NOW),)
+    testing = known(
+        new.advance(Phase.TESTING, NOW, ""), first, live_deployment=serving, previous=before
+    )
     assert role(of_new, testing, NOW) == "testing"
     assert role(of_first, testing, NOW) == "live"
     assert role(of_first.replace(name="by-hand"), testing, NOW) == "has traffic"
@@ -407,5 +411,11 @@ def test_a_long_summary_is_cut_and_says_so() -> None:
 
 
 def test_the_most_that_a_deployment_takes_counts() -> None:
-    config = config_of("bot", "deployment: {instance_type: Standard_DS3_v2, instance_count: 3}\n")
-    assert serving(config) == Machines(size="Standard_DS3_v2", count=3)
+    others = "alternative_instance_types: [Standard_DS4_v2], autoscale: {max: 5}"
+    config = config_of(
+        "bot", f"deployment: {{instance_type: Standard_DS3_v2, instance_count: 3, {others}}}\n"
+    )
+    assert servings(config) == {
+        "deployment.instance_type": Machines(size="Standard_DS3_v2", count=5),
+        "deployment.alternative_instance_types.0": Machines(size="Standard_DS4_v2", count=5),
+    }

@@ -1,7 +1,7 @@
 """The decision: its transitions as a table, and its promises over random histories."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from tuneops.desired import Desired, Source
 from tuneops.evaluation.gate import verdict
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.phases.deploying import MAX_REPAIRS
+from tuneops.phases.provisioning import MAX_RETRIES
 from tuneops.phases.training import METRICS_PATIENCE, METRICS_PAUSE
 from tuneops.prepared import DataJob, PreparedData
 from tuneops.project import Project, start_release
@@ -238,11 +239,11 @@ TRANSITIONS = [
     pytest.param(
         at(Phase.DEPLOYING),
         sees(endpoint=endpoint_with(Deployment(NAME, "Failed", "1", transient=True))),
-        actions.RepairDeployment(),
+        actions.NoteFailure(),
         id="deployment-was-cancelled",
     ),
     pytest.param(
-        tried(Phase.DEPLOYING),
+        at(Phase.DEPLOYING).replace(repairs=MAX_RETRIES),
         sees(endpoint=endpoint_with(Deployment(NAME, "Failed", "1", transient=True))),
         actions.Fail,
         id="deployment-is-cancelled-for-good",
@@ -540,18 +541,6 @@ def test_changes_of_what_is_desired(
 ) -> None:
     action = decide(desired, release, observed, NOW)
     assert matches(action, expected), action
-
-
-def test_a_superseded_deployment_is_kept_as_long_as_the_config_says() -> None:
-    config = config_of("bot", "rollout: {keep_previous_minutes: 10}\n")
-    desired = DESIRED.replace(config=config)
-    release = at(Phase.LIVE, config=config, fingerprint=desired.fingerprint)
-    observed = sees(endpoint=endpoint(OLD, NAME, traffic=NAME))
-    assert decide(desired, release, observed, NOW) == actions.Wait(
-        "what is superseded is kept for a while", 600
-    )
-    later = NOW + timedelta(minutes=10)
-    assert decide(desired, release, observed, later) == actions.DeleteDeployment(OLD)
 
 
 @pytest.mark.parametrize("phase", [Phase.LIVE, Phase.FAILED])

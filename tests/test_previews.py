@@ -197,7 +197,7 @@ endpoint:
   name: live-endpoint
   auth_mode: aad_token
   identity: {IDENTITY % "admin"}
-deployment: {{instance_count: 9, instance_type: Standard_ND96}}
+deployment: {{instance_count: 9, instance_type: Standard_ND96, autoscale: {{min: 2, max: 9}}}}
 compute:
   name: mine
   identity: {{type: aml_token}}
@@ -220,7 +220,8 @@ def test_a_preview_is_bounded_whatever_the_pull_request_says() -> None:
     assert (config.compute.identity, config.compute.name) == (None, "mine")
     assert config.compute.cluster is not None
     assert (config.compute.cluster.min_instances, config.compute.cluster.identity) == (0, None)
-    assert config.deployment.instance_count == 1
+    assert (config.deployment.instance_count, config.deployment.autoscale) == (1, None)
+    assert config.rollout.keep_previous == 0
     assert config.deployment.instance_type == "Standard_ND96"
     assert (config.on_removal, config.deletion_protection) == ("delete", False)
     assert (config.in_flight, config.drift, config.rollout.strategy) == (

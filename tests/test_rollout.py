@@ -28,11 +28,13 @@ from tuneops.decide import decide
 from tuneops.desired import Desired
 from tuneops.observed import Deployment, Observed
 from tuneops.phases.deploying import MAX_REPAIRS
+from tuneops.provisioning import Provisioning
 from tuneops.release import Phase, Release
 from tuneops.rollout import record
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.settings import Rollout
 from tuneops.rollout.steps import MAX_SHIFTS, standing
+from tuneops.superseded import Superseded
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 DELAY = 3 * MINUTE
@@ -319,13 +321,16 @@ def test_a_failed_deployment_is_kept_as_long_as_the_config_says() -> None:
 
 
 def test_a_failed_release_leaves_what_the_live_one_has_superseded_its_time() -> None:
-    kept = at(Phase.LIVE, config=config(keep_previous_minutes=60))
+    kept = at(Phase.LIVE, config=config(keep_previous_for_minutes=60))
     release = at(Phase.FAILED, number=2, config=config(keep_failed_for_minutes=30))
     desired = DESIRED.replace(config=release.config)
     release = release.replace(fingerprint=desired.fingerprint)
     there = endpoint(OLD, NAME, "other", traffic="other")
     serving = f"{READY.endpoint}/other"
-    observed = Observed(endpoint=there, live=kept, live_release=1, live_deployment=serving)
+    old = (Superseded(deployment=f"{READY.endpoint}/{OLD}", at=NOW),)
+    observed = Observed(
+        endpoint=there, live=kept, live_release=1, live_deployment=serving, previous=old
+    )
     assert matches(decide(desired, release, observed, NOW), actions.Wait)
     own = decide(desired, release, observed, NOW + 30 * MINUTE)
     assert own == actions.DeleteDeployment(NAME)
@@ -342,6 +347,9 @@ def test_what_serves_is_repaired_and_not_deleted() -> None:
     )
     release = at(Phase.DEPLOYING, number=2)
     action = decide(DESIRED, release, Observed(endpoint=broken, live_release=1), NOW)
+    assert action == actions.NoteFailure()
+    seen = release.replace(provisioning=Provisioning(failed_at=NOW - MINUTE))
+    action = decide(DESIRED, seen, Observed(endpoint=broken, live_release=1), NOW)
     assert action == actions.RepairDeployment()
 
 

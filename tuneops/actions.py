@@ -143,6 +143,42 @@ class RepairDeployment:
 
 
 @dataclass(frozen=True)
+class NoteFailure:
+    """Note when the deployment was seen to have failed for no lasting reason."""
+
+
+@dataclass(frozen=True)
+class MakeRoom:
+    """Note that there is no quota while superseded deployments are kept: they go."""
+
+
+@dataclass(frozen=True)
+class LackMachines:
+    """Note that the instance type in use is not to be had: the next one is tried."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class PreferInstanceType:
+    """Note that the deployment is there already on this instance type."""
+
+    instance_type: str
+
+
+@dataclass(frozen=True)
+class SetAutoscale:
+    """Give the deployment the autoscale setting of the config, or take it away."""
+
+
+@dataclass(frozen=True)
+class DeleteAutoscale:
+    """Delete what is left of a deployment that has gone: its autoscale setting."""
+
+    deployment: str
+
+
+@dataclass(frozen=True)
 class RunSmokeTest:
     """Ask the new deployment the next question of the smoke test."""
 
@@ -310,6 +346,12 @@ Effect = (
     | ReserveCost
     | CreateDeployment
     | RepairDeployment
+    | NoteFailure
+    | MakeRoom
+    | LackMachines
+    | PreferInstanceType
+    | SetAutoscale
+    | DeleteAutoscale
     | RunSmokeTest
     | ReadSets
     | BeginSets

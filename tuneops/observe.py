@@ -2,7 +2,7 @@
 
 import logging
 
-from tuneops.azureml import compute, endpoints, jobs, models, registry
+from tuneops.azureml import autoscale, compute, endpoints, jobs, models, registry
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.desired import Desired
@@ -41,9 +41,13 @@ def observe(
         stale_endpoints=_stale(workspace, project, release)
         if retiring or phase == Phase.LIVE
         else (),
+        scalings=autoscale.observe(workspace, release.endpoint, release.project)
+        if release.autoscaled and (retiring or phase in _WITH_ENDPOINT)
+        else (),
         live_release=project.live,
         served=release.training is not None and release.plan.digest in project.served,
         live_deployment=project.live_deployment,
+        previous=project.previous,
         newest_base_model=_newest_base(workspace, release)
         if followed_base_model(desired, release)
         else "",

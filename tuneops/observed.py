@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tuneops.policy import Verdict
 from tuneops.release import Release
+from tuneops.superseded import Superseded
 
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
@@ -56,7 +57,8 @@ class Job:
 class Deployment:
     """A deployment behind an endpoint; `release` is the number in its tag, empty if not ours.
 
-    `transient`: it failed for a reason that may be gone the next time. `settings` are texts by
+    `transient`: it failed for a reason that may be gone the next time; `lacking`: for want of
+    machines, which there may be of another instance type. `settings` are texts by
     their paths in the config, `model` is NAME:VERSION, `lost_tags` are those that everything of
     ours has and this has not, `other_owner` is the other project whose tag it carries.
     """
@@ -66,6 +68,7 @@ class Deployment:
     release: str
     error: str = ""
     transient: bool = False
+    lacking: bool = False
     instance_type: str = ""
     instance_count: int = 1
     model: str = ""
@@ -129,12 +132,21 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """An autoscale setting of ours: of which deployment, and what it says by the config's names."""
+
+    deployment: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Observed:
     """What was seen of a project; what its phase does not need was not looked at.
 
+    `scalings` are the autoscale settings of what is, or was, behind the endpoint.
     `stale_endpoints` are endpoints made for the project under names it no longer has.
     `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or should when somebody has taken its
-    traffic away.
+    traffic away; `previous` is what was live before, newest first.
     `newest_base_model` is the id of the newest version in the registry, empty when the config
     names one itself. `live` is the release `live_release`, for its metrics and its settings.
     `served`: the release's model was live before.
@@ -149,10 +161,12 @@ class Observed:
     model_archived: bool = False
     endpoint: Endpoint | None = None
     stale_endpoints: tuple[Endpoint, ...] = ()
+    scalings: tuple[Scaling, ...] = ()
     live_release: int | None = None
     live: Release | None = None
     served: bool = False
     live_deployment: str = ""
+    previous: tuple[Superseded, ...] = ()
     newest_base_model: str = ""
     verdict: Verdict = field(default_factory=Verdict)
     rejected: str = ""
@@ -175,6 +189,11 @@ class Observed:
         found = endpoint.deployment(name)
         there = found is not None and found.state != DELETING
         return name if there and name != newcomer else ""
+
+    def scaling(self, deployment: str) -> Scaling | None:
+        """The autoscale setting of a deployment behind the endpoint, if it has one of ours."""
+        found = (each for each in self.scalings if each.deployment.lower() == deployment.lower())
+        return next(found, None)
 
     @property
     def dispensable(self) -> tuple[Deployment, ...]:

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from tuneops.changes import ChangeRule, PolicyRule, may_change, why_not
 from tuneops.config import InstanceTypes, ProjectConfig
 from tuneops.cost.limit import alone
-from tuneops.cost.machines import serving
+from tuneops.cost.machines import servings
 from tuneops.cost.room import Room
 from tuneops.document import Document
 from tuneops.estimates import Forecast
@@ -235,6 +235,8 @@ def violations(
     names = {"model.name": config.model.name} | {field: name for field, _, name in others}
     sizes = dict(_sizes(config, plan, given))
     instances = {"deployment.instance_count": config.deployment.instance_count}
+    if config.deployment.autoscale:
+        instances["deployment.autoscale.max"] = config.deployment.autoscale.max
     return (
         *_region(policy.allowed_regions, region),
         *_unlisted("allowed_registries", policy.allowed_registries, registries),
@@ -244,7 +246,7 @@ def violations(
         *_above("max_instance_count", policy.max_instance_count, instances),
         *_epochs(policy.max_epochs, given),
         *(_cost(policy, plan, forecast) if plan and forecast else ()),
-        *alone(policy.max_hourly_cost, policy.prices, serving(config), FILE),
+        *alone(policy.max_hourly_cost, policy.prices, servings(config), FILE),
     )
 
 
@@ -276,7 +278,7 @@ def _sizes(
     config: ProjectConfig, plan: TrainingPlan | None, given: Mapping[str, Value]
 ) -> Iterator[tuple[str, str]]:
     """The machines that are asked for, by field; the data of a job is prepared on `compute`'s."""
-    yield "deployment.instance_type", config.deployment.instance_type
+    yield from config.deployment.instance_types_by_field.items()
     compute = config.compute
     described = compute.cluster.size.lower() if compute.cluster else ""
     if compute.cluster:

@@ -351,7 +351,7 @@ class _Pass:
             old = self._write(old, self._left_behind(old.value, release))
         if old and old.value.rejected:
             project = project.reject(old.value, old.value.rejected)
-        self._save_project(project.serve(release))
+        self._save_project(project.promote(release, release.entered(Phase.LIVE) or self.clock()))
 
     def _left_behind(self, old: Release, release: Release) -> Release:
         """What was live until this release is."""

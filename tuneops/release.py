@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from tuneops import names
 from tuneops.behaviour.progress import Progress as Behaviour
-from tuneops.config import ProjectConfig
+from tuneops.config import Deployment, ProjectConfig
 from tuneops.desired import Desired, Source, fingerprint
 from tuneops.difference import Drift
 from tuneops.document import Document
@@ -18,6 +18,7 @@ from tuneops.message import Message
 from tuneops.parameters import Parameter
 from tuneops.pins import Pins, resolved
 from tuneops.prepared import DataJob, PreparedData
+from tuneops.provisioning import Provisioning
 from tuneops.rollout.progress import Progress
 
 
@@ -151,7 +152,9 @@ class Release(Document):
     led to. `trainings` are the project's earlier ones. `adopts` is the release whose model it has,
     if a pin made it; `rejected` says why this one was rolled back, if it was. `drift` is how what
     is live differs from it, `heals` when that was begun to be brought back lately. `behaviour` is
-    how far its evaluation sets were asked, `rollout` how far its traffic has come.
+    how far its evaluation sets were asked, `rollout` how far its traffic has come, `provisioning`
+    what its deployment was tried on. `autoscaled`: the project has, or had, autoscale settings in
+    Azure Monitor.
     """
 
     project: str
@@ -178,9 +181,11 @@ class Release(Document):
     rollout: Progress | None = None
     pins: Pins = Pins()
     trainings: tuple[Measured, ...] = ()
+    autoscaled: bool = False
     forecast: Forecast | None = None
     actuals: Actuals | None = None
     repairs: int = 0
+    provisioning: Provisioning = Provisioning()
     forbidden: bool = False
     reported_base_model: str = ""
     outbox: tuple[Message, ...] = ()
@@ -226,15 +231,38 @@ class Release(Document):
         return names.model_version(self.plan.digest)
 
     @property
+    def instance_type(self) -> str:
+        """What the deployment runs on, or is tried on next."""
+        return next(iter(self.instance_types_left), self.config.deployment.instance_types[-1])
+
+    @property
+    def instance_types_left(self) -> list[str]:
+        """What the deployment may still be tried on, in order."""
+        return self.provisioning.left(self.config.deployment.instance_types)
+
+    @property
+    def deployment(self) -> Deployment:
+        """What is deployed: the config's deployment on the instance type that is in use."""
+        return self.config.deployment.on(self.instance_type)
+
+    @property
     def deployment_digest(self) -> str:
         """Names the deployment: the model and what serves it, as far as the config decides it."""
-        settings = self.config.deployment.model_dump(exclude_defaults=True)
-        return names.digest(self.plan.digest, settings)
+        return self._digest_on(self.instance_type)
 
     @property
     def deployment_name(self) -> str:
         """The name of the deployment."""
         return names.deployment_name(self.deployment_digest)
+
+    def deployment_name_on(self, instance_type: str) -> str:
+        """The name that the deployment would have on an instance type."""
+        return names.deployment_name(self._digest_on(instance_type))
+
+    def _digest_on(self, instance_type: str) -> str:
+        deployment = self.config.deployment.on(instance_type)
+        settings = deployment.model_dump(exclude_defaults=True, exclude={"autoscale"})
+        return names.digest(self.plan.digest, settings)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -276,7 +304,7 @@ class Release(Document):
     ) -> "Release":
         """The release in a new phase, with a line in its history.
 
-        What is deployed, be it again, has not been tested.
+        What is deployed, be it again, has not been tested; again, it is tried first on what it ran.
         """
         entry = Entry(phase=phase, at=at, reason=reason, links=links or {})
         changes: dict[str, object] = {"phase": phase, "history": (*self.history, entry)}
@@ -285,6 +313,7 @@ class Release(Document):
             changes |= {"smoke": Smoke(), "rollout": None}
             if self.behaviour and self.entered(Phase.LIVE) is None:
                 changes["behaviour"] = self.behaviour.afresh()
+            changes["provisioning"] = Provisioning(preferred=self.instance_type)
         elif phase.ended and phase != Phase.LIVE:
             changes["drift"] = None
         return self.replace(**changes)

@@ -17,6 +17,7 @@ from tuneops.orders import Pin
 from tuneops.prepared import PreparedData
 from tuneops.previews.terms import Terms
 from tuneops.project import Project
+from tuneops.provisioning import Provisioning
 from tuneops.release import Entry, Metrics, Phase, Release, Smoke, TrainingPlan, Trouble, Waiting
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.steps import standing
@@ -40,6 +41,8 @@ class ReleaseStatus(BaseModel):
     endpoint: str
     job: str | None
     deployment: str | None
+    instance_type: str = ""
+    provisioning: Provisioning = Provisioning()
     data: PreparedData | None
     training: TrainingPlan | None
     metrics: Metrics | None
@@ -206,6 +209,8 @@ def _summary(release: Release) -> ReleaseStatus:
         endpoint=release.endpoint,
         job=release.job_name if planned else None,
         deployment=release.deployment_name if planned else None,
+        instance_type=release.instance_type,
+        provisioning=release.provisioning,
         data=release.data,
         training=release.training,
         metrics=release.metrics,

@@ -176,7 +176,7 @@ def test_neither_a_deployment_change_nor_a_revert_trains_and_removal_keeps_model
     assert len(cloud.models("swap")) == 1
 
     longer = {"parameters": {**QUICK, "max_steps": 3}}
-    kept = {"keep_previous_minutes": 60}
+    kept = {"keep_previous": 1}
     cloud.merge({"swap.yaml": config("swap", **asks, training=longer, rollout=kept)})
     fourth = cloud.until_phase("swap", 4, "Live").release
     assert fourth is not None

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 QUICK: dict[str, Any] = {
     "pause_minutes": 0.05,
+    "keep_previous": 0,
     "analysis": {"min_requests": 5, "max_latency_increase_percent": None},
 }
 ROLLOUTS: dict[str, dict[str, Any]] = {

@@ -171,7 +171,7 @@ def _planned(
             notes=(*seen.plan.notes, *note, *_who(name, policies), *_preview(config, policies))
         ),
         endpoint=seen.release.endpoint,
-        deployment=f"{config.deployment.instance_count} x {config.deployment.instance_type}",
+        deployment=str(config.deployment),
         forecast=seen.forecast,
         data=seen.data,
     )

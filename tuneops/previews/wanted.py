@@ -31,8 +31,8 @@ def preview_of(
     changes = {
         "endpoint": endpoint,
         "compute": compute,
-        "deployment": config.deployment.model_copy(update={"instance_count": 1}),
-        "rollout": Rollout(),
+        "deployment": config.deployment.model_copy(update={"instance_count": 1, "autoscale": None}),
+        "rollout": Rollout(keep_previous=0),
         "notifications": Notifications(),
         "in_flight": "cancel",
         "on_removal": "delete",
