@@ -18,7 +18,7 @@ from tuneops.queue import PullRequestRequest, RepositoryRequest
 from tuneops.services import Services
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
-LOOKED_AT = ("opened", "reopened", "synchronize", "edited", "ready_for_review")
+LOOKED_AT = ("opened", "reopened", "synchronize", "edited", "ready_for_review", "closed")
 """Of what was edited only the branch matters: anybody may edit a title as often as they like."""
 
 log = logging.getLogger(__name__)

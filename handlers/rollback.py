@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tuneops import approval, rollback
 from tuneops.approval import ApprovalOrder
 from tuneops.going_back import RefusedError
-from tuneops.names import environment_of
+from tuneops.names import environment_of, is_preview
 from tuneops.rollback import Answer, NotProposedError, Order, RollbackOrder, UnknownProjectError
 from tuneops.services import NoSourceError, Services
 from tuneops.store import UnreadableError
@@ -67,6 +67,8 @@ def handle_approval(
 
 def _go_back(project: str, order: RollbackOrder, services: Services) -> Answer:
     log.info("project %r: %s, release %s, by %r", project, order.action, order.to, order.by)
+    if is_preview(project):
+        raise RefusedError(f"{project[:80]} is a preview: push to its pull request, or close it")
     if order.action == "pin":
         return rollback.pin(project, order, services, datetime.now(UTC))
     if order.action == "unpin":

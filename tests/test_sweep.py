@@ -15,6 +15,7 @@ from tuneops.message import Delivery, Message
 from tuneops.orders import Pin
 from tuneops.project import Project
 from tuneops.release import Phase, Release, TrainingPlan
+from tuneops.superseded import Superseded
 from tuneops.sweep import text
 from tuneops.sweep.finding import (
     FEW,
@@ -38,7 +39,7 @@ HOUR = timedelta(hours=1)
 GRACE = 72 * HOUR
 SPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
 PLAN = TrainingPlan(base_model="m", component="c", parameters={}, digest="0" * 12)
-KEPT = "rollout: {keep_previous_for_minutes: 60, keep_failed_for_minutes: 60}\n"
+KEPT = "rollout: {keep_failed_for_minutes: 60}\n"
 
 
 def made(number: int, phase: Phase, extra: str = "", digest: str = "") -> Release:
@@ -50,6 +51,7 @@ def made(number: int, phase: Phase, extra: str = "", digest: str = "") -> Releas
 
 
 OLD, LIVE = made(1, Phase.SUPERSEDED, digest="1" * 12), made(2, Phase.LIVE)
+WAS_LIVE = Superseded(deployment=f"{OLD.endpoint}/{OLD.deployment_name}", at=NOW)
 OWN = f"{SPACE}/onlineEndpoints/{LIVE.endpoint}"
 
 
@@ -104,7 +106,8 @@ TRAINS = made(3, Phase.TRAINING, digest="1" * 12)
         pytest.param(held(), OTHER, GRACE, False, id="other-endpoint"),
         pytest.param(held(), deployment(LIVE), GRACE, True, id="live-deployment"),
         pytest.param(held(), PREVIOUS, GRACE, False, id="superseded-deployment"),
-        pytest.param(held(made(2, Phase.LIVE, KEPT)), PREVIOUS, HOUR / 2, True, id="kept"),
+        pytest.param(held(previous=(WAS_LIVE,)), PREVIOUS, HOUR / 2, True, id="kept"),
+        pytest.param(held(previous=(WAS_LIVE,)), PREVIOUS, HOUR, False, id="kept-long-enough"),
         pytest.param(held(made(2, Phase.LIVE, KEPT)), PREVIOUS, 2 * HOUR, False, id="kept-no-more"),
         pytest.param(held(FAILED, live=2), deployment(FAILED), HOUR / 2, True, id="failed-is-kept"),
         pytest.param(held(FAILED, live=2), deployment(FAILED), GRACE, False, id="failed-long-ago"),

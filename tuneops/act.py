@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tuneops import actions, asking, healing, planning, provision
+from tuneops import actions, asking, healing, names, planning, provision
 from tuneops.actuals import actuals
 from tuneops.azureml import (
     activity,
@@ -101,7 +101,7 @@ def _submit_data_job(action: Any, release: Release, s: Services, now: datetime) 
         source=source.name,
         files=files,
         shares=min(release.config.compute.nodes, max(1, len(files))),
-        folder=f"{release.project}/{job.key}",
+        folder=f"{names.family(release.project)}/{job.key}",
         revision=job.revision,
     )
     url = str(s.blobs.get_blob_client(settings.datasets_container, source.name).url)

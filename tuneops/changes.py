@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tuneops.names import environment_of
+from tuneops.names import environment_of, family
 from tuneops.section import Section
 
 MAX_NAMED = 12
@@ -68,7 +68,7 @@ class PolicyRule(Section):
 
 def may_change(rules: Iterable[ChangeRule], project: str) -> tuple[str, ...] | None:
     """The logins of those who may change a project; None where git alone decides."""
-    about = [rule for rule in rules if rule.concerns(project)]
+    about = [rule for rule in rules if rule.concerns(family(project))]
     return tuple(dict.fromkeys(login for rule in about for login in rule.by)) if about else None
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Discriminator,
     Field,
     Tag,
@@ -479,6 +480,21 @@ class Notifications(Section):
     ] = get_args(Event)
 
 
+def _no_flag(value: Any) -> Any:
+    """``true`` for a preview with all defaults, ``false`` for none."""
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
+class Preview(Section):
+    """An endpoint of its own for each pull request that changes the file."""
+
+    hours: Annotated[
+        int, Field(ge=1, le=168, description="How long it lasts after the newest push")
+    ] = 24
+
+
 class ProjectConfig(Section):
     """One project: a model to fine-tune, the data to do it with, and where to serve it."""
 
@@ -507,6 +523,14 @@ class ProjectConfig(Section):
         Literal["delete", "retain"],
         Field(description="What becomes of the endpoint when this file is removed from git"),
     ] = "delete"
+    preview: Annotated[
+        Preview | None,
+        BeforeValidator(_no_flag, json_schema_input_type=bool | Preview | None),
+        Field(
+            description="Pull requests that change this file get a model and an endpoint to try "
+            "before the merge; the tracked branch has to allow it"
+        ),
+    ] = None
     drift: Annotated[
         Literal["heal", "report"],
         Field(
@@ -534,3 +558,8 @@ class ProjectConfig(Section):
         if self.rollout.on_insufficient_traffic == "behaviour" and not self.behaviour.sets:
             raise ValueError("rollout.on_insufficient_traffic is behaviour: give behaviour.sets")
         return self
+
+    @property
+    def preview_hours(self) -> int:
+        """How long a preview lasts, 0 for none."""
+        return self.preview.hours if self.preview else 0

@@ -5,6 +5,7 @@ from functools import cached_property
 from tuneops import names
 from tuneops.config import ProjectConfig
 from tuneops.document import Document
+from tuneops.previews.terms import Terms
 
 ABOUT_RELEASES = {
     "notifications",
@@ -13,6 +14,7 @@ ABOUT_RELEASES = {
     "on_removal",
     "drift",
     "deletion_protection",
+    "preview",
 }
 """What a config says of all releases, not of what one is made of."""
 
@@ -35,6 +37,7 @@ class Desired(Document):
     has the file any more, though it is not gone; nothing is done then. `adopts`: it is not git that
     wants this but a pin, and this release's model is to be used. `by` is the login of who brought
     the config, empty when that could not be found out, None where no rule of the policy asked.
+    `preview`: this is wanted by an open pull request, for a while.
     """
 
     project: str
@@ -46,6 +49,7 @@ class Desired(Document):
     adopts: int | None = None
     left: str = ""
     by: str | None = None
+    preview: Terms | None = None
 
     @cached_property
     def fingerprint(self) -> str:

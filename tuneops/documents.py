@@ -35,6 +35,11 @@ def reviews(environment: str) -> str:
     return f"reviews/{environment}.json" if environment else "reviews.json"
 
 
+def previews(environment: str) -> str:
+    """The environment's previews of pull requests."""
+    return f"previews/{environment}.json" if environment else "previews.json"
+
+
 def project(name: str) -> str:
     """The project's own document, which carries its lease."""
     return f"{PROJECTS}{name}.json"
@@ -63,6 +68,11 @@ def heard(repository: str, number: int) -> str:
 def desired_projects(paths: Iterable[str]) -> set[str]:
     """The projects whose `desired` documents have these paths."""
     return {name_in(path) for path in paths}
+
+
+def releases(name: str) -> str:
+    """Where all releases of the project are."""
+    return f"releases/{name}/"
 
 
 def release(name: str, number: int) -> str:

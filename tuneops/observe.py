@@ -6,7 +6,7 @@ from tuneops.azureml import autoscale, compute, endpoints, jobs, models, registr
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.desired import Desired
-from tuneops.observed import Cluster, Endpoint, Observed
+from tuneops.observed import Cluster, Endpoint, Job, Observed
 from tuneops.phases.behaving import asks
 from tuneops.project import Project
 from tuneops.release import Phase, Release
@@ -30,7 +30,7 @@ def observe(
     phase = release.phase
     return Observed(
         cluster=_cluster(workspace, release, retiring=retiring),
-        job=jobs.observe(workspace, release.active_job) if release.active_job else None,
+        job=_job(workspace, release),
         model_registered=_asks_for_model(release) and models.is_registered(workspace, release),
         model_archived=phase == Phase.LIVE
         and not retiring
@@ -52,6 +52,11 @@ def observe(
         if followed_base_model(desired, release)
         else "",
     )
+
+
+def _job(workspace: Workspace, release: Release) -> Job | None:
+    name = release.active_job
+    return jobs.observe(workspace, name, release.project) if name else None
 
 
 def _compares(release: Release) -> bool:

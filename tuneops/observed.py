@@ -168,7 +168,7 @@ class Observed:
     `rejected` says why what is desired may not come back by itself, if so; `retried`: people want
     this release, or what was rejected, to be tried again. `metrics_delay` is how long after a
     minute's start its live figures are all there. `said` is the last that a person has said to a
-    question.
+    question. `shares_job`: others wait for the job, too.
     """
 
     cluster: Cluster | None = None
@@ -189,6 +189,7 @@ class Observed:
     retried: bool = False
     metrics_delay: timedelta = timedelta(0)
     said: Said | None = None
+    shares_job: bool = False
 
     def incumbent(self, newcomer: str) -> str:
         """The deployment that is live behind the endpoint and no `newcomer`, empty without one.

@@ -23,6 +23,7 @@ from tuneops.estimates import Forecast
 from tuneops.forecast import cost_of
 from tuneops.parameters import Origin, Value
 from tuneops.places import FINETUNE, places_of, stated
+from tuneops.previews.terms import Limits
 from tuneops.prices import Prices
 from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.section import Section
@@ -147,6 +148,10 @@ class Policy(Section):
             description="What a person has to approve, whatever the configs say, and who may",
         ),
     ] = ()
+    previews: Annotated[
+        Limits | None,
+        Field(description="Pull requests may have previews, where their configs ask for them"),
+    ] = None
     policy: Annotated[
         PolicyRule | None,
         Field(description="Who may change this file; needed with changes or approvals"),

@@ -15,6 +15,7 @@ from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
 from tuneops.orders import Pin
 from tuneops.prepared import PreparedData
+from tuneops.previews.terms import Terms
 from tuneops.project import Project
 from tuneops.provisioning import Provisioning
 from tuneops.release import Entry, Metrics, Phase, Release, Smoke, TrainingPlan, Trouble, Waiting
@@ -66,7 +67,7 @@ class ProjectStatus(BaseModel):
     `pins` is what its releases have resolved where the config leaves a version open, `trainings`
     the last ones that were measured. `pin` is the release that it is held at; `held_back` says why
     what git wants is not done, if it is not; `rejected` what was rolled back and does not come back
-    by itself.
+    by itself. `preview` says for which pull request it is there, and until when.
     """
 
     name: str
@@ -80,6 +81,7 @@ class ProjectStatus(BaseModel):
     rejected: tuple[str, ...] = ()
     release: ReleaseStatus | None = None
     live: ReleaseStatus | None = None
+    preview: Terms | None = None
 
 
 class SourceStatus(BaseModel):
@@ -145,6 +147,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
     project = stored.value if stored else Project(name=name)
     wanted = services.store.read(documents.desired(name), Desired)
     config = wanted.value.config if wanted else None
+    terms = wanted.value.preview if wanted else None
     path = config.data.path if config and isinstance(config.data, UploadedData) else ""
     held = unwatched(name, wanted.value if wanted else None, services.settings)
     if wanted and config and config.suspend and not held:
@@ -155,7 +158,12 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
         reason = held or (project.trouble.message if project.trouble else reason)
         reason = "; ".join(filter(None, (reason, refused)))
         return ProjectStatus(
-            name=name, phase=phase, reason=reason, data_path=path, held_back=refused
+            name=name,
+            phase=phase,
+            reason=reason,
+            data_path=path,
+            held_back=refused,
+            preview=terms,
         )
     held_back = "; ".join(filter(None, (project.held_back, refused)))
     newest = current.value
@@ -174,6 +182,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
         rejected=tuple(each.why for each in project.rejected),
         release=_summary(newest),
         live=_summary(live.value) if live else None,
+        preview=terms,
     )
 
 

@@ -289,6 +289,27 @@ class TestPushes:
         with pytest.raises(gidgethub.BadRequest, match="not accessible"):
             github.call(lambda api: api.getitem(hooks), token)
 
+    def test_who_may_write_is_told_and_held(self, github: GitHub, clone: Clone) -> None:
+        clone.run("checkout", "--quiet", "-b", "x")
+        clone.commit("new", b="1")
+        clone.run("push", "--quiet", "origin", "x")
+        body = {"login": "eve", "permission": "read"}
+        token = github.raw("POST", "/_user_tokens", json=body).json()["token"]
+        github.raw("POST", "/_user_tokens", json={"login": "bob"})
+
+        def permission(login: str) -> str:
+            return str(github.get(f"/collaborators/{login}/permission")["permission"])
+
+        owner = REPOSITORY.split("/")[-2]
+        assert [permission(who) for who in (owner, "bob", "eve")] == ["admin", "write", "read"]
+        with pytest.raises(gidgethub.BadRequest, match="Not Found"):
+            permission("mallory")
+        pulls = f"{REPOSITORY}/pulls"
+        new = {"title": "x", "head": "x", "base": "main"}
+        number = github.call(lambda api: api.post(pulls, data=new), token)["number"]
+        with pytest.raises(gidgethub.BadRequest, match="not accessible"):
+            github.call(lambda api: api.put(f"{pulls}/{number}/merge", data={}), token)
+
     def test_merged_commits_are_not_distinct_twice(self, github: GitHub, clone: Clone) -> None:
         clone.run("checkout", "--quiet", "-b", "x")
         new = clone.commit("new", a="1")

@@ -34,7 +34,7 @@ from tuneops.gitops.moves import Moves
 from tuneops.gitops.open_pulls import OpenPull, Page
 from tuneops.gitops.pulls import Pull, merged_by
 from tuneops.gitops.restoration import Opened, Restoration
-from tuneops.gitops.snapshot import File, Head, Proposal, Snapshot, merged, touched
+from tuneops.gitops.snapshot import File, Head, Origin, Proposal, Snapshot, merged, touched
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.sources import ConfigSource
 
@@ -145,7 +145,8 @@ class GitHub:
             tracked = await self._snapshot(api)
             states = [Snapshot(sha, await self._files(api, sha)) for sha in (ancestor, head)]
             changed = touched(*states)
-            return Proposal(number, head, merged(tracked, states[1], changed), changed)
+            snapshot = merged(tracked, states[1], changed)
+            return Proposal(number, head, snapshot, changed, _origin(pull))
 
         return _run(self._session(read))
 
@@ -161,6 +162,51 @@ class GitHub:
             return str(pull["head"]["sha"])
 
         return _run(self._session(read))
+
+    def was_merged(self, number: int) -> bool:
+        """Whether a pull request was merged.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+
+        async def read(api: GitHubAPI) -> bool:
+            pull = await api.getitem(f"{self._repository}/pulls/{number}")
+            return pull["merged_at"] is not None
+
+        return _run(self._session(read))
+
+    def may_write(self, login: str) -> bool:
+        """Whether somebody may push to the repository.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+
+        async def read(api: GitHubAPI) -> bool:
+            who = f"{self._repository}/collaborators/{quote(login, safe='')}/permission"
+            try:
+                return (await api.getitem(who))["permission"] in ("admin", "write")
+            except gidgethub.BadRequest as error:
+                if error.status_code == HTTPStatus.NOT_FOUND:
+                    return False
+                raise
+
+        return bool(login) and _run(self._session(read))
+
+    def pushers(self, branch: str, head: str) -> frozenset[str] | None:
+        """Everybody who has moved a branch since it began; None where that can't be told.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+        found = _run(
+            self._session(
+                lambda api: moves.read(api, self._repository, branch, moves.NO_COMMIT, head)
+            )
+        )
+        by = frozenset(move.by for move in found.found)
+        return by if found.whole and "" not in by else None
 
     def moves(self, start: str, end: str) -> Moves:
         """Who moved the tracked branch from one commit to a later one.
@@ -461,6 +507,13 @@ def is_outsiders(comment: Any) -> bool:
     """Whether a comment is of a person who may not write to the repository."""
     person = (comment.get("user") or {}).get("type") != "Bot"
     return person and comment.get("author_association") in comments.OUTSIDERS
+
+
+def _origin(pull: Any) -> Origin:
+    """Where a pull request comes from; a fork or an account may have been deleted since."""
+    head, user = pull["head"], pull["user"] or {}
+    repository = (head["repo"] or {}).get("full_name", "")
+    return Origin(str(user.get("login", "")), str(repository), str(head["ref"]))
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -51,7 +51,8 @@ def retire(desired: Desired, release: Release | None, observed: Observed) -> Act
     if cluster and cluster.ours and cluster.min_nodes and cluster.state == SUCCEEDED:
         return ReleaseNodes()
     kept = f"; endpoint {endpoints[0].name} is retained" if endpoints else ""
-    return Advance(Phase.RETIRED, f"the config was removed from git{kept}")
+    over = desired.preview.over if desired.preview else "the config was removed from git"
+    return Advance(Phase.RETIRED, f"{over}{kept}")
 
 
 def failed(release: Release, observed: Observed, now: datetime) -> Action:
@@ -104,10 +105,11 @@ def delete_endpoint(endpoint: Endpoint) -> Action:
 
 
 def job_to_cancel(release: Release, observed: Observed) -> bool:
-    """Whether a job of the release still runs that nobody has cancelled."""
+    """Whether a job of the release alone still runs that nobody has cancelled."""
     return (
         bool(release.active_job)
         and not release.cancelled_job
+        and not observed.shares_job
         and observed.job is not None
         and observed.job.running
     )
