@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test check bench format schema lock clean
+.PHONY: demo test simulate check bench format schema diagram lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -21,6 +21,10 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=3 --dist=loadfile \
 		--no-loadscope-reorder $(TESTS)
+
+# RUN='SEED/TWIG' replays one history and tells everything of it.
+simulate: $(VENV)/.dev
+	$(BIN)/python -m tests.simulation $(RUN)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -38,6 +42,9 @@ format: $(VENV)/.dev
 schema: $(VENV)/.demo
 	$(BIN)/tuneops schema > schemas/project.schema.json
 	$(BIN)/tuneops schema policy > schemas/policy.schema.json
+
+diagram: $(VENV)/.demo
+	$(BIN)/python -m tuneops.diagram docs/rollout.md
 
 # Needs uv; requirements.txt is the part of the lock that Azure Functions installs.
 lock:

@@ -14,10 +14,12 @@ from handlers import (
     rollback,
     status,
     summary,
+    sweep,
 )
 from tuneops.services import get_services
 
 RESYNC_SCHEDULE = os.environ.get("TUNEOPS_RESYNC_SCHEDULE", "0 */5 * * * *")
+SWEEP_SCHEDULE = os.environ.get("TUNEOPS_SWEEP_SCHEDULE", "0 17 * * * *")
 SUMMARY_SCHEDULE = os.environ.get("TUNEOPS_SUMMARY_SCHEDULE", "0 0 7 * * *")
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -97,6 +99,39 @@ def post_retry(req: func.HttpRequest) -> func.HttpResponse:
     """An order to try what failed or was rolled back again."""
     project = req.route_params["project"]
     code, text = rollback.handle_retry(project, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("approve")
+@app.route(route="projects/{project}/approve", methods=["POST"])
+def post_approve(req: func.HttpRequest) -> func.HttpResponse:
+    """Approving or rejecting what a release waits for."""
+    project = req.route_params["project"]
+    code, text = rollback.handle_approval(project, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("sweep")
+@app.timer_trigger(arg_name="timer", schedule=SWEEP_SCHEDULE, run_on_startup=False)
+def on_sweep_timer(timer: func.TimerRequest) -> None:
+    """The timer: look for what belongs to nothing."""
+    sweep.handle(get_services())
+
+
+@app.function_name("findings")
+@app.route(route="sweep", methods=["GET"])
+def get_findings(req: func.HttpRequest) -> func.HttpResponse:
+    """What belongs to nothing, as of the last sweep, or with ``?look=now``; nothing is changed."""
+    code, text = sweep.handle_findings(req.params.get("look"), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("restore")
+@app.route(route="swept/{id}/restore", methods=["POST"])
+def post_restore(req: func.HttpRequest) -> func.HttpResponse:
+    """An order to bring back what was swept away."""
+    identifier = req.route_params["id"]
+    code, text = sweep.handle_restore(identifier, req.headers, req.get_body(), get_services())
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 

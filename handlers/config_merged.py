@@ -1,6 +1,7 @@
 """A webhook from GitHub.
 
-A push to the branch of a source has the source read anew, a pull request to it is looked at.
+A push to the branch of a source has the source read anew, a pull request to it is looked at, a
+comment is heard.
 """
 
 import json
@@ -12,11 +13,12 @@ import gidgethub
 from gidgethub.sansio import Event
 from pydantic import BaseModel, Field, ValidationError
 
+from handlers import comment_made
 from tuneops.queue import PullRequestRequest, RepositoryRequest
 from tuneops.services import Services
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
-LOOKED_AT = ("opened", "reopened", "synchronize", "edited", "ready_for_review")
+LOOKED_AT = ("opened", "reopened", "synchronize", "edited", "ready_for_review", "closed")
 """Of what was edited only the branch matters: anybody may edit a title as often as they like."""
 
 log = logging.getLogger(__name__)
@@ -66,7 +68,8 @@ def handle(headers: Mapping[str, str], body: bytes, services: Services) -> tuple
         return HTTPStatus.BAD_REQUEST, "this is no delivery of GitHub's"
     if event.event == "ping":
         return HTTPStatus.OK, "pong"
-    take = {"push": _push, "pull_request": _pull_request}.get(event.event)
+    takes = {"push": _push, "pull_request": _pull_request, "issue_comment": comment_made.take}
+    take = takes.get(event.event)
     if take is None:
         return HTTPStatus.ACCEPTED, "nothing to do for this event"
     try:

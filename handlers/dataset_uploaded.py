@@ -5,6 +5,7 @@ import logging
 from tuneops import documents
 from tuneops.data import upload
 from tuneops.gitops.repository import Repository
+from tuneops.previews.keeping import read_register
 from tuneops.queue import ProjectRequest
 from tuneops.services import Services
 
@@ -33,6 +34,8 @@ def handle(event_type: str, subject: str, data: object, services: Services) -> l
     paths = (documents.repository(source.environment) for source in sources)
     read = (services.store.read(path, Repository) for path in paths)
     projects = sorted(p for stored in read if stored for p in stored.value.projects_with_data(blob))
+    for source in sources:
+        projects += sorted(read_register(services.store, source.environment).with_data(blob))
     for project in projects:
         services.queue.send(ProjectRequest(project=project))
     log.info("blob %r is data of %s", blob[:300], projects or "no project")

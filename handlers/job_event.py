@@ -4,6 +4,7 @@ import logging
 
 from tuneops import documents, names
 from tuneops.desired import Desired
+from tuneops.previews.keeping import read_register
 from tuneops.queue import ProjectRequest
 from tuneops.services import Services
 
@@ -28,8 +29,17 @@ def handle(event_type: str, data: object, services: Services) -> str | None:
     if event_type not in TYPES or project is None:
         log.info("ignored event %r of run %r", event_type, str(run_id)[:300])
         return None
+    previews = _previews(project, services)
+    for preview in previews:
+        services.queue.send(ProjectRequest(project=preview))
     if services.store.read(documents.desired(project), Desired) is None:
-        log.info("ignored run %r: no project of that name", run_id)
+        log.info("run %r is of %s", run_id, previews or "no project")
         return None
     services.queue.send(ProjectRequest(project=project))
     return project
+
+
+def _previews(project: str, services: Services) -> list[str]:
+    """The previews of the project, which share its jobs."""
+    register = read_register(services.store, names.environment_of(project))
+    return register.of_project(project)

@@ -6,18 +6,24 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from tuneops.cost.digest import summarize
+from tuneops.hearing import hear_one
 from tuneops.queue import (
+    CommentRequest,
     ProjectRequest,
     ProjectsRequest,
     PullRequestRequest,
     PullRequestsRequest,
     Request,
+    RestoreRequest,
     SummaryRequest,
+    SweepRequest,
 )
 from tuneops.reconcile import reconcile_project
 from tuneops.resync import resync_projects, resync_pull_requests
 from tuneops.review import review_pull_request
 from tuneops.services import NoSourceError, Services
+from tuneops.sweep.restorer import restore_swept
+from tuneops.sweep.sweeper import sweep_workspace
 from tuneops.sync import sync_repository
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
@@ -41,10 +47,16 @@ def handle(body: bytes, services: Services) -> None:
             reconcile_project(request, services)
         elif isinstance(request, PullRequestRequest):
             review_pull_request(request, services)
+        elif isinstance(request, CommentRequest):
+            hear_one(request, services)
         elif isinstance(request, ProjectsRequest):
             resync_projects(services)
         elif isinstance(request, PullRequestsRequest):
             resync_pull_requests(request, services)
+        elif isinstance(request, SweepRequest):
+            sweep_workspace(request, services)
+        elif isinstance(request, RestoreRequest):
+            restore_swept(request, services)
         elif isinstance(request, SummaryRequest):
             summarize(request, services)
         else:

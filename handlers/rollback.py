@@ -1,4 +1,4 @@
-"""An order for a project: go back to an earlier release, or try again."""
+"""An order for a project: go back to an earlier release, try again, or approve what waits."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from tuneops import rollback
+from tuneops import approval, rollback
+from tuneops.approval import ApprovalOrder
 from tuneops.going_back import RefusedError
-from tuneops.names import environment_of
+from tuneops.names import environment_of, is_preview
 from tuneops.rollback import Answer, NotProposedError, Order, RollbackOrder, UnknownProjectError
 from tuneops.services import NoSourceError, Services
 from tuneops.store import UnreadableError
@@ -28,7 +29,7 @@ def handle(
     project: str, headers: Mapping[str, str], body: bytes, services: Services
 ) -> tuple[HTTPStatus, str]:
     """The answer to an order to go back."""
-    return _answered(
+    return answered(
         RollbackOrder,
         headers,
         body,
@@ -40,7 +41,7 @@ def handle_retry(
     project: str, headers: Mapping[str, str], body: bytes, services: Services
 ) -> tuple[HTTPStatus, str]:
     """The answer to an order to try again."""
-    return _answered(
+    return answered(
         Order,
         headers,
         body,
@@ -50,8 +51,24 @@ def handle_retry(
     )
 
 
+def handle_approval(
+    project: str, headers: Mapping[str, str], body: bytes, services: Services
+) -> tuple[HTTPStatus, str]:
+    """The answer to what somebody says to a release that waits for approval."""
+    return answered(
+        ApprovalOrder,
+        headers,
+        body,
+        lambda order: approval.by_key(
+            project, order, _services_of(project, services), datetime.now(UTC)
+        ),
+    )
+
+
 def _go_back(project: str, order: RollbackOrder, services: Services) -> Answer:
     log.info("project %r: %s, release %s, by %r", project, order.action, order.to, order.by)
+    if is_preview(project):
+        raise RefusedError(f"{project[:80]} is a preview: push to its pull request, or close it")
     if order.action == "pin":
         return rollback.pin(project, order, services, datetime.now(UTC))
     if order.action == "unpin":
@@ -66,12 +83,12 @@ def _services_of(project: str, services: Services) -> Services:
         raise UnknownProjectError(f"there is no project {project[:80]!r} in any source") from error
 
 
-def _answered(
+def answered(
     kind: type[Kind], headers: Mapping[str, str], body: bytes, do: Callable[[Kind], Answer]
 ) -> tuple[HTTPStatus, str]:
     """What the order leads to, with the status that says how it went."""
     if len(body) > MAX_BODY_BYTES:
-        return _said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes")
+        return said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes")
     try:
         order = kind.model_validate_json(body or b"{}")
         caller = {name.lower(): value for name, value in headers.items()}.get(CALLER)
@@ -80,16 +97,16 @@ def _answered(
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(map(str, first["loc"])) or "body"
-        return _said(HTTPStatus.BAD_REQUEST, f"{field}: {first['msg']}")
+        return said(HTTPStatus.BAD_REQUEST, f"{field}: {first['msg']}")
     try:
         return HTTPStatus.OK, do(order).model_dump_json()
     except UnknownProjectError as error:
-        return _said(HTTPStatus.NOT_FOUND, str(error))
+        return said(HTTPStatus.NOT_FOUND, str(error))
     except (RefusedError, UnreadableError) as error:
-        return _said(HTTPStatus.CONFLICT, str(error))
+        return said(HTTPStatus.CONFLICT, str(error))
     except NotProposedError as error:
-        return _said(HTTPStatus.BAD_GATEWAY, str(error), error.commands)
+        return said(HTTPStatus.BAD_GATEWAY, str(error), error.commands)
 
 
-def _said(status: HTTPStatus, text: str, commands: Sequence[str] = ()) -> tuple[HTTPStatus, str]:
+def said(status: HTTPStatus, text: str, commands: Sequence[str] = ()) -> tuple[HTTPStatus, str]:
     return status, Answer(text=text, commands=list(commands)).model_dump_json()

@@ -272,6 +272,15 @@ class Cloud:
         )
         return self._client(DefaultAzureCredential())
 
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header of a request to Azure Resource Manager."""
+        person = Person(self.connection, "ada@contoso.example")
+        token = person.get_token(
+            f"{self.connection['cloud']['metadata']['resource_manager']}/.default"
+        )
+        return {"Authorization": f"Bearer {token.token}"}
+
     def ml_as(self, person: str) -> MLClient:
         """A client for now that is signed in as a person, by their user name."""
         return self._client(Person(self.connection, person))
@@ -344,13 +353,13 @@ class Cloud:
         assert answer.is_success, answer.text
         return answer.json()
 
-    def token_of(self, login: str) -> str:
-        """A token of somebody who may push and merge."""
+    def token_of(self, login: str, permission: str = "write") -> str:
+        """A token of somebody who may push and merge, or has another permission."""
         github = self.connection["github"]
         answer = httpx2.post(
             f"{github['api_url']}/_user_tokens",
             headers={"Authorization": f"Bearer {github['token']}"},
-            json={"login": login},
+            json={"login": login, "permission": permission},
         )
         assert answer.is_success, answer.text
         return str(answer.json()["token"])
@@ -401,12 +410,13 @@ def some_rows(count: int = 24) -> list[tuple[str, str]]:
 
 
 def config(name: str, **sections: Any) -> dict[str, Any]:
-    """A project's config with a training of seconds."""
+    """A project's config with a training of seconds, and nothing superseded kept."""
     return {
         "name": name,
         "model": {"name": "Phi-3-mini-4k-instruct"},
         "data": {"path": name},
         "training": {"parameters": QUICK},
         "smoke_test": {"max_new_tokens": 16, "do_sample": False},
+        "rollout": {"keep_previous": 0},
         **sections,
     }

@@ -17,6 +17,7 @@ from urllib3 import PoolManager, Retry
 
 from tests.cloud import Cloud, jsonl, some_rows
 from tests.config_text import config_of
+from tests.planned import come_to
 from tuneops import documents, names
 from tuneops.azureml import registry
 from tuneops.config import ProjectConfig
@@ -138,7 +139,7 @@ class Fleet:
         store = self.services.store
         live = self.services.release(project, 1)
         assert live is not None
-        failed = live.value.replace(number=2).advance(Phase.FAILED, NOW, "it is a test's")
+        failed = come_to(live.value.replace(number=2), Phase.FAILED, NOW, "it is a test's")
         store.write(documents.release(project, 2), failed, None)
 
         def change(known: Project | None) -> Project:
@@ -201,7 +202,7 @@ class Fleet:
             wanted = each.replace(source=source)
             project = Project(name=each.project)
             release = start_release(wanted, project, services.workspace.id, LONG_AGO)
-            release = release.replace(training=plan).advance(Phase.LIVE, LONG_AGO, "live")
+            release = come_to(release.replace(training=plan), Phase.LIVE, LONG_AGO, "live")
             made.append(release)
         return made
 

@@ -8,7 +8,7 @@ from tests.config_text import config_of
 from tuneops.desired import Desired, Source
 from tuneops.prepared import PreparedData
 from tuneops.project import Project, start_release
-from tuneops.release import Release
+from tuneops.release import Phase, Release
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -38,6 +38,11 @@ def release(extra: str = "", name: str = "bot") -> Release:
     )
     wanted = desired(extra, name)
     return start_release(wanted, Project(name=name), "/w", NOW).replace(data=data)
+
+
+def come_to(made: Release, phase: Phase, at: datetime, reason: str = "") -> Release:
+    """The release in this phase, whichever way it came there."""
+    return made.replace(phase=phase).advance(phase, at, reason)
 
 
 def until(reached: Callable[[], bool], seconds: float = 60) -> None:

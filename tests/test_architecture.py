@@ -65,6 +65,8 @@ def test_only_one_package_knows_the_azure_ml_sdk() -> None:
 def test_the_pure_modules_do_no_io() -> None:
     pure = (
         "actions",
+        "approvals",
+        "autoscaling",
         "behaviour/comparison",
         "behaviour/progress",
         "behaviour/record",
@@ -82,6 +84,8 @@ def test_the_pure_modules_do_no_io() -> None:
         "desired",
         "difference",
         "drift",
+        "gitops/commands",
+        "gitops/question_text",
         "globs",
         "healing",
         "looks",
@@ -90,12 +94,20 @@ def test_the_pure_modules_do_no_io() -> None:
         "observed",
         "orders",
         "parameters",
+        "phase",
         "pinning",
         "places",
         "prepared",
+        "previews/judgement",
+        "previews/register",
+        "previews/terms",
+        "previews/text",
+        "previews/wanted",
         "project",
+        "provisioning",
         "release",
         "sources",
+        "superseded",
     )
     allowed = ("tuneops", "collections", "dataclasses", "datetime", "typing", "enum", "pydantic")
     standard = (
@@ -113,6 +125,10 @@ def test_the_pure_modules_do_no_io() -> None:
     )
     known = (*allowed, *standard, "rapidfuzz", "re2")
     files = [ROOT / "tuneops" / f"{name}.py" for name in pure]
+    files += [
+        ROOT / "tuneops" / "sweep" / f"{name}.py"
+        for name in ("finding", "holding", "record", "resource", "restoring", "text")
+    ]
     for file in (*files, *python_files("tuneops/evaluation", "tuneops/phases", "tuneops/rollout")):
         for module in imported(file):
             assert module.split(".")[0] in known, f"{file} imports {module}"
@@ -163,3 +179,10 @@ def test_the_schemas_are_current() -> None:
     for name, made in (("project", config_file), ("policy", policy_file)):
         kept = (ROOT / "schemas" / f"{name}.schema.json").read_text()
         assert kept == made.json_schema(), "run 'make schema'"
+
+
+def test_the_diagram_of_the_phases_is_current() -> None:
+    from tuneops.diagram import replaced
+
+    kept = (ROOT / "docs" / "rollout.md").read_text()
+    assert kept == replaced(kept), "run 'make diagram'"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from tests.planned import release
+from tests.planned import come_to, release
 from tuneops.changes import ChangeRule, may_change
 from tuneops.config_file import InvalidConfigError
 from tuneops.gitops import authority
@@ -127,7 +127,7 @@ def test_what_is_ahead_of_its_job_is_held_against_the_rules_once_more() -> None:
         verdict(policy, made, "", NOW, "ada"),
         verdict(policy, made, "", NOW, None),
         verdict(policy, made.replace(answers_change=False), "", NOW, "bob"),
-        verdict(policy, made.advance(Phase.LIVE, NOW, ""), "", NOW, "bob"),
+        verdict(policy, come_to(made, Phase.LIVE, NOW), "", NOW, "bob"),
     ):
         assert allowed.violations == ()
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.config_text import config_of
+from tests.planned import come_to
 from tests.test_decide import ANSWER, DESIRED, NAME, NOW, OLD, READY, at, endpoint
 from tests.test_rollout import LATE, judged
 from tuneops import actions
@@ -305,7 +306,7 @@ TRANSITIONS = [
     pytest.param(SMOKED.replace(adopts=1), BESIDE, Phase.SHIFTING, id="pin"),
     pytest.param(SMOKED, replace(BESIDE, served=True), Phase.SHIFTING, id="a-way-back"),
     pytest.param(
-        SMOKED.advance(Phase.LIVE, NOW, "").advance(Phase.TESTING, NOW, ""),
+        come_to(come_to(SMOKED, Phase.LIVE, NOW, ""), Phase.TESTING, NOW, ""),
         BESIDE,
         Phase.SHIFTING,
         id="it-was-live-and-had-gone",
@@ -361,7 +362,7 @@ def test_thin_traffic_goes_by_the_sets(
     config = config_of("bot", SETS + extra)
     wanted = WANTED.replace(config=config)
     release = release.replace(config=config, fingerprint=wanted.fingerprint)
-    release = release.advance(Phase.SHIFTING, NOW, "").replace(
+    release = come_to(release, Phase.SHIFTING, NOW, "").replace(
         behaviour=release.behaviour.replace(against=live) if release.behaviour else None
     )
     release = record_of_canary(release, requests)
@@ -419,15 +420,15 @@ def test_beginning_again_keeps_the_count_of_requests() -> None:
 
 
 def test_what_is_deployed_again_is_asked_again_unless_it_was_live() -> None:
-    again = kept(GOOD).advance(Phase.DEPLOYING, NOW, "it has gone").behaviour
+    again = come_to(kept(GOOD), Phase.DEPLOYING, NOW, "it has gone").behaviour
     assert again is not None
     assert (again.against, again.comparisons, again.requests) == (None, (), 0)
-    live = kept(GOOD).advance(Phase.LIVE, NOW, "")
-    assert live.advance(Phase.DEPLOYING, NOW, "it has gone").behaviour == live.behaviour
+    live = come_to(kept(GOOD), Phase.LIVE, NOW, "")
+    assert come_to(live, Phase.DEPLOYING, NOW, "it has gone").behaviour == live.behaviour
 
 
 def test_a_project_remembers_what_was_live() -> None:
-    project = Project(name="bot").serve(READY).serve(READY)
+    project = Project(name="bot").promote(READY, NOW).promote(READY, NOW)
     assert project.served == (READY.plan.digest,)
     assert project.live == READY.number
     assert project.live_deployment == f"{READY.endpoint}/{NAME}"
@@ -451,7 +452,7 @@ def test_what_people_read() -> None:
 
 def test_the_final_comment_and_the_status_have_the_scores() -> None:
     live = kept(GOOD).link(**{"answers of answers": "https://a.example/1-answers.jsonl"})
-    said = section(live.advance(Phase.LIVE, NOW, "all traffic goes to it"), None)
+    said = section(come_to(live, Phase.LIVE, NOW, "all traffic goes to it"), None)
     assert "| `answers` | exact match 0.9 (live 0.88) | pass |" in said
     assert "Links: [answers of answers](https://a.example/1-answers.jsonl)" in said
     half = live.replace(behaviour=HALF.behaviour)

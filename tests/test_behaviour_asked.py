@@ -12,7 +12,7 @@ from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Model
 
 from tests.faults import Faults
-from tests.planned import NOW, desired, release, until
+from tests.planned import NOW, come_to, desired, release, until
 from tuneops import actions, documents, planning, smoke
 from tuneops.act import act
 from tuneops.azureml import endpoints, scoring
@@ -87,13 +87,13 @@ class Place:
         made = release(f"{BASE}{extra}").replace(
             number=next(self.numbers), training=self.new.training, smoke=SMOKED
         )
-        return made.advance(Phase.TESTING, datetime.now(UTC), "it is ready")
+        return come_to(made, Phase.TESTING, datetime.now(UTC), "it is ready")
 
     def reconcile(self, services: Services, made: Release, extra: str, live: Release) -> Release:
         """Reconcile the project with this release as its newest; gives what has become of it."""
         git = desired(f"{BASE}{extra}")
         made = made.replace(fingerprint=git.fingerprint)
-        project = Project(name="bot", current=made.number).serve(live)
+        project = Project(name="bot", current=made.number).promote(live, NOW)
         services.store.write(documents.desired("bot"), git, etag=None)
         services.store.write(documents.project("bot"), project, etag=None)
         for each in (live, made):
@@ -124,7 +124,7 @@ def place(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Pla
     until(lambda: [d.state for d in endpoint(workspace).deployments] == ["Succeeded"] * 2, 180)
     endpoints.begin_shift(workspace, live.endpoint, live.deployment_name)
     until(lambda: dict(endpoint(workspace).traffic) == {live.deployment_name: 100}, 60)
-    return Place(live.advance(Phase.LIVE, NOW, "it is live"), new)
+    return Place(come_to(live, Phase.LIVE, NOW, "it is live"), new)
 
 
 def endpoint(workspace: Workspace) -> Any:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.planned import NOW, desired, release
+from tests.planned import NOW, come_to, desired, release
 from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.difference import Part
@@ -31,7 +31,7 @@ def made(name: str, number: int, *phases: Phase, extra: str = "") -> Release:
     found = release(extra, name).replace(number=number, training=plan, commit=str(number) * 40)
     found = found.replace(metrics=Metrics(values={"eval_loss": 1.0}))
     for phase in phases:
-        found = found.advance(phase, NOW, phase.value)
+        found = come_to(found, phase, NOW, phase.value)
     return found
 
 

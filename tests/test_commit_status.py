@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.planned import NOW, release
+from tests.planned import NOW, come_to, release
 from tuneops.config import Event
 from tuneops.gitops.commit_status import state_of
 from tuneops.notify.messages import compose
@@ -27,5 +27,5 @@ from tuneops.release import Phase
 def test_what_holds_up_what_has_ended_does_not_make_it_pending(
     phase: Phase, event: Event, state: str
 ) -> None:
-    told = compose(release().advance(phase, NOW, ""), event, "", NOW)
+    told = compose(come_to(release(), phase, NOW), event, "", NOW)
     assert state_of(told) == state

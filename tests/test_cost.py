@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tests.config_text import config_of
-from tests.planned import desired, release
+from tests.planned import come_to, desired, release
 from tuneops.actions import Advance, CreateDeployment, CreateEndpoint, Fail, ReserveCost, Wait
 from tuneops.cli.cost import render
 from tuneops.cost import ledger, limit, text
 from tuneops.cost.bill import Bill, ClusterCost, DeploymentCost
 from tuneops.cost.ledger import Ledger
-from tuneops.cost.machines import Deployed, Machines, Nodes, serving, sum_of
+from tuneops.cost.machines import Deployed, Machines, Nodes, servings, sum_of
 from tuneops.cost.projects import Known, role, under_way
 from tuneops.cost.room import Room
 from tuneops.decide import decide
@@ -28,6 +28,7 @@ from tuneops.policy import FILE, Policy, Verdict, verdict, violations
 from tuneops.prices import Prices
 from tuneops.project import Project
 from tuneops.release import Phase, Release, TrainingPlan
+from tuneops.superseded import Superseded
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -121,7 +122,7 @@ def test_what_is_too_dear_alone_is_not_allowed(
 def test_what_is_live_is_never_too_dear(phases: tuple[Phase, ...], allowed: bool) -> None:
     made = release()
     for phase in phases:
-        made = made.advance(phase, NOW, "")
+        made = come_to(made, phase, NOW)
     found = verdict(Policy(prices=PRICES, max_hourly_cost=1), made, "", NOW)
     assert (found.violations == ()) is allowed
 
@@ -201,7 +202,7 @@ def test_a_deployment_is_created_once_it_has_room(room: Room | None, expected: o
 )
 def test_nothing_waits_for_what_may_never_have_room(room: Room | None, makes_way: bool) -> None:
     wanted = desired("in_flight: finish\ndeployment: {instance_count: 2}\n")
-    waits = release().replace(training=PLAN).advance(Phase.DEPLOYING, NOW, "")
+    waits = come_to(release().replace(training=PLAN), Phase.DEPLOYING, NOW, "")
     action = decide(wanted, waits, Observed(verdict=Verdict(room=room)), NOW)
     assert (isinstance(action, Advance) and action.phase == Phase.SUPERSEDED) is makes_way
 
@@ -295,8 +296,8 @@ def known(newest: Release, live: Release | None = None, **changes: object) -> di
 
 
 def test_what_a_deployment_is_for_is_said() -> None:
-    extra = "rollout: {keep_failed_for_minutes: 60, keep_previous_minutes: 90}\n"
-    first = release(extra).replace(training=PLAN).advance(Phase.LIVE, NOW, "")
+    extra = "rollout: {keep_failed_for_minutes: 60, keep_previous_for_minutes: 90}\n"
+    first = come_to(release(extra).replace(training=PLAN), Phase.LIVE, NOW, "")
     new = first.replace(number=2, training=PLAN.replace(digest="1" * 12))
     of_first, of_new = (
         deployed("bot", share=share).replace(endpoint=each.endpoint, name=each.deployment_name)
@@ -304,13 +305,16 @@ def test_what_a_deployment_is_for_is_said() -> None:
     )
     old = of_new.replace(name="d-old")
     serving = f"{of_first.endpoint}/{of_first.name}"
-    testing = known(new.advance(Phase.TESTING, NOW, ""), first, live_deployment=serving)
+    before = (Superseded(deployment=f"{old.endpoint}/{old.name}", at=NOW),)
+    testing = known(
+        come_to(new, Phase.TESTING, NOW, ""), first, live_deployment=serving, previous=before
+    )
     assert role(of_new, testing, NOW) == "testing"
     assert role(of_first, testing, NOW) == "live"
     assert role(of_first.replace(name="by-hand"), testing, NOW) == "has traffic"
     assert role(old, testing, NOW) == "superseded, kept until 2026-01-01 01:30 UTC"
     assert role(old, testing, NOW + 91 * MINUTE) == "superseded, is going"
-    failed = known(new.advance(Phase.FAILED, NOW, "boom"), first, live_deployment=serving)
+    failed = known(come_to(new, Phase.FAILED, NOW, "boom"), first, live_deployment=serving)
     assert role(of_new, failed, NOW) == "failed, kept until 2026-01-01 01:00 UTC"
     assert role(deployed("other"), failed, NOW) == "no project other is known"
     assert list(under_way(testing)) == ["bot: release 2 is Testing since 2026-01-01 00:00 UTC: "]
@@ -407,5 +411,11 @@ def test_a_long_summary_is_cut_and_says_so() -> None:
 
 
 def test_the_most_that_a_deployment_takes_counts() -> None:
-    config = config_of("bot", "deployment: {instance_type: Standard_DS3_v2, instance_count: 3}\n")
-    assert serving(config) == Machines(size="Standard_DS3_v2", count=3)
+    others = "alternative_instance_types: [Standard_DS4_v2], autoscale: {max: 5}"
+    config = config_of(
+        "bot", f"deployment: {{instance_type: Standard_DS3_v2, instance_count: 3, {others}}}\n"
+    )
+    assert servings(config) == {
+        "deployment.instance_type": Machines(size="Standard_DS3_v2", count=5),
+        "deployment.alternative_instance_types.0": Machines(size="Standard_DS4_v2", count=5),
+    }

@@ -24,6 +24,7 @@ SERVING = endpoint(NAME, traffic=NAME)
 WHOLE = sees(endpoint=SERVING)
 REPORTS = DESIRED.replace(config=config_of("bot", "drift: report\n"))
 HOUR = timedelta(hours=1)
+UNTESTED = "is not known to have been tested"
 
 
 def seen(**changes: Any) -> Observed:
@@ -34,6 +35,12 @@ def seen(**changes: Any) -> Observed:
 def behind(**changes: Any) -> Observed:
     """The live deployment, changed by hand."""
     return seen(deployments=(replace(SERVING.deployments[0], **changes),))
+
+
+def remade(release: str, **changes: Any) -> Observed:
+    """The live deployment was made again as that of a `release`, and serves nothing yet."""
+    again = replace(SERVING.deployments[0], release=release)
+    return seen(**{"traffic": {}, "deployments": (again,), **changes})
 
 
 def wanting(extra: str) -> Release:
@@ -52,6 +59,9 @@ DIFFERENCES = [
         LIVE, sees(endpoint=endpoint(OLD, traffic=OLD)), [f"deployment {NAME} is gone"], id="gone"
     ),
     pytest.param(LIVE, seen(traffic={}), [f"traffic is none instead of {NAME} 100%"], id="traffic"),
+    pytest.param(LIVE, remade("2"), [f"deployment {NAME} {UNTESTED}"], id="made-again"),
+    pytest.param(LIVE, remade(""), [f"deployment {NAME} {UNTESTED}"], id="made-by-nobody-knows"),
+    pytest.param(LIVE, remade("2", traffic={NAME: 100}), [], id="made-again-and-serving"),
     pytest.param(
         LIVE,
         sees(endpoint=endpoint(OLD, NAME, traffic=OLD)),
@@ -311,7 +321,8 @@ def test_what_is_deleted_again_and_again_is_left_and_told() -> None:
             begun += 1
             loop.release = loop.release.advance(Phase.DEPLOYING, loop.now, "gone")
             loop.now += timedelta(minutes=2)
-            loop.release = loop.release.advance(Phase.LIVE, loop.now, "there again")
+            there = loop.release.replace(phase=Phase.SHIFTING)
+            loop.release = there.advance(Phase.LIVE, loop.now, "there again")
         loop.now += timedelta(seconds=1)
     assert begun == healing.MAX_HEALS
     assert loop.answer == Answer.STOPPED
@@ -392,3 +403,21 @@ def test_whatever_happens_heals_are_bounded(
         loop.now += timedelta(seconds=seconds)
     for start in noted:
         assert len([at for at in noted if start <= at < start + HOUR]) <= healing.MAX_HEALS
+
+
+def test_what_a_failed_release_made_again_gets_no_traffic() -> None:
+    """It has the name of what is live, but failed its smoke test."""
+    action = look_after(DESIRED, LIVE, remade("2"), NOW)
+    assert isinstance(action, actions.NoteDrift)
+    assert action.answer == Answer.REPORTED
+    told = healing.note(LIVE, action, (), NOW)
+    assert look_after(DESIRED, told, remade("2"), NOW) == actions.Idle("live")
+
+
+def test_what_nobody_knows_who_made_again_is_tested_first() -> None:
+    action = decide(DESIRED, LIVE, remade(""), NOW)
+    assert isinstance(action, actions.NoteDrift)
+    told = healing.note(LIVE, action, (), NOW)
+    again = decide(DESIRED, told, remade(""), NOW)
+    assert isinstance(again, actions.Advance)
+    assert again.phase == Phase.DEPLOYING

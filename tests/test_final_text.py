@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.planned import NOW, desired, release
+from tests.planned import NOW, come_to, desired, release
 from tests.test_forecast import A100, PRICES, plan
 from tuneops.actuals import NOT_BEGUN, NOT_ENDED, NOT_TOLD, actuals
 from tuneops.estimates import JobTimes
@@ -45,9 +45,9 @@ def until(end: Phase, metrics: Metrics | None = TRAINED, **given: Any) -> Releas
     for phase in ORDER:
         at += timedelta(minutes=10)
         if phase == end:
-            return made.advance(end, at, "all traffic goes to d-1")
+            return come_to(made, end, at, "all traffic goes to d-1")
         made = made.advance(phase, at, "next")
-    return made.advance(end, at, "it was not good enough")
+    return come_to(made, end, at, "it was not good enough")
 
 
 def test_a_training_is_counted_by_its_nodes_and_the_price_of_the_forecast() -> None:
@@ -99,7 +99,7 @@ def test_a_job_that_failed_has_its_cost_and_foretells_nothing() -> None:
 def test_what_a_release_took_does_not_grow_after_its_first_end() -> None:
     live = until(Phase.LIVE)
     later = live.advance(Phase.DEPLOYING, NOW + timedelta(days=9), "has gone")
-    later = later.advance(Phase.LIVE, NOW + timedelta(days=10), "again")
+    later = come_to(later, Phase.LIVE, NOW + timedelta(days=10), "again")
     assert actuals(later) == actuals(live)
 
 
@@ -131,7 +131,8 @@ def test_new_data_alone_is_no_answer_to_a_change(
 ) -> None:
     first = release()
     assert first.answers_change
-    project = Project(name="bot").remember(first.advance(end, NOW, "").replace(forbidden=forbidden))
+    ended = come_to(first, end, NOW).replace(forbidden=forbidden)
+    project = Project(name="bot").remember(ended)
     assert start_release(desired(), project, "/w", NOW).answers_change is answers
     changed = desired().replace(commit="1" * 40)
     assert start_release(changed, project, "/w", NOW).answers_change

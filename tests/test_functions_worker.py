@@ -106,6 +106,8 @@ def order(function: str, project: str, **asked: Any) -> dict[str, Any]:
 
 
 TIMER = {"function": "resync", "data": {"json": json.dumps({"IsPastDue": False})}}
+SWEEP = {**TIMER, "function": "sweep"}
+RESTORE = {"method": "POST", "params": {"id": "0123456789ab"}, "body": "{}"}
 DAILY = {**TIMER, "function": "summary"}
 
 
@@ -142,6 +144,10 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         order("rollback", "stranger", action="pin"),
         order("rollback", "tutor", action="unpin"),
         order("retry", "tutor"),
+        order("approve", "tutor", reject=True),
+        SWEEP,
+        {"function": "findings", "data": {"http": {}}},
+        {"function": "restore", "data": {"http": RESTORE}},
         DAILY,
         {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},
     ]
@@ -152,7 +158,8 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(202, 401),
         *(None, None, None, None, None),
         *(200, 404, 200),
-        *(404, 409, 409),
+        *(404, 409, 409, 409),
+        *(None, 200, 404),
         *(None, 404),
     ]
     seen = json.loads(results[7]["body"])["projects"]
@@ -166,6 +173,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         ("pull_requests", ""),
         *[("repository", "")] * 2,
         ("summary", ""),
+        ("sweep", ""),
     ]
 
 

@@ -1,7 +1,8 @@
 """What Azure refuses or fails at, from the SDK's answer to the status that a person reads."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from azure.ai.ml.entities import Model
 
 from tests.cloud import Cloud
 from tests.faults import Faults
-from tests.planned import NOW, desired, release, until
+from tests.planned import NOW, come_to, desired, release, until
 from tuneops import documents, planning
 from tuneops.azureml import activity, endpoints
 from tuneops.difference import Answer, Difference, Part
@@ -27,7 +28,9 @@ SERVERLESS = "compute: {name: serverless}\n"
 CLUSTER = "compute: {name: created, cluster: {size: Standard_NC24ads_A100_v4}}\n"
 
 
-def begin(services: Services, made: Release, extra: str) -> Callable[[], ProjectStatus]:
+def begin(
+    services: Services, made: Release, extra: str, clock: Callable[[], datetime] = utc_now
+) -> Callable[[], ProjectStatus]:
     """Begin with this release; each call reconciles its project and gives the status."""
     name = made.project
     endpoints = (made.endpoint,)
@@ -37,7 +40,7 @@ def begin(services: Services, made: Release, extra: str) -> Callable[[], Project
     services.store.write(documents.project(name), project, etag=None)
 
     def reconcile() -> ProjectStatus:
-        reconcile_project(ProjectRequest(project=name), services)
+        reconcile_project(ProjectRequest(project=name), services, clock)
         (found,) = read_status(services).projects
         return found
 
@@ -53,7 +56,7 @@ def deploying(services: Services, folder: Path, name: str, extra: str) -> Releas
         name=name, version=made.model_version, type=AssetTypes.MLFLOW_MODEL, path=str(folder)
     )
     services.workspace.ml.models.create_or_update(model)
-    return made.advance(Phase.DEPLOYING, NOW, "registered")
+    return come_to(made, Phase.DEPLOYING, NOW, "registered")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_throttling_is_waited_out_without_holding_the_worker(
             id="container-without-log",
         ),
         pytest.param("odd", "BadArgument", "The subscription is odd.", "", 1, id="unknown-code"),
-        pytest.param("canceled", "OperationCanceled", "Try again.", "", 3, id="tried-again"),
+        pytest.param("canceled", "OperationCanceled", "Try again.", "", 5, id="tried-again"),
     ],
 )
 def test_a_deployment_that_fails_says_why(
@@ -172,7 +175,8 @@ def test_a_deployment_that_fails_says_why(
 ) -> None:
     made = deploying(working, tmp_path, name, "")
     faults.ask("deployment", "fail", f"{name}/*", times=times, status=400, code=code, message=said)
-    failed = ended(begin(working, made, f"endpoint: {{name: {name}}}\n{SERVERLESS}"))
+    extra = f"endpoint: {{name: {name}}}\n{SERVERLESS}"
+    failed = ended(begin(working, made, extra, hurrying()))
     assert failed.startswith(f"deployment {made.deployment_name} failed: {code}: {said}")
     assert advice in failed
     assert faults.struck == times
@@ -192,6 +196,49 @@ def test_a_container_that_crashes_shows_the_end_of_its_log(
     assert "more time with deployment.liveness_probe.initial_delay" in failed
 
 
+def hurrying() -> Callable[[], datetime]:
+    """A clock by which minutes pass between two looks."""
+    begun = utc_now()
+    looks = count(1)
+    return lambda: begun + timedelta(minutes=1) * next(looks)
+
+
+def test_other_instance_types_are_tried_when_there_are_no_machines(
+    working: Services, faults: Faults, tmp_path: Path
+) -> None:
+    """The first lacks quota when it is provisioned, the second as soon as it is asked for."""
+    types = ("Standard_NC40ads_H100_v5", "Standard_NC96ads_A100_v4", "Standard_NC24ads_A100_v4")
+    extra = (
+        f"deployment: {{instance_count: 3, instance_type: {types[0]}, "
+        f"alternative_instance_types: [{types[1]}, {types[2]}]}}\n"
+    )
+    made = deploying(working, tmp_path, "elsewhere", extra)
+    (note,) = (each for each in made.plan.notes if "quota" in each)
+    assert "deployment.instance_type: Standard_NC40ads_H100_v5 needs 160 cores" in note
+    second = f"PUT /onlineEndpoints/elsewhere/deployments/{made.deployment_name_on(types[1])}"
+    faults.ask("call", "fail", second, times=2, status=400, code="OutOfQuota", message="None left.")
+    broken = {"status": 400, "code": "BadArgument", "message": "Unable to download user model."}
+    third = f"elsewhere/{made.deployment_name_on(types[2])}"
+    faults.ask("deployment", "fail", third, **broken)
+
+    extra = f"endpoint: {{name: elsewhere}}\n{SERVERLESS}{extra}"
+    reconcile = begin(working, made, extra, hurrying())
+    failed = ended(reconcile)
+    assert failed.startswith(f"deployment {made.deployment_name_on(types[2])} failed: BadArgument")
+    assert "the registered model is whole" in failed
+    seen = reconcile().release
+    assert seen is not None
+    assert seen.instance_type == types[2]
+    first, other = seen.provisioning.lacking
+    assert (first.instance_type, other.instance_type) == types[:2]
+    assert "Current usage/limit: 0/120. Additional needed: 160." in first.reason
+    assert other.reason == "OutOfQuota: None left."
+    assert faults.struck == 3
+    until(
+        lambda: reconcile() and not list(working.workspace.ml.online_deployments.list("elsewhere"))
+    )
+
+
 def ended(reconcile: Callable[[], ProjectStatus]) -> str:
     """Reconcile until the release has failed; why it has."""
     seen: list[ProjectStatus] = []
@@ -209,7 +256,7 @@ def test_what_is_live_is_looked_at_after_a_newer_release_has_failed(working: Ser
     extra = "endpoint: {name: kept}\n"
     made = release(extra, "kept")
     plan = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
-    serving = made.replace(training=plan).advance(Phase.LIVE, NOW, "all traffic goes to it")
+    serving = come_to(made.replace(training=plan), Phase.LIVE, NOW, "all traffic goes to it")
     failed = made.replace(number=2).advance(Phase.FAILED, NOW, "evaluation: no")
     reconcile = begin(working, failed, extra)
     working.store.write(documents.release("kept", 1), serving, etag=None)
@@ -234,7 +281,7 @@ def test_who_changed_something_is_told_as_far_as_the_log_tells(
 ) -> None:
     made = release("endpoint: {name: watched}\n", "watched")
     plan = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
-    made = made.replace(training=plan).advance(Phase.LIVE, utc_now() - timedelta(hours=1), "")
+    made = come_to(made.replace(training=plan), Phase.LIVE, utc_now() - timedelta(hours=1))
     differs = [Difference(part=part, what="", found="") for part in (Part.ENDPOINT, Part.TRAFFIC)]
 
     def changes() -> tuple[str, ...]:

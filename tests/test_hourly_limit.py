@@ -26,7 +26,7 @@ from handlers import cost
 from tests.cloud import Cloud
 from tests.faults import Faults
 from tests.fleet import Fleet
-from tests.planned import NOW, desired, release, until
+from tests.planned import NOW, come_to, desired, release, until
 from tests.test_handlers import requests
 from tuneops import documents, names
 from tuneops.azureml import endpoints, running
@@ -79,7 +79,7 @@ def deploying(services: Services, bare: str, folder: Path) -> Release:
         training=PLAN.replace(digest=names.digest(name)),
         endpoint=names.endpoint_name(name, services.workspace.id),
     )
-    made = made.advance(Phase.DEPLOYING, NOW, "registered")
+    made = come_to(made, Phase.DEPLOYING, NOW, "registered")
     (folder / "MLmodel").write_text("flavors: {}\n")
     services.workspace.ml.models.create_or_update(
         Model(
@@ -186,7 +186,7 @@ def test_who_took_room_and_died_deploys_and_what_was_live_is_never_refused(
     assert stored is not None
     assert list(stored.value.reservations) == [left.endpoint]
 
-    again = right.advance(Phase.LIVE, NOW, "").advance(Phase.DEPLOYING, NOW, "it was gone")
+    again = come_to(come_to(right, Phase.LIVE, NOW, ""), Phase.DEPLOYING, NOW, "it was gone")
     here.store.update(documents.release(right.project, 1), Release, lambda _: again)
     reconcile(here, right.project)
     assert serves(here, right) == [right.deployment_name]
@@ -210,7 +210,7 @@ def test_many_that_reserve_at_once_take_what_there_is(here: Services) -> None:
 def test_nothing_is_deployed_while_what_runs_can_not_be_told(here: Services) -> None:
     """The rest of the project's life goes on: a newer release takes its place, or it retires."""
     policy = rule(here, PRICES + "max_hourly_cost: 99\n")
-    made = release("", "blind").replace(training=PLAN).advance(Phase.DEPLOYING, NOW, "")
+    made = come_to(release("", "blind").replace(training=PLAN), Phase.DEPLOYING, NOW, "")
     seen = Observed(endpoint=Endpoint(made.endpoint, "Succeeded"))
     assert reservation.find_room(here, policy, made, seen, NOW) == Room()
     assert reservation.find_room(here, Policy(), made, seen, NOW) is None
@@ -230,7 +230,7 @@ def test_nothing_is_deployed_while_what_runs_can_not_be_told(here: Services) -> 
     found = reservation.find_room(here, policy, made, seen, NOW)
     assert found is not None
     assert "reservations/cost.json: Input should be" in found.lack
-    was_live = made.advance(Phase.LIVE, NOW, "").advance(Phase.DEPLOYING, NOW, "")
+    was_live = come_to(come_to(made, Phase.LIVE, NOW, ""), Phase.DEPLOYING, NOW, "")
     assert reservation.find_room(here, policy, was_live, seen, NOW) is None
 
 

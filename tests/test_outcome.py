@@ -32,9 +32,9 @@ def plan_of(config: ProjectConfig, base: str = "phi:1", **tags: str) -> Training
         pytest.param("notifications: {events: [live]}\n", Kind.NOTHING, [], id="notifications"),
         pytest.param("suspend: true\n", Kind.SUSPENDED, [], id="suspended"),
         pytest.param(
-            "rollout: {keep_previous_minutes: 9}\n",
+            "rollout: {keep_previous_for_minutes: 9}\n",
             Kind.SETTINGS,
-            ["rollout.keep_previous_minutes: 0 -> 9"],
+            ["rollout.keep_previous_for_minutes: 60 -> 9"],
             id="rollout",
         ),
         pytest.param(

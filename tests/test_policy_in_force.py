@@ -11,7 +11,7 @@ from azure.ai.ml.entities import Model
 from azure.storage.queue import QueueClient
 
 from tests.cloud import Cloud, config
-from tests.planned import NOW, desired, release
+from tests.planned import NOW, come_to, desired, release
 from tuneops import documents, names, planning, rollback
 from tuneops.azureml import jobs
 from tuneops.gitops.review_text import mark
@@ -247,9 +247,10 @@ def test_a_pin_goes_back_in_a_freeze_and_without_a_look_at_the_data(
             tags=tags,
         )
     )
-    good = good.advance(Phase.LIVE, NOW, "").advance(Phase.SUPERSEDED, NOW, "")
+    good = come_to(good, Phase.LIVE, NOW).advance(Phase.SUPERSEDED, NOW, "")
     worse = SERVERLESS + "deployment: {instance_count: 2}\n"
-    bad = good.replace(number=2, config=desired(worse, name).config).advance(Phase.LIVE, NOW, "")
+    bad = good.replace(number=2, config=desired(worse, name).config)
+    bad = come_to(bad, Phase.LIVE, NOW)
     bad = bad.replace(fingerprint=bad.made_of)
     store.write(documents.release(name, 1), good, None)
     store.write(documents.release(name, 2), bad, None)

@@ -7,6 +7,7 @@ from io import StringIO
 from rich.console import Console
 
 from tests.config_text import config_of
+from tests.planned import come_to
 from tuneops import documents
 from tuneops.actions import Wait
 from tuneops.cli.status import render
@@ -74,7 +75,7 @@ def test_a_model_is_not_weighed_while_the_live_one_can_not_be_read(services: Ser
     desired = DESIRED.replace(source=source)
     release = start_release(desired, Project(name="bot", current=1), "/w", NOW)
     release = release.replace(metrics=Metrics(values={"eval_loss": 1.0}))
-    release = release.advance(Phase.EVALUATING, NOW, "job bot-1 completed")
+    release = come_to(release, Phase.EVALUATING, NOW, "job bot-1 completed")
     project = Project(name="bot", current=2, live=1)
     services.store.write(documents.desired("bot"), desired, etag=None)
     services.store.write(documents.release("bot", 2), release, etag=None)

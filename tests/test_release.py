@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.config_text import config_of
+from tests.planned import come_to
 from tuneops import names
 from tuneops.azureml.jobs import display_name
 from tuneops.desired import Desired, Source
@@ -188,7 +189,7 @@ def test_what_answers_a_change_of_the_config(
 ) -> None:
     made = release().replace(commit="b", **changes)
     for phase in ends:
-        made = made.advance(phase, NOW, "")
+        made = come_to(made, phase, NOW)
     project = Project(name="bot", current=1, answered="a").remember(made)
     assert project.answered == answered
     next_one = start_release(desired().replace(commit="b"), project, "/w", NOW)

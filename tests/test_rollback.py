@@ -15,7 +15,8 @@ from handlers import rollback
 from tests.beside import cloud_beside
 from tests.cloud import ROOT, Cloud, app_settings
 from tests.config_text import config_of
-from tests.simulator import FREEZE
+from tests.planned import come_to
+from tests.simulation.people import FREEZE
 from tests.test_decide import (
     DESIRED,
     NAME,
@@ -46,9 +47,7 @@ from tuneops.services import Services
 SMALL, LARGE = "", "deployment: {instance_count: 9}\n"
 PIN = Pin(id="p", release=1, by="Ada", at=NOW, reason="answers in French")
 PINNED = "pinned to release 1 by Ada since 2026-01-01 00:00 UTC: answers in French"
-OLD = READY.replace(number=1, commit="a" * 40, path="finetune/bot.yaml").advance(
-    Phase.LIVE, NOW, ""
-)
+OLD = come_to(READY.replace(number=1, commit="a" * 40, path="finetune/bot.yaml"), Phase.LIVE, NOW)
 
 
 def made(
@@ -58,8 +57,8 @@ def made(
     known = OLD.replace(number=number, config=config_of("bot", extra))
     known = known.replace(source=SOURCE.replace(version=version))
     if phase == Phase.FAILED:
-        return known.replace(history=()).advance(phase, NOW, "no luck")
-    return known.advance(phase, NOW, "")
+        return come_to(known.replace(history=()), phase, NOW, "no luck")
+    return come_to(known, phase, NOW)
 
 
 def git_of(extra: str | None, version: str = "1") -> Desired:
@@ -127,7 +126,7 @@ def test_while_traffic_moves_what_is_live_is_gone_back_to() -> None:
 
 def test_what_failed_while_it_was_live_is_not_gone_back_to_by_itself() -> None:
     """It was live, until it could not be deployed again."""
-    known = {1: made(1), 2: made(2, LARGE).advance(Phase.FAILED, NOW, "no quota")}
+    known = {1: made(1), 2: come_to(made(2, LARGE), Phase.FAILED, NOW, "no quota")}
     project = Project(name="bot", current=2, live=2)
     live, target = choose(project, lambda number: known.get(number or 0), None)
     assert (live, target.number) == (None, 1)

@@ -28,11 +28,13 @@ from tuneops.decide import decide
 from tuneops.desired import Desired
 from tuneops.observed import Deployment, Observed
 from tuneops.phases.deploying import MAX_REPAIRS
+from tuneops.provisioning import Provisioning
 from tuneops.release import Phase, Release
 from tuneops.rollout import record
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.settings import Rollout
 from tuneops.rollout.steps import MAX_SHIFTS, standing
+from tuneops.superseded import Superseded
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 DELAY = 3 * MINUTE
@@ -55,8 +57,12 @@ def sees(
 ) -> Observed:
     """The new deployment with a share of the traffic, the live one with the rest."""
     traffic = {name: share for name, share in ((live, 100 - new), (NAME, new)) if name and share}
+    there = endpoint(*filter(None, (live, NAME)), state=state)
     shared = replace(
-        endpoint(*filter(None, (live, NAME)), state=state),
+        there,
+        deployments=tuple(
+            replace(each, release="0") if each.name == live else each for each in there.deployments
+        ),
         traffic=traffic if live or new else {},
         mirror_traffic={NAME: mirrored} if mirrored else {},
     )
@@ -319,13 +325,16 @@ def test_a_failed_deployment_is_kept_as_long_as_the_config_says() -> None:
 
 
 def test_a_failed_release_leaves_what_the_live_one_has_superseded_its_time() -> None:
-    kept = at(Phase.LIVE, config=config(keep_previous_minutes=60))
+    kept = at(Phase.LIVE, config=config(keep_previous_for_minutes=60))
     release = at(Phase.FAILED, number=2, config=config(keep_failed_for_minutes=30))
     desired = DESIRED.replace(config=release.config)
     release = release.replace(fingerprint=desired.fingerprint)
     there = endpoint(OLD, NAME, "other", traffic="other")
     serving = f"{READY.endpoint}/other"
-    observed = Observed(endpoint=there, live=kept, live_release=1, live_deployment=serving)
+    old = (Superseded(deployment=f"{READY.endpoint}/{OLD}", at=NOW),)
+    observed = Observed(
+        endpoint=there, live=kept, live_release=1, live_deployment=serving, previous=old
+    )
     assert matches(decide(desired, release, observed, NOW), actions.Wait)
     own = decide(desired, release, observed, NOW + 30 * MINUTE)
     assert own == actions.DeleteDeployment(NAME)
@@ -342,7 +351,20 @@ def test_what_serves_is_repaired_and_not_deleted() -> None:
     )
     release = at(Phase.DEPLOYING, number=2)
     action = decide(DESIRED, release, Observed(endpoint=broken, live_release=1), NOW)
+    assert action == actions.NoteFailure()
+    seen = release.replace(provisioning=Provisioning(failed_at=NOW - MINUTE))
+    action = decide(DESIRED, seen, Observed(endpoint=broken, live_release=1), NOW)
     assert action == actions.RepairDeployment()
+
+
+def test_traffic_does_not_go_back_to_what_was_made_again_and_not_tested() -> None:
+    """Somebody has deleted what was live, and a release that came to nothing made it again."""
+    tested = sees(100)
+    assert decide(GONE, at_step(), tested, NOW) == actions.ShareTraffic(OLD, 0)
+    assert tested.endpoint is not None
+    again = tuple(replace(each, release="1") for each in tested.endpoint.deployments)
+    observed = replace(tested, endpoint=replace(tested.endpoint, deployments=again))
+    assert isinstance(decide(GONE, at_step(), observed, NOW), actions.DeleteEndpoint)
 
 
 def test_a_shift_drops_what_was_seen_before_it() -> None:
@@ -372,7 +394,10 @@ def test_people_are_told_of_the_beginning_a_hold_and_the_end_with_figures() -> N
             f"endpoint {READY.endpoint}: 20% of the traffic to {NAME}, {OLD} is live; "
             "at least 10 min each, then 60%, 100%",
         ),
-        ("held", "rollout: not clear: held until the figures tell or something else is wanted"),
+        (
+            "held",
+            "rollout: not clear: held until the figures tell or somebody says 'tuneops approve'",
+        ),
     ]
     assert [entry.reason for entry in release.history[-3:-1]] == [
         f"20% of the traffic to {NAME}, {OLD} is live",

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from tuneops.analysis import DeploymentFigures
-from tuneops.azureml.traffic_metrics import TIMES, _Answer, _figures, _window
+from tuneops.azureml.traffic_metrics import TIMES, _Answer, _figures, _total, _window
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -54,6 +54,13 @@ def test_requests_are_added_up_by_status() -> None:
     found = _figures("blue", 3, COUNTS, answer())
     assert found == DeploymentFigures(deployment="blue", minutes=3, statuses={200: 98, 424: 2})
     assert (found.requests, found.failures, found.client_errors) == (100, 2, 0)
+
+
+def test_a_part_of_a_request_is_one() -> None:
+    assert _total(COUNTS) == 116
+    assert _total(answer(RequestsPerMinute=[series([0.01, None], deployment="blue")])) == 1
+    assert _total(answer(RequestsPerMinute=[series([0.0, None], deployment="blue")])) == 0
+    assert _total(answer()) == 0
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tuneops import actions, healing, planning
+from tuneops import actions, asking, healing, names, planning, provision
 from tuneops.actuals import actuals
 from tuneops.azureml import (
     activity,
+    autoscale,
     compute,
     data_assets,
     data_jobs,
@@ -32,7 +33,7 @@ from tuneops.foretelling import foretell
 from tuneops.notify.messages import metrics_text, tell
 from tuneops.prepared import DataJob, PreparedData
 from tuneops.release import Phase, Release
-from tuneops.rollout import record
+from tuneops.rollout import approval_record, record
 from tuneops.services import Services
 
 
@@ -58,7 +59,10 @@ def _advance(action: actions.Advance, release: Release, s: Services, now: dateti
         release = conclude(release, s, now)
     endpoint = f"endpoint {release.endpoint}"
     if action.phase == Phase.LIVE:
-        text = f"{endpoint} now answers with {release.deployment_name}{record.last_seen(release)}"
+        on = provision.instead(release)
+        text = (
+            f"{endpoint} now answers with {release.deployment_name}{on}{record.last_seen(release)}"
+        )
         text = "; ".join(filter(None, (text, told(release.behaviour))))
         return tell(release, "live", text, now)
     if action.phase == Phase.RETIRED:
@@ -97,7 +101,7 @@ def _submit_data_job(action: Any, release: Release, s: Services, now: datetime) 
         source=source.name,
         files=files,
         shares=min(release.config.compute.nodes, max(1, len(files))),
-        folder=f"{release.project}/{job.key}",
+        folder=f"{names.family(release.project)}/{job.key}",
         revision=job.revision,
     )
     url = str(s.blobs.get_blob_client(settings.datasets_container, source.name).url)
@@ -204,16 +208,6 @@ def _reserve_cost(action: Any, release: Release, s: Services, now: datetime) -> 
     return release
 
 
-def _create_deployment(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    endpoints.begin_deploy(s.workspace, release)
-    return release
-
-
-def _repair_deployment(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    endpoints.begin_deploy(s.workspace, release)
-    return release.replace(repairs=release.repairs + 1)
-
-
 def _run_smoke_test(action: Any, release: Release, s: Services, now: datetime) -> Release:
     path = f"{_data(release).folder}/{prepare.QUESTIONS}"
     blob = s.blobs.get_blob_client(s.settings.prepared_container, path)
@@ -256,7 +250,27 @@ def _next_step(action: Any, release: Release, s: Services, now: datetime) -> Rel
 
 
 def _hold(action: actions.Hold, release: Release, s: Services, now: datetime) -> Release:
-    return record.held(release, action, now)
+    return asking.posted(record.held(release, action, now), s, now)
+
+
+def _ask_people(action: actions.AskPeople, release: Release, s: Services, now: datetime) -> Release:
+    return asking.posted(approval_record.asked(release, action, now), s, now)
+
+
+def _look_for_answers(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    return asking.looked(release, s, now)
+
+
+def _take_answer(
+    action: actions.TakeAnswer, release: Release, s: Services, now: datetime
+) -> Release:
+    return asking.posted(approval_record.answered(release, action, now), s, now)
+
+
+def _tell_overdue(
+    action: actions.TellOverdue, release: Release, s: Services, now: datetime
+) -> Release:
+    return approval_record.overdue(release, action, now)
 
 
 def _abort(action: actions.Abort, release: Release, s: Services, now: datetime) -> Release:
@@ -266,6 +280,8 @@ def _abort(action: actions.Abort, release: Release, s: Services, now: datetime) 
 def _delete_deployment(
     action: actions.DeleteDeployment, release: Release, s: Services, now: datetime
 ) -> Release:
+    if release.autoscaled:
+        autoscale.delete(s.workspace, release.endpoint, action.name)
     endpoints.begin_delete_deployment(s.workspace, release.endpoint, action.name)
     if release.phase != Phase.LIVE:
         return release
@@ -276,6 +292,7 @@ def _delete_deployment(
 def _delete_endpoint(
     action: actions.DeleteEndpoint, release: Release, s: Services, now: datetime
 ) -> Release:
+    provision.delete_scales(release, action.name, s)
     endpoints.begin_delete(s.workspace, action.name)
     return release
 
@@ -304,6 +321,8 @@ def _heal(action: actions.Heal, release: Release, s: Services, now: datetime) ->
         endpoints.begin_update(s.workspace, release)
     elif action.part == Part.DEPLOYMENT:
         endpoints.begin_redeploy(s.workspace, release)
+    elif action.part == Part.AUTOSCALE:
+        release = provision.scale(action, release, s, now)
     elif action.part == Part.MODEL:
         models.restore(s.workspace, release)
     return healing.begun(release, action.part, now)
@@ -346,8 +365,7 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.UpdateEndpoint: _update_endpoint,
     actions.RepairEndpoint: _repair_endpoint,
     actions.ReserveCost: _reserve_cost,
-    actions.CreateDeployment: _create_deployment,
-    actions.RepairDeployment: _repair_deployment,
+    **provision.EFFECTS,
     actions.RunSmokeTest: _run_smoke_test,
     actions.ReadSets: behaviour.read_sets,
     actions.BeginSets: behaviour.begin_sets,
@@ -359,6 +377,10 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.ReadFigures: _read_figures,
     actions.NextStep: _next_step,
     actions.Hold: _hold,
+    actions.AskPeople: _ask_people,
+    actions.LookForAnswers: _look_for_answers,
+    actions.TakeAnswer: _take_answer,
+    actions.TellOverdue: _tell_overdue,
     actions.Abort: _abort,
     actions.DeleteDeployment: _delete_deployment,
     actions.DeleteEndpoint: _delete_endpoint,

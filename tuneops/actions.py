@@ -7,6 +7,7 @@ from tuneops.behaviour.progress import Comparison
 from tuneops.difference import Answer, Difference, Part
 from tuneops.evaluation.checks import Check
 from tuneops.release import Phase
+from tuneops.rollout.question import Said
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,42 @@ class RepairDeployment:
 
 
 @dataclass(frozen=True)
+class NoteFailure:
+    """Note when the deployment was seen to have failed for no lasting reason."""
+
+
+@dataclass(frozen=True)
+class MakeRoom:
+    """Note that there is no quota while superseded deployments are kept: they go."""
+
+
+@dataclass(frozen=True)
+class LackMachines:
+    """Note that the instance type in use is not to be had: the next one is tried."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class PreferInstanceType:
+    """Note that the deployment is there already on this instance type."""
+
+    instance_type: str
+
+
+@dataclass(frozen=True)
+class SetAutoscale:
+    """Give the deployment the autoscale setting of the config, or take it away."""
+
+
+@dataclass(frozen=True)
+class DeleteAutoscale:
+    """Delete what is left of a deployment that has gone: its autoscale setting."""
+
+    deployment: str
+
+
+@dataclass(frozen=True)
 class RunSmokeTest:
     """Ask the new deployment the next question of the smoke test."""
 
@@ -214,6 +251,33 @@ class NextStep:
 @dataclass(frozen=True)
 class Hold:
     """Tell people that a step can't be judged and lasts on."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class AskPeople:
+    """Ask people whether the release may get `share` percent; `until` None: without an end."""
+
+    share: int
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class LookForAnswers:
+    """Read the comments where the question was asked, in case their events were lost."""
+
+
+@dataclass(frozen=True)
+class TakeAnswer:
+    """Note what somebody has said to the question."""
+
+    said: Said
+
+
+@dataclass(frozen=True)
+class TellOverdue:
+    """Tell people that nobody has answered in time, and wait on."""
 
     reason: str
 
@@ -310,6 +374,12 @@ Effect = (
     | ReserveCost
     | CreateDeployment
     | RepairDeployment
+    | NoteFailure
+    | MakeRoom
+    | LackMachines
+    | PreferInstanceType
+    | SetAutoscale
+    | DeleteAutoscale
     | RunSmokeTest
     | ReadSets
     | BeginSets
@@ -321,6 +391,10 @@ Effect = (
     | ReadFigures
     | NextStep
     | Hold
+    | AskPeople
+    | LookForAnswers
+    | TakeAnswer
+    | TellOverdue
     | Abort
     | PromoteRelease
     | DeleteDeployment

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tuneops.names import environment_of
+from tuneops.names import environment_of, family
 from tuneops.section import Section
 
 MAX_NAMED = 12
@@ -27,8 +27,8 @@ Logins = Annotated[
 ]
 
 
-class ChangeRule(Section):
-    """Who may change some projects; where several rules match, those whom any of them names."""
+class AboutProjects(Section):
+    """A rule about some projects."""
 
     environments: Annotated[
         Patterns,
@@ -46,13 +46,18 @@ class ChangeRule(Section):
             examples=[["support-*"]],
         ),
     ] = None
-    by: Logins
 
     def concerns(self, project: str) -> bool:
         """Whether it is about a project, by its key."""
         environment = environment_of(project)
         name = project.removeprefix(f"{environment}.")
         return _matches(environment, self.environments) and _matches(name, self.projects)
+
+
+class ChangeRule(AboutProjects):
+    """Who may change some projects; where several rules match, those whom any of them names."""
+
+    by: Logins
 
 
 class PolicyRule(Section):
@@ -63,7 +68,7 @@ class PolicyRule(Section):
 
 def may_change(rules: Iterable[ChangeRule], project: str) -> tuple[str, ...] | None:
     """The logins of those who may change a project; None where git alone decides."""
-    about = [rule for rule in rules if rule.concerns(project)]
+    about = [rule for rule in rules if rule.concerns(family(project))]
     return tuple(dict.fromkeys(login for rule in about for login in rule.by)) if about else None
 
 

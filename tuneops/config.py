@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Discriminator,
     Field,
     Tag,
@@ -15,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from tuneops.autoscaling import Autoscale
 from tuneops.behaviour.settings import Behaviour
 from tuneops.data.shapes import Shape
 from tuneops.evaluation.settings import Evaluation
@@ -66,6 +68,8 @@ Event = Literal[
     "newer_base_model",
     "pinned",
     "unpinned",
+    "awaits_approval",
+    "approved",
 ]
 
 
@@ -363,7 +367,19 @@ class Deployment(Section):
     """The deployment behind the endpoint."""
 
     instance_type: InstanceType = "Standard_NC24ads_A100_v4"
-    instance_count: Annotated[int, Field(ge=1, le=50)] = 1
+    alternative_instance_types: Annotated[
+        tuple[InstanceType, ...],
+        Field(
+            max_length=5,
+            description="Tried in this order when Azure has no quota or capacity for instance_type",
+        ),
+    ] = ()
+    instance_count: Annotated[
+        int, Field(ge=1, le=50, description="With autoscale: to begin with, and without figures")
+    ] = 1
+    autoscale: Annotated[
+        Autoscale | None, Field(description="Left out, instance_count is what it stays at")
+    ] = None
     request_settings: RequestSettings = RequestSettings()
     liveness_probe: LivenessProbe = LivenessProbe()
     readiness_probe: Probe = Probe()
@@ -376,6 +392,41 @@ class Deployment(Section):
     ] = {}
     egress_public_network_access: Literal["enabled", "disabled"] = "enabled"
     tags: Tags = {}
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """All that it may run on, in the order in which they are tried."""
+        return (self.instance_type, *self.alternative_instance_types)
+
+    @property
+    def instance_types_by_field(self) -> dict[str, str]:
+        """The same, by the fields that name them."""
+        others = enumerate(self.alternative_instance_types)
+        named = {f"deployment.alternative_instance_types.{n}": name for n, name in others}
+        return {"deployment.instance_type": self.instance_type, **named}
+
+    def on(self, instance_type: str) -> "Deployment":
+        """What is deployed when it runs on this instance type."""
+        return self.model_copy(
+            update={"instance_type": instance_type, "alternative_instance_types": ()}
+        )
+
+    @property
+    def first_count(self) -> int:
+        """The instances that it begins with."""
+        return self.autoscale.within(self.instance_count) if self.autoscale else self.instance_count
+
+    def __str__(self) -> str:
+        scale = self.autoscale
+        count = f"{scale.min} to {scale.max}" if scale else self.instance_count
+        return f"{count} x {' or '.join(self.instance_types)}"
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Deployment":
+        names = [name.lower() for name in self.instance_types]
+        if len(set(names)) < len(names):
+            raise ValueError("alternative_instance_types names an instance type twice")
+        return self
 
 
 class Expectations(Section):
@@ -429,6 +480,21 @@ class Notifications(Section):
     ] = get_args(Event)
 
 
+def _no_flag(value: Any) -> Any:
+    """``true`` for a preview with all defaults, ``false`` for none."""
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
+class Preview(Section):
+    """An endpoint of its own for each pull request that changes the file."""
+
+    hours: Annotated[
+        int, Field(ge=1, le=168, description="How long it lasts after the newest push")
+    ] = 24
+
+
 class ProjectConfig(Section):
     """One project: a model to fine-tune, the data to do it with, and where to serve it."""
 
@@ -457,6 +523,14 @@ class ProjectConfig(Section):
         Literal["delete", "retain"],
         Field(description="What becomes of the endpoint when this file is removed from git"),
     ] = "delete"
+    preview: Annotated[
+        Preview | None,
+        BeforeValidator(_no_flag, json_schema_input_type=bool | Preview | None),
+        Field(
+            description="Pull requests that change this file get a model and an endpoint to try "
+            "before the merge; the tracked branch has to allow it"
+        ),
+    ] = None
     drift: Annotated[
         Literal["heal", "report"],
         Field(
@@ -484,3 +558,8 @@ class ProjectConfig(Section):
         if self.rollout.on_insufficient_traffic == "behaviour" and not self.behaviour.sets:
             raise ValueError("rollout.on_insufficient_traffic is behaviour: give behaviour.sets")
         return self
+
+    @property
+    def preview_hours(self) -> int:
+        """How long a preview lasts, 0 for none."""
+        return self.preview.hours if self.preview else 0

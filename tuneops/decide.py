@@ -131,13 +131,14 @@ def _step_aside(
 ) -> Action | None:
     """End a rollout at one of its steps; None when it goes on, as a pin never lets it.
 
-    The last shift of traffic is finished, and so is what is being aborted. One that is held has no
-    end of its own, so nothing waits for that.
+    The last shift of traffic is finished, and so is what is being aborted. One that is held, or
+    waits for a person, has no end of its own, so nothing waits for that.
     """
     progress = release.rollout or Progress()
-    if finishes and desired.adopts is None and not progress.held:
+    asks = release.approval is not None and release.approval.is_open
+    if finishes and desired.adopts is None and not progress.held and not asks:
         return None
-    if progress.aborted or under_way(release, observed) is None:
+    if progress.aborted or (under_way(release, observed) is None and not asks):
         return None
     return take_back(release, observed) or _make_way(desired)
 

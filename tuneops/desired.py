@@ -1,8 +1,11 @@
 """What should be: what git and the newest data say of a project."""
 
+from functools import cached_property
+
 from tuneops import names
 from tuneops.config import ProjectConfig
 from tuneops.document import Document
+from tuneops.previews.terms import Terms
 
 ABOUT_RELEASES = {
     "notifications",
@@ -11,6 +14,7 @@ ABOUT_RELEASES = {
     "on_removal",
     "drift",
     "deletion_protection",
+    "preview",
 }
 """What a config says of all releases, not of what one is made of."""
 
@@ -33,6 +37,7 @@ class Desired(Document):
     has the file any more, though it is not gone; nothing is done then. `adopts`: it is not git that
     wants this but a pin, and this release's model is to be used. `by` is the login of who brought
     the config, empty when that could not be found out, None where no rule of the policy asked.
+    `preview`: this is wanted by an open pull request, for a while.
     """
 
     project: str
@@ -44,8 +49,9 @@ class Desired(Document):
     adopts: int | None = None
     left: str = ""
     by: str | None = None
+    preview: Terms | None = None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes whenever a new release is due; `ABOUT_RELEASES` is no reason for one."""
         return fingerprint(self.config, self.source)

@@ -15,6 +15,7 @@ class Part(StrEnum):
     ENDPOINT = "endpoint"
     DEPLOYMENT_GONE = "deployment gone"
     DEPLOYMENT = "deployment"
+    AUTOSCALE = "autoscale"
     FOREIGN = "foreign"
 
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 
+from tuneops import names
+
 PROJECTS = "projects/"
 DESIRED = "desired/"
 ORDERS = "orders/"
+SWEPT = "swept/"
 
 
 def repository(environment: str) -> str:
@@ -32,6 +35,11 @@ def reviews(environment: str) -> str:
     return f"reviews/{environment}.json" if environment else "reviews.json"
 
 
+def previews(environment: str) -> str:
+    """The environment's previews of pull requests."""
+    return f"previews/{environment}.json" if environment else "previews.json"
+
+
 def project(name: str) -> str:
     """The project's own document, which carries its lease."""
     return f"{PROJECTS}{name}.json"
@@ -47,9 +55,24 @@ def pull_request(repository: str, number: int) -> str:
     return f"pulls/{repository.lower()}/{number}.json"
 
 
+def asking(repository: str, number: int) -> str:
+    """What is asked on a merged pull request."""
+    return f"asking/{repository.lower()}/{number}.json"
+
+
+def heard(repository: str, number: int) -> str:
+    """The comments on a merged pull request that were answered."""
+    return f"heard/{repository.lower()}/{number}.json"
+
+
 def desired_projects(paths: Iterable[str]) -> set[str]:
     """The projects whose `desired` documents have these paths."""
     return {name_in(path) for path in paths}
+
+
+def releases(name: str) -> str:
+    """Where all releases of the project are."""
+    return f"releases/{name}/"
 
 
 def release(name: str, number: int) -> str:
@@ -65,3 +88,13 @@ def orders(name: str) -> str:
 def name_in(path: str) -> str:
     """The project that a document of `PROJECTS`, `DESIRED` or `ORDERS` is of."""
     return path.rpartition("/")[2].removesuffix(".json")
+
+
+def findings(workspace_id: str) -> str:
+    """What belongs to nothing in a workspace, which carries the lease of its sweeps."""
+    return f"sweeps/{names.digest(workspace_id.lower())}.json"
+
+
+def swept(identifier: str) -> str:
+    """What was swept away, to bring it back, which carries the lease of its restoration."""
+    return f"{SWEPT}{identifier}.json"

@@ -21,7 +21,11 @@ _VARIABLES = "environment_variables"
 
 def differences(release: Release, observed: Observed) -> tuple[Difference, ...]:
     """What differs from a live release, in a stable order."""
-    return (*_serving(release, observed.endpoint), *_model(release, observed))
+    return (
+        *_serving(release, observed.endpoint),
+        *_scaling(release, observed),
+        *_model(release, observed),
+    )
 
 
 def is_known(release: Release, endpoint: Endpoint) -> bool:
@@ -42,9 +46,10 @@ def _serving(release: Release, endpoint: Endpoint | None) -> Iterator[Difference
         yield Difference(part=Part.FOREIGN, what=name, found=whose, wanted="this project's")
     else:
         deployment = endpoint.deployment(release.deployment_name)
-        if deployment is None:
-            what = f"deployment {release.deployment_name}"
-            yield Difference(part=Part.DEPLOYMENT_GONE, what=what, found="gone")
+        if deployment is None or endpoint.is_untested(deployment, release.number):
+            found = "not known to have been tested" if deployment else "gone"
+            what, deployment = f"deployment {release.deployment_name}", None
+            yield Difference(part=Part.DEPLOYMENT_GONE, what=what, found=found)
         else:
             yield from _traffic(deployment.name, endpoint)
         yield from _endpoint(release, endpoint)
@@ -84,7 +89,7 @@ def _endpoint(release: Release, endpoint: Endpoint) -> Iterator[Difference]:
 
 
 def _deployment(release: Release, deployment: Deployment) -> Iterator[Difference]:
-    wanted, part, name = release.config.deployment, Part.DEPLOYMENT, f"deployment {deployment.name}"
+    wanted, part, name = release.deployment, Part.DEPLOYMENT, f"deployment {deployment.name}"
     if deployment.other_owner:
         whose = f"project {deployment.other_owner}'s"
         yield Difference(part=Part.FOREIGN, what=name, found=whose, wanted="this project's")
@@ -104,7 +109,8 @@ def _deployment(release: Release, deployment: Deployment) -> Iterator[Difference
 
 def _settings(found: Mapping[str, str], wanted: DeploymentConfig) -> Iterator[Difference]:
     """What Azure leaves out is taken as it should be."""
-    for path, should in _flat(wanted.model_dump(exclude={"tags", _VARIABLES})).items():
+    others = {"tags", _VARIABLES, "autoscale", *(("instance_count",) if wanted.autoscale else ())}
+    for path, should in _flat(wanted.model_dump(exclude=others)).items():
         value = found.get(path, should)
         if not _alike(path, value, should):
             what = f"deployment.{path}"
@@ -152,6 +158,33 @@ def _tags(
 def _lost(part: Part, name: str, lost: tuple[str, ...]) -> Iterator[Difference]:
     for tag in lost:
         yield Difference(part=part, what=f"tag {tag} of {name}", found="missing")
+
+
+def _scaling(release: Release, observed: Observed) -> Iterator[Difference]:
+    """How the deployment's autoscale setting differs; none is looked for without the deployment."""
+    endpoint = observed.endpoint
+    if endpoint is None or not is_known(release, endpoint):
+        return
+    if endpoint.deployment(release.deployment_name):
+        for what, found, wanted in scaling_differences(release, observed):
+            yield Difference(part=Part.AUTOSCALE, what=what, found=found, wanted=wanted)
+
+
+def scaling_differences(release: Release, observed: Observed) -> Iterator[tuple[str, str, str]]:
+    """What of the deployment's autoscale setting is found otherwise, and how it should be."""
+    spec, found = release.deployment, observed.scaling(release.deployment_name)
+    what = "deployment.autoscale"
+    if spec.autoscale is None:
+        if found:
+            yield what, "set", "none"
+        return
+    if found is None:
+        yield what, "missing", "the config's"
+        return
+    for name, should in spec.autoscale.settings(spec.instance_count).items():
+        value = found.settings.get(name, "")
+        if value != should:
+            yield f"{what}.{name}", value or "missing", should
 
 
 def _model(release: Release, observed: Observed) -> Iterator[Difference]:

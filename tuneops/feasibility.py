@@ -5,7 +5,7 @@ Every refusal says what to choose instead.
 
 import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -192,6 +192,28 @@ def check_quota(
     if not (of_family if tier == "dedicated" else totals):
         return f"{field}: the quota for {size.name} ({tier}) is not known and was not checked"
     return ""
+
+
+def first_possible(fields: Iterable[str], check: Callable[[str], str]) -> str:
+    """What `check` notes of the first of these fields that it does not refuse.
+
+    Which ones it did refuse is noted as well.
+
+    Raises:
+        InfeasibleError: it refuses all of them, and more quota is needed.
+        NoQuotaLeftError: it refuses all of them, and one of them for now alone.
+    """
+    refusals: list[ValueError] = []
+    for field in fields:
+        try:
+            note = check(field)
+        except (InfeasibleError, NoQuotaLeftError) as error:
+            refusals.append(error)
+        else:
+            return "; ".join(filter(None, (*map(str, refusals), note)))
+    said = "; ".join(map(str, refusals))
+    for_now = any(isinstance(error, NoQuotaLeftError) for error in refusals)
+    raise NoQuotaLeftError(said) if for_now else InfeasibleError(said)
 
 
 def _check_limit(cores: int, size: Size, quota: Quota, field: str, freed: int, kept: int) -> None:

@@ -110,8 +110,7 @@ def _body(git: Desired, live: Release | None, target: Release, reason: str) -> s
         "model": f"{target.project}:{target.model_version}",
         "metrics": metrics_text(target.metrics.values) if target.metrics else "none",
         "data": target.source.name,
-        "deployment": f"{target.config.deployment.instance_count} x "
-        f"{target.config.deployment.instance_type}",
+        "deployment": str(target.deployment),
         "config": f"{target.path or git.path} at {target.commit}",
     }
     rows = [f"| {name} | {code(value)} |" for name, value in facts.items()]

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 DIGEST_LENGTH = 12
+DIGEST = rf"^[0-9a-f]{{{DIGEST_LENGTH}}}$"
 ENVIRONMENT = r"^([a-z][a-z0-9-]{0,14})?$"
-PROJECT_KEY = r"^([a-z][a-z0-9-]{0,14}\.)?[a-z][a-z0-9-]{0,22}[a-z0-9]$"
+PROJECT_KEY = r"^([a-z][a-z0-9-]{0,14}\.)?[a-z][a-z0-9-]{0,22}[a-z0-9](~[1-9][0-9]{0,15})?$"
 
+_PREVIEW = "~"
 _MAX_ENDPOINT = 32
 _ENDPOINT_DIGEST = 10
 _JOB = re.compile(
@@ -25,6 +27,9 @@ TAG_PROJECT = "tuneops.project"
 TAG_RELEASE = "tuneops.release"
 TAG_COMMIT = "tuneops.commit"
 TAG_TRAINING = "tuneops.training"
+TAG_PREVIEW = "tuneops.preview"
+TAG_KEEP = "tuneops.keep"
+"""Whatever its value: people want it as it is, though it belongs to nothing."""
 
 
 def digest(*parts: Any) -> str:
@@ -43,9 +48,27 @@ def environment_of(project: str) -> str:
     return project.rpartition(".")[0]
 
 
+def preview_key(project: str, number: int) -> str:
+    """What the preview of a project for a pull request is called."""
+    return f"{project}{_PREVIEW}{number}"
+
+
+def is_preview(project: str) -> bool:
+    """Whether this is a project's preview; no environment or name has a ``~`` itself."""
+    return _PREVIEW in project
+
+
+def family(project: str) -> str:
+    """The project whose preview this is, or the project itself: what they train is the same."""
+    return project.partition(_PREVIEW)[0]
+
+
 def asset_name(project: str) -> str:
-    """The project's name where Azure allows no dot; no environment or name has a ``_`` itself."""
-    return project.replace(".", "_")
+    """The project's name where Azure allows no dot; no environment or name has a ``_`` itself.
+
+    A preview has its project's: what it has trained need not be trained again after the merge.
+    """
+    return family(project).replace(".", "_")
 
 
 def job_name(project: str, training_digest: str, attempt: int) -> str:
@@ -76,19 +99,23 @@ def deployment_name(deployment_digest: str) -> str:
 def endpoint_name(project: str, workspace_id: str) -> str:
     """The project's endpoint: names are unique in a region, so the workspace goes into it.
 
-    A name with an environment may be too long or that of another project, so a digest of it all
-    tells them apart; it is longer than the one of the workspace alone, so it never looks like that.
+    A name with an environment, or a preview's, may be too long or that of another project, so a
+    digest of it all tells them apart; it is longer than the one of the workspace alone, so it
+    never looks like that.
     """
-    if not environment_of(project):
+    if not environment_of(project) and not is_preview(project):
         return f"{project}-{digest(workspace_id.lower())[:6]}"
     own = digest(project, workspace_id.lower())[:_ENDPOINT_DIGEST]
-    shown = project.replace(".", "-")[: _MAX_ENDPOINT - 1 - _ENDPOINT_DIGEST]
+    shown = project.replace(".", "-").replace(_PREVIEW, "-pr")
+    shown = shown[: _MAX_ENDPOINT - 1 - _ENDPOINT_DIGEST]
     return f"{shown.rstrip('-')}-{own}"
 
 
 def tags(project: str, release: int, commit: str) -> dict[str, str]:
     """The tags that everything we create carries."""
-    return {TAG_PROJECT: project, TAG_RELEASE: str(release), TAG_COMMIT: commit}
+    number = project.partition(_PREVIEW)[2]
+    preview = {TAG_PREVIEW: number} if number else {}
+    return {TAG_PROJECT: project, TAG_RELEASE: str(release), TAG_COMMIT: commit, **preview}
 
 
 def lost_tags(tags: Mapping[str, str] | None) -> tuple[str, ...]:

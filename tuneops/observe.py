@@ -2,11 +2,11 @@
 
 import logging
 
-from tuneops.azureml import compute, endpoints, jobs, models, registry
+from tuneops.azureml import autoscale, compute, endpoints, jobs, models, registry
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.desired import Desired
-from tuneops.observed import Cluster, Endpoint, Observed
+from tuneops.observed import Cluster, Endpoint, Job, Observed
 from tuneops.phases.behaving import asks
 from tuneops.project import Project
 from tuneops.release import Phase, Release
@@ -30,7 +30,7 @@ def observe(
     phase = release.phase
     return Observed(
         cluster=_cluster(workspace, release, retiring=retiring),
-        job=jobs.observe(workspace, release.active_job) if release.active_job else None,
+        job=_job(workspace, release),
         model_registered=_asks_for_model(release) and models.is_registered(workspace, release),
         model_archived=phase == Phase.LIVE
         and not retiring
@@ -41,13 +41,22 @@ def observe(
         stale_endpoints=_stale(workspace, project, release)
         if retiring or phase == Phase.LIVE
         else (),
+        scalings=autoscale.observe(workspace, release.endpoint, release.project)
+        if release.autoscaled and (retiring or phase in _WITH_ENDPOINT)
+        else (),
         live_release=project.live,
         served=release.training is not None and release.plan.digest in project.served,
         live_deployment=project.live_deployment,
+        previous=project.previous,
         newest_base_model=_newest_base(workspace, release)
         if followed_base_model(desired, release)
         else "",
     )
+
+
+def _job(workspace: Workspace, release: Release) -> Job | None:
+    name = release.active_job
+    return jobs.observe(workspace, name, release.project) if name else None
 
 
 def _compares(release: Release) -> bool:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tuneops import names
 from tuneops.policy import Verdict
 from tuneops.release import Release
+from tuneops.rollout.question import Said
+from tuneops.superseded import Superseded
 
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
@@ -56,7 +59,8 @@ class Job:
 class Deployment:
     """A deployment behind an endpoint; `release` is the number in its tag, empty if not ours.
 
-    `transient`: it failed for a reason that may be gone the next time. `settings` are texts by
+    `transient`: it failed for a reason that may be gone the next time; `lacking`: for want of
+    machines, which there may be of another instance type. `settings` are texts by
     their paths in the config, `model` is NAME:VERSION, `lost_tags` are those that everything of
     ours has and this has not, `other_owner` is the other project whose tag it carries.
     """
@@ -66,6 +70,7 @@ class Deployment:
     release: str
     error: str = ""
     transient: bool = False
+    lacking: bool = False
     instance_type: str = ""
     instance_count: int = 1
     model: str = ""
@@ -108,6 +113,16 @@ class Endpoint:
         """Whether some of the traffic goes to this deployment."""
         return self.traffic.get(deployment, 0) > 0
 
+    def is_untested(self, deployment: Deployment, live_release: int) -> bool:
+        """Whether what was live was made again since, as its tag says, and never got traffic.
+
+        A release that came to nothing has made it, or nobody knows who.
+        """
+        if deployment.other_owner or self.takes_traffic(deployment.name):
+            return False
+        made_by = deployment.release
+        return not made_by.isdecimal() or int(made_by) > live_release
+
     @property
     def changing(self) -> bool:
         """Whether an operation on the endpoint is under way."""
@@ -120,27 +135,40 @@ class Endpoint:
 
     @property
     def superfluous(self) -> tuple[Deployment, ...]:
-        """Deployments of ours that get no traffic, be it mirrored."""
+        """Deployments of ours that get no traffic, be it mirrored, and that nobody wants kept."""
         return tuple(
             d
             for d in self.deployments
-            if d.release and not self.takes_traffic(d.name) and not self.mirror_traffic.get(d.name)
+            if d.release
+            and names.TAG_KEEP not in d.tags
+            and not self.takes_traffic(d.name)
+            and not self.mirror_traffic.get(d.name)
         )
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """An autoscale setting of ours: of which deployment, and what it says by the config's names."""
+
+    deployment: str
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Observed:
     """What was seen of a project; what its phase does not need was not looked at.
 
+    `scalings` are the autoscale settings of what is, or was, behind the endpoint.
     `stale_endpoints` are endpoints made for the project under names it no longer has.
     `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or should when somebody has taken its
-    traffic away.
+    traffic away; `previous` is what was live before, newest first.
     `newest_base_model` is the id of the newest version in the registry, empty when the config
     names one itself. `live` is the release `live_release`, for its metrics and its settings.
     `served`: the release's model was live before.
     `rejected` says why what is desired may not come back by itself, if so; `retried`: people want
     this release, or what was rejected, to be tried again. `metrics_delay` is how long after a
-    minute's start its live figures are all there.
+    minute's start its live figures are all there. `said` is the last that a person has said to a
+    question. `shares_job`: others wait for the job, too.
     """
 
     cluster: Cluster | None = None
@@ -149,15 +177,19 @@ class Observed:
     model_archived: bool = False
     endpoint: Endpoint | None = None
     stale_endpoints: tuple[Endpoint, ...] = ()
+    scalings: tuple[Scaling, ...] = ()
     live_release: int | None = None
     live: Release | None = None
     served: bool = False
     live_deployment: str = ""
+    previous: tuple[Superseded, ...] = ()
     newest_base_model: str = ""
     verdict: Verdict = field(default_factory=Verdict)
     rejected: str = ""
     retried: bool = False
     metrics_delay: timedelta = timedelta(0)
+    said: Said | None = None
+    shares_job: bool = False
 
     def incumbent(self, newcomer: str) -> str:
         """The deployment that is live behind the endpoint and no `newcomer`, empty without one.
@@ -172,8 +204,14 @@ class Observed:
             others = {each: share for each, share in endpoint.traffic.items() if each != newcomer}
             name = max(others, key=lambda each: others[each], default="")
         found = endpoint.deployment(name)
-        there = found is not None and found.state != DELETING
-        return name if there and name != newcomer else ""
+        if found is None or found.state == DELETING or name == newcomer:
+            return ""
+        return "" if endpoint.is_untested(found, self.live_release) else name
+
+    def scaling(self, deployment: str) -> Scaling | None:
+        """The autoscale setting of a deployment behind the endpoint, if it has one of ours."""
+        found = (each for each in self.scalings if each.deployment.lower() == deployment.lower())
+        return next(found, None)
 
     @property
     def dispensable(self) -> tuple[Deployment, ...]:

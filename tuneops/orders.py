@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from tuneops.document import Document
+from tuneops.rollout.question import Said
 
 
 class Pin(Document):
@@ -33,8 +34,9 @@ class Retry(Document):
 
 
 class Orders(Document):
-    """The orders in force; `ended` says what became of the last pin."""
+    """The orders in force; `ended` says what became of the last pin, `said` answers a question."""
 
     pin: Pin | None = None
     ended: str = ""
     retry: Retry | None = None
+    said: Said | None = None

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from tuneops import parameters
-from tuneops.config import ProjectConfig
+from tuneops.config import Deployment, ProjectConfig
 from tuneops.desired import ABOUT_RELEASES
 from tuneops.document import Document
 from tuneops.release import TrainingPlan
@@ -66,7 +66,7 @@ def outcome(
     changes = tuple(_changes(before, config, trained, plan))
     if before.data != config.data or _model(trained) != _model(plan):
         kind = Kind.TRAIN
-    elif before.deployment != config.deployment:
+    elif _served(before) != _served(config):
         kind = Kind.REDEPLOY
     else:
         kind = Kind.SETTINGS if changes else Kind.NOTHING
@@ -80,6 +80,12 @@ def removal(config: ProjectConfig | None) -> str:
     if config and config.on_removal == "retain":
         return "its endpoint is retained, and looked after no more"
     return "its endpoint is deleted; models and data stay"
+
+
+def _served(config: ProjectConfig) -> Deployment:
+    """What is deployed if the first instance type is to be had."""
+    served = config.deployment.on(config.deployment.instance_type)
+    return served.model_copy(update={"autoscale": None})
 
 
 def _model(plan: TrainingPlan) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from tuneops.actions import (
     PrepareData,
     RepairDeployment,
     ScaleCluster,
+    SetAutoscale,
     StartRelease,
     SubmitDataJob,
     SubmitJob,
@@ -31,6 +32,7 @@ _COSTS = (
     SubmitJob,
     CreateDeployment,
     RepairDeployment,
+    SetAutoscale,
 )
 
 

@@ -128,22 +128,29 @@ def _check_serving(
     endpoint: Endpoint | None,
 ) -> str:
     """Make sure that the model can be deployed beside what serves now; gives what is not known."""
-    field = "deployment.instance_type"
     spec = release.config.deployment
-    size = feasibility.find_size(spec.instance_type, sizes, field)
-    feasibility.check_serving_size(size.name, model_tags, field)
-    if endpoint and endpoint.deployment(release.deployment_name):
+    wanted = spec.instance_types_by_field
+    found = {field: feasibility.find_size(name, sizes, field) for field, name in wanted.items()}
+    for field, size in found.items():
+        feasibility.check_serving_size(size.name, model_tags, field)
+    names = (release.deployment_name_on(name) for name in spec.instance_types)
+    if endpoint and any(endpoint.deployment(name) for name in names):
         return ""
-    there = endpoint.deployments if endpoint else ()
-    going = endpoint.superfluous if endpoint else ()
-    return feasibility.check_quota(
-        feasibility.deployment_cores(size, spec.instance_count),
-        size,
-        quotas,
-        field,
-        freed=_cores(going, size.family, sizes),
-        kept=_cores([each for each in there if each not in going], size.family, sizes),
-    )
+
+    def check(field: str) -> str:
+        size = found[field]
+        there = endpoint.deployments if endpoint else ()
+        going = endpoint.superfluous if endpoint else ()
+        return feasibility.check_quota(
+            feasibility.deployment_cores(size, spec.first_count),
+            size,
+            quotas,
+            field,
+            freed=_cores(going, size.family, sizes),
+            kept=_cores([each for each in there if each not in going], size.family, sizes),
+        )
+
+    return feasibility.first_possible(found, check)
 
 
 def _cores(deployments: Iterable[Deployment], family: str, sizes: list[Size]) -> int:

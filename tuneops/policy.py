@@ -12,16 +12,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from tuneops.approvals import NO_DEMAND, ApprovalRule, Demand, demanded
 from tuneops.changes import ChangeRule, PolicyRule, may_change, why_not
 from tuneops.config import InstanceTypes, ProjectConfig
 from tuneops.cost.limit import alone
-from tuneops.cost.machines import serving
+from tuneops.cost.machines import servings
 from tuneops.cost.room import Room
 from tuneops.document import Document
 from tuneops.estimates import Forecast
 from tuneops.forecast import cost_of
 from tuneops.parameters import Origin, Value
 from tuneops.places import FINETUNE, places_of, stated
+from tuneops.previews.terms import Limits
 from tuneops.prices import Prices
 from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.section import Section
@@ -139,16 +141,28 @@ class Policy(Section):
             "rule is about may be changed by whomever git lets",
         ),
     ] = ()
+    approvals: Annotated[
+        tuple[ApprovalRule, ...],
+        Field(
+            max_length=100,
+            description="What a person has to approve, whatever the configs say, and who may",
+        ),
+    ] = ()
+    previews: Annotated[
+        Limits | None,
+        Field(description="Pull requests may have previews, where their configs ask for them"),
+    ] = None
     policy: Annotated[
         PolicyRule | None,
-        Field(description="Who may change this file; needed with changes"),
+        Field(description="Who may change this file; needed with changes or approvals"),
     ] = None
 
     @model_validator(mode="after")
     def _rules_stay(self) -> "Policy":
-        if self.changes and self.policy is None:
+        rules = "changes" if self.changes else "approvals" if self.approvals else ""
+        if rules and self.policy is None:
             raise ValueError(
-                "changes needs policy.by, which says who may change this file: without it those "
+                f"{rules} needs policy.by, which says who may change this file: without it those "
                 "whom the rules bind could lift them"
             )
         return self
@@ -164,12 +178,14 @@ class InForce(Document):
 class Verdict:
     """What the policy says now: why a release may not be, and whether all is frozen.
 
-    `room` is what was found for a deployment that comes next, where costs are limited.
+    `room` is what was found for a deployment that comes next, where costs are limited. `demand` is
+    what a person has to approve.
     """
 
     violations: tuple[str, ...] = ()
     freeze: Freeze | None = None
     room: Room | None = None
+    demand: Demand = NO_DEMAND
 
 
 def verdict(
@@ -189,7 +205,7 @@ def verdict(
     found = violations(weighed, release.config, release.training, region, foretold)
     if ahead and release.answers_change and by is not None:
         found = (*found, *filter(None, (who_may_not(policy, release.project, by),)))
-    return Verdict(found, frozen(policy, now))
+    return Verdict(found, frozen(policy, now), demand=demanded(policy.approvals, release.project))
 
 
 def who_may_not(policy: Policy, project: str, by: str) -> str:
@@ -230,6 +246,8 @@ def violations(
     names = {"model.name": config.model.name} | {field: name for field, _, name in others}
     sizes = dict(_sizes(config, plan, given))
     instances = {"deployment.instance_count": config.deployment.instance_count}
+    if config.deployment.autoscale:
+        instances["deployment.autoscale.max"] = config.deployment.autoscale.max
     return (
         *_region(policy.allowed_regions, region),
         *_unlisted("allowed_registries", policy.allowed_registries, registries),
@@ -239,7 +257,7 @@ def violations(
         *_above("max_instance_count", policy.max_instance_count, instances),
         *_epochs(policy.max_epochs, given),
         *(_cost(policy, plan, forecast) if plan and forecast else ()),
-        *alone(policy.max_hourly_cost, policy.prices, serving(config), FILE),
+        *alone(policy.max_hourly_cost, policy.prices, servings(config), FILE),
     )
 
 
@@ -271,7 +289,7 @@ def _sizes(
     config: ProjectConfig, plan: TrainingPlan | None, given: Mapping[str, Value]
 ) -> Iterator[tuple[str, str]]:
     """The machines that are asked for, by field; the data of a job is prepared on `compute`'s."""
-    yield "deployment.instance_type", config.deployment.instance_type
+    yield from config.deployment.instance_types_by_field.items()
     compute = config.compute
     described = compute.cluster.size.lower() if compute.cluster else ""
     if compute.cluster:

@@ -1,6 +1,7 @@
 """A project: what is remembered of it besides its releases."""
 
 from datetime import datetime
+from functools import cached_property
 
 from tuneops import names
 from tuneops.config import ProjectConfig
@@ -11,6 +12,7 @@ from tuneops.looks import MAX_ENDPOINTS, Look, Note
 from tuneops.orders import Pin
 from tuneops.pins import pins
 from tuneops.release import Phase, Release, Trouble
+from tuneops.superseded import Superseded, superseding
 
 MAX_TRAININGS = 8
 """How many earlier trainings are remembered."""
@@ -34,7 +36,7 @@ class Rejection(Document):
     source: Source
     why: str
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """As that of what is desired."""
         return fingerprint(self.config, self.source)
@@ -44,24 +46,27 @@ class Project(Document):
     """What is remembered of a project besides its releases.
 
     `current` is the newest release, `live` the one that has the traffic, `live_deployment` what
-    that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it; `endpoints` are the
-    names of all endpoints made for it that may still exist; `pins` what its releases have resolved;
+    that goes to, as ENDPOINT/DEPLOYMENT, empty when an older version wrote it, `previous` what was
+    before; `endpoints` are the names of all endpoints made for it that may still exist; `pins` what
+    its releases have resolved;
     `trainings` the last ones that were measured, oldest first; `answered` the commit whose change
     of the config has come to its end; `served` the training digests of the models that were live.
     `trouble` is what keeps it from being looked at at all, `look` the last that found nothing to
     do. `pin` is the order that is followed, `rejected` what was rolled back; `held_back` says why
-    what git wants is not done, if it is not.
+    what git wants is not done, if it is not. `autoscaled`: it has, or had, autoscale settings.
     """
 
     name: str
     current: int | None = None
     live: int | None = None
     live_deployment: str = ""
+    previous: tuple[Superseded, ...] = ()
     endpoints: tuple[str, ...] = ()
     pins: dict[str, str] = {}
     trainings: tuple[Measured, ...] = ()
     answered: str = ""
     served: tuple[str, ...] = ()
+    autoscaled: bool = False
     wake: Wake | None = None
     trouble: Trouble | None = None
     pin: Pin | None = None
@@ -74,6 +79,16 @@ class Project(Document):
         """What a resync needs to know of it."""
         wake_at = self.wake.at if self.wake else None
         return Note(wake_at=wake_at, look=self.look, endpoints=self.endpoints[-MAX_ENDPOINTS:])
+
+    def promote(self, release: Release, at: datetime) -> "Project":
+        """The project with this release as the live one, since `at`."""
+        serving = f"{release.endpoint}/{release.deployment_name}"
+        previous = superseding(self.previous, self.live_deployment, serving, at)
+        digest = release.plan.digest
+        served = (*(each for each in self.served if each != digest), digest)[-MAX_SERVED:]
+        return self.replace(
+            live=release.number, live_deployment=serving, previous=previous, served=served
+        )
 
     def rejection(self, desired: Desired) -> Rejection | None:
         """The rejection that what is desired meets with, if any."""
@@ -93,13 +108,6 @@ class Project(Document):
         met = self.rejection(desired)
         return self.replace(rejected=tuple(each for each in self.rejected if each != met))
 
-    def serve(self, release: Release) -> "Project":
-        """The project with this release live."""
-        digest = release.plan.digest
-        served = (*(each for each in self.served if each != digest), digest)[-MAX_SERVED:]
-        serving = f"{release.endpoint}/{release.deployment_name}"
-        return self.replace(live=release.number, live_deployment=serving, served=served)
-
     def remember(self, release: Release) -> "Project":
         """The project with what this release has resolved, measured and answered.
 
@@ -113,6 +121,7 @@ class Project(Document):
             pins={**self.pins, **release.resolved},
             trainings=self._with(measured) if measured else self.trainings,
             answered=self.answered if open_still else release.commit,
+            autoscaled=self.autoscaled or release.autoscaled,
         )
 
     def _with(self, training: Measured) -> tuple[Measured, ...]:
@@ -150,6 +159,7 @@ def start_release(desired: Desired, project: Project, workspace_id: str, at: dat
         adopts=desired.adopts,
         pins=pins(desired.config, project.pins),
         trainings=project.trainings,
+        autoscaled=project.autoscaled or desired.config.deployment.autoscale is not None,
     )
     back = "" if desired.adopts is None else f"back to release {desired.adopts}: "
     reason = f"{back}{desired.path} at {desired.commit[:8]} with data {desired.source.name}"

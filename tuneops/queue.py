@@ -8,7 +8,7 @@ from azure.storage.queue import QueueClient
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneops.looks import View
-from tuneops.names import ENVIRONMENT, PROJECT_KEY
+from tuneops.names import DIGEST, ENVIRONMENT, PROJECT_KEY
 
 MAX_DELAY_SECONDS = 7 * 24 * 3600
 
@@ -54,6 +54,17 @@ class PullRequestRequest(BaseModel):
     number: int = Field(ge=1, lt=2**53)
 
 
+class CommentRequest(BaseModel):
+    """Follow what a comment on a pull request orders."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["comment"] = "comment"
+    environment: str = Field("", pattern=ENVIRONMENT)
+    number: int = Field(ge=1, lt=2**53)
+    comment: int = Field(ge=1, lt=2**63)
+
+
 class PullRequestsRequest(BaseModel):
     """Find out which of an environment's open pull requests have no review yet."""
 
@@ -61,6 +72,28 @@ class PullRequestsRequest(BaseModel):
 
     kind: Literal["pull_requests"] = "pull_requests"
     environment: str = Field("", pattern=ENVIRONMENT)
+
+
+class SweepRequest(BaseModel):
+    """Find what belongs to nothing in an environment's workspace, and sweep it away in its time.
+
+    `only` to look, and delete nothing; or only to tell people what they are owed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["sweep"] = "sweep"
+    environment: str = Field("", pattern=ENVIRONMENT)
+    only: Literal["", "look", "tell"] = ""
+
+
+class RestoreRequest(BaseModel):
+    """Bring back a little more of what was swept away."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["restore"] = "restore"
+    id: str = Field(pattern=DIGEST)
 
 
 class SummaryRequest(BaseModel):
@@ -84,7 +117,10 @@ Request = (
     | RepositoryRequest
     | PullRequestRequest
     | PullRequestsRequest
+    | SweepRequest
+    | RestoreRequest
     | SummaryRequest
+    | CommentRequest
 )
 
 

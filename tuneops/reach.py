@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tuneops import documents
 from tuneops.desired import Desired
-from tuneops.names import environment_of
+from tuneops.names import environment_of, is_preview
 from tuneops.policy import Policy, verdict, violations
 from tuneops.project import Project
 from tuneops.release import Release
@@ -52,7 +52,7 @@ def _projects(services: Services) -> Iterator[tuple[Desired, Release | None]]:
     """What is desired of each project that the source has, with its newest release."""
     store = services.store
     for name in sorted(documents.desired_projects(store.paths("desired/"))):
-        if environment_of(name) != services.environment:
+        if environment_of(name) != services.environment or is_preview(name):
             continue
         try:
             wanted = store.read(documents.desired(name), Desired)

@@ -26,7 +26,7 @@ from tuneops.decide import decide, look_after
 from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.looks import LOST_AFTER, Look
-from tuneops.names import environment_of
+from tuneops.names import environment_of, is_preview
 from tuneops.notify import messages, outbox
 from tuneops.observe import followed_base_model, observe
 from tuneops.observed import Observed
@@ -34,6 +34,8 @@ from tuneops.orders import Orders, Pin
 from tuneops.patience import wait
 from tuneops.pinning import agrees, mark, pinned, rejection, still_rejected
 from tuneops.policy import Verdict, verdict
+from tuneops.previews import pruning, sharing
+from tuneops.previews.wanted import at_its_time, bounded
 from tuneops.project import Project, Wake, start_release
 from tuneops.queue import ProjectRequest
 from tuneops.release import Phase, Release, Trouble
@@ -65,6 +67,9 @@ def reconcile_project(
     desired = services.store.read(documents.desired(request.project), Desired)
     if desired is None:
         log.info("no config was ever seen for project %s", request.project)
+        if is_preview(request.project):
+            services = services.of(environment_of(request.project))
+            pruning.forget(request.project, services, clock())
         return
     if reason := unwatched(request.project, desired.value, services.settings):
         log.info("project %s: %s", request.project, reason)
@@ -73,6 +78,8 @@ def reconcile_project(
     try:
         with services.store.lease(path, Project(name=request.project)) as lease:
             _Pass(request, services, lease, clock).run()
+            if is_preview(request.project):
+                pruning.prune(request.project, services, lease, clock())
     except (BusyError, ConflictError) as error:
         log.info("project %s is looked at by another worker: %s", request.project, error)
         services.queue.send(request, random.uniform(1, BUSY_SECONDS))
@@ -93,7 +100,9 @@ class _Pass:
         self.lease = lease
         self.clock = clock
         self.project = self._load(documents.project(request.project), Project)
-        self.git = self._load(documents.desired(request.project), Desired).value
+        self.channels = services.channels_of(request.project)
+        git = self._load(documents.desired(request.project), Desired).value
+        self.git = at_its_time(git, clock())
         self.desired = self.git
         self.held_back = ""
         self.release = self._load_release(self.project.value.current)
@@ -114,7 +123,7 @@ class _Pass:
         self._deliver()
         if self.release is None:
             return pause
-        retry_at = outbox.next_retry(self.release.value.outbox, self.services.channels)
+        retry_at = outbox.next_retry(self.release.value.outbox, self.channels)
         if retry_at is None:
             return pause
         until_retry = max(0.0, (retry_at - self.clock()).total_seconds())
@@ -179,12 +188,16 @@ class _Pass:
             rejected="" if pin else self.held_back,
             retried=retried,
             metrics_delay=timedelta(seconds=self.services.settings.metrics_delay_seconds),
+            said=orders.said,
+            shares_job=sharing.shares_job(self.desired, release, self.services),
         )
         if release and release.number != self.project.value.current:
-            return look_after(self.desired, release, observed, self.clock())
+            action = look_after(self.desired, release, observed, self.clock())
+            return bounded(action, self.desired, self.clock())
         self.base_model = followed_base_model(self.desired, release)
         self.newest_base_model = observed.newest_base_model
-        return decide(self.desired, release, observed, self.clock())
+        action = decide(self.desired, release, observed, self.clock())
+        return bounded(action, self.desired, self.clock())
 
     def _live(self, release: Release | None) -> Release | None:
         """The release that is live, when a new one's metrics are held against its own.
@@ -194,18 +207,24 @@ class _Pass:
         Raises:
             UnavailableError: it has no record, so nothing can be held against it.
         """
-        number = self.project.value.live
         phases = (Phase.EVALUATING, Phase.FAILED)
-        if release is None or release.phase not in phases or number in (None, release.number):
+        if release is None or release.phase not in phases:
             return None
-        stored = self._load_release(number)
+        owner, number = release.project, self.project.value.live
+        if release.phase == Phase.EVALUATING:
+            owner, number = sharing.held_against(self.project.value, self.services)
+        if number is None or (owner, number) == (release.project, release.number):
+            return None
+        stored = self.services.release(owner, number)
         if stored is None and release.phase == Phase.EVALUATING:
             raise UnavailableError(f"the record of live release {number} has gone")
         return stored.value if stored else None
 
     def _read_orders(self) -> Orders:
+        """What people have ordered; no pin holds a preview beyond its time."""
         stored = self.services.store.read(documents.orders(self.request.project), Orders)
-        return stored.value if stored else Orders()
+        orders = stored.value if stored else Orders()
+        return orders.replace(pin=None) if is_preview(self.request.project) else orders
 
     def _follow(self, orders: Orders) -> Pin | None:
         """Set what is desired, and why git is not followed; gives the pin that is in force."""
@@ -294,13 +313,14 @@ class _Pass:
         project, now = self.project.value.allow(self.desired), self.clock()
         if self.release:
             project = project.remember(self.release.value)
+        project = sharing.seeded(project, self.services)
         workspace = self.services.workspace.id
         release = start_release(self.desired, project, workspace, now)
         adopted = self._load_release(release.adopts)
         if adopted:
             release = release.adopt(adopted.value)
         release = messages.tell(release, "queued", release.reason, now)
-        before, channels = self.release, self.services.channels
+        before, channels = self.release, self.channels
         if before:
             owed = outbox.unsettled(before.value.outbox, channels)
             release = release.replace(outbox=(*owed, *release.outbox))
@@ -332,7 +352,7 @@ class _Pass:
             old = self._write(old, self._left_behind(old.value, release))
         if old and old.value.rejected:
             project = project.reject(old.value, old.value.rejected)
-        self._save_project(project.serve(release))
+        self._save_project(project.promote(release, release.entered(Phase.LIVE) or self.clock()))
 
     def _left_behind(self, old: Release, release: Release) -> Release:
         """What was live until this release is."""
@@ -385,7 +405,7 @@ class _Pass:
         if self.release is None:
             return
         release = self.release.value
-        delivered = outbox.deliver(release.outbox, self.services.channels, self.clock())
+        delivered = outbox.deliver(release.outbox, self.channels, self.clock())
         if delivered != release.outbox:
             self._save_release(release.replace(outbox=delivered))
 

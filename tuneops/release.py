@@ -4,11 +4,11 @@ Everything here is a value: documents that are stored as JSON, and pure function
 """
 
 from datetime import datetime
-from enum import StrEnum
+from functools import cached_property
 
 from tuneops import names
 from tuneops.behaviour.progress import Progress as Behaviour
-from tuneops.config import ProjectConfig
+from tuneops.config import Deployment, ProjectConfig
 from tuneops.desired import Desired, Source, fingerprint
 from tuneops.difference import Drift
 from tuneops.document import Document
@@ -16,35 +16,13 @@ from tuneops.estimates import Actuals, Forecast, JobTimes, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.message import Message
 from tuneops.parameters import Parameter
+from tuneops.phase import Phase as Phase  # as others know it
+from tuneops.phase import check_transition
 from tuneops.pins import Pins, resolved
 from tuneops.prepared import DataJob, PreparedData
+from tuneops.provisioning import Provisioning
 from tuneops.rollout.progress import Progress
-
-
-class Phase(StrEnum):
-    """Where a release stands; the first eight in their order, then the other ends."""
-
-    PREPARING = "Preparing"
-    TRAINING = "Training"
-    EVALUATING = "Evaluating"
-    REGISTERING = "Registering"
-    DEPLOYING = "Deploying"
-    TESTING = "Testing"
-    SHIFTING = "Shifting"
-    LIVE = "Live"
-    SUPERSEDED = "Superseded"
-    FAILED = "Failed"
-    RETIRED = "Retired"
-
-    @property
-    def ended(self) -> bool:
-        """Whether a release in this phase has nothing more to reach."""
-        return self in (Phase.LIVE, Phase.SUPERSEDED, Phase.FAILED, Phase.RETIRED)
-
-    @property
-    def settled(self) -> bool:
-        """Whether the newest release stays in this phase until something else is wanted."""
-        return self in (Phase.LIVE, Phase.FAILED)
+from tuneops.rollout.question import Question
 
 
 class TrainingPlan(Document):
@@ -151,7 +129,9 @@ class Release(Document):
     led to. `trainings` are the project's earlier ones. `adopts` is the release whose model it has,
     if a pin made it; `rejected` says why this one was rolled back, if it was. `drift` is how what
     is live differs from it, `heals` when that was begun to be brought back lately. `behaviour` is
-    how far its evaluation sets were asked, `rollout` how far its traffic has come.
+    how far its evaluation sets were asked, `rollout` how far its traffic has come, `approval` the
+    last question that it had for people, `provisioning` what its deployment was tried on.
+    `autoscaled`: the project has, or had, autoscale settings in Azure Monitor.
     """
 
     project: str
@@ -176,11 +156,14 @@ class Release(Document):
     smoke: Smoke = Smoke()
     behaviour: Behaviour | None = None
     rollout: Progress | None = None
+    approval: Question | None = None
     pins: Pins = Pins()
     trainings: tuple[Measured, ...] = ()
+    autoscaled: bool = False
     forecast: Forecast | None = None
     actuals: Actuals | None = None
     repairs: int = 0
+    provisioning: Provisioning = Provisioning()
     forbidden: bool = False
     reported_base_model: str = ""
     outbox: tuple[Message, ...] = ()
@@ -226,15 +209,38 @@ class Release(Document):
         return names.model_version(self.plan.digest)
 
     @property
+    def instance_type(self) -> str:
+        """What the deployment runs on, or is tried on next."""
+        return next(iter(self.instance_types_left), self.config.deployment.instance_types[-1])
+
+    @property
+    def instance_types_left(self) -> list[str]:
+        """What the deployment may still be tried on, in order."""
+        return self.provisioning.left(self.config.deployment.instance_types)
+
+    @property
+    def deployment(self) -> Deployment:
+        """What is deployed: the config's deployment on the instance type that is in use."""
+        return self.config.deployment.on(self.instance_type)
+
+    @cached_property
     def deployment_digest(self) -> str:
         """Names the deployment: the model and what serves it, as far as the config decides it."""
-        settings = self.config.deployment.model_dump(exclude_defaults=True)
-        return names.digest(self.plan.digest, settings)
+        return self._digest_on(self.instance_type)
 
     @property
     def deployment_name(self) -> str:
         """The name of the deployment."""
         return names.deployment_name(self.deployment_digest)
+
+    def deployment_name_on(self, instance_type: str) -> str:
+        """The name that the deployment would have on an instance type."""
+        return names.deployment_name(self._digest_on(instance_type))
+
+    def _digest_on(self, instance_type: str) -> str:
+        deployment = self.config.deployment.on(instance_type)
+        settings = deployment.model_dump(exclude_defaults=True, exclude={"autoscale"})
+        return names.digest(self.plan.digest, settings)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -276,15 +282,20 @@ class Release(Document):
     ) -> "Release":
         """The release in a new phase, with a line in its history.
 
-        What is deployed, be it again, has not been tested.
+        What is deployed, be it again, has not been tested; again, it is tried first on what it ran.
+
+        Raises:
+            ValueError: the phase does not follow the release's own.
         """
+        check_transition(self.phase, phase)
         entry = Entry(phase=phase, at=at, reason=reason, links=links or {})
         changes: dict[str, object] = {"phase": phase, "history": (*self.history, entry)}
         changes |= {"repairs": 0, "trouble": None, "waiting": None}
         if phase == Phase.DEPLOYING:
-            changes |= {"smoke": Smoke(), "rollout": None}
+            changes |= {"smoke": Smoke(), "rollout": None, "approval": None}
             if self.behaviour and self.entered(Phase.LIVE) is None:
                 changes["behaviour"] = self.behaviour.afresh()
+            changes["provisioning"] = Provisioning(preferred=self.instance_type)
         elif phase.ended and phase != Phase.LIVE:
             changes["drift"] = None
         return self.replace(**changes)
@@ -312,7 +323,7 @@ class Release(Document):
         plans = [each.training.digest if each.training else "" for each in (self, other)]
         return plans[0] == plans[1] and self.made_of == other.made_of
 
-    @property
+    @cached_property
     def made_of(self) -> str:
         """Names what the release is made of, as this version of TuneOps does it."""
         return fingerprint(self.config, self.source)

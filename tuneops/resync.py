@@ -21,6 +21,7 @@ from tuneops.gitops.repository import Repository
 from tuneops.looks import Note, View, due, read_note
 from tuneops.names import digest, environment_of
 from tuneops.policy import InForce
+from tuneops.previews.keeping import look_again, read_register
 from tuneops.queue import ProjectRequest, PullRequestRequest, PullRequestsRequest
 from tuneops.services import Services
 from tuneops.store import UnreadableError
@@ -92,6 +93,7 @@ def resync_pull_requests(request: PullRequestsRequest, services: Services) -> No
         log.info("%d pull requests lack a review, the newest are reviewed first", len(missing))
     for number in missing[-MAX_REVIEWS:]:
         services.queue.send(PullRequestRequest(environment=environment, number=number))
+    look_again({pull.number: pull.head.sha for pull in reviews.open}, services)
 
 
 def _wanted(services: Services) -> dict[str, str]:
@@ -110,6 +112,8 @@ def _wanted(services: Services) -> dict[str, str]:
             rules[environment] = policy.etag if policy else ""
             files = _repository(services, environment).files.values()
             paths |= {state.project: state.data_path for state in files if state.data_path}
+            previews = read_register(services.store, environment).entries
+            paths |= {key: entry.data_path for key, entry in previews.items() if entry.data_path}
         except UnreadableError as error:
             log.error("changes of environment %r are not all seen: %s", environment, error)
     data = _data(services, set(paths.values()))

@@ -21,6 +21,7 @@ from tuneops.outcome import outcome, removal
 from tuneops.pinning import still_rejected
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy
+from tuneops.previews import keeping
 from tuneops.project import Project
 from tuneops.prospect import prospect
 from tuneops.queue import PullRequestRequest
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def review_pull_request(request: PullRequestRequest, services: Services) -> None:
-    """Say on the pull request what merging it would do in an environment; change nothing else.
+    """Say on the pull request what merging it would do in an environment, and have its previews.
 
     Doing it again changes the same comment, so the last look is the one that is read. One that
     Azure could not answer is not remembered, so that a resync has it done again.
@@ -54,6 +55,7 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
         return
     if proposal is None:
         log.info("pull request %d is not open to %s", request.number, services.source.origin)
+        keeping.close(request.number, services)
         return
     before = _repository(services)
     after, own = _proposed(before, proposal, services)
@@ -71,7 +73,8 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     mark = review_text.mark(environment)
     services.github.comment(proposal.number, mark, text, only_update=silent)
     _set_status(proposal.head, *review_text.verdict(errors, findings, reached), services)
-    if not any(finding.passing for finding in findings):
+    settled = keeping.review_previews(proposal, own, before.policy, services, broken=bool(errors))
+    if settled and not any(finding.passing for finding in findings):
         _remember(proposal.number, proposal.head, before.policy, services)
 
 

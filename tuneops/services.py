@@ -7,6 +7,7 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
 from tuneops import documents
+from tuneops.approvals import Demand, demanded
 from tuneops.azureml.workspace import Workspace
 from tuneops.data.prepare import Storage
 from tuneops.gitops.commit_status import CommitStatusChannel
@@ -14,9 +15,11 @@ from tuneops.gitops.deployment_channel import DeploymentChannel
 from tuneops.gitops.github import GitHub
 from tuneops.gitops.login import Tokens, make_login
 from tuneops.gitops.pull_request_channel import PullRequestChannel
+from tuneops.names import is_preview
 from tuneops.notify.outbox import Channel
 from tuneops.notify.people import AppriseChannel
 from tuneops.policy import InForce, Policy
+from tuneops.previews.channel import PreviewChannel
 from tuneops.queue import ReconcileQueue
 from tuneops.release import Release
 from tuneops.settings import Settings, credential, get_settings
@@ -112,6 +115,10 @@ class Services:
         stored = self.store.read(documents.policy(self.environment), InForce)
         return (stored.value if stored else InForce()).policy
 
+    def policy_demand(self, project: str) -> Demand:
+        """What the policy that is in force now wants to have approved of a project, and by whom."""
+        return demanded(self.policy.approvals, project)
+
     @cached_property
     def queue(self) -> ReconcileQueue:
         """The queue that reconciles are asked for with."""
@@ -143,6 +150,20 @@ class Services:
             DeploymentChannel(self.github),
             PullRequestChannel(self.github, self.source.repository, self.store),
             *self.people,
+        )
+
+    def channels_of(self, project: str) -> tuple[Channel, ...]:
+        """Where messages about a project go: those about a preview to its pull request alone."""
+        return self.preview_channels if is_preview(project) else self.channels
+
+    @cached_property
+    def preview_channels(self) -> tuple[Channel, ...]:
+        """Where messages about previews go."""
+        place = self.settings.model_copy(update=self.source.place)
+        where = (place.resource_group, place.workspace)
+        return (
+            CommitStatusChannel(self.github),
+            PreviewChannel(self.github, self.store, where),
         )
 
     @cached_property

@@ -8,7 +8,7 @@ import json
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from azure.identity import AzureAuthorityHosts, DefaultAzureCredential
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
@@ -177,6 +177,13 @@ class Settings(WorkspaceSettings):
             "of its platform within a minute, and one more is left for requests that last",
         ),
     ] = 180
+    sweep: Literal["delete", "report", "off"] = Field(
+        "delete",
+        description="What becomes of resources of ours that belong to nothing, once people know",
+    )
+    sweep_grace_hours: Annotated[
+        int, Field(ge=1, le=2160, description="How long they stay unused before they are deleted")
+    ] = 72
     max_upload_bytes: Annotated[
         int, Field(gt=0, description="Largest dataset that is prepared inside a function")
     ] = 2 * 1024**3

@@ -15,9 +15,12 @@ from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
 from tuneops.orders import Pin
 from tuneops.prepared import PreparedData
+from tuneops.previews.terms import Terms
 from tuneops.project import Project
+from tuneops.provisioning import Provisioning
 from tuneops.release import Entry, Metrics, Phase, Release, Smoke, TrainingPlan, Trouble, Waiting
 from tuneops.rollout.progress import Progress
+from tuneops.rollout.question import Question
 from tuneops.rollout.steps import standing
 from tuneops.services import Services
 from tuneops.store import UnreadableError
@@ -39,6 +42,8 @@ class ReleaseStatus(BaseModel):
     endpoint: str
     job: str | None
     deployment: str | None
+    instance_type: str = ""
+    provisioning: Provisioning = Provisioning()
     data: PreparedData | None
     training: TrainingPlan | None
     metrics: Metrics | None
@@ -48,6 +53,7 @@ class ReleaseStatus(BaseModel):
     smoke: Smoke
     behaviour: Behaviour | None = None
     rollout: Progress | None = None
+    approval: Question | None = None
     history: tuple[Entry, ...]
     drift: Drift | None = None
     trouble: Trouble | None
@@ -61,7 +67,7 @@ class ProjectStatus(BaseModel):
     `pins` is what its releases have resolved where the config leaves a version open, `trainings`
     the last ones that were measured. `pin` is the release that it is held at; `held_back` says why
     what git wants is not done, if it is not; `rejected` what was rolled back and does not come back
-    by itself.
+    by itself. `preview` says for which pull request it is there, and until when.
     """
 
     name: str
@@ -75,6 +81,7 @@ class ProjectStatus(BaseModel):
     rejected: tuple[str, ...] = ()
     release: ReleaseStatus | None = None
     live: ReleaseStatus | None = None
+    preview: Terms | None = None
 
 
 class SourceStatus(BaseModel):
@@ -140,6 +147,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
     project = stored.value if stored else Project(name=name)
     wanted = services.store.read(documents.desired(name), Desired)
     config = wanted.value.config if wanted else None
+    terms = wanted.value.preview if wanted else None
     path = config.data.path if config and isinstance(config.data, UploadedData) else ""
     held = unwatched(name, wanted.value if wanted else None, services.settings)
     if wanted and config and config.suspend and not held:
@@ -150,7 +158,12 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
         reason = held or (project.trouble.message if project.trouble else reason)
         reason = "; ".join(filter(None, (reason, refused)))
         return ProjectStatus(
-            name=name, phase=phase, reason=reason, data_path=path, held_back=refused
+            name=name,
+            phase=phase,
+            reason=reason,
+            data_path=path,
+            held_back=refused,
+            preview=terms,
         )
     held_back = "; ".join(filter(None, (project.held_back, refused)))
     newest = current.value
@@ -169,6 +182,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
         rejected=tuple(each.why for each in project.rejected),
         release=_summary(newest),
         live=_summary(live.value) if live else None,
+        preview=terms,
     )
 
 
@@ -197,6 +211,8 @@ def _summary(release: Release) -> ReleaseStatus:
         endpoint=release.endpoint,
         job=release.job_name if planned else None,
         deployment=release.deployment_name if planned else None,
+        instance_type=release.instance_type,
+        provisioning=release.provisioning,
         data=release.data,
         training=release.training,
         metrics=release.metrics,
@@ -206,6 +222,7 @@ def _summary(release: Release) -> ReleaseStatus:
         smoke=release.smoke,
         behaviour=release.behaviour,
         rollout=release.rollout,
+        approval=release.approval,
         history=release.history,
         drift=release.drift,
         trouble=release.trouble,

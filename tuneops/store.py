@@ -144,6 +144,24 @@ class Store:
             except ConflictError:
                 continue
 
+    def delete(self, path: str, etag: str = "", lease: BlobLeaseClient | None = None) -> None:
+        """Delete the document, if it is there and still is what `etag` says, where one is given.
+
+        Raises:
+            ConflictError: it has changed or been leased by somebody else.
+        """
+        condition: dict[str, Any] = {"lease": lease} if lease else {}
+        if etag:
+            condition |= {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        try:
+            self._container.delete_blob(path, **condition)
+        except ResourceNotFoundError:
+            return
+        except HttpResponseError as error:
+            if error.status_code not in _CONFLICTS:
+                raise
+            raise ConflictError(f"{path} was changed or leased by somebody else") from error
+
     def paths(self, prefix: str) -> Iterator[str]:
         """The paths of all documents under `prefix`, in their order."""
         return iter(self._container.list_blob_names(name_starts_with=prefix))

@@ -16,6 +16,7 @@ from localcloud.azureml.activity import Activity, ActivityLog
 from localcloud.azureml.arm import ArmError
 from localcloud.azureml.assets import Assets
 from localcloud.azureml.auth import Authenticator
+from localcloud.azureml.autoscale import Autoscale
 from localcloud.azureml.codes import Codes
 from localcloud.azureml.command_jobs import CommandJobs
 from localcloud.azureml.components import Components
@@ -119,6 +120,7 @@ class AzureMl:
         self._scored = Scored(store)
         self._scoring = Scoring(store, self._fleet, self._auth, self._faults, self._scored)
         self._monitor = Monitor(site, store, self._scored, manifest.metrics_delay_seconds)
+        self._autoscale = Autoscale(site, store, self._quota, self._scored)
         self._outputs = JobOutputs(site, lifecycle, places)
         self._history = RunHistory(site, lifecycle, self._runs, self._outputs, containers)
         self._mlflow = Mlflow(site, self._runs)
@@ -180,6 +182,7 @@ class AzureMl:
             *self._operations.routes(),
             *self._activity.routes(),
             *self._graph.routes(),
+            *self._autoscale.routes(),
         ]
         discovery = Route("/{registry}/discovery", self._registry.discover)
         return [
@@ -215,6 +218,7 @@ class AzureMl:
         loops = [
             asyncio.create_task(self._outbox.send_forever()),
             asyncio.create_task(self._scored.save_forever()),
+            asyncio.create_task(self._autoscale.evaluate_forever()),
         ]
         try:
             yield

@@ -13,6 +13,7 @@ _WORDS = {
         NAMESPACE,
         INSIGHTS,
         "metrics",
+        "autoscalesettings",
         "workspaces",
         "registries",
         "locations",

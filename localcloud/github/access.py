@@ -12,8 +12,10 @@ from localcloud.github.rest import ApiError, not_found
 from localcloud.github.tokens import InstallationTokens
 
 PERMISSIONS = {
+    "actions": "read",
     "contents": "write",
     "deployments": "write",
+    "members": "read",
     "metadata": "read",
     "pull_requests": "write",
     "statuses": "write",
@@ -22,6 +24,7 @@ PERMISSIONS = {
 
 _WRITES = re.compile(r"/statuses/|/deployments|/issues/|/pulls(/\d+)?$")
 _WRITES_CONTENTS = re.compile(r"/git/refs|/contents/|/merges$|/pulls/\d+/merge$")
+_TALKS = re.compile(r"/issues/")
 _HIDDEN = "/hooks"
 
 
@@ -57,8 +60,9 @@ class Access:
     def repository(self, request: Request) -> str:
         """The owner, a collaborator, or the installation where its permissions suffice.
 
-        Collaborators have the role *write*, with which one does not see webhooks. GitHub hides
-        what is in another installation's reach.
+        Collaborators have the role *write*, with which one does not see webhooks, unless they were
+        given less: then they read and comment. GitHub hides what is in another installation's
+        reach.
         """
         caller = self.anyone(request)
         match = self._within.fullmatch(request.url.path)
@@ -66,7 +70,12 @@ class Access:
         token = self._tokens.find(_given(request))
         if token and token.owner != owner:
             raise not_found()
+        if token and token.actions == "none" and path.startswith("/environments"):
+            raise _forbidden()
         reads = request.method in ("GET", "HEAD") and not path.startswith(_HIDDEN)
+        weak = self._people.permission(caller) in ("read", "none")
+        if weak and not reads and not _TALKS.match(path):
+            raise ApiError(403, "Must have push access to Repository.")
         if caller == self._owner or reads or _WRITES.match(path):
             return caller
         if caller != self._bot and not path.startswith(_HIDDEN):
@@ -75,6 +84,13 @@ class Access:
         if token and token.contents == "write" and _WRITES_CONTENTS.match(path):
             return caller
         raise _forbidden()
+
+    def organization(self, request: Request) -> str:
+        """Whoever may look into the organization: of installations the one at its owner's."""
+        caller, token = self.anyone(request), self._tokens.find(_given(request))
+        if token and token.owner != request.path_params["org"]:
+            raise not_found()
+        return caller
 
     def app(self, request: Request) -> str:
         """The App itself."""

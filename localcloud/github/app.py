@@ -15,8 +15,11 @@ from localcloud.connection import Connection
 from localcloud.github import (
     activity_api,
     deployments_api,
+    environments_api,
     hooks_api,
+    people_api,
     pulls_api,
+    reactions_api,
     reading_api,
     talking_api,
     writing_api,
@@ -38,6 +41,8 @@ Routes = list[tuple[str, str, Handler]]
 
 TOKENS_PATH = "/_installation_tokens"
 COUNTS_PATH = "/_requests"
+TEAMS_PATH = "/orgs/{org}/teams"
+MEMBERSHIP_PATH = f"{TEAMS_PATH}/{{team}}/memberships/{{username}}"
 
 # Within /repos/{owner}/{repo}. The first route that matches is taken.
 ROUTES: Routes = [
@@ -76,6 +81,13 @@ ROUTES: Routes = [
     ("DELETE", "/issues/comments/{id}", talking_api.delete_issue_comment),
     ("GET", "/issues/{number}/comments", talking_api.list_issue_comments),
     ("POST", "/issues/{number}/comments", talking_api.create_issue_comment),
+    ("GET", "/issues/comments/{id}/reactions", reactions_api.list_reactions),
+    ("POST", "/issues/comments/{id}/reactions", reactions_api.create_reaction),
+    ("GET", "/collaborators/{username}/permission", people_api.get_permission),
+    ("GET", "/environments", environments_api.list_environments),
+    ("GET", "/environments/{name:path}", environments_api.get_environment),
+    ("PUT", "/environments/{name:path}", environments_api.put_environment),
+    ("DELETE", "/environments/{name:path}", environments_api.delete_environment),
     ("GET", "/deployments", deployments_api.list_deployments),
     ("POST", "/deployments", deployments_api.create_deployment),
     ("GET", "/deployments/{id}/statuses", deployments_api.list_deployment_statuses),
@@ -98,8 +110,9 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
     Raises:
         GitError: git is missing or does not work.
     """
+    people = People(name.split("/")[0] for name in connection.github.repositories)
     hubs = {
-        name: _hub(connection, manifest, name, path)
+        name: _hub(connection, manifest, name, path, people)
         for name, path in connection.github.repositories.items()
     }
     limit = RateLimit()
@@ -107,7 +120,6 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
     doors = {name: Door(hub, limit, counts) for name, hub in hubs.items()}
     door = doors[connection.github.repository]
     tokens = InstallationTokens()
-    people = People()
     access = Access(connection.github, tokens, people)
 
     @asynccontextmanager
@@ -122,12 +134,10 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
 
     apps = AppsApi(connection.github, tokens)
     guarded = [
-        *(
-            (door, access.owner, *route)
-            for route in _owner_routes(apps, people, list(hubs.values()))
-        ),
+        *((door, access.owner, *route) for route in _owner_routes(apps, list(hubs.values()))),
         (door, access.owner, "GET", COUNTS_PATH, door.list_counts),
         *((door, access.app, *route) for route in _app_routes(apps)),
+        (door, access.organization, "GET", MEMBERSHIP_PATH, people_api.get_membership),
         *(
             (own, access.repository, method, f"/repos/{name}{path}", handler)
             for name, own in doors.items()
@@ -156,7 +166,7 @@ def _app_routes(apps: AppsApi) -> Routes:
     ]
 
 
-def _owner_routes(apps: AppsApi, people: People, hubs: Sequence[Hub]) -> Routes:
+def _owner_routes(apps: AppsApi, hubs: Sequence[Hub]) -> Routes:
     def refresh(_: Hub, call: Call) -> Answer:
         """POST /_refresh: what the post-receive hooks call; not part of GitHub's API"""
         for hub in hubs:
@@ -166,14 +176,17 @@ def _owner_routes(apps: AppsApi, people: People, hubs: Sequence[Hub]) -> Routes:
     return [
         ("GET", "/user", reading_api.get_user),
         ("POST", REFRESH_PATH, refresh),
-        ("POST", "/_user_tokens", people.create_token),
+        ("POST", "/_user_tokens", people_api.create_token),
+        ("POST", TEAMS_PATH, people_api.create_team),
+        ("PUT", MEMBERSHIP_PATH, people_api.put_membership),
+        ("DELETE", MEMBERSHIP_PATH, people_api.delete_membership),
         ("GET", TOKENS_PATH, apps.list_tokens),
         ("PUT", TOKENS_PATH, apps.set_lifetime),
         ("DELETE", TOKENS_PATH, apps.revoke_tokens),
     ]
 
 
-def _hub(connection: Connection, manifest: Manifest, name: str, path: Path) -> Hub:
+def _hub(connection: Connection, manifest: Manifest, name: str, path: Path, people: People) -> Hub:
     github = connection.github
     git = ensure_repository(path, github.branch, connection.state_dir)
     shapes = Shapes(github.api_url, name, github.branch, str(path))
@@ -183,7 +196,7 @@ def _hub(connection: Connection, manifest: Manifest, name: str, path: Path) -> H
         Hook(number, connection.functions.base_url + webhook.path, tuple(webhook.events))
         for number, webhook in enumerate(manifest.github.webhooks, start=1)
     ]
-    return Hub(git, shapes, store, Deliveries(store, hooks, github.webhook_secret))
+    return Hub(git, shapes, store, Deliveries(store, hooks, github.webhook_secret), people)
 
 
 def _unknown(hub: Hub, call: Call) -> Answer:

@@ -18,6 +18,7 @@ class Lifetime(BaseModel):
 
     seconds: Annotated[int, Field(ge=0, le=3600)]
     contents: Literal["read", "write"] = "write"
+    actions: Literal["read", "none"] = "read"
 
 
 class AppsApi:
@@ -92,6 +93,7 @@ class AppsApi:
         wanted = call.parse(Lifetime)
         self._tokens.lifetime = timedelta(seconds=wanted.seconds)
         self._tokens.contents = wanted.contents
+        self._tokens.actions = wanted.actions
         return Answer(status=204)
 
     def revoke_tokens(self, hub: Hub, call: Call) -> Answer:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from localcloud.github.deliveries import Deliveries
 from localcloud.github.git import Git
 from localcloud.github.history import is_ancestor
+from localcloud.github.people import People
 from localcloud.github.push_events import activity, moves, push_payload
-from localcloud.github.records import Delivery, Pull, now
+from localcloud.github.records import Delivery, IssueComment, Pull, now
 from localcloud.github.shapes import Shapes
 from localcloud.github.store import Store
 
@@ -20,8 +21,11 @@ log = logging.getLogger(__name__)
 class Hub:
     """What every endpoint works with."""
 
-    def __init__(self, git: Git, shapes: Shapes, store: Store, deliveries: Deliveries) -> None:
+    def __init__(
+        self, git: Git, shapes: Shapes, store: Store, deliveries: Deliveries, people: People
+    ) -> None:
         self.git = git
+        self.people = people
         self.shapes = shapes
         self.store = store
         self.deliveries = deliveries
@@ -91,6 +95,22 @@ class Hub:
                 "sender": self.shapes.user(self.shapes.owner),
             },
         )
+
+    def comment_event(
+        self, action: str, comment: IssueComment, sender: str, before: str | None = None
+    ) -> list[Delivery]:
+        """Keep an issue_comment event; `before` is the text of a comment that was edited."""
+        pull = self.store.get(Pull, int(comment.key))
+        changes = {} if before is None else {"changes": {"body": {"from": before}}}
+        payload = {
+            "action": action,
+            **changes,
+            "issue": self.shapes.issue(pull) if pull else None,
+            "comment": self.shapes.issue_comment(comment),
+            "repository": self.shapes.repository(),
+            "sender": self.shapes.user(sender),
+        }
+        return self.deliveries.record("issue_comment", payload)
 
     def _follow(self, branch: str, sha: str | None) -> Sequence[Delivery]:
         """Let the open pull requests of a branch that moved follow it."""

@@ -2,25 +2,22 @@
 
 import secrets
 import threading
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Literal
 
-from pydantic import BaseModel, Field
-
-from localcloud.github.hub import Hub
-from localcloud.github.rest import Answer, Call
-
-
-class NewToken(BaseModel):
-    """POST /_user_tokens"""
-
-    login: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,38}$")]
+Permission = Literal["admin", "write", "read", "none"]
 
 
 class People:
-    """Collaborators of all repositories by their tokens. May be used from several threads."""
+    """Who has which token and may do what with all repositories; several threads may use it.
 
-    def __init__(self) -> None:
+    Who has the permission *none* has an account and no part in the repositories.
+    """
+
+    def __init__(self, owners: Iterable[str]) -> None:
+        self._owners = frozenset(owners)
         self._logins: dict[str, str] = {}
+        self._permissions: dict[str, Permission] = {}
         self._lock = threading.Lock()
 
     def find(self, text: str) -> str | None:
@@ -30,10 +27,29 @@ class People:
         given = text.encode()
         return next((who for t, who in known if secrets.compare_digest(t.encode(), given)), None)
 
-    def create_token(self, hub: Hub, call: Call) -> Answer:
-        """POST /_user_tokens, for tests: a token of somebody who may push and merge"""
-        login = call.parse(NewToken).login
+    def add(self, login: str, permission: Permission) -> str:
+        """A token of somebody who may do this from now on."""
         text = f"ghp_{secrets.token_hex(18)}"
         with self._lock:
             self._logins[text] = login
-        return Answer({"login": login, "token": text}, 201)
+            self._permissions[login] = permission
+        return text
+
+    @property
+    def logins(self) -> list[str]:
+        """Everybody there is."""
+        with self._lock:
+            return [*self._owners, *self._permissions]
+
+    def permission(self, login: str) -> Permission | None:
+        """What somebody may do, None for an account that there is not."""
+        if login in self._owners:
+            return "admin"
+        with self._lock:
+            return self._permissions.get(login)
+
+    def association(self, login: str, owner: str) -> str:
+        """What somebody is to a repository of this owner's, as its comments say."""
+        if login == owner:
+            return "OWNER"
+        return "COLLABORATOR" if self.permission(login) in ("write", "read") else "NONE"

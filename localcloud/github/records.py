@@ -50,6 +50,45 @@ class IssueComment(Record):
     """A comment on an issue or pull request; ``key`` is its number."""
 
     body: str
+    author_association: str = "OWNER"
+    updated_at: datetime = Field(default_factory=now)
+
+
+class Reaction(Record):
+    """A reaction to a comment on a pull request; ``key`` is the comment's id."""
+
+    content: str
+
+
+class Team(Record):
+    """A team of the organization; ``key`` is its slug."""
+
+    name: str
+
+
+class Membership(Record):
+    """Somebody is in a team; ``key`` is the team's slug."""
+
+    login: str
+    role: Literal["member", "maintainer"]
+
+
+class Reviewer(BaseModel):
+    """Who has to review what goes to an environment, by the id of the account or team."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["User", "Team"]
+    id: int
+
+
+class Environment(Record):
+    """An environment with its protection rules; ``key`` is its name."""
+
+    wait_timer: int
+    prevent_self_review: bool
+    reviewers: list[Reviewer]
+    deployment_branch_policy: dict[str, bool] | None
     updated_at: datetime = Field(default_factory=now)
 
 

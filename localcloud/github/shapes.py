@@ -17,6 +17,7 @@ from localcloud.github.records import (
     IssueComment,
     Pull,
     Record,
+    Team,
 )
 
 JSON = dict[str, Any]
@@ -219,7 +220,51 @@ class Shapes:
     def issue_comment(self, comment: IssueComment) -> JSON:
         """A comment on an issue or pull request."""
         issue = {"issue_url": f"{self.url}/issues/{comment.key}"}
-        return {**self._comment(comment, "issues/comments"), **issue}
+        association = {"author_association": comment.author_association}
+        return {**self._comment(comment, "issues/comments"), **issue, **association}
+
+    def issue(self, pull: Pull) -> JSON:
+        """A pull request as the issue that its comments are on."""
+        url, pulls = f"{self.url}/issues/{pull.id}", f"{self.url}/pulls/{pull.id}"
+        return {
+            "id": pull.id,
+            "node_id": f"PR_{pull.id}",
+            "number": pull.id,
+            "url": url,
+            "html_url": pulls,
+            "comments_url": f"{url}/comments",
+            "title": pull.title,
+            "body": pull.body,
+            "state": pull.key,
+            "locked": False,
+            "user": self._creator(pull),
+            "created_at": timestamp(pull.created_at),
+            "updated_at": timestamp(pull.updated_at),
+            "closed_at": timestamp(pull.closed_at),
+            "pull_request": {
+                "url": pulls,
+                "html_url": pulls,
+                "merged_at": timestamp(pull.merged_at),
+            },
+        }
+
+    def team(self, team: Team) -> JSON:
+        """A team of the owner's."""
+        url = f"{self.api_url}/orgs/{self.owner}/teams/{team.key}"
+        return {
+            "id": team.id,
+            "node_id": f"T_{team.id}",
+            "url": url,
+            "html_url": url,
+            "members_url": f"{url}/members{{/member}}",
+            "repositories_url": f"{url}/repos",
+            "name": team.name,
+            "slug": team.key,
+            "description": None,
+            "privacy": "closed",
+            "permission": "pull",
+            "parent": None,
+        }
 
     def _comment(self, comment: CommitComment | IssueComment, folder: str) -> JSON:
         url = f"{self.url}/{folder}/{comment.id}"

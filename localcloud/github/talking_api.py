@@ -1,5 +1,6 @@
 """Endpoints for commit statuses and comments."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -99,14 +100,35 @@ def create_issue_comment(hub: Hub, call: Call) -> Answer:
     """POST .../issues/{number}/comments; pull requests are the only issues here"""
     request = call.parse(NewIssueComment)
     number = _issue(hub, call)
-    comment = hub.store.add(IssueComment(key=number, body=request.body, creator=call.caller))
+    association = hub.people.association(call.caller, hub.shapes.owner)
+    with hub.store.transaction():
+        comment = hub.store.add(
+            IssueComment(
+                key=number,
+                body=request.body,
+                creator=call.caller,
+                author_association=association,
+            )
+        )
+        owed = hub.comment_event("created", comment, call.caller)
+    hub.deliveries.send(owed)
     return Answer(hub.shapes.issue_comment(comment), 201)
 
 
 def list_issue_comments(hub: Hub, call: Call) -> Answer:
-    """GET .../issues/{number}/comments"""
+    """GET .../issues/{number}/comments?since="""
     comments = hub.store.listed(IssueComment, _issue(hub, call))
+    since = _since(call)
+    comments = [each for each in comments if since is None or each.updated_at >= since]
     return Answer([hub.shapes.issue_comment(comment) for comment in comments])
+
+
+def _since(call: Call) -> datetime | None:
+    text = call.query.get("since")
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise ApiError(422, "Invalid request: since is no timestamp") from None
 
 
 def _issue(hub: Hub, call: Call) -> str:
@@ -124,15 +146,32 @@ def get_issue_comment(hub: Hub, call: Call) -> Answer:
 def update_issue_comment(hub: Hub, call: Call) -> Answer:
     """PATCH .../issues/comments/{id}"""
     request = call.parse(NewIssueComment)
-    changed = _comment(hub, call).model_copy(update={"body": request.body, "updated_at": now()})
-    hub.store.replace(changed)
+    before = _own_comment(hub, call)
+    changed = before.model_copy(update={"body": request.body, "updated_at": now()})
+    with hub.store.transaction():
+        hub.store.replace(changed)
+        owed = hub.comment_event("edited", changed, call.caller, before.body)
+    hub.deliveries.send(owed)
     return Answer(hub.shapes.issue_comment(changed))
 
 
 def delete_issue_comment(hub: Hub, call: Call) -> Answer:
     """DELETE .../issues/comments/{id}"""
-    hub.store.remove(_comment(hub, call))
+    comment = _own_comment(hub, call)
+    with hub.store.transaction():
+        hub.store.remove(comment)
+        owed = hub.comment_event("deleted", comment, call.caller)
+    hub.deliveries.send(owed)
     return Answer(status=204)
+
+
+def _own_comment(hub: Hub, call: Call) -> IssueComment:
+    """A comment that the caller may change: their own, or any with the permission to write."""
+    comment = _comment(hub, call)
+    weak = hub.people.permission(call.caller) in ("read", "none")
+    if weak and comment.creator != call.caller:
+        raise ApiError(403, "Must have admin rights to Repository.")
+    return comment
 
 
 def _comment(hub: Hub, call: Call) -> IssueComment:

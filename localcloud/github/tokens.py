@@ -12,12 +12,14 @@ LIFETIME = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Token:
-    """An installation access token; `contents` is what it may do with the repository's."""
+    """An installation access token; `contents` and `actions` are what it may do with
+    those of the repository."""
 
     text: str
     owner: str
     expires_at: datetime
     contents: str = "write"
+    actions: str = "read"
 
 
 class InstallationTokens:
@@ -26,6 +28,7 @@ class InstallationTokens:
     def __init__(self) -> None:
         self.lifetime = LIFETIME
         self.contents = "write"
+        self.actions = "read"
         self._issued: list[Token] = []
         self._revoked = 0
         self._lock = threading.Lock()
@@ -33,7 +36,7 @@ class InstallationTokens:
     def issue(self, owner: str) -> Token:
         """A new token of the installation at this owner's."""
         text = f"ghs_{secrets.token_hex(18)}"
-        token = Token(text, owner, now() + self.lifetime, self.contents)
+        token = Token(text, owner, now() + self.lifetime, self.contents, self.actions)
         with self._lock:
             self._issued.append(token)
         return token

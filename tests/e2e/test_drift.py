@@ -8,6 +8,7 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.constants import ListViewType
 
 from tests.cloud import Cloud, config, some_rows
+from tests.inventory import check_inventory
 from tuneops.difference import Answer
 from tuneops.status import ProjectStatus, ReleaseStatus
 
@@ -116,3 +117,4 @@ def test_drift_is_reported_or_healed_and_told_once_with_who(cloud: Cloud) -> Non
     assert len(told(cloud)) == 4
     assert cloud.jobs("drifts") == [release.job]
     assert cloud.models("drifts") == [version]
+    check_inventory(cloud, "drifts")

@@ -16,6 +16,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tests.cloud import Cloud, config, some_rows
+from tests.inventory import check_inventory
 from tuneops.cli import app
 
 pytestmark = pytest.mark.slow
@@ -146,6 +147,7 @@ def test_a_host_that_is_killed_twice_loses_nothing(cloud: Cloud) -> None:
     assert cloud.jobs(name) == [release.job]
     assert len(cloud.models(name)) == 1
     assert cloud.traffic(release.endpoint) == {release.deployment: 100}
+    check_inventory(cloud, name)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from tests.cloud import QUICK, Cloud, config, jsonl, some_rows
+from tests.inventory import check_inventory
 from tuneops.cli import app
 from tuneops.estimates import Forecast
 from tuneops.gitops.final_text import MARK
@@ -62,6 +63,7 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> Non
     (version,) = cloud.models("first")
     assert cloud.ml.models.get("first", version=version).tags.items() >= tags.items()
     assert cloud.traffic(release.endpoint) == {release.deployment: 100}
+    check_inventory(cloud, "first")
 
     statuses = cloud.github(f"commits/{commit}/statuses")
     assert statuses[0]["context"] == "tuneops/first"
@@ -176,7 +178,7 @@ def test_neither_a_deployment_change_nor_a_revert_trains_and_removal_keeps_model
     assert len(cloud.models("swap")) == 1
 
     longer = {"parameters": {**QUICK, "max_steps": 3}}
-    kept = {"keep_previous_minutes": 60}
+    kept = {"keep_previous": 1}
     cloud.merge({"swap.yaml": config("swap", **asks, training=longer, rollout=kept)})
     fourth = cloud.until_phase("swap", 4, "Live").release
     assert fourth is not None
@@ -194,6 +196,7 @@ def test_neither_a_deployment_change_nor_a_revert_trains_and_removal_keeps_model
     assert deployed(cloud, "swap")[0] == "inactive"
     assert cloud.traffic(first.endpoint) is None
     assert len(cloud.models("swap")) == 2
+    check_inventory(cloud, "swap")
     cloud.queue.clear_messages()  # the look in an hour, which would keep the queue from being empty
 
 
@@ -249,6 +252,7 @@ def test_neither_bad_data_nor_a_worse_model_touches_what_is_live(cloud: Cloud) -
     assert len(cloud.jobs("careful")) == 2
     assert (cloud.models("careful"), cloud.traffic(live.endpoint)) == (registered, serving)
 
+    check_inventory(cloud, "careful")
     cloud.merge({"careful.yaml": good})
     cloud.until_phase("careful", 6, "Live")
 
@@ -281,6 +285,7 @@ def test_staging_and_production_share_nothing(cloud: Cloud) -> None:
     ]
     assert staging.data is not None
     assert production.data is not None
+    check_inventory(cloud, "staging.pair", "production.pair")
     assert staging.data.digest == production.data.digest
     assert not set(staging.data.files.values()) & set(production.data.files.values())
 
@@ -320,6 +325,7 @@ def test_git_holds_a_project_back_and_protects_it(cloud: Cloud) -> None:
     cloud.merge({"held.yaml": None})
     retired = cloud.until("held", lambda seen: seen.phase == "Retired")
     assert retired.reason.endswith(f"endpoint {release.endpoint} is retained")
+    check_inventory(cloud, "held")
     assert cloud.traffic(release.endpoint) == serving
 
 
@@ -365,3 +371,4 @@ def test_large_data_is_prepared_by_a_job(
     cloud.upload(f"{name}/week/3.jsonl", b"nonsense\n" * 3)
     project = cloud.until(name, lambda seen: seen.phase == "Failed")
     assert f"{name}/week/3.jsonl:1: is no JSON" in project.reason
+    check_inventory(cloud, name)

@@ -1,17 +1,30 @@
-"""Going back to an earlier release: by an emergency pin, and by git, without training again."""
+"""Going back to an earlier release: by an emergency pin, and by git, without training again.
 
+The release to go back to runs on an alternative instance type and is autoscaled.
+"""
+
+import ssl
+
+import httpx2
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from tests.cloud import Cloud, config, some_rows
+from tests.faults import Faults
 from tuneops.cli import app
 
 pytestmark = pytest.mark.slow
 
-KEPT = {"keep_previous_minutes": 60}
-GOOD = config("back", rollout=KEPT)
-WORSE = config("back", rollout=KEPT, deployment={"instance_count": 2})
+KEPT = {"keep_previous": 1}
+FIRST, OTHER = "Standard_NC40ads_H100_v5", "Standard_NC24ads_A100_v4"
+MACHINES = {
+    "instance_type": FIRST,
+    "alternative_instance_types": [OTHER],
+    "autoscale": {"max": 2},
+}
+GOOD = config("back", rollout=KEPT, deployment=MACHINES)
+WORSE = config("back", rollout=KEPT, deployment={**MACHINES, "instance_count": 2})
 ROLLED_BACK = "release 2 was rolled back to release 1 by "
 
 
@@ -28,24 +41,61 @@ def state_of(cloud: Cloud, commit: str) -> str:
     return next((str(s["state"]) for s in statuses if s["context"] == "tuneops/back"), "")
 
 
+def deployments_begun(cloud: Cloud) -> int:
+    """How often a deployment was created or changed in the workspace."""
+    trusted = ssl.create_default_context(cafile=cloud.connection["ca_file"])
+    asked = httpx2.get(f"{cloud.connection['azureml_url']}/_admin/requests", verify=trusted).json()
+    begun = [name for name in asked if name.startswith("PUT ") and "/deployments/" in name]
+    return sum(asked[name] for name in begun)
+
+
+def autoscaled(cloud: Cloud, endpoint: str) -> set[str | None]:
+    """The deployments of the endpoint that have autoscale settings."""
+    connection = cloud.connection
+    group = f"/subscriptions/{connection['subscription_id']}/resourceGroups/"
+    answer = httpx2.get(
+        f"{connection['azureml_url'].rstrip('/')}{group}{connection['resource_group']}"
+        "/providers/Microsoft.Insights/autoscalesettings",
+        params={"api-version": "2022-10-01"},
+        headers=cloud.authorization,
+        verify=ssl.create_default_context(cafile=connection["ca_file"]),
+    )
+    targets = [str(each["properties"]["targetResourceUri"]) for each in answer.json()["value"]]
+    mine = [target for target in targets if f"/onlineEndpoints/{endpoint}/" in target]
+    return {target.rpartition("/")[2] for target in mine}
+
+
 def test_a_pin_goes_back_at_once_and_ends_when_git_agrees(cloud: Cloud) -> None:
+    faults = Faults(cloud.connection)
+    none_left = {"status": 400, "code": "OutOfQuota", "message": "None left."}
+    faults.ask("call", "fail", "PUT /onlineEndpoints/back-*/deployments/*", times=2, **none_left)
     cloud.merge({"back.yaml": GOOD}, "Add back")
     cloud.upload("back/chats.jsonl", some_rows())
     first = cloud.until_phase("back", 1, "Live").release
     assert first is not None
+    assert (first.instance_type, faults.struck) == (OTHER, 2)
+    faults.close()
+    instead = f"on {OTHER}, as there were no machines for {FIRST}"
+    cloud.until("back", lambda _: instead in httpx2.get(cloud.connection["inbox_url"]).text)
+    assert autoscaled(cloud, first.endpoint) == {first.deployment}
     worse = cloud.merge({"back.yaml": WORSE})
     second = cloud.until_phase("back", 2, "Live").release
     assert second is not None
+    cloud.until("back", lambda seen: seen.live is not None and seen.live.number == 2)
+    assert second.instance_type == FIRST
+    assert autoscaled(cloud, first.endpoint) == {first.deployment, second.deployment}
     bad = {first.deployment: 0, second.deployment: 100}
     good = {first.deployment: 100, second.deployment: 0}
     assert cloud.traffic(second.endpoint) == bad
 
     refused = CliRunner().invoke(app, ["rollback", "back", "--to=9", f"--state={cloud.state}"])
     assert (refused.exit_code, "has no release 9" in refused.output) == (1, True)
+    begun = deployments_begun(cloud)
     said = tuneops(cloud, "rollback", "back", "--pin", "--reason", "answers in French")
     assert "back is pinned to release 1 by " in said
     pinned = cloud.until_phase("back", 3, "Live")
     assert cloud.traffic(first.endpoint) == good
+    assert deployments_begun(cloud) == begun
     assert pinned.pin is not None
     assert pinned.pin.reason == "answers in French"
     rejecting = cloud.until("back", lambda _: state_of(cloud, worse) == "failure")

@@ -7,6 +7,7 @@ import pytest
 
 from tests.cloud import Cloud, config, some_rows
 from tests.faults import Faults
+from tests.inventory import check_inventory
 from tests.load import Load
 from tuneops.status import ProjectStatus, ReleaseStatus
 
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 QUICK: dict[str, Any] = {
     "pause_minutes": 0.05,
+    "keep_previous": 0,
     "analysis": {"min_requests": 5, "max_latency_increase_percent": None},
 }
 ROLLOUTS: dict[str, dict[str, Any]] = {
@@ -89,3 +91,4 @@ def test_a_good_release_passes_its_steps_and_a_bad_one_is_taken_back(cloud: Clou
 
     cloud.resync()
     assert newest(cloud.status("badly")).number == 2
+    check_inventory(cloud, *ROLLOUTS)

@@ -122,7 +122,7 @@ class GitHub:
 @contextmanager
 def running_github(connection: Connection, receiver: Receiver) -> Iterator[GitHub]:
     """The API mounted as the platform mounts it."""
-    events = ["push", "pull_request"]
+    events = ["push", "pull_request", "issue_comment"]
     section = GitHubSection(
         repository="contoso/models", webhooks=[Webhook(path="/api/github", events=events)]
     )
@@ -288,6 +288,27 @@ class TestPushes:
         hooks = f"{REPOSITORY}/hooks"
         with pytest.raises(gidgethub.BadRequest, match="not accessible"):
             github.call(lambda api: api.getitem(hooks), token)
+
+    def test_who_may_write_is_told_and_held(self, github: GitHub, clone: Clone) -> None:
+        clone.run("checkout", "--quiet", "-b", "x")
+        clone.commit("new", b="1")
+        clone.run("push", "--quiet", "origin", "x")
+        body = {"login": "eve", "permission": "read"}
+        token = github.raw("POST", "/_user_tokens", json=body).json()["token"]
+        github.raw("POST", "/_user_tokens", json={"login": "bob"})
+
+        def permission(login: str) -> str:
+            return str(github.get(f"/collaborators/{login}/permission")["permission"])
+
+        owner = REPOSITORY.split("/")[-2]
+        assert [permission(who) for who in (owner, "bob", "eve")] == ["admin", "write", "read"]
+        with pytest.raises(gidgethub.BadRequest, match="Not Found"):
+            permission("mallory")
+        pulls = f"{REPOSITORY}/pulls"
+        new = {"title": "x", "head": "x", "base": "main"}
+        number = github.call(lambda api: api.post(pulls, data=new), token)["number"]
+        with pytest.raises(gidgethub.BadRequest, match="not accessible"):
+            github.call(lambda api: api.put(f"{pulls}/{number}/merge", data={}), token)
 
     def test_merged_commits_are_not_distinct_twice(self, github: GitHub, clone: Clone) -> None:
         clone.run("checkout", "--quiet", "-b", "x")
@@ -614,6 +635,20 @@ class TestPulls:
         assert pulls(second["head"]["sha"]) == []
         answer = github.raw("GET", f"{REPOSITORY}/commits/{NO_COMMIT}/pulls")
         assert answer.status_code == 422
+
+    def test_comments_send_their_events(self, github: GitHub, clone: Clone) -> None:
+        self.open(github, clone, "x", a="1")
+        made = github.send("post", "/issues/1/comments", body="one")
+        github.send("patch", f"/issues/comments/{made['id']}", body="two")
+        github.send("delete", f"/issues/comments/{made['id']}")
+        wait_for(lambda: len(github.receiver.events("issue_comment")) == 3)
+        events = github.receiver.events("issue_comment")
+        assert [event["action"] for event in events] == ["created", "edited", "deleted"]
+        assert [event["comment"]["body"] for event in events] == ["one", "two", "two"]
+        assert events[1]["changes"] == {"body": {"from": "one"}}
+        assert events[0]["issue"]["number"] == 1
+        assert events[0]["issue"]["pull_request"]["url"].endswith("/pulls/1")
+        assert events[0]["sender"]["login"] == "contoso"
 
     def test_conflict_is_not_mergeable(self, github: GitHub, clone: Clone) -> None:
         self.open(github, clone, "x", a="1")

@@ -16,6 +16,7 @@ import httpx2
 from azure.core.exceptions import AzureError
 from pydantic import AwareDatetime, BaseModel, Field
 
+from tuneops.azureml import autoscale
 from tuneops.azureml.workspace import Workspace
 from tuneops.difference import Difference, Part
 from tuneops.release import Phase, Release
@@ -103,6 +104,7 @@ def _resources(
         Part.MODEL: ("model", f"{workspace.id}/{model}"),
         Part.DEPLOYMENT: ("deployment", f"{endpoint}/{deployment}"),
         Part.DEPLOYMENT_GONE: ("deployment", f"{endpoint}/{deployment}"),
+        Part.AUTOSCALE: ("autoscale setting", autoscale.setting_id(workspace, release)),
     }
     yield from dict.fromkeys(
         places.get(difference.part, ("endpoint", endpoint)) for difference in differences

@@ -70,7 +70,7 @@ def quotas(workspace: Workspace) -> list[Quota]:
 
 
 def begin_create(workspace: Workspace, release: Release) -> None:
-    """Begin creating the cluster that the release's config describes.
+    """Begin creating the cluster that the release's config describes; it is the project's.
 
     Raises:
         RefusedError: the workspace does not accept it.
@@ -79,6 +79,7 @@ def begin_create(workspace: Workspace, release: Release) -> None:
     from azure.ai.ml.entities import AmlCompute
 
     compute, spec = release.config.compute, _described(release)
+    owner = names.family(release.project)
     with azure_errors(f"creating compute {compute.name}"):
         cluster = AmlCompute(
             name=compute.name,
@@ -88,7 +89,7 @@ def begin_create(workspace: Workspace, release: Release) -> None:
             idle_time_before_scale_down=spec.idle_time_before_scale_down,
             tier=spec.tier,
             identity=identity_of(spec.identity) if spec.identity else None,
-            tags={**spec.tags, **names.tags(release.project, release.number, release.commit)},
+            tags={**spec.tags, **names.tags(owner, release.number, release.commit)},
         )
         workspace.ml.compute.begin_create_or_update(cluster)
 

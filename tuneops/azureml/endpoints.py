@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from tuneops import names
 from tuneops.azureml import reasons
-from tuneops.azureml.errors import azure_errors
+from tuneops.azureml.errors import NoMachinesError, azure_errors
 from tuneops.azureml.identity import identity_of
 from tuneops.azureml.workspace import Workspace, plain
 from tuneops.config import Probe, RequestSettings
@@ -91,13 +91,19 @@ def begin_deploy(workspace: Workspace, release: Release) -> None:
     """Begin creating the release's deployment; it gets no traffic.
 
     Raises:
+        NoMachinesError: there is no quota or capacity for its instance type.
         RefusedError: the workspace does not accept it.
         UnavailableError: the workspace can't be asked now.
     """
     tags = {**release.config.deployment.tags, **release.tags}
     with azure_errors(f"creating deployment {release.deployment_name}"):
         deployment = _described(release, tags)
-        workspace.ml.online_deployments.begin_create_or_update(deployment)
+        try:
+            workspace.ml.online_deployments.begin_create_or_update(deployment)
+        except HttpResponseError as error:
+            if reason := reasons.of_shortage(error):
+                raise NoMachinesError(reason) from error
+            raise
 
 
 def begin_redeploy(workspace: Workspace, release: Release) -> None:
@@ -111,6 +117,8 @@ def begin_redeploy(workspace: Workspace, release: Release) -> None:
         current = workspace.ml.online_deployments.get(release.deployment_name, release.endpoint)
         tags = {**release.tags, **(current.tags or {}), **release.config.deployment.tags}
         deployment = _described(release, tags)
+        if release.deployment.autoscale:
+            deployment.instance_count = release.deployment.autoscale.within(current.instance_count)
         workspace.ml.online_deployments.begin_create_or_update(deployment)
 
 
@@ -172,6 +180,7 @@ def _deployment(workspace: Workspace, found: Any, endpoint: str, project: str) -
         state=state,
         error=error,
         transient=reasons.is_transient(error),
+        lacking=reasons.is_shortage(error),
         release=(found.tags or {}).get(names.TAG_RELEASE, "") if ours else "",
         instance_type=str(found.instance_type or ""),
         instance_count=found.instance_count or 1,
@@ -186,13 +195,13 @@ def _deployment(workspace: Workspace, found: Any, endpoint: str, project: str) -
 def _described(release: Release, tags: dict[str, str]) -> "ManagedOnlineDeployment":
     from azure.ai.ml.entities import ManagedOnlineDeployment, OnlineRequestSettings
 
-    spec = release.config.deployment
+    spec = release.deployment
     return ManagedOnlineDeployment(
         name=release.deployment_name,
         endpoint_name=release.endpoint,
         model=f"azureml:{release.model_name}:{release.model_version}",
         instance_type=spec.instance_type,
-        instance_count=spec.instance_count,
+        instance_count=spec.first_count,
         liveness_probe=_probe(spec.liveness_probe),
         readiness_probe=_probe(spec.readiness_probe),
         request_settings=OnlineRequestSettings(**spec.request_settings.model_dump()),

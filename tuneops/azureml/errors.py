@@ -16,6 +16,10 @@ class RefusedError(Exception):
     """Azure will not do it, however often it is asked; a person has to change something."""
 
 
+class NoMachinesError(RefusedError):
+    """There is no quota or capacity for an instance type; for another one there may be."""
+
+
 class UnavailableError(Exception):
     """It could not be done now; it is worth trying again, not before so many seconds."""
 

@@ -25,8 +25,10 @@ building = threading.Lock()
 """The SDK builds pipelines on one stack for the whole process (azure-ai-ml 1.35)."""
 
 
-def observe(workspace: Workspace, name: str) -> Job | None:
+def observe(workspace: Workspace, name: str, project: str = "") -> Job | None:
     """The job with this name, or None.
+
+    Where a `project` is asked for, the job's release is known if it is one of that.
 
     Raises:
         UnavailableError: the workspace can't be asked now.
@@ -36,7 +38,10 @@ def observe(workspace: Workspace, name: str) -> Job | None:
             job = workspace.ml.jobs.get(name)
         except ResourceNotFoundError:
             return None
-        seen = Job(status=plain(job.status), release=(job.tags or {}).get(names.TAG_RELEASE, ""))
+        tags = job.tags or {}
+        known = not project or names.is_ours(tags, project)
+        release = tags.get(names.TAG_RELEASE, "") if known else ""
+        seen = Job(status=plain(job.status), release=release)
         error = reasons.of_job(workspace, name) if seen.unsuccessful else ""
     return Job(seen.status, seen.release, error)
 
@@ -82,7 +87,7 @@ def display_name(release: Release) -> str:
     name = "-".join(
         (
             release.config.model.name,
-            release.project,
+            names.family(release.project),
             f"bs{rows}",
             str(given.get("lr_scheduler_type", "linear")),
             f"ds{given.get('deepspeed_stage', '2')}" if deepspeed else "nods",

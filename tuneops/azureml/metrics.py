@@ -9,7 +9,7 @@ from tuneops.azureml.errors import MissingRoleError, UnavailableError, azure_err
 from tuneops.azureml.workspace import Workspace
 from tuneops.estimates import JobTimes
 from tuneops.evaluation.directions import is_loss
-from tuneops.names import TAG_RELEASE
+from tuneops.names import TAG_PREVIEW, TAG_RELEASE
 from tuneops.release import Metrics, Point
 
 if TYPE_CHECKING:
@@ -87,8 +87,10 @@ def _times(root: "Run", steps: "Sequence[Run]", loop: float | None) -> JobTimes:
         and run.info.end_time
     ]
     seconds = max((span for span in spans if span > 0), default=loop)
+    tags = root.data.tags
+    preview = " of a preview" if TAG_PREVIEW in tags else ""
     return JobTimes(
-        release=str(root.data.tags.get(TAG_RELEASE, "")), seconds=seconds, loop_seconds=loop
+        release=f"{tags.get(TAG_RELEASE, '')}{preview}", seconds=seconds, loop_seconds=loop
     )
 
 

@@ -12,6 +12,8 @@ from tuneops.release import Release
 def is_registered(workspace: Workspace, release: Release) -> bool:
     """Whether the workspace has the model that the release's job trained.
 
+    One that only a preview has registered has not passed as its project's.
+
     Raises:
         RefusedError: the version is taken by a model that was trained on something else.
         UnavailableError: the workspace can't be asked now.
@@ -22,9 +24,10 @@ def is_registered(workspace: Workspace, release: Release) -> bool:
             model = workspace.ml.models.get(name, version=version)
         except ResourceNotFoundError:
             return False
-    if (model.tags or {}).get(names.TAG_TRAINING) != release.plan.digest:
+    tags = model.tags or {}
+    if tags.get(names.TAG_TRAINING) != release.plan.digest:
         raise RefusedError(f"model {name}:{version} exists and was not trained by this release")
-    return True
+    return names.is_preview(release.project) or names.TAG_PREVIEW not in tags
 
 
 def is_archived(workspace: Workspace, release: Release) -> bool:
@@ -56,7 +59,7 @@ def restore(workspace: Workspace, release: Release) -> None:
 
 
 def register(workspace: Workspace, release: Release) -> None:
-    """Register the output of the release's job.
+    """Register the output of the release's job; what a preview has registered is taken over.
 
     Raises:
         RefusedError: the workspace does not accept the model.
@@ -65,16 +68,33 @@ def register(workspace: Workspace, release: Release) -> None:
     from azure.ai.ml.constants import AssetTypes
     from azure.ai.ml.entities import Model
 
-    with azure_errors(f"registering model {release.model_name}:{release.model_version}"):
+    name, version = release.model_name, release.model_version
+    with azure_errors(f"registering model {name}:{version}"):
+        if _take_over(workspace, release):
+            return
         model = Model(
-            name=release.model_name,
-            version=release.model_version,
+            name=name,
+            version=version,
             type=AssetTypes.MLFLOW_MODEL,
             path=f"azureml://jobs/{release.job_name}/outputs/{OUTPUT}",
             description=f"{release.config.model.name} fine-tuned by job {release.job_name}",
             tags=_tags(release),
         )
         workspace.ml.models.create_or_update(model)
+
+
+def _take_over(workspace: Workspace, release: Release) -> bool:
+    """Whether the model is there, as a preview may have registered it; it is the project's then."""
+    try:
+        known = workspace.ml.models.get(release.model_name, version=release.model_version)
+    except ResourceNotFoundError:
+        return False
+    if (known.tags or {}).get(names.TAG_TRAINING) != release.plan.digest:
+        return False
+    if not names.is_preview(release.project):
+        known.tags = _tags(release)
+        workspace.ml.models.create_or_update(known)
+    return True
 
 
 def _tags(release: Release) -> dict[str, str]:

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import httpx2
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, HttpResponseError
 
 from tuneops.azureml.workspace import Workspace, plain
 from tuneops.observed import FAILED
@@ -13,6 +13,9 @@ from tuneops.scrub import scrub
 MAX_REASON = 500
 _TRANSIENT = ("OperationCanceled", "InternalServerError")
 """Codes after which Azure's own troubleshooting guide says to try again."""
+_SHORTAGE = ("OutOfQuota", "OutOfCapacity", "QuotaExceeded", "SkuNotAvailable", "AllocationFailed")
+"""Codes after which another instance type may be had; OutOfQuota stands for capacity as well."""
+_NO_QUOTA = "Not enough quota available"
 LOG_LINES = 20
 MAX_DEPTH = 5
 NOT_READY = "ResourceNotReady"
@@ -20,13 +23,18 @@ OPERATION = "AzureAsyncOperationUri"
 """The property of a deployment that holds the address of its last operation."""
 
 _ADVICE = {
-    "OutOfQuota": "ask for more quota, or choose a smaller deployment.instance_type",
+    "role assignment": "delete role assignments that are not used, or give the endpoint a "
+    "user-assigned identity with endpoint.identity",
     "CoreQuota": "ask for more quota of its size, or choose a smaller one",
     NOT_READY: "the container did not become ready: see its log in the studio; give it more "
     "time with deployment.liveness_probe.initial_delay, or more memory with "
     "deployment.instance_type",
     "ImageBuildFailure": "see the image's build log in the studio: the model's conda.yaml can't be "
     "installed, or the workspace's container registry can't be reached",
+    "download user model": "the model's files can't be read: see that the registered model is "
+    "whole and that the endpoint's identity may read the workspace's storage",
+    "download user container image": "the endpoint's identity needs the role AcrPull on the "
+    "workspace's container registry",
     "SecretsInjectionError": "the endpoint's identity may not read a secret that "
     "deployment.environment_variables names",
     "WorkspaceManagedNetworkNotReady": "provision the workspace's managed network first",
@@ -76,6 +84,8 @@ def of_deployment(workspace: Workspace, endpoint: str, deployment: Any) -> str:
                 str(deployment.name), endpoint, lines=LOG_LINES
             )
     end = " ".join(scrub(log or "").split())[-MAX_REASON:]
+    if is_shortage(reason):
+        return _short(reason)
     if not reason or not end:
         return advised(_short(reason or end))
     said = _short(reason.splitlines()[0])
@@ -91,6 +101,23 @@ def advised(reason: str) -> str:
 def is_transient(reason: str) -> bool:
     """Whether a deployment that failed for this reason may succeed the next time."""
     return reason.startswith(_TRANSIENT)
+
+
+def is_shortage(reason: str) -> bool:
+    """Whether a deployment failed for want of machines, which there may be of another type."""
+    return reason.startswith(_SHORTAGE) and "role assignment" not in reason.lower()
+
+
+def of_shortage(error: HttpResponseError) -> str:
+    """The want of machines that a refusal tells of, empty when it is refused for something else."""
+    said = error.error
+    if said is None:
+        return ""
+    codes = [said.code or "", *(each.code or "" for each in said.details or ())]
+    reasons = [f"{code}: {said.message or ''}" for code in codes]
+    if _NO_QUOTA in (said.message or ""):
+        reasons.append(f"OutOfQuota: {said.message}")
+    return next((_short(reason) for reason in reasons if is_shortage(reason)), "")
 
 
 def _run_error(workspace: Workspace, run: str) -> str:

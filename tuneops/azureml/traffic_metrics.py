@@ -1,5 +1,6 @@
 """The live figures of an endpoint's deployments, from Azure Monitor."""
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -96,6 +97,29 @@ def read(
     times = _ask(workspace, endpoint, list(TIMES.values()), named, begin, end)
     minutes = (end - begin) // MINUTE
     return {name: _figures(name, minutes, counts, times) for name in deployments}
+
+
+def requests_of(
+    workspace: Workspace, endpoint: str, deployment: str, since: datetime, until: datetime
+) -> int:
+    """How many requests a deployment got within a window, or the whole endpoint if none is named.
+
+    A part of a request counts as one: what matters is whether there were any. The window is as for
+    `read`.
+
+    Raises:
+        MissingRoleError: the identity may not read metrics.
+        RefusedError: Azure does not know the endpoint, or does not take the query.
+        UnavailableError: the metrics can't be had now.
+    """
+    begin, end = _window(since, until)
+    wanted = f"deployment eq '{deployment or '*'}'"
+    return _total(_ask(workspace, endpoint, [REQUESTS], wanted, begin, end))
+
+
+def _total(answer: _Answer) -> int:
+    points = (point for each in answer.series(REQUESTS) for point in each.data)
+    return math.ceil(sum(point.average or 0 for point in points))
 
 
 def _window(since: datetime, until: datetime) -> tuple[datetime, datetime]:

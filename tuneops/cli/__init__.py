@@ -2,7 +2,7 @@
 
 import typer
 
-from tuneops.cli import cost, data, local, plan, rollback, status, validate
+from tuneops.cli import approve, cost, data, local, plan, rollback, status, sweep, validate
 
 app = typer.Typer(
     help="GitOps for fine-tuning language models on Azure Machine Learning.",
@@ -19,3 +19,6 @@ app.command()(cost.cost)
 app.command()(plan.plan)
 app.command()(rollback.rollback)
 app.command()(rollback.retry)
+app.command()(approve.approve)
+app.command()(sweep.sweep)
+app.command()(sweep.restore)

@@ -22,6 +22,7 @@ from tuneops.outcome import Kind, Outcome, outcome, removal
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy
 from tuneops.prepared import PreparedData
+from tuneops.previews.text import foretold
 from tuneops.project import Project
 from tuneops.prospect import prospect
 from tuneops.release import Release, TrainingPlan
@@ -166,12 +167,20 @@ def _planned(
         file=str(file),
         project=name,
         outcome=outcome(config, seen.plan, *stood),
-        plan=seen.plan.replace(notes=(*seen.plan.notes, *note, *_who(name, policies))),
+        plan=seen.plan.replace(
+            notes=(*seen.plan.notes, *note, *_who(name, policies), *_preview(config, policies))
+        ),
         endpoint=seen.release.endpoint,
-        deployment=f"{config.deployment.instance_count} x {config.deployment.instance_type}",
+        deployment=str(config.deployment),
         forecast=seen.forecast,
         data=seen.data,
     )
+
+
+def _preview(config: ProjectConfig, policies: Sequence[Policy]) -> Iterator[str]:
+    """The preview that a pull request with this config asks for."""
+    bounds = [policy.previews.max_hours for policy in policies if policy.previews]
+    yield from foretold(config, min([config.preview_hours, *bounds]), policies)
 
 
 def _who(project: str, policies: Sequence[Policy]) -> Iterator[str]:

@@ -47,7 +47,7 @@ def rollback(
     if len(chosen) > 1 or (unpin and to is not None):
         raise fail("give one of --pin, --unpin and --print; --unpin takes no --to")
     order = {"action": (chosen or ["propose"])[0], "to": to, "reason": reason}
-    answer = _order(Target.find(url, key, state), project, "rollback", order)
+    answer = give(Target.find(url, key, state), project, "rollback", order)
     typer.echo(answer.text)
     if answer.pull_request:
         typer.echo(answer.pull_request)
@@ -69,10 +69,10 @@ def retry(
     Example: tuneops retry support-bot
     """
     target = Target.find(url, key, state)
-    typer.echo(_order(target, project, "retry", {"reason": reason}).text)
+    typer.echo(give(target, project, "retry", {"reason": reason}).text)
 
 
-def _order(target: Target, project: str, what: str, order: dict[str, Any]) -> Answer:
+def give(target: Target, project: str, what: str, order: dict[str, Any]) -> Answer:
     """Give the order in the name of whoever runs this command."""
     try:
         caller = getpass.getuser()

@@ -45,14 +45,14 @@ def status(
 def render(seen: Status, *, detailed: bool) -> Group:
     """The status as a table, with each project's history when `detailed`."""
     table = Table("Project", "Phase", "Release", "Metrics", "Why", box=None, pad_edge=False)
-    for project in seen.projects:
+    for project in sorted(seen.projects, key=lambda each: each.preview is not None):
         metrics = project.release.metrics if project.release else None
         table.add_row(
             project.name,
             Text(project.phase, style=_COLOURS.get(project.phase, "cyan")),
             str(project.release.number) if project.release else "",
             metrics_text(metrics.values) if metrics else "",
-            project.reason,
+            _why(project),
         )
     errors = [Text(error, style="red") for error in seen.config_errors]
     if not detailed:
@@ -61,6 +61,14 @@ def render(seen: Status, *, detailed: bool) -> Group:
     details = [part(each) for each in seen.projects for part in parts]
     rejected = [Text(why, style="yellow") for project in seen.projects for why in project.rejected]
     return Group(table, *details, *rejected, *errors)
+
+
+def _why(project: ProjectStatus) -> str:
+    """Why it is in its phase; of a preview, which pull request it is there for."""
+    if project.preview is None:
+        return project.reason
+    until = f"{project.preview.until.astimezone():%Y-%m-%d %H:%M}"
+    return f"preview of pull request {project.preview.number} until {until}: {project.reason}"
 
 
 def history(project: ProjectStatus) -> Table:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from tuneops.rollback import Answer
 from tuneops.settings import WorkspaceSettings
 from tuneops.status import ProjectStatus, Status
+from tuneops.sweep.view import SweepView
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
@@ -109,14 +110,46 @@ class Target:
         return seen.projects[0] if seen else None
 
     def order(self, project: str, what: str, body: dict[str, Any]) -> Answer:
-        """Order something for a project: `what` is rollback or retry.
+        """Order something for a project: `what` is rollback, retry or approve.
+
+        Raises:
+            typer.Exit: it was refused, or TuneOps does not answer.
+        """
+        return self.post(f"projects/{quote(project, safe='')}/{what}", body)
+
+    def sweep(self, *, look: bool) -> SweepView:
+        """What belongs to nothing, as of the last sweep or of a look now.
+
+        Raises:
+            typer.Exit: it can't be had.
+        """
+        try:
+            response = httpx2.get(
+                f"{self.url}/api/sweep",
+                params={"look": "now"} if look else {},
+                headers={"x-functions-key": self.key},
+                timeout=ORDER_SECONDS,
+            )
+        except httpx2.HTTPError as error:
+            raise fail(f"{self.url} does not answer ({type(error).__name__})") from error
+        kind = SweepView if response.status_code == httpx2.codes.OK else Answer
+        try:
+            seen = kind.model_validate_json(response.content)
+        except ValidationError as error:
+            raise fail(f"{self.url} answers with status {response.status_code}") from error
+        if isinstance(seen, Answer):
+            raise fail(seen.text)
+        return seen
+
+    def post(self, path: str, body: dict[str, Any]) -> Answer:
+        """Give an order.
 
         Raises:
             typer.Exit: it was refused, or TuneOps does not answer.
         """
         try:
             response = httpx2.post(
-                f"{self.url}/api/projects/{quote(project, safe='')}/{what}",
+                f"{self.url}/api/{path}",
                 json=body,
                 headers={"x-functions-key": self.key},
                 timeout=ORDER_SECONDS,

@@ -1,6 +1,6 @@
 """The limit ``max_hourly_cost``: what it does not allow, in words. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tuneops.cost.machines import Deployed, Machines, sum_of
 from tuneops.prices import Prices
@@ -10,16 +10,24 @@ TOLERANCE = 1e-6
 """Sums of prices are not exact."""
 
 
-def alone(limit: float | None, prices: Prices | None, wanted: Machines, file: str) -> Iterator[str]:
-    """Why these machines may not be deployed even if nothing else runs."""
+def alone(
+    limit: float | None, prices: Prices | None, choices: Mapping[str, Machines], file: str
+) -> Iterator[str]:
+    """Why one of these, by the field that names it, may not be deployed even if nothing else is."""
     if limit is None:
         return
+    for field, wanted in choices.items():
+        yield from _alone(limit, prices, field, wanted, file)
+
+
+def _alone(
+    limit: float, prices: Prices | None, field: str, wanted: Machines, file: str
+) -> Iterator[str]:
     cost = wanted.hourly(prices)
     if prices is None or cost is None:
         yield (
-            f"max_hourly_cost of {file}: there is no price of {wanted.size}, which "
-            "deployment.instance_type asks for; add that of one instance's hour to "
-            "prices.per_hour there"
+            f"max_hourly_cost of {file}: there is no price of {wanted.size}, which {field} asks "
+            "for; add that of one instance's hour to prices.per_hour there"
         )
     elif cost > limit + TOLERANCE:
         yield (

@@ -75,19 +75,23 @@ def sum_of(machines: Iterable[Machines], prices: Prices | None) -> Sum:
     )
 
 
-def serving(config: ProjectConfig) -> Machines:
-    """The most machines that a deployment of this config may take."""
-    spec = config.deployment
-    return Machines(size=spec.instance_type, count=spec.instance_count)
+def servings(config: ProjectConfig) -> dict[str, Machines]:
+    """The most machines that a deployment of this config may take, by the field that names them."""
+    types = config.deployment.instance_types_by_field
+    return {field: Machines(size=size, count=_most(config)) for field, size in types.items()}
 
 
 def wanted_by(release: Release) -> Deployed:
     """The deployment that a release with a training plan is to have."""
-    machines = serving(release.config)
     return Deployed(
-        size=machines.size,
-        count=machines.count,
+        size=release.instance_type,
+        count=_most(release.config),
         endpoint=release.endpoint,
         name=release.deployment_name,
         project=release.project,
     )
+
+
+def _most(config: ProjectConfig) -> int:
+    scale = config.deployment.autoscale
+    return scale.max if scale else config.deployment.instance_count

@@ -10,7 +10,6 @@ from functools import partial
 from tuneops import documents
 from tuneops.cost.machines import Deployed
 from tuneops.names import environment_of
-from tuneops.phases.teardown import previous_kept_until
 from tuneops.project import Project
 from tuneops.release import Phase, Release
 from tuneops.services import Services
@@ -68,7 +67,17 @@ def role(deployed: Deployed, known: Mapping[str, Known], now: datetime) -> str:
     if newest and own and newest.phase == Phase.FAILED:
         keep = timedelta(minutes=newest.config.rollout.keep_failed_for_minutes)
         return _kept("failed", (newest.entered(Phase.FAILED) or now) + keep, now)
-    return _kept("superseded", previous_kept_until(of.live, now) if of.live else now, now)
+    return _kept("superseded", _superseded_until(of, deployed, now), now)
+
+
+def _superseded_until(of: Known, deployed: Deployed, now: datetime) -> datetime:
+    if of.live is None:
+        return now
+    rollout = of.live.config.rollout
+    lasts = timedelta(minutes=rollout.keep_previous_for_minutes)
+    kept = of.project.previous[: rollout.keep_previous]
+    until = (each.at + lasts for each in kept if each.deployment.lower() == deployed.key)
+    return next(until, now)
 
 
 def under_way(known: Mapping[str, Known]) -> Iterator[str]:

@@ -12,6 +12,8 @@ _STATES: Mapping[str, str] = {
     "submitted": "in_progress",
     "trained": "in_progress",
     "shifting": "in_progress",
+    "awaits_approval": "pending",
+    "approved": "in_progress",
     "live": "success",
     "failed": "failure",
 }

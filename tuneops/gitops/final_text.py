@@ -52,14 +52,19 @@ def section(release: Release, before: Release | None) -> str:
         "",
         code(_cut(release.reason)),
         "",
-        *_metrics(release, before),
-        *_smoke(release),
-        *_behaviour(release),
-        *_estimates(release),
-        *_phases(release.actuals or Actuals()),
-        *_links(release),
+        *details(release, before),
     ]
     return "\n".join(lines).rstrip()
+
+
+def details(release: Release, before: Release | None) -> Iterator[str]:
+    """What is known of a release: its metrics beside those of `before`, its answer, its costs."""
+    yield from _metrics(release, before)
+    yield from _smoke(release)
+    yield from _behaviour(release)
+    yield from _estimates(release)
+    yield from _phases(release.actuals or Actuals())
+    yield from _links(release)
 
 
 def _metrics(release: Release, before: Release | None) -> Iterator[str]:

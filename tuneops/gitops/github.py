@@ -3,8 +3,17 @@
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import cache, partial
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -17,13 +26,15 @@ from gidgethub.httpx import GitHubAPI
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tuneops import config_file, policy_file
-from tuneops.gitops import moves, restoration
+from tuneops.approvals import Approver
+from tuneops.gitops import approvers, comments, moves, restoration
+from tuneops.gitops.comments import Comment
 from tuneops.gitops.login import Login, LoginError
 from tuneops.gitops.moves import Moves
 from tuneops.gitops.open_pulls import OpenPull, Page
 from tuneops.gitops.pulls import Pull, merged_by
 from tuneops.gitops.restoration import Opened, Restoration
-from tuneops.gitops.snapshot import File, Head, Proposal, Snapshot, merged, touched
+from tuneops.gitops.snapshot import File, Head, Origin, Proposal, Snapshot, merged, touched
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.sources import ConfigSource
 
@@ -31,7 +42,6 @@ TIMEOUT_SECONDS = 10
 MAX_FILES = 2_000
 MAX_PULL_PAGES = 10
 TASK = "tuneops"
-_OUTSIDERS = ("CONTRIBUTOR", "FIRST_TIMER", "FIRST_TIME_CONTRIBUTOR", "MANNEQUIN", "NONE")
 
 T = TypeVar("T")
 
@@ -135,7 +145,8 @@ class GitHub:
             tracked = await self._snapshot(api)
             states = [Snapshot(sha, await self._files(api, sha)) for sha in (ancestor, head)]
             changed = touched(*states)
-            return Proposal(number, head, merged(tracked, states[1], changed), changed)
+            snapshot = merged(tracked, states[1], changed)
+            return Proposal(number, head, snapshot, changed, _origin(pull))
 
         return _run(self._session(read))
 
@@ -151,6 +162,51 @@ class GitHub:
             return str(pull["head"]["sha"])
 
         return _run(self._session(read))
+
+    def was_merged(self, number: int) -> bool:
+        """Whether a pull request was merged.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+
+        async def read(api: GitHubAPI) -> bool:
+            pull = await api.getitem(f"{self._repository}/pulls/{number}")
+            return pull["merged_at"] is not None
+
+        return _run(self._session(read))
+
+    def may_write(self, login: str) -> bool:
+        """Whether somebody may push to the repository.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+
+        async def read(api: GitHubAPI) -> bool:
+            who = f"{self._repository}/collaborators/{quote(login, safe='')}/permission"
+            try:
+                return (await api.getitem(who))["permission"] in ("admin", "write")
+            except gidgethub.BadRequest as error:
+                if error.status_code == HTTPStatus.NOT_FOUND:
+                    return False
+                raise
+
+        return bool(login) and _run(self._session(read))
+
+    def pushers(self, branch: str, head: str) -> frozenset[str] | None:
+        """Everybody who has moved a branch since it began; None where that can't be told.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+        found = _run(
+            self._session(
+                lambda api: moves.read(api, self._repository, branch, moves.NO_COMMIT, head)
+            )
+        )
+        by = frozenset(move.by for move in found.found)
+        return by if found.whole and "" not in by else None
 
     def moves(self, start: str, end: str) -> Moves:
         """Who moved the tracked branch from one commit to a later one.
@@ -226,6 +282,65 @@ class GitHub:
                 await api.post(comments, data={"body": body})
 
         _run(self._session(put))
+
+    def comments_since(self, number: int, since: datetime, etag: str) -> comments.Page | None:
+        """The comments on a pull request since a time; None if they are still those of `etag`.
+
+        Raises:
+            GitHubError: they could not be read.
+        """
+        first = f"{self._api_url}{self._repository}/issues/{number}/comments"
+        cache: CACHE_TYPE = {}
+        return _run(
+            self._session(lambda api: comments.read_since(api, cache, first, since, etag), cache)
+        )
+
+    def comment_of(self, number: int, comment: int) -> Comment | None:
+        """A comment on a pull request by its id, None if it has gone.
+
+        Raises:
+            GitHubError: it could not be read.
+        """
+        return _run(
+            self._session(lambda api: comments.read_one(api, self._repository, number, comment))
+        )
+
+    def react(self, comment: int, content: str) -> None:
+        """Have a reaction to a comment, such as ``-1``.
+
+        Raises:
+            GitHubError: GitHub did not take it.
+        """
+        path = f"{self._repository}/issues/comments/{comment}/reactions"
+
+        async def post(api: GitHubAPI) -> None:
+            await api.post(path, data={"content": content})
+
+        _run(self._session(post))
+
+    def author(self, number: int) -> str:
+        """Who opened a pull request, empty if the account has gone.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+
+        async def read(api: GitHubAPI) -> str:
+            pull = await api.getitem(f"{self._repository}/pulls/{number}")
+            return str((pull["user"] or {}).get("login") or "")
+
+        return _run(self._session(read))
+
+    def approver(self, login: str, environments: Sequence[str]) -> Approver:
+        """What is known of somebody, and of the first of the environments that has reviewers.
+
+        Raises:
+            approvers.HiddenError: TuneOps lacks a permission.
+            GitHubError: it could not be asked.
+        """
+        return _run(
+            self._session(lambda api: approvers.read(api, self._repository, login, environments))
+        )
 
     def propose(self, change: Restoration) -> Opened:
         """Have a pull request to the tracked branch that puts a config file back.
@@ -391,7 +506,14 @@ def _trust() -> ssl.SSLContext:
 def is_outsiders(comment: Any) -> bool:
     """Whether a comment is of a person who may not write to the repository."""
     person = (comment.get("user") or {}).get("type") != "Bot"
-    return person and comment.get("author_association") in _OUTSIDERS
+    return person and comment.get("author_association") in comments.OUTSIDERS
+
+
+def _origin(pull: Any) -> Origin:
+    """Where a pull request comes from; a fork or an account may have been deleted since."""
+    head, user = pull["head"], pull["user"] or {}
+    repository = (head["repo"] or {}).get("full_name", "")
+    return Origin(str(user.get("login", "")), str(repository), str(head["ref"]))
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

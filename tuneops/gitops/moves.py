@@ -14,6 +14,8 @@ from gidgethub.abc import GitHubAPI
 from pydantic import BaseModel
 
 MAX_READ = 500
+NO_COMMIT = "0" * 40
+"""What a branch was before it began."""
 MAX_COMPARED = 30
 _NONE = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 """The answers of a GitHub that has no such record, or does not show it."""

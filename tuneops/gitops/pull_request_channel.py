@@ -17,6 +17,8 @@ from tuneops.store import BusyError, ConflictError, Store, UnreadableError
 
 CONCLUDED = "concluded"
 """The event of messages that are for this channel alone."""
+ASKED = "asked"
+"""As `CONCLUDED`, of a comment by itself, whose first line tells it from others."""
 
 
 class Told(Document):
@@ -48,11 +50,13 @@ class PullRequestChannel:
         Raises:
             ChannelError: GitHub or the store did not take it, or another project is at it now.
         """
-        if message.event != CONCLUDED:
+        if message.event not in (CONCLUDED, ASKED):
             return
         try:
             number = self._github.merged_pull(message.commit, message.path)
-            if number is not None:
+            if number is not None and message.event == ASKED:
+                self._github.comment(number, message.text.partition("\n")[0], message.text)
+            elif number is not None:
                 self._tell(number, message)
         except GitHubError as error:
             raise ChannelError(str(error)) from error

@@ -31,16 +31,30 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a pull request comes from: its author's login, and a branch of a repository.
+
+    The author and the repository are empty when they have gone.
+    """
+
+    author: str = ""
+    repository: str = ""
+    branch: str = ""
+
+
+@dataclass(frozen=True)
 class Proposal:
     """An open pull request to the tracked branch.
 
-    `snapshot` is as merging it would leave it, `touched` are the paths that it changes.
+    `snapshot` is as merging it would leave it, `touched` are the paths that it changes. `origin` is
+    where it comes from.
     """
 
     number: int
     head: str
     snapshot: Snapshot
     touched: frozenset[str]
+    origin: Origin = Origin()
 
 
 def touched(ancestor: Snapshot, head: Snapshot) -> frozenset[str]:

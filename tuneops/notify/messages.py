@@ -21,6 +21,8 @@ _TITLES: Mapping[Event, str] = {
     "newer_base_model": "the base model has a newer version",
     "pinned": "is pinned",
     "unpinned": "is not pinned any more",
+    "awaits_approval": "release {n} waits for approval",
+    "approved": "release {n} is approved",
 }
 
 MAX_SHOWN_METRICS = 6

@@ -5,19 +5,18 @@ from datetime import datetime
 from tuneops.actions import (
     Action,
     Advance,
-    CreateDeployment,
     CreateEndpoint,
     DeleteDeployment,
     Fail,
-    RepairDeployment,
     RepairEndpoint,
+    SetAutoscale,
     UpdateEndpoint,
     Wait,
 )
-from tuneops.drift import is_known
+from tuneops.drift import is_known, scaling_differences
 from tuneops.observed import SUCCEEDED, Deployment, Endpoint, Observed
 from tuneops.patience import SLOW
-from tuneops.phases.teardown import GOING
+from tuneops.phases import provisioning
 from tuneops.release import Phase, Release
 
 MAX_REPAIRS = 2
@@ -34,13 +33,15 @@ def deploy(release: Release, observed: Observed, now: datetime) -> Action:
         return await_endpoint(release, endpoint)
     if _differs(endpoint, release):
         return UpdateEndpoint()
+    if not release.instance_types_left:
+        return Fail(provisioning.shortages(release))
     deployment = endpoint.deployment(release.deployment_name)
     if deployment is None:
-        return _make_room(observed) or CreateDeployment()
+        return provisioning.begin(release, observed, endpoint, now)
     serves = endpoint.takes_traffic(deployment.name) or (
         f"{endpoint.name}/{deployment.name}" == observed.live_deployment
     )
-    return _await_deployment(release, deployment, serves=serves)
+    return _await_deployment(release, deployment, observed, now, serves=serves)
 
 
 def await_endpoint(release: Release, endpoint: Endpoint) -> Action:
@@ -53,17 +54,6 @@ def await_endpoint(release: Release, endpoint: Endpoint) -> Action:
         f"endpoint {endpoint.name} is {endpoint.state}: see why in the studio, then repair or "
         "delete it, or set endpoint.name to another name"
     )
-
-
-def _make_room(observed: Observed) -> Action | None:
-    """Before a deployment is added, those without traffic go: they take quota for nothing.
-
-    What is live stays, whoever took its traffic away: the new one may fail.
-    """
-    for deployment in observed.dispensable:
-        if deployment.settled:
-            return DeleteDeployment(deployment.name)
-    return Wait(GOING, patience=SLOW) if observed.dispensable else None
 
 
 def _differs(endpoint: Endpoint, release: Release) -> bool:
@@ -79,14 +69,22 @@ def _differs(endpoint: Endpoint, release: Release) -> bool:
     )
 
 
-def _await_deployment(release: Release, deployment: Deployment, *, serves: bool) -> Action:
+def _await_deployment(
+    release: Release, deployment: Deployment, observed: Observed, now: datetime, *, serves: bool
+) -> Action:
     """What failed under an earlier release goes, unless it `serves` all the same."""
     if not deployment.settled:
         return Wait(f"deployment {deployment.name} is {deployment.state}", patience=SLOW)
     if deployment.state == SUCCEEDED:
-        return Advance(Phase.TESTING, f"deployment {deployment.name} is ready")
+        once_more = release.provisioning.scalings < MAX_REPAIRS
+        if once_more and any(scaling_differences(release, observed)):
+            return SetAutoscale()
+        on = f" on {release.instance_type}" if release.provisioning.lacking else ""
+        return Advance(Phase.TESTING, f"deployment {deployment.name} is ready{on}")
     if deployment.release != str(release.number) and not serves:
         return DeleteDeployment(deployment.name)
-    if (deployment.transient or serves) and release.repairs < MAX_REPAIRS:
-        return RepairDeployment()
-    return Fail(f"deployment {deployment.name} failed: {deployment.error or 'no reason given'}")
+    if deployment.transient or serves:
+        return provisioning.again(release, deployment, now)
+    if deployment.lacking:
+        return provisioning.elsewhere(release, deployment, observed)
+    return Fail(provisioning.failure(deployment))

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from tuneops import names
 from tuneops.actions import (
     Action,
     Advance,
@@ -10,11 +11,13 @@ from tuneops.actions import (
     PromoteRelease,
     ReportBaseModel,
     ShiftTraffic,
+    Wait,
 )
 from tuneops.drift import is_known
 from tuneops.observed import SUCCEEDED, Observed
+from tuneops.phases import keeping
 from tuneops.phases.deploying import await_endpoint
-from tuneops.phases.teardown import KEPT, previous_kept_until, tear_down
+from tuneops.phases.teardown import LOOKS_AGAIN, left_over, tear_down
 from tuneops.release import Phase, Release
 from tuneops.rollout.steps import onward
 
@@ -37,12 +40,32 @@ def shift(release: Release, observed: Observed, now: datetime) -> Action:
 
 def live(release: Release, observed: Observed, now: datetime) -> Action:
     """Note that it is live, then take down what it has superseded."""
-    if observed.live_release != release.number:
+    serving = f"{release.endpoint}/{release.deployment_name}"
+    if observed.live_release != release.number or observed.live_deployment not in ("", serving):
         return PromoteRelease()
-    doomed = [d for d in observed.dispensable if d.name != release.deployment_name]
-    stale = [endpoint for endpoint in observed.stale_endpoints if is_known(release, endpoint)]
-    gone = tear_down(doomed, stale, previous_kept_until(release, now), now, KEPT)
-    return gone or _report_newer_base(release, observed)
+    kept = keeping.kept(release.config.rollout, observed, now)
+    doomed = [d for d in keeping.dispensable(observed, kept) if d.name != release.deployment_name]
+    stale = [
+        endpoint
+        for endpoint in observed.stale_endpoints
+        if is_known(release, endpoint)
+        and not keeping.serves_kept(endpoint, kept)
+        and names.TAG_KEEP not in endpoint.tags
+    ]
+    return (
+        tear_down(doomed, stale, now, now, "")
+        or left_over(observed)
+        or _report_newer_base(release, observed)
+        or keeping.wait(kept, now)
+        or _rest(release)
+    )
+
+
+def _rest(release: Release) -> Action:
+    """Autoscale settings are in no list that a resync sees, so they are looked at now and then."""
+    if release.deployment.autoscale:
+        return Wait(release.reason, LOOKS_AGAIN.total_seconds())
+    return Idle("live")
 
 
 def has_newer_base(release: Release, observed: Observed) -> bool:
@@ -51,9 +74,9 @@ def has_newer_base(release: Release, observed: Observed) -> bool:
     return bool(newest) and training is not None and newest != training.base_model
 
 
-def _report_newer_base(release: Release, observed: Observed) -> Action:
+def _report_newer_base(release: Release, observed: Observed) -> Action | None:
     if has_newer_base(release, observed) and (
         release.reported_base_model != observed.newest_base_model
     ):
         return ReportBaseModel(observed.newest_base_model)
-    return Idle("live")
+    return None

@@ -6,6 +6,7 @@ from tuneops.actions import (
     Action,
     Advance,
     CancelJob,
+    DeleteAutoscale,
     DeleteDeployment,
     DeleteEndpoint,
     Idle,
@@ -16,12 +17,12 @@ from tuneops.desired import Desired
 from tuneops.drift import is_known
 from tuneops.observed import DELETING, SUCCEEDED, Deployment, Endpoint, Observed
 from tuneops.patience import SLOW
+from tuneops.phases import keeping
 from tuneops.release import Phase, Release
 from tuneops.rollout.steps import take_back
 
 LOOKS_AGAIN = timedelta(hours=1)
 GOING = "superseded deployments are going"
-KEPT = "what is superseded is kept for a while"
 
 
 def retire(desired: Desired, release: Release | None, observed: Observed) -> Action:
@@ -44,11 +45,14 @@ def retire(desired: Desired, release: Release | None, observed: Observed) -> Act
     endpoints = [e for e in seen if e and is_known(release, e)]
     if endpoints and last.on_removal == "delete":
         return delete_endpoint(endpoints[0])
+    if observed.endpoint is None and (gone := left_over(observed)):
+        return gone
     cluster = observed.cluster
     if cluster and cluster.ours and cluster.min_nodes and cluster.state == SUCCEEDED:
         return ReleaseNodes()
     kept = f"; endpoint {endpoints[0].name} is retained" if endpoints else ""
-    return Advance(Phase.RETIRED, f"the config was removed from git{kept}")
+    over = desired.preview.over if desired.preview else "the config was removed from git"
+    return Advance(Phase.RETIRED, f"{over}{kept}")
 
 
 def failed(release: Release, observed: Observed, now: datetime) -> Action:
@@ -58,20 +62,15 @@ def failed(release: Release, observed: Observed, now: datetime) -> Action:
     kept = f"{release.reason}; its deployment is kept until {until:%Y-%m-%d %H:%M} UTC"
     name = release.deployment_name if release.training else ""
     own = [d for d in observed.dispensable if d.name == name]
-    others = [d for d in observed.dispensable if d.name != name]
-    others_until = previous_kept_until(observed.live, now) if observed.live else now
+    spared = keeping.kept(observed.live.config.rollout, observed, now) if observed.live else {}
+    others = [d for d in keeping.dispensable(observed, spared) if d.name != name]
     found = (
         tear_down(own, [], until, now, kept),
-        tear_down(others, [], others_until, now, KEPT),
+        tear_down(others, [], now, now, ""),
+        keeping.wait(spared, now),
     )
     due = [action for action in found if action]
     return min(due, key=_pause) if due else Idle(release.reason)
-
-
-def previous_kept_until(live: Release, now: datetime) -> datetime:
-    """Until when what this release has superseded is kept."""
-    keep = timedelta(minutes=live.config.rollout.keep_previous_minutes)
-    return (live.entered(Phase.LIVE) or now) + keep
 
 
 def tear_down(
@@ -90,6 +89,14 @@ def tear_down(
     return Wait(GOING, patience=SLOW)
 
 
+def left_over(observed: Observed) -> Action | None:
+    """Delete the autoscale settings of deployments that have gone: Azure leaves them."""
+    endpoint = observed.endpoint
+    there = {each.name.lower() for each in endpoint.deployments} if endpoint else set()
+    gone = (each.deployment for each in observed.scalings if each.deployment.lower() not in there)
+    return next((DeleteAutoscale(name) for name in gone), None)
+
+
 def delete_endpoint(endpoint: Endpoint) -> Action:
     """Delete the endpoint once."""
     if endpoint.state == DELETING:
@@ -98,10 +105,11 @@ def delete_endpoint(endpoint: Endpoint) -> Action:
 
 
 def job_to_cancel(release: Release, observed: Observed) -> bool:
-    """Whether a job of the release still runs that nobody has cancelled."""
+    """Whether a job of the release alone still runs that nobody has cancelled."""
     return (
         bool(release.active_job)
         and not release.cancelled_job
+        and not observed.shares_job
         and observed.job is not None
         and observed.job.running
     )

@@ -9,17 +9,23 @@ from tuneops.behaviour.text import told
 from tuneops.notify.messages import tell
 from tuneops.release import Phase, Release
 from tuneops.rollout.progress import Judgement, Progress
-from tuneops.rollout.steps import steps_of
+from tuneops.rollout.question import Question
+from tuneops.rollout.steps import next_move, steps_of
 from tuneops.rollout.text import judgement_text, plan_text, share_text
 
 
 def shared(release: Release, action: ShareTraffic) -> Release:
-    """With the step's traffic being set: what was seen before that does not count."""
+    """With the step's traffic being set: what was seen before that does not count.
+
+    If somebody was still asked about this very step, nobody has to be any more.
+    """
     if not action.share:
         return release
-    progress = _of(release)
+    progress, question = _of(release), release.approval
     changed = progress.replace(since=None, judged=None, shifts=progress.shifts + 1)
-    return release.replace(rollout=changed)
+    level = 0 if action.mirrored else action.share
+    moot = question and question.is_open and question.share == level
+    return release.replace(rollout=changed, approval=None if moot else question)
 
 
 def begun(release: Release, action: BeginStep, now: datetime) -> Release:
@@ -57,18 +63,24 @@ def judged(
 
 
 def passed(release: Release) -> Release:
-    """At the next step."""
-    progress = _of(release)
+    """At the next step; what was asked before that and nobody has answered is asked no more."""
+    progress, question = _of(release), release.approval
     done = (*progress.done, progress.judged) if progress.judged else progress.done
-    return release.replace(rollout=Progress(step=progress.step + 1, done=done))
+    return release.replace(
+        rollout=Progress(step=progress.step + 1, done=done),
+        approval=None if question and question.is_open else question,
+    )
 
 
 def held(release: Release, action: Hold, now: datetime) -> Release:
-    """With a step that is held; people are told."""
-    progress = _of(release)
-    said = f"{action.reason}: held until the figures tell or something else is wanted"
+    """With a step that is held until the figures tell or a person does; people are told."""
+    progress, share = _of(release), next_move(release).after
+    said = f"{action.reason}: held until the figures tell or somebody says 'tuneops approve'"
     release = release.advance(Phase.SHIFTING, now, said)
-    release = release.replace(rollout=progress.replace(held=True))
+    question = release.approval if release.approval and release.approval.share == share else None
+    release = release.replace(
+        rollout=progress.replace(held=True), approval=question or Question(share=share, asked=now)
+    )
     return tell(release, "held", said, now, occasion=f"step{progress.step}")
 
 

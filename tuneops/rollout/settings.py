@@ -1,11 +1,12 @@
 """How traffic moves to a new deployment, as the config says it."""
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from tuneops.analysis import Limits
+from tuneops.rollout.approval_settings import Approval
 from tuneops.section import Section
 
 CANARY_STEPS = (5, 25, 50)
@@ -61,12 +62,36 @@ class Rollout(Section):
             "deployment to be no worse than the live one, hold otherwise"
         ),
     ] = "hold"
-    keep_previous_minutes: Annotated[
-        int, Field(ge=0, le=10_080, description="How long the superseded deployment is kept")
-    ] = 0
+    approval: Annotated[
+        Approval | None,
+        Field(description="Before which shares a person has to approve; left out, nobody has to"),
+    ] = None
+    keep_previous: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=3,
+            description="So many superseded deployments are kept, the newest ones, for a rollback "
+            "in seconds; they cost what they cost before",
+        ),
+    ] = 1
+    keep_previous_for_minutes: Annotated[
+        int, Field(ge=0, le=10_080, description="How long each of them is kept")
+    ] = 60
     keep_failed_for_minutes: Annotated[
         int, Field(ge=0, le=10_080, description="How long the deployment of a failed release is")
     ] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_name(cls, given: Any) -> Any:
+        """`keep_previous_minutes` is what the time was called; 0 was its default, and is stored."""
+        if not isinstance(given, dict) or "keep_previous_minutes" not in given:
+            return given
+        named = {name: value for name, value in given.items() if name != "keep_previous_minutes"}
+        if minutes := given["keep_previous_minutes"]:
+            named.setdefault("keep_previous_for_minutes", minutes)
+        return named
 
     @property
     def shares(self) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ A step lasts from when its traffic is in place until its pause is over and the f
 are to be seen. They are looked at every minute: what is proven to fail aborts at once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tuneops.actions import (
@@ -23,6 +23,8 @@ from tuneops.drift import is_known
 from tuneops.observed import Endpoint, Observed
 from tuneops.patience import SLOW
 from tuneops.release import Phase, Release
+from tuneops.rollout.approval import Move, gate, let_go, refused
+from tuneops.rollout.approval_text import waiting_text
 from tuneops.rollout.progress import Judgement, Progress
 from tuneops.rollout.text import progress_text, reasons_text, share_text
 
@@ -44,6 +46,11 @@ class Step:
         if self.mirrored:
             return (traffic, mirror) == ({live: 100}, {new: self.share})
         return (traffic, mirror) == ({live: 100 - self.share, new: self.share}, {})
+
+    @property
+    def level(self) -> int:
+        """How much of the traffic is its own, in percent; that of mirrored requests is 0."""
+        return 0 if self.mirrored else self.share
 
     def __str__(self) -> str:
         return share_text(self.share, mirrored=self.mirrored)
@@ -79,8 +86,11 @@ def standing(release: Release, now: datetime) -> str:
     steps, progress = steps_of(release), release.rollout
     if release.phase != Phase.SHIFTING or progress is None or progress.step >= len(steps):
         return ""
-    step = steps[progress.step]
-    return progress_text(progress, step.share, now, mirrored=step.mirrored)
+    step, question = steps[progress.step], release.approval
+    said = progress_text(progress, step.share, now, mirrored=step.mirrored)
+    if question and question.is_open:
+        return f"{said}; {waiting_text(release.project, question)}"
+    return said
 
 
 def onward(
@@ -92,20 +102,55 @@ def onward(
     """
     progress, live = release.rollout or Progress(), observed.incumbent(release.deployment_name)
     if progress.aborted:
-        back = f"; all traffic is back on {live}" if live else ""
+        verb = "is back" if progress.step or progress.shifts else "stays"
+        back = f"; all traffic {verb} on {live}" if live else ""
         return take_back(release, observed) or Fail(f"{progress.aborted}{back}")
+    if rejection := refused(release, observed):
+        return rejection
     step = under_way(release, observed)
     if step is None:
-        return None
+        return before_all(release, observed, endpoint, now)
+    begun = progress.step or progress.shifts or progress.since
+    if not begun and (pending := gate(release, observed, Move(-1, step.level), now)):
+        return _meanwhile(release, observed, pending)
     if not step.is_in_place(endpoint, release.deployment_name, live):
         if progress.shifts >= MAX_SHIFTS:
             return Abort(f"rollout: somebody else changes the traffic of {endpoint.name} at {step}")
         return ShareTraffic(live, step.share, step.mirrored)
     if progress.since is None:
         return BeginStep(live, step.share, step.mirrored)
-    return _verdict(release, progress, progress.since, observed, now) or _look(
-        release, progress, progress.since, observed, now
-    )
+    action = _verdict(release, progress, progress.since, observed, now)
+    if action is None:
+        return _look(release, progress, progress.since, observed, now)
+    if isinstance(action, Wait):
+        return _sooner(action, _look(release, progress, progress.since, observed, now))
+    return action
+
+
+def before_all(
+    release: Release, observed: Observed, endpoint: Endpoint, now: datetime
+) -> Action | None:
+    """What is to be done before all traffic goes to the release; None: nothing.
+
+    Nobody is asked about what is live already, such as the deployment of the release before.
+    """
+    progress, steps, question = release.rollout, steps_of(release), release.approval
+    name = release.deployment_name
+    there = dict(endpoint.traffic) == {name: 100} and not observed.incumbent(name)
+    if there and not (question and question.is_open):
+        return None
+    if progress and progress.step >= len(steps):
+        return None
+    level = steps[progress.step].level if progress else -1
+    pending = gate(release, observed, Move(level, 100), now)
+    return _meanwhile(release, observed, pending) if pending else None
+
+
+def next_move(release: Release) -> Move:
+    """From the step that a rollout is at to what comes then."""
+    steps, number = steps_of(release), release.rollout.step if release.rollout else 0
+    after = steps[number + 1].level if number + 1 < len(steps) else 100
+    return Move(steps[number].level, after)
 
 
 def take_back(release: Release, observed: Observed) -> Action | None:
@@ -124,6 +169,19 @@ def take_back(release: Release, observed: Observed) -> Action | None:
     return ShareTraffic(live, 0)
 
 
+def _meanwhile(release: Release, observed: Observed, pending: Action) -> Action:
+    """While the release waits for its first traffic, it has none, whoever gave it some."""
+    back = take_back(release, observed) if isinstance(pending, Wait) else None
+    return back or pending
+
+
+def _sooner(waits: Wait, look: Action) -> Action:
+    """The figures are looked at while somebody is waited for."""
+    if not isinstance(look, Wait) or waits.seconds is None or look.seconds is None:
+        return look
+    return replace(waits, seconds=min(waits.seconds, look.seconds))
+
+
 def _verdict(
     release: Release, progress: Progress, since: datetime, observed: Observed, now: datetime
 ) -> Action | None:
@@ -137,26 +195,28 @@ def _verdict(
     if judged.until < over:
         return None
     if judged.analysis.verdict == "pass":
-        return NextStep()
+        return gate(release, observed, next_move(release), now) or NextStep()
     if judged.until < over + timedelta(minutes=settings.wait_for_traffic_minutes):
         return None
-    return _on_insufficient_traffic(release, progress, judged)
+    return _on_insufficient_traffic(release, progress, judged, observed, now)
 
 
 def _on_insufficient_traffic(
-    release: Release, progress: Progress, judged: Judgement
-) -> Action | None:
-    settings = release.config.rollout
+    release: Release, progress: Progress, judged: Judgement, observed: Observed, now: datetime
+) -> Action:
+    settings, move = release.config.rollout, next_move(release)
     if settings.on_insufficient_traffic == "continue":
-        return NextStep()
+        return gate(release, observed, move, now) or NextStep()
     by_sets = settings.on_insufficient_traffic == "behaviour" and judged.analysis.thin
     if by_sets and vouches(release.behaviour, judged.live.deployment):
-        return NextStep()
+        return gate(release, observed, move, now) or NextStep()
     minutes = settings.pause_minutes + settings.wait_for_traffic_minutes
     why = f"rollout: not clear after {minutes:g} min {reasons_text(judged)}"
     if settings.on_insufficient_traffic == "abort":
         return Abort(why)
-    return None if progress.held else Hold(why)
+    if not progress.held:
+        return Hold(why)
+    return let_go(release, observed, move, now) or NextStep()
 
 
 def _look(

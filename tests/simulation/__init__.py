@@ -1,0 +1,11 @@
+"""Random histories of a project, to try `tuneops.decide` with: no Azure, no clock, no I/O.
+
+`world`      what there is: git, the project's documents, and Azure
+`azure`      a model of Azure ML, whose operations take their time and may fail
+`people`     those who change configs, data, policy and Azure, and give orders
+`worker`     what `tuneops.reconcile` does with a decision, and how its work may be lost
+`effects`    what `tuneops.act` does
+`promises`   what must hold after every step, and at the end
+`histories`  how histories are made, counted and replayed
+`planted`    mistakes in the decision that the promises have to find
+"""

@@ -1,0 +1,37 @@
+"""Random histories from the command line.
+
+python -m tests.simulation                  somewhat more than 100,000 histories on two processes
+python -m tests.simulation SEED/TWIG ...    replays histories, and tells everything of them
+"""
+
+import argparse
+import sys
+import time
+
+from tests.simulation.histories import replay
+from tests.simulation.runs import run
+
+
+def main() -> int:
+    """Run or replay; 1 if a promise was broken, or something was never met."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulation", description="Random histories of a project"
+    )
+    parser.add_argument("names", nargs="*", metavar="SEED/TWIG", help="histories to replay")
+    parser.add_argument("--histories", type=int, default=100_200)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed")
+    given = parser.parse_args()
+    for name in given.names:
+        print(f"== {name} ends {replay(name, print)}")
+    if given.names:
+        return 0
+    begin = time.monotonic()
+    found = run(given.histories, given.processes, given.first)
+    print(*found.lines(), sep="\n")
+    print(f"{time.monotonic() - begin:.1f} seconds")
+    return 1 if found.failures or found.missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""People: they change configs, data, the policy and Azure, and give orders, at the worst times."""
+
+from dataclasses import replace
+
+from tests.simulation.world import World
+from tuneops.observed import Deployment, Endpoint
+from tuneops.orders import Pin
+from tuneops.phase import Phase
+from tuneops.policy import Freeze, Verdict
+
+CONFIGS = (
+    "",
+    "deployment: {instance_count: 2}\n",
+    "training: {parameters: {num_train_epochs: 2}}\n",
+    "endpoint: {name: another}\n",
+    "endpoint: {auth_mode: aad_token}\n",
+    "compute: {cluster: {size: Standard_NC24ads_A100_v4}}\n",
+    "compute: {cluster: {size: Standard_NC24ads_A100_v4, min_instances: 1, max_instances: 2}}\n",
+    "compute: {name: serverless, instance_types: {finetune: Standard_NC24ads_A100_v4}}\n",
+    "rollout: {keep_previous_minutes: 1}\n",
+    "evaluation: {max_regression_percent: {eval_loss: 5}}\n"
+    "training: {parameters: {num_train_epochs: 3}}\n",
+    "drift: report\n",
+    "suspend: true\n",
+    "on_removal: retain\n",
+    "deletion_protection: true\n",
+    "in_flight: finish\ndeployment: {instance_count: 3}\n",
+)
+ROLLOUTS = (
+    "",
+    "deployment: {instance_count: 2}\nrollout: {strategy: canary, steps: [20, 60], "
+    "pause_minutes: 0.5, wait_for_traffic_minutes: 1, on_insufficient_traffic: abort, "
+    "keep_failed_for_minutes: 2}\n",
+    "deployment: {instance_count: 3}\nrollout: {strategy: shadow, steps: [50], "
+    "pause_minutes: 0.5, wait_for_traffic_minutes: 1, on_insufficient_traffic: continue}\n",
+    "deployment: {instance_count: 4}\nrollout: {strategy: canary, pause_minutes: 0.5, "
+    "wait_for_traffic_minutes: 0.5}\nin_flight: finish\n",
+    "deployment: {instance_count: 5}\nrollout: {strategy: shadow, pause_minutes: 0.1}\n",
+    "deployment: {instance_count: 6}\nrollout: {strategy: canary, steps: [20, 60], "
+    "pause_minutes: 0.5}\nsuspend: true\n",
+)
+FREEZE = Freeze.model_validate(
+    {"from": "2026-01-01T00:00Z", "until": "2027-01-01T00:00Z", "reason": "a year off"}
+)
+VERDICTS = (Verdict(), Verdict(), Verdict(("nodes: too many",)), Verdict(freeze=FREEZE))
+LOST = ("tuneops.project",)
+
+
+def act(world: World, often: float) -> None:
+    """Now and then one of them does something; in an emergency git is mostly left alone."""
+    draw = world.chance.random()
+    if draw >= often:
+        return
+    share, of_git = draw / often, 0.1 if world.project.pin else 0.4
+    if share < of_git:
+        change_git(world)
+    elif share < of_git + 0.1:
+        change_policy(world)
+    elif share < 0.7:
+        give_orders(world)
+    else:
+        change_azure(world)
+
+
+def change_git(world: World) -> None:
+    """A commit, new data, a newer base model, or the config is removed."""
+    choice, chance = world.chance.random(), world.chance
+    if choice < 0.4:
+        world.version += 1
+    if choice < 0.1:
+        world.newest_base += "1"
+    extra = None if choice > 0.9 else chance.choice(world.configs)
+    world.git = world.commit(extra)
+    what = "the config is removed" if extra is None else f"git and data: {extra!r}"
+    world.happens("removal" if extra is None else "new data" if choice < 0.4 else "new config")
+    if world.say:
+        world.say(f"{what} at version {world.version} of the data")
+
+
+def change_policy(world: World) -> None:
+    """What is allowed, and whether there is a freeze."""
+    world.verdict = world.chance.choice(VERDICTS)
+    world.happens("freeze" if world.verdict.freeze else "policy")
+
+
+def give_orders(world: World) -> None:
+    """Pin the project to what was live once, unpin it, or have the newest release tried again."""
+    chance, project = world.chance, world.project
+    if chance.random() < 0.3:
+        world.retry = project.current or 0
+        world.happens("retry")
+    elif project.pin and chance.random() < 0.7:
+        world.project = project.replace(pin=None)
+        world.happens("unpin")
+    else:
+        once_live = [n for n, r in world.releases.items() if r.entered(Phase.LIVE)]
+        older = [n for n in once_live if n != project.live]
+        if once_live:
+            number = chance.choice(older or once_live)
+            pin = Pin(id=str(world.seconds), release=number, by="Ada", at=world.now)
+            world.project = project.replace(pin=pin)
+            world.happens("pin")
+
+
+def change_azure(world: World) -> None:
+    """Somebody changes what is there by hand, or deletes it."""
+    release = world.release
+    endpoint = world.azure.endpoints.get(release.endpoint) if release else None
+    choice = world.chance.randrange(9)
+    if choice == 0:
+        world.azure.archived = True
+        world.happens("model archived")
+    elif endpoint is None or endpoint.state != "Succeeded":
+        return
+    elif choice == 1:
+        world.azure.delete_endpoint(endpoint.name)
+        world.happens("endpoint deleted by hand")
+    elif choice == 2 and endpoint.deployments:
+        world.azure.lose(endpoint.name, world.chance.choice(endpoint.deployments).name)
+        world.happens("deployment deleted by hand")
+    else:
+        world.azure.endpoints[endpoint.name] = _changed(endpoint, choice)
+        world.happens("changed by hand")
+
+
+def _changed(endpoint: Endpoint, choice: int) -> Endpoint:
+    first, *rest = endpoint.deployments or (Deployment("by-hand", "Succeeded", ""),)
+    match choice:
+        case 3:
+            return replace(endpoint, ours=False, lost_tags=LOST)
+        case 4:
+            return replace(endpoint, auth_mode="aml_token")
+        case 5:
+            return _with(endpoint, replace(first, settings={"instance_count": "50"}), rest)
+        case 6:
+            return _with(endpoint, replace(first, release="", lost_tags=LOST), rest)
+    return replace(endpoint, traffic={}, mirror_traffic={})
+
+
+def _with(endpoint: Endpoint, first: Deployment, rest: list[Deployment]) -> Endpoint:
+    return replace(endpoint, deployments=(first, *rest))

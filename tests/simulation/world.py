@@ -1,0 +1,202 @@
+"""All there is in a history: git, the policy, what TuneOps has stored, and Azure."""
+
+import copy
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from random import Random
+
+from tests.config_text import config_of
+from tests.simulation.azure import Azure
+from tuneops.config import ProjectConfig
+from tuneops.desired import Desired, Source
+from tuneops.observed import Endpoint, Observed
+from tuneops.pinning import pinned
+from tuneops.policy import Verdict
+from tuneops.project import Project
+from tuneops.release import Phase, Release
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+METRICS_DELAY = timedelta(seconds=30)
+WITH_ENDPOINT = frozenset({Phase.DEPLOYING, Phase.SHIFTING, Phase.LIVE, Phase.FAILED})
+
+
+@cache
+def config(extra: str) -> ProjectConfig:
+    """The project's config with `extra` YAML."""
+    return config_of("bot", extra)
+
+
+@dataclass
+class Tally:
+    """What has been met in many histories; `longest` are the most steps from calm to an end."""
+
+    histories: int = 0
+    steps: int = 0
+    longest: int = 0
+    actions: Counter[str] = field(default_factory=Counter)
+    transitions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    happenings: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    distinct: set[int] = field(default_factory=set)
+
+    def add(self, other: "Tally") -> None:
+        """Count what another has counted as well."""
+        self.histories += other.histories
+        self.steps += other.steps
+        self.longest = max(self.longest, other.longest)
+        self.distinct |= other.distinct
+        self.actions += other.actions
+        self.transitions += other.transitions
+        self.happenings += other.happenings
+        self.ends += other.ends
+
+
+@dataclass
+class World:
+    """One project and what is around it. All values in it are immutable, so a copy is cheap.
+
+    `git` is what git and the data say, `known` what the last event that was handled has told of
+    them, `before` what one before that has. `wake` is when TuneOps looks again,
+    None when it has nothing to wait for. `pace` is how fast operations end. `calm`: nothing goes
+    wrong and nobody changes anything any more. `trace` tells histories apart. `say` is told what
+    happens, where somebody listens.
+    """
+
+    chance: Random
+    tally: Tally
+    configs: tuple[str, ...]
+    azure: Azure = field(default_factory=Azure)
+    project: Project = field(default_factory=lambda: Project(name="bot"))
+    releases: dict[int, Release] = field(default_factory=dict)
+    now: datetime = BEGIN
+    seconds: int = 0
+    wake: float | None = 0
+    version: int = 0
+    commits: int = 0
+    newest_base: str = "m/1"
+    verdict: Verdict = field(default_factory=Verdict)
+    retry: int = 0
+    pace: float = 0.5
+    calm: bool = False
+    trace: int = 0
+    say: Callable[[str], None] | None = None
+    git: Desired = field(init=False)
+    known: Desired = field(init=False)
+    before: Desired = field(init=False)
+    _pinned: tuple[int, Desired, Desired] | None = None
+
+    def __post_init__(self) -> None:
+        self.git = self.known = self.before = self.commit(self.configs[0])
+
+    def fork(self, chance: Random) -> "World":
+        """A copy that goes its own way by its own chance."""
+        other = copy.copy(self)
+        other.chance = chance
+        other.azure = self.azure.fork()
+        other.releases = dict(self.releases)
+        return other
+
+    def commit(self, extra: str | None) -> Desired:
+        """A new commit with this config, or without it, and the newest data."""
+        self.commits += 1
+        before = getattr(self, "git", None)
+        return Desired(
+            project="bot",
+            commit=f"{self.commits:040d}",
+            path="finetune/bot.yaml",
+            config=None if extra is None else config(extra),
+            source=Source(name="bot/a.jsonl", version=str(self.version), size=1),
+            removed=before.config or before.removed if before else None,
+        )
+
+    def happens(self, what: str) -> None:
+        """Count a happening, and tell of it."""
+        self.tally.happenings[what] += 1
+        if self.say:
+            self.say(what)
+
+    def passes(self, seconds: int) -> None:
+        """So much time passes."""
+        self.seconds += seconds
+        self.now = BEGIN + timedelta(seconds=self.seconds)
+
+    @property
+    def desired(self) -> Desired:
+        """What is known that git wants, or what a pin holds the project at."""
+        pin = self.project.pin
+        if pin is None:
+            return self.known
+        if self._pinned is None or self._pinned[:2] != (pin.release, self.known):
+            wanted = pinned(self.known, self.releases[pin.release])
+            self._pinned = (pin.release, self.known, wanted)
+        return self._pinned[2]
+
+    @property
+    def rejected(self) -> str:
+        """Why what git wants may not come back by itself."""
+        if self.project.pin or not self.project.rejected or self.known.config is None:
+            return ""
+        met = self.project.rejection(self.known)
+        return met.why if met else ""
+
+    @property
+    def retried(self) -> bool:
+        """Whether people want the newest release tried again."""
+        return bool(self.retry) and self.retry == self.project.current
+
+    @property
+    def release(self) -> Release | None:
+        """The newest release."""
+        return self.releases.get(self.project.current or 0)
+
+    @property
+    def live(self) -> Release | None:
+        """The release that is live, as far as the project knows."""
+        return self.releases.get(self.project.live or 0)
+
+    def observe(self, release: Release | None) -> Observed:
+        """What `tuneops.observe` and `tuneops.reconcile` would see of the release."""
+        project, azure, rejected = self.project, self.azure, self.rejected
+        if release is None or release.phase == Phase.RETIRED:
+            return Observed(
+                live_release=project.live,
+                verdict=self.verdict,
+                rejected=rejected,
+                retried=self.retried,
+            )
+        phase, retiring = release.phase, self.desired.config is None
+        job = release.active_job
+        beside = project.live not in (None, release.number)
+        return Observed(
+            cluster=azure.cluster if self._needs_cluster(release, retiring=retiring) else None,
+            job=azure.jobs.get(job) if job else None,
+            model_registered=phase in (Phase.EVALUATING, Phase.REGISTERING)
+            and release.plan.digest in azure.models,
+            model_archived=phase == Phase.LIVE and not retiring and azure.archived,
+            endpoint=azure.endpoints.get(release.endpoint)
+            if retiring or phase in WITH_ENDPOINT
+            else None,
+            stale_endpoints=self._stale(release) if retiring or phase == Phase.LIVE else (),
+            live_release=project.live,
+            live=self.live if beside and phase in (Phase.EVALUATING, Phase.FAILED) else None,
+            live_deployment=project.live_deployment,
+            metrics_delay=METRICS_DELAY,
+            newest_base_model=self.newest_base if not retiring and phase.settled else "",
+            verdict=self.verdict,
+            rejected=rejected,
+            retried=self.retried,
+        )
+
+    def _stale(self, release: Release) -> tuple[Endpoint, ...]:
+        there, names = self.azure.endpoints, self.project.endpoints
+        return tuple(there[n] for n in names if n != release.endpoint and n in there)
+
+    @staticmethod
+    def _needs_cluster(release: Release, *, retiring: bool) -> bool:
+        wanted = release.config.compute
+        prepares = release.phase == Phase.PREPARING and release.adopts is None
+        waits = prepares and bool(release.training or release.data_job)
+        return not wanted.serverless and (waits or (retiring and wanted.cluster is not None))

@@ -1,0 +1,187 @@
+"""Superseded deployments are kept for a while, so that going back needs no machines."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.config_text import config_of
+from tests.test_decide import DESIRED, NAME, NOW, OLD, READY, at, endpoint, matches
+from tuneops import actions
+from tuneops.decide import decide
+from tuneops.desired import Desired
+from tuneops.observed import Endpoint, Observed
+from tuneops.project import Project
+from tuneops.provisioning import Provisioning
+from tuneops.release import Phase, Release
+from tuneops.rollout.settings import Rollout
+from tuneops.superseded import MAX_REMEMBERED, Superseded, superseding
+
+MINUTE = timedelta(minutes=1)
+WAIT = "what is superseded is kept for a while"
+
+
+def wanting(extra: str = "") -> tuple[Desired, Release]:
+    """A live release of a config, and what is desired just so."""
+    desired = DESIRED.replace(config=config_of("bot", extra))
+    return desired, at(Phase.LIVE, config=desired.config, fingerprint=desired.fingerprint)
+
+
+def seen(*names: str, ago: int = 0, live: str = NAME, **changes: object) -> Observed:
+    """What is live and these before it, newest first, each a minute older than the other."""
+    whole = endpoint(live, *names, traffic=live)
+    previous = tuple(
+        Superseded(deployment=f"{whole.name}/{name}", at=NOW - (ago + place) * MINUTE)
+        for place, name in enumerate(names)
+    )
+    observed = Observed(
+        endpoint=whole,
+        live_release=1,
+        live_deployment=f"{whole.name}/{live}",
+        previous=previous,
+    )
+    return replace(observed, **changes)  # type: ignore[arg-type]
+
+
+TWO = "rollout: {keep_previous: 2, keep_previous_for_minutes: 30}\n"
+STALE = Endpoint("old", "Succeeded", deployments=endpoint(OLD).deployments)
+ELSEWHERE = (Superseded(deployment=f"old/{OLD}", at=NOW),)
+
+
+@pytest.mark.parametrize(
+    ("extra", "observed", "expected"),
+    [
+        pytest.param("", seen("d-1"), actions.Wait(WAIT, 3600), id="one-for-an-hour"),
+        pytest.param("", seen("d-1", ago=60), actions.DeleteDeployment("d-1"), id="no-longer"),
+        pytest.param("", seen("d-2", "d-1"), actions.DeleteDeployment("d-1"), id="only-the-newest"),
+        pytest.param(TWO, seen("d-2", "d-1"), actions.Wait(WAIT, 29 * 60), id="two"),
+        pytest.param(
+            TWO, seen("d-2", "d-1", ago=29), actions.DeleteDeployment("d-1"), id="each-has-its-time"
+        ),
+        pytest.param(
+            "rollout: {keep_previous: 0}\n",
+            seen("d-1"),
+            actions.DeleteDeployment("d-1"),
+            id="none",
+        ),
+        pytest.param(
+            "",
+            replace(seen("d-1"), previous=()),
+            actions.DeleteDeployment("d-1"),
+            id="what-was-never-live-goes",
+        ),
+        pytest.param(
+            "",
+            replace(seen("d-1"), endpoint=endpoint(NAME, "d-1", traffic=NAME, d1="Failed")),
+            actions.DeleteDeployment("d-1"),
+            id="what-is-broken-goes",
+        ),
+        pytest.param(
+            "",
+            seen(stale_endpoints=(STALE,), previous=ELSEWHERE),
+            actions.Wait(WAIT, 3600),
+            id="behind-an-endpoint-of-an-earlier-name",
+        ),
+        pytest.param(
+            "",
+            seen(stale_endpoints=(STALE,)),
+            actions.DeleteEndpoint("old"),
+            id="an-endpoint-with-nothing-that-is-kept",
+        ),
+        pytest.param(
+            "",
+            seen("d-1", newest_base_model="m/2"),
+            actions.ReportBaseModel("m/2"),
+            id="news-do-not-wait",
+        ),
+    ],
+)
+def test_what_the_live_release_keeps(extra: str, observed: Observed, expected: object) -> None:
+    desired, release = wanting(extra)
+    assert decide(desired, release, observed, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("provisioning", "observed", "expected"),
+    [
+        pytest.param(Provisioning(), seen("d-1", live=OLD), actions.CreateDeployment(), id="kept"),
+        pytest.param(
+            Provisioning(),
+            seen("d-2", "d-1", live=OLD),
+            actions.DeleteDeployment("d-1"),
+            id="beyond-the-count",
+        ),
+        pytest.param(
+            Provisioning(cramped=True),
+            seen("d-1", live=OLD),
+            actions.DeleteDeployment("d-1"),
+            id="no-quota-for-both",
+        ),
+        pytest.param(Provisioning(), seen(NAME, live=OLD), Phase.TESTING, id="it-is-there-still"),
+    ],
+)
+def test_before_another_deployment_is_made(
+    provisioning: Provisioning, observed: Observed, expected: object
+) -> None:
+    release = at(Phase.DEPLOYING, number=2).replace(provisioning=provisioning)
+    assert matches(decide(DESIRED, release, observed, NOW), expected)
+
+
+@pytest.mark.parametrize("adopts", [None, 1])
+def test_going_back_to_what_is_kept_shifts_traffic_and_deploys_nothing(adopts: int | None) -> None:
+    """From the second release to the first one's deployment, as a revert or a pin."""
+    desired = DESIRED.replace(adopts=adopts)
+    release = at(Phase.REGISTERING, number=3, adopts=adopts, fingerprint=desired.fingerprint)
+    observed = seen(NAME, live=OLD, model_registered=True)
+    done: list[object] = []
+    while release.phase != Phase.LIVE:
+        action = decide(desired, release, observed, NOW)
+        done.append(type(action))
+        if isinstance(action, actions.Advance):
+            release = release.advance(action.phase, NOW, action.reason)
+        elif isinstance(action, actions.RunSmokeTest):
+            release = release.replace(phase=Phase.SHIFTING)
+        elif isinstance(action, actions.ShiftTraffic):
+            shifted = endpoint(OLD, NAME, traffic=NAME)
+            observed = replace(observed, endpoint=shifted)
+        assert len(done) < 10
+    assert actions.ShiftTraffic in done
+    assert set(done) == {actions.Advance, actions.RunSmokeTest, actions.ShiftTraffic}
+
+
+def test_a_project_remembers_what_was_live() -> None:
+    project, released = Project(name="bot"), [READY.replace(number=n) for n in (1, 2, 3)]
+    sizes = ("Standard_A", "Standard_B", "Standard_A")
+    for release, size in zip(released, sizes, strict=True):
+        served = release.replace(provisioning=Provisioning(preferred=size))
+        for _ in range(2):
+            project = project.promote(served, NOW + release.number * MINUTE)
+    first, second = (READY.deployment_name_on(size) for size in sizes[:2])
+    assert project.live_deployment == f"{READY.endpoint}/{first}"
+    assert project.previous == (
+        Superseded(deployment=f"{READY.endpoint}/{second}", at=NOW + 3 * MINUTE),
+    )
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=20))
+def test_what_was_live_is_remembered_once_and_the_newest_first(history: list[str]) -> None:
+    previous: tuple[Superseded, ...] = ()
+    before = ""
+    for minute, name in enumerate(history):
+        previous = superseding(previous, before, name, NOW + minute * MINUTE)
+        before = name
+    expected = [name for name in dict.fromkeys(reversed(history)) if name != before]
+    assert [each.deployment for each in previous] == expected[:MAX_REMEMBERED]
+
+
+def test_the_earlier_name_of_the_time_is_read_and_its_default_is_none() -> None:
+    assert Rollout.model_validate({"keep_previous_minutes": 0}) == Rollout()
+    named = Rollout.model_validate({"keep_previous_minutes": 5})
+    assert named == Rollout(keep_previous_for_minutes=5)
+    stored = DESIRED.model_dump(mode="json")
+    rollout = stored["config"]["rollout"]
+    del rollout["keep_previous"], rollout["keep_previous_for_minutes"]
+    rollout["keep_previous_minutes"] = 0
+    assert Desired.model_validate(stored).fingerprint == DESIRED.fingerprint

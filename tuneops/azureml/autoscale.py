@@ -1,0 +1,171 @@
+"""Azure Monitor's autoscale settings of deployments, which Azure ML leaves to it.
+
+They outlive the deployment they are for. See learn.microsoft.com/azure/machine-learning/
+how-to-autoscale-endpoints and learn.microsoft.com/rest/api/monitor/autoscale-settings.
+"""
+
+import re
+from typing import Any
+
+import httpx2
+from pydantic import BaseModel, Field, ValidationError
+
+from tuneops import names
+from tuneops.azureml.autoscale_setting import Properties, properties_of, settings_of
+from tuneops.azureml.errors import UnavailableError, azure_errors, of_status
+from tuneops.azureml.workspace import Workspace
+from tuneops.observed import Scaling
+from tuneops.release import Release
+
+API_VERSION = "2022-10-01"
+TIMEOUT_SECONDS = 20
+MAX_BYTES = 8 * 1024 * 1024
+MAX_PAGES = 20
+ROLE = "a role with Microsoft.Insights/autoscaleSettings/* on the resource group"
+_GONE = 404
+
+
+class _Page(BaseModel):
+    value: list[dict[str, Any]]
+    next: str | None = Field(None, alias="nextLink")
+
+
+def observe(workspace: Workspace, endpoint: str, project: str) -> tuple[Scaling, ...]:
+    """The settings of ours for what is, or was, behind an endpoint.
+
+    Raises:
+        MissingRoleError: the identity may not read them.
+        UnavailableError: they can't be read now.
+    """
+    what, address = f"autoscale settings of endpoint {endpoint}", _address(workspace)
+    found: list[Scaling] = []
+    for _ in range(MAX_PAGES):
+        page = _read(_Page, _ask(workspace, what, "GET", address), what)
+        found += filter(None, (_scaling(each, workspace, endpoint, project) for each in page.value))
+        if not page.next:
+            return tuple(found)
+        if not page.next.startswith(f"{workspace.resource_manager}/"):
+            break
+        address = page.next
+    raise UnavailableError(f"{what}: there are too many in the resource group")
+
+
+def put(workspace: Workspace, release: Release) -> None:
+    """Give the release's deployment the autoscale setting of its config.
+
+    Raises:
+        MissingRoleError: the identity may not write it.
+        RefusedError: Azure does not accept it.
+        UnavailableError: it can't be written now.
+    """
+    name = setting_name(workspace, release.endpoint, release.deployment_name)
+    what = f"autoscale setting {name}"
+    _ask(workspace, what, "PUT", f"{_address(workspace)}/{name}", _body(workspace, release, name))
+
+
+def delete(workspace: Workspace, endpoint: str, deployment: str) -> None:
+    """Delete the autoscale setting of a deployment, if it has one of ours.
+
+    Raises:
+        MissingRoleError: the identity may not delete it.
+        UnavailableError: it can't be deleted now.
+    """
+    name = setting_name(workspace, endpoint, deployment)
+    _ask(workspace, f"autoscale setting {name}", "DELETE", f"{_address(workspace)}/{name}")
+
+
+def setting_id(workspace: Workspace, release: Release) -> str:
+    """The ARM id of the setting of the release's deployment."""
+    name = setting_name(workspace, release.endpoint, release.deployment_name)
+    return f"{_group(workspace)}/{name}"
+
+
+def setting_name(workspace: Workspace, endpoint: str, deployment: str) -> str:
+    """The setting's name, which tells workspaces of one resource group apart."""
+    return f"{endpoint}-{deployment}-{names.digest(workspace.id.lower())[:6]}"
+
+
+def _scaling(
+    given: dict[str, Any], workspace: Workspace, endpoint: str, project: str
+) -> Scaling | None:
+    """A setting of ours for the endpoint, None for any other; one that can't be read says so."""
+    properties = given.get("properties")
+    target = str(properties.get("targetResourceUri", "")) if isinstance(properties, dict) else ""
+    prefix = re.escape(f"{workspace.id}/onlineEndpoints/{endpoint}/deployments/")
+    deployment = re.fullmatch(rf"{prefix}([^/]+)", target, re.IGNORECASE)
+    tags = given.get("tags")
+    if not deployment or not isinstance(tags, dict) or not names.is_ours(tags, project):
+        return None
+    named = setting_name(workspace, endpoint, deployment[1])
+    if str(given.get("name", "")).lower() != named.lower():
+        return None
+    try:
+        return Scaling(deployment[1], settings_of(Properties.model_validate(properties)))
+    except ValidationError:
+        return Scaling(deployment[1], {"rules": "another one"})
+
+
+def _body(workspace: Workspace, release: Release, name: str) -> dict[str, Any]:
+    spec = release.deployment
+    if spec.autoscale is None:
+        raise ValueError(f"release {release.number} has no autoscale settings")
+    endpoint = f"{workspace.id}/onlineEndpoints/{release.endpoint}"
+    target = f"{endpoint}/deployments/{release.deployment_name}"
+    properties = properties_of(name, target, spec.autoscale, spec.first_count)
+    return {"location": workspace.region, "tags": release.tags, "properties": properties}
+
+
+def _address(workspace: Workspace) -> str:
+    return f"{workspace.resource_manager}{_group(workspace)}"
+
+
+def _group(workspace: Workspace) -> str:
+    group = workspace.id.partition("/providers/")[0]
+    return f"{group}/providers/Microsoft.Insights/autoscalesettings"
+
+
+def _ask(
+    workspace: Workspace, what: str, method: str, address: str, body: dict[str, Any] | None = None
+) -> bytes:
+    """Azure's answer; what is deleted may have gone already."""
+    with azure_errors(what):
+        headers = workspace.authorization()
+    query = {} if "api-version=" in address else {"api-version": API_VERSION}
+    try:
+        answer = httpx2.request(
+            method,
+            address,
+            params=query or None,
+            headers=headers,
+            json=body,
+            timeout=TIMEOUT_SECONDS,
+        )
+    except httpx2.HTTPError as error:
+        raise UnavailableError(f"{what}: {type(error).__name__}") from error
+    if answer.is_success or (method == "DELETE" and answer.status_code == _GONE):
+        return answer.content
+    raise of_status(what, answer.status_code, _said(answer), answer.headers, ROLE)
+
+
+class _Error(BaseModel):
+    code: str = ""
+    message: str = ""
+    error: "_Error | None" = None
+
+
+def _said(answer: httpx2.Response) -> str:
+    try:
+        given = _Error.model_validate_json(answer.content)
+    except ValidationError:
+        return f"status {answer.status_code}"
+    inner = given.error or given
+    return inner.message or inner.code or f"status {answer.status_code}"
+
+
+def _read(kind: type[_Page], content: bytes, what: str) -> _Page:
+    if len(content) > MAX_BYTES:
+        raise UnavailableError(f"{what}: the answer is too long")
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        raise UnavailableError(f"{what}: Azure's answer can't be read") from error

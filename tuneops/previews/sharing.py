@@ -1,0 +1,60 @@
+"""What a preview shares with its project: what it resolves, what it trains, what it is held to."""
+
+from tuneops import documents
+from tuneops.desired import Desired
+from tuneops.names import family, is_preview
+from tuneops.previews.keeping import read_register
+from tuneops.project import Project
+from tuneops.release import Release
+from tuneops.services import Services
+
+
+def seeded(project: Project, services: Services) -> Project:
+    """The project as its next release begins; a preview resolves what is open as its project does.
+
+    So both come to the same model, which is trained once.
+    """
+    if not is_preview(project.name):
+        return project
+    real = _project(family(project.name), services)
+    newest = services.release(real.name, real.current)
+    if newest:
+        real = real.remember(newest.value)
+    return project.replace(
+        pins={**project.pins, **real.pins}, trainings=project.trainings or real.trainings
+    )
+
+
+def held_against(project: Project, services: Services) -> tuple[str, int | None]:
+    """The project and release whose metrics a new model must not be worse than."""
+    if not is_preview(project.name):
+        return project.name, project.live
+    real = _project(family(project.name), services)
+    return real.name, real.live
+
+
+def shares_job(desired: Desired, release: Release | None, services: Services) -> bool:
+    """Whether the job that a preview's release waits for is not its own to cancel.
+
+    It is not once the pull request is merged, nor while its project or another preview of that
+    waits for the same job.
+    """
+    if release is None or not release.active_job or not is_preview(release.project):
+        return False
+    if desired.preview and desired.preview.merged:
+        return True
+    real = family(release.project)
+    others = {real, *read_register(services.store, services.environment).of_project(real)} - {
+        release.project
+    }
+    return any(_waits_for(release.active_job, name, services) for name in sorted(others))
+
+
+def _waits_for(job: str, name: str, services: Services) -> bool:
+    newest = services.release(name, _project(name, services).current)
+    return newest is not None and newest.value.active_job == job
+
+
+def _project(name: str, services: Services) -> Project:
+    stored = services.store.read(documents.project(name), Project)
+    return stored.value if stored else Project(name=name)
