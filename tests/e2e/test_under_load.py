@@ -24,6 +24,7 @@ ROLLOUT: dict[str, Any] = {
     "strategy": "canary",
     "steps": [10, 50],
     "pause_minutes": 0.05,
+    "keep_previous": 0,
     "analysis": {"max_latency_increase_percent": 400},
 }
 BEHAVIOUR: dict[str, Any] = {
