@@ -347,8 +347,8 @@ def test_a_question_is_asked_anew_of_what_is_deployed_anew_and_not_of_the_next_s
     assert anew.approval is None
     first = judged(held(judged(at_step(STEP), LATE, ok=3)), LATE + MINUTE)
     assert record.passed(first).approval is None
-    assert record.shared(WAITING, SHARE).approval is None
-    assert record.shared(DONE_WAITING, SHARE).approval == DONE_WAITING.approval
+    assert record.shared(WAITING, SHARE, NOW).approval is None
+    assert record.shared(DONE_WAITING, SHARE, NOW).approval == DONE_WAITING.approval
     kept = record.passed(with_answer(DONE_WAITING)).approval
     assert kept is not None
     assert kept.answer is not None

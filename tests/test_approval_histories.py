@@ -68,7 +68,7 @@ class History:
                 if share:
                     self._check(0 if mirrored else share)
                 self.seen = sees(mirrored=share) if mirrored else sees(share)
-                return record.shared(self.release, action)
+                return record.shared(self.release, action, self.now)
             case actions.ShiftTraffic():
                 self._check(100)
                 self.seen = sees(100)

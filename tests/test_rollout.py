@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.config_text import config_of
+from tests.planned import come_to
 from tests.test_decide import (
     DESIRED,
     GONE,
@@ -368,9 +369,9 @@ def test_traffic_does_not_go_back_to_what_was_made_again_and_not_tested() -> Non
 
 
 def test_a_shift_drops_what_was_seen_before_it() -> None:
-    again = record.shared(GOOD, SHARE).rollout
+    again = record.shared(GOOD, SHARE, NOW).rollout
     assert again == Progress(shifts=2)
-    assert record.shared(GOOD, BACK) == GOOD
+    assert record.shared(GOOD, BACK, NOW) == GOOD
     assert GOOD.advance(Phase.DEPLOYING, NOW, "it has gone").rollout is None
 
 
@@ -381,10 +382,10 @@ def test_a_config_is_the_same_after_it_was_stored() -> None:
 
 
 def test_people_are_told_of_the_beginning_a_hold_and_the_end_with_figures() -> None:
-    release = record.begun(record.shared(at_step(), SHARE), actions.BeginStep(OLD, 20), NOW)
+    release = record.begun(record.shared(at_step(), SHARE, NOW), actions.BeginStep(OLD, 20), NOW)
     release = record.passed(judged(release, OVER, ok=118, failed=2))
     release = record.begun(
-        record.shared(release, actions.ShareTraffic(OLD, 60)), actions.BeginStep(OLD, 60), OVER
+        record.shared(release, actions.ShareTraffic(OLD, 60), NOW), actions.BeginStep(OLD, 60), OVER
     )
     release = record.held(judged(release, LATE, ok=3), actions.Hold("rollout: not clear"), LATE)
     seen = "new: 120 requests, 2 failed; live: 400 requests, 0 failed"
@@ -473,3 +474,17 @@ def test_steps_of_a_config(rollout: dict[str, Any], shares: tuple[int, ...]) -> 
 def test_what_a_config_may_not_say(rollout: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         Rollout.model_validate(rollout)
+
+
+def test_people_are_told_once_that_traffic_can_not_be_given_back() -> None:
+    release = come_to(at_step(), Phase.FAILED, NOW, "Azure does not share")
+    desired, told = DESIRED.replace(config=release.config), []
+    for _ in range(record.TOLD_AFTER + 2):
+        action = decide(desired, release, sees(20, state="Failed"), NOW)
+        assert action == replace(BACK, again=True)
+        release = record.shared(release, action, NOW)
+        told.append([message.text for message in release.outbox])
+    assert told[record.TOLD_AFTER - 2] == []
+    (text,) = told[-1]
+    assert text.startswith(f"endpoint {release.endpoint}: Azure fails at giving the traffic of ")
+    assert told[record.TOLD_AFTER - 1] == [text]

@@ -230,7 +230,7 @@ def _share_traffic(
     traffic = {action.live: kept} | ({} if action.mirrored else share)
     mirror = share if action.mirrored else {}
     endpoints.begin_share(s.workspace, release.endpoint, traffic, mirror)
-    return record.shared(release, action)
+    return record.shared(release, action, now)
 
 
 def _begin_step(action: actions.BeginStep, release: Release, s: Services, now: datetime) -> Release:

@@ -218,11 +218,13 @@ class ShareTraffic:
     """Begin giving the release's deployment `share` percent of the traffic, the rest to `live`.
 
     `mirrored`: all of it stays with `live`, and so many percent of the requests are copied.
+    `again`: Azure has failed at the last change of the endpoint.
     """
 
     live: str
     share: int
     mirrored: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True)

@@ -214,7 +214,7 @@ def share_traffic(world: World, action: actions.ShareTraffic, release: Release) 
     traffic = {} if action.mirrored else given
     rest = {action.live: 100 - sum(traffic.values())}
     world.azure.share(release.endpoint, {**rest, **traffic}, given if action.mirrored else {})
-    return record.shared(release, action)
+    return record.shared(release, action, world.now)
 
 
 def begin_step(world: World, action: actions.BeginStep, release: Release) -> Release:

@@ -13,19 +13,34 @@ from tuneops.rollout.question import Question
 from tuneops.rollout.steps import next_move, steps_of
 from tuneops.rollout.text import judgement_text, plan_text, share_text
 
+TOLD_AFTER = 3
+"""So often giving traffic back has come to nothing when people are told; it is tried on."""
 
-def shared(release: Release, action: ShareTraffic) -> Release:
+
+def shared(release: Release, action: ShareTraffic, now: datetime) -> Release:
     """With the step's traffic being set: what was seen before that does not count.
 
     If somebody was still asked about this very step, nobody has to be any more.
     """
     if not action.share:
-        return release
+        return _given_back(release, action, now) if action.again else release
     progress, question = _of(release), release.approval
     changed = progress.replace(since=None, judged=None, shifts=progress.shifts + 1)
     level = 0 if action.mirrored else action.share
     moot = question and question.is_open and question.share == level
     return release.replace(rollout=changed, approval=None if moot else question)
+
+
+def _given_back(release: Release, action: ShareTraffic, now: datetime) -> Release:
+    """With one more try to give the traffic back, which Azure has failed at before."""
+    release = release.replace(repairs=release.repairs + 1)
+    if release.repairs != TOLD_AFTER:
+        return release
+    text = (
+        f"endpoint {release.endpoint}: Azure fails at giving the traffic of "
+        f"{release.deployment_name} back to {action.live}; it is tried on, see why in the studio"
+    )
+    return tell(release, "held", text, now, occasion="back")
 
 
 def begun(release: Release, action: BeginStep, now: datetime) -> Release:

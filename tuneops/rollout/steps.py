@@ -166,7 +166,7 @@ def take_back(release: Release, observed: Observed) -> Action | None:
         return None
     if endpoint.changing:
         return Wait(f"endpoint {endpoint.name} is {endpoint.state}", patience=SLOW)
-    return ShareTraffic(live, 0)
+    return ShareTraffic(live, 0, again=endpoint.broken)
 
 
 def _meanwhile(release: Release, observed: Observed, pending: Action) -> Action:
