@@ -62,8 +62,10 @@ def test_a_release_waits_for_people(cloud: Cloud) -> None:
     done = CliRunner().invoke(app, rejects)
     assert (done.exit_code, "is rejected by " in done.output) == (0, True), done.output
     failed = cloud.until("asks", lambda seen: seen.phase == "Failed")
-    assert failed.reason.startswith("rollout: 100% of the traffic was rejected by ")
-    assert failed.reason.endswith(f" UTC: too dear; all traffic stays on {first}")
+    assert failed.release is not None
+    reason = failed.release.reason
+    assert reason.startswith("rollout: 100% of the traffic was rejected by ")
+    assert reason.endswith(f" UTC: too dear; all traffic stays on {first}")
     cloud.until("asks", lambda _: cloud.traffic(endpoint) == {first: 100})
 
     # A step that can't be judged, as nobody asks the endpoint anything, goes on by hand.
