@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test simulate check bench format schema diagram lock clean
+.PHONY: demo test soak simulate check bench format schema diagram lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -25,6 +25,9 @@ test: $(VENV)/.dev
 # RUN='SEED/TWIG' replays one history and tells everything of it.
 simulate: $(VENV)/.dev
 	$(BIN)/python -m tests.simulation $(RUN)
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest --basetemp=.localcloud/pytest -m soak $(TESTS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

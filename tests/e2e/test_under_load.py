@@ -12,7 +12,7 @@ from tuneops.config import SmokeTest
 from tuneops.smoke import request
 from tuneops.status import ProjectStatus, ReleaseStatus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 NAME = "busy"
 RATE = 50
