@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from tests.cloud import Cloud, config, some_rows
-from tests.conftest import SOURCES
+from tests.e2e.conftest import SOURCES
 from tests.inventory import check_inventory
 from tests.planned import until
 from tuneops.azureml import endpoints

@@ -73,13 +73,13 @@ class Team:
         """The newest release, once it is live."""
         return self._seen(lambda release: release.phase == "Live")
 
-    def failed(self) -> str:
-        """Why the newest release has failed, once that is so and its deployment is gone."""
+    def failed(self) -> ReleaseStatus:
+        """The newest release, once it has failed and its deployment is gone."""
         release = self._seen(lambda release: release.phase == "Failed")
         self._cloud.until(
             NAME, lambda _: release.deployment not in (self._cloud.traffic(release.endpoint) or {})
         )
-        return release.reason
+        return release
 
     def _seen(self, there: Any) -> ReleaseStatus:
         def reached(seen: ProjectStatus) -> bool:
@@ -122,12 +122,12 @@ def test_no_client_suffers_from_a_release_but_from_the_faults_of_its_model(cloud
         new = team.releases(training=RETRAINED)
         target = f"{endpoint}/{new.deployment}"
         faults.ask("scoring", "wrong", target, body=TEAPOT, times=1000)
-        assert "as before: exact match 0 (live 1), fail" in team.failed()
+        assert "as before: exact match 0 (live 1), fail" in team.failed().reason
 
         new = team.releases()
         target = f"{endpoint}/{new.deployment}"
         faults.ask("scoring", "fail", target, status=503, every=10, times=1_000_000)
-        failing = team.failed()
+        failing = team.failed().reason
         assert failing.startswith("rollout: at 10% of the traffic: ")
         assert " failed" in failing
         assert f"; all traffic is back on {good.deployment}" in failing
@@ -136,12 +136,12 @@ def test_no_client_suffers_from_a_release_but_from_the_faults_of_its_model(cloud
         target = f"{endpoint}/{new.deployment}"
         faults.ask("scoring", "slow", target, seconds=SLOW_SECONDS, times=1_000_000)
         slow = team.failed()
-        assert slow.startswith("rollout: at 10% of the traffic: p90 ")
+        assert slow.reason.startswith("rollout: at 10% of the traffic: p90 "), slow.rollout
 
         team.releases(**NEVER_READY)
-        assert "did not become ready" in team.failed()
+        assert "did not become ready" in team.failed().reason
         team.releases(**CRASHING)
-        assert "crashed" in team.failed()
+        assert "crashed" in team.failed().reason
         struck = faults.struck_with("fail")
     faults.close()
 
