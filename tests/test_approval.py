@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tests.config_text import config_of
 from tests.planned import come_to
-from tests.test_decide import DESIRED, GONE, NAME, NOW, OLD, RETRAIN, at, matches
+from tests.test_decide import DESIRED, GONE, NAME, NOW, OLD, RETRAIN, at, endpoint, matches
 from tests.test_rollout import (
     BACK,
     DELAY,
@@ -99,6 +99,7 @@ ONCE_LIVE = come_to(come_to(ALL, Phase.LIVE, NOW, ""), Phase.SHIFTING, NOW, "")
 PINNED = ALL.replace(adopts=1)
 DEMANDS = Verdict(demand=Demand(gates=frozenset({0})))
 MIRROR = {"strategy": "shadow", "steps": []}
+WITHOUT = {"endpoint": endpoint(OLD, traffic=OLD)}
 
 STEPS = [
     pytest.param(NEW, sees(), NOW, ask(20), id="asked-before-the-first-traffic"),
@@ -169,6 +170,15 @@ STEPS = [
     pytest.param(
         asks(NEW, 20, pull=None), sees(), UNTIL + DAY, actions.LookForAnswers(), id="looks-first"
     ),
+    pytest.param(
+        WAITING,
+        sees(**WITHOUT, said=said(WAITING, approves=False)),
+        NOW,
+        actions.TakeAnswer,
+        id="rejected-and-deleted-by-hand",
+    ),
+    pytest.param(REJECTED, sees(**WITHOUT), NOW, actions.Abort, id="rejected-and-gone"),
+    pytest.param(WAITING, sees(**WITHOUT), NOW, Phase.DEPLOYING, id="it-has-gone"),
     pytest.param(ALL, sees(), NOW, ask(100), id="all-at-once"),
     pytest.param(ALL, sees(live=""), NOW, ask(100), id="first-deployment"),
     pytest.param(ALL_WAITING, sees(), NOW, actions.Wait, id="all-at-once-waits"),

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from tests.config_text import config_of
 from tests.test_decide import DESIRED, NAME, NOW, OLD, READY, at, endpoint, matches
 from tuneops import actions
+from tuneops.cost.room import PATIENCE, Room
 from tuneops.decide import decide
 from tuneops.desired import Desired
 from tuneops.observed import Endpoint, Observed
+from tuneops.policy import Verdict
 from tuneops.project import Project
 from tuneops.provisioning import Provisioning
 from tuneops.release import Phase, Release
@@ -151,6 +153,48 @@ def test_going_back_to_what_is_kept_shifts_traffic_and_deploys_nothing(adopts: i
     assert set(done) == {actions.Advance, actions.RunSmokeTest, actions.ShiftTraffic}
 
 
+def test_what_was_before_is_kept_though_what_is_live_could_not_be_deployed_again() -> None:
+    desired, release = wanting()
+    failed = release.replace(phase=Phase.FAILED)
+    observed = replace(seen("d-1"), endpoint=endpoint("d-1"))
+    assert decide(desired, failed, observed, NOW) == actions.Wait(WAIT, 3600)
+    assert decide(desired, failed, observed, NOW + 60 * MINUTE) == actions.DeleteDeployment("d-1")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        pytest.param(3, actions.Wait(WAIT, 3600), id="of-an-earlier-release"),
+        pytest.param(1, actions.DeleteDeployment(NAME), id="made-again-by-itself"),
+    ],
+)
+def test_what_is_kept_does_not_go_with_a_release_that_fails_to_go_back_to_it(
+    number: int, expected: object
+) -> None:
+    desired, live = wanting()
+    failed = at(Phase.FAILED, number=number, fingerprint=desired.fingerprint)
+    observed = seen(NAME, live=OLD, live_release=2)
+    observed = replace(observed, live=live.replace(number=2))
+    assert decide(desired, failed, observed, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [
+        pytest.param(Room(lack="no room"), actions.DeleteDeployment("d-1"), id="no-room"),
+        pytest.param(
+            Room(lack="who knows", known=False),
+            actions.Wait("who knows", patience=PATIENCE),
+            id="not-known",
+        ),
+    ],
+)
+def test_what_is_kept_makes_room_below_the_limit_of_costs(room: Room, expected: object) -> None:
+    observed = replace(seen("d-1", live=OLD), verdict=Verdict(room=room))
+    action = decide(DESIRED, at(Phase.DEPLOYING, number=2), observed, NOW)
+    assert action == expected
+
+
 def test_a_project_remembers_what_was_live() -> None:
     project, released = Project(name="bot"), [READY.replace(number=n) for n in (1, 2, 3)]
     sizes = ("Standard_A", "Standard_B", "Standard_A")
@@ -185,3 +229,11 @@ def test_the_earlier_name_of_the_time_is_read_and_its_default_is_none() -> None:
     del rollout["keep_previous"], rollout["keep_previous_for_minutes"]
     rollout["keep_previous_minutes"] = 0
     assert Desired.model_validate(stored).fingerprint == DESIRED.fingerprint
+
+
+def test_what_an_earlier_version_called_otherwise_begins_no_release() -> None:
+    desired, release = wanting("rollout: {keep_previous_for_minutes: 5}\n")
+    stored = release.replace(fingerprint="as the earlier version had it")
+    assert decide(desired, stored, seen(), NOW) == actions.Idle("live")
+    other, _ = wanting("rollout: {keep_previous_for_minutes: 6}\n")
+    assert decide(other, stored, seen(), NOW) == actions.StartRelease()

@@ -85,7 +85,10 @@ def _drifted(
 
 
 def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool:
-    """Whether something else is wanted than what the release is made of."""
+    """Whether something else is wanted than what the release is made of.
+
+    An earlier version may have written its fingerprint, by other names of the same settings.
+    """
     if observed.retried and release.phase == Phase.FAILED:
         return True
     if release.forbidden and not observed.verdict.violations:
@@ -93,7 +96,7 @@ def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool
     if desired.adopts is not None:
         itself = desired.adopts == release.number and release.phase != Phase.FAILED
         return not itself and desired.adopts != release.adopts
-    if desired.fingerprint != release.fingerprint:
+    if desired.fingerprint not in (release.fingerprint, release.made_of):
         return True
     if release.forbidden:
         return False

@@ -13,11 +13,13 @@ PATIENCE = timedelta(minutes=5)
 class Room:
     """What was found for a deployment that is about to be created; `lack` says why it may not be.
 
-    `reserved`: it is counted already, so that no other one takes its place.
+    `reserved`: it is counted already, so that no other one takes its place. `known`: it could be
+    told what runs, else nothing is given up for it.
     """
 
     reserved: bool = False
     lack: str = ""
+    known: bool = True
 
 
 def await_room(room: Room) -> Action | None:

@@ -19,6 +19,7 @@ from tuneops.phases import keeping
 from tuneops.phases.deploying import await_endpoint
 from tuneops.phases.teardown import LOOKS_AGAIN, left_over, tear_down
 from tuneops.release import Phase, Release
+from tuneops.rollout.approval import refused
 from tuneops.rollout.steps import onward
 
 
@@ -28,6 +29,8 @@ def shift(release: Release, observed: Observed, now: datetime) -> Action:
     if endpoint is None or endpoint.deployment(release.deployment_name) is None:
         if release.rollout and release.rollout.aborted:
             return Fail(release.rollout.aborted)
+        if rejection := refused(release, observed):
+            return rejection
         return Advance(Phase.DEPLOYING, f"deployment {release.deployment_name} has gone")
     if endpoint.state != SUCCEEDED:
         return await_endpoint(release, endpoint)
