@@ -352,6 +352,12 @@ def test_people_are_told_once_what_waits_and_who_approved() -> None:
     assert "waits" not in standing(again, OVER)
 
 
+def test_who_is_deployed_anew_and_held_again_is_told_again() -> None:
+    anew = come_to(HELD.advance(Phase.DEPLOYING, LATE, "it has gone"), Phase.SHIFTING, LATE)
+    again = held(anew, LATE + MINUTE)
+    assert [message.event for message in again.outbox] == ["held", "held"]
+
+
 def test_a_question_is_asked_anew_of_what_is_deployed_anew_and_not_of_the_next_step() -> None:
     anew = come_to(with_answer(WAITING), Phase.DEPLOYING, NOW, "it has gone")
     assert anew.approval is None

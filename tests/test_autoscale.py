@@ -23,7 +23,7 @@ from tuneops.autoscaling import Autoscale, ScaleRule
 from tuneops.azureml import autoscale, endpoints
 from tuneops.azureml.autoscale_setting import Properties, properties_of, settings_of
 from tuneops.azureml.errors import MissingRoleError
-from tuneops.decide import decide
+from tuneops.decide import decide, look_after
 from tuneops.desired import Desired
 from tuneops.difference import Part
 from tuneops.drift import differences
@@ -109,6 +109,12 @@ def test_what_comes_next(
 ) -> None:
     action = decide(*release, observed, NOW)
     assert matches(action, expected), action
+
+
+def test_it_is_looked_at_hourly_though_the_newest_release_has_failed() -> None:
+    desired, release = made(Phase.LIVE)
+    action = look_after(desired, release, seen(SCALED), NOW)
+    assert matches(action, actions.Wait("", 3600))
 
 
 def test_what_azure_never_gives_back_as_asked_holds_nothing_up() -> None:

@@ -188,7 +188,7 @@ def test_prices_that_are_not_exact_fill_the_limit_exactly() -> None:
         pytest.param(None, CreateDeployment(), id="no-limit"),
         pytest.param(Room(), ReserveCost(), id="it-fits"),
         pytest.param(Room(reserved=True), CreateDeployment(), id="reserved"),
-        pytest.param(Room(lack="full"), Wait("full", patience=5 * MINUTE), id="full"),
+        pytest.param(Room(lack="full"), Wait("full", patience=5 * MINUTE, about="room"), id="full"),
     ],
 )
 def test_a_deployment_is_created_once_it_has_room(room: Room | None, expected: object) -> None:

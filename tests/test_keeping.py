@@ -18,10 +18,12 @@ from tuneops.policy import Verdict
 from tuneops.project import Project
 from tuneops.provisioning import Provisioning
 from tuneops.release import Phase, Release
+from tuneops.rollout.question import Question
 from tuneops.rollout.settings import Rollout
 from tuneops.superseded import MAX_REMEMBERED, Superseded, superseding
 
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 WAIT = "what is superseded is kept for a while"
 
 
@@ -184,7 +186,7 @@ def test_what_is_kept_does_not_go_with_a_release_that_fails_to_go_back_to_it(
         pytest.param(Room(lack="no room"), actions.DeleteDeployment("d-1"), id="no-room"),
         pytest.param(
             Room(lack="who knows", known=False),
-            actions.Wait("who knows", patience=PATIENCE),
+            actions.Wait("who knows", patience=PATIENCE, about="room"),
             id="not-known",
         ),
     ],
@@ -193,6 +195,31 @@ def test_what_is_kept_makes_room_below_the_limit_of_costs(room: Room, expected: 
     observed = replace(seen("d-1", live=OLD), verdict=Verdict(room=room))
     action = decide(DESIRED, at(Phase.DEPLOYING, number=2), observed, NOW)
     assert action == expected
+
+
+@pytest.mark.parametrize(
+    ("minutes", "share", "expected"),
+    [
+        pytest.param(0, 0, actions.Wait, id="kept"),
+        pytest.param(60, 0, actions.DeleteDeployment("d-1"), id="no-longer"),
+        pytest.param(60, 5, actions.ShareTraffic, id="not-while-traffic-may-have-to-go-back"),
+    ],
+)
+def test_what_is_kept_goes_in_its_time_though_somebody_is_asked_for_a_day(
+    minutes: int, share: int, expected: object
+) -> None:
+    desired = DESIRED.replace(config=config_of("bot", "rollout: {approval: {}}\n"))
+    release = at(Phase.SHIFTING, config=desired.config, fingerprint=desired.fingerprint, number=2)
+    release = release.replace(approval=Question(share=100, asked=NOW, until=NOW + DAY, pull=0))
+    observed = seen("d-1", NAME, live=OLD)
+    observed = replace(observed, previous=observed.previous[:1])
+    assert observed.endpoint is not None
+    traffic = {OLD: 100 - share, NAME: share}
+    observed = replace(observed, endpoint=replace(observed.endpoint, traffic=traffic))
+    action = decide(desired, release, observed, NOW + minutes * MINUTE)
+    assert matches(action, expected), action
+    if isinstance(action, actions.Wait):
+        assert action.seconds == 3600
 
 
 def test_a_project_remembers_what_was_live() -> None:

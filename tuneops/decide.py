@@ -15,7 +15,7 @@ from tuneops.observed import Observed
 from tuneops.permission import permitted, thaw
 from tuneops.phases.deploying import deploy
 from tuneops.phases.preparing import prepare
-from tuneops.phases.serving import has_newer_base, live, shift
+from tuneops.phases.serving import has_newer_base, live, rest, shift
 from tuneops.phases.teardown import failed, job_to_cancel, retire
 from tuneops.phases.testing import ask
 from tuneops.phases.training import evaluate, register, train
@@ -72,7 +72,7 @@ def look_after(desired: Desired, live: Release, observed: Observed, now: datetim
     config = desired.config
     if config is None or config.suspend:
         return Idle("live")
-    return on_drift(config.drift, live, observed, now, newest=False) or Idle("live")
+    return on_drift(config.drift, live, observed, now, newest=False) or rest(live)
 
 
 def _drifted(

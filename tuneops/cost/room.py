@@ -26,4 +26,4 @@ def await_room(room: Room) -> Action | None:
     """What comes before a deployment is created; None when nothing does."""
     if room.reserved:
         return None
-    return Wait(room.lack, patience=PATIENCE) if room.lack else ReserveCost()
+    return Wait(room.lack, patience=PATIENCE, about="room") if room.lack else ReserveCost()
