@@ -55,6 +55,17 @@ def asks(release: Release, share: int, **changes: Any) -> Release:
     return release.replace(approval=question.replace(**changes))
 
 
+def in_state(state: str, share: int = 0) -> Observed:
+    """The new deployment with a share of the traffic, in this state."""
+    observed = sees(share)
+    assert observed.endpoint is not None
+    there = tuple(
+        replace(each, state=state) if each.name == NAME else each
+        for each in observed.endpoint.deployments
+    )
+    return replace(observed, endpoint=replace(observed.endpoint, deployments=there))
+
+
 def said(release: Release, *, approves: bool = True, **changes: Any) -> Said:
     """What Ada says to the question."""
     question = release.approval
@@ -179,6 +190,15 @@ STEPS = [
     ),
     pytest.param(REJECTED, sees(**WITHOUT), NOW, actions.Abort, id="rejected-and-gone"),
     pytest.param(WAITING, sees(**WITHOUT), NOW, Phase.DEPLOYING, id="it-has-gone"),
+    pytest.param(WAITING, in_state("Updating"), NOW, actions.Wait, id="somebody-changes-it"),
+    pytest.param(WAITING, in_state("Failed"), NOW, Phase.DEPLOYING, id="somebody-broke-it"),
+    pytest.param(
+        with_answer(ALL_WAITING), in_state("Failed"), NOW, Phase.DEPLOYING, id="approved-and-broken"
+    ),
+    pytest.param(REJECTED, in_state("Failed"), NOW, actions.Abort, id="rejected-and-broken"),
+    pytest.param(
+        DONE_WAITING, in_state("Failed", 20), OVER + DELAY, actions.Wait, id="its-figures-tell"
+    ),
     pytest.param(ALL, sees(), NOW, ask(100), id="all-at-once"),
     pytest.param(ALL, sees(live=""), NOW, ask(100), id="first-deployment"),
     pytest.param(ALL_WAITING, sees(), NOW, actions.Wait, id="all-at-once-waits"),

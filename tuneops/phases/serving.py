@@ -16,7 +16,8 @@ from tuneops.actions import (
     Wait,
 )
 from tuneops.drift import is_known
-from tuneops.observed import SUCCEEDED, Endpoint, Observed
+from tuneops.observed import SUCCEEDED, Deployment, Endpoint, Observed
+from tuneops.patience import SLOW
 from tuneops.phases import keeping
 from tuneops.phases.deploying import await_endpoint
 from tuneops.phases.teardown import LOOKS_AGAIN, left_over, tear_down
@@ -28,7 +29,8 @@ from tuneops.rollout.steps import onward
 def shift(release: Release, observed: Observed, now: datetime) -> Action:
     """Move the traffic as the rollout says."""
     endpoint = observed.endpoint
-    if endpoint is None or endpoint.deployment(release.deployment_name) is None:
+    deployment = endpoint.deployment(release.deployment_name) if endpoint else None
+    if endpoint is None or deployment is None:
         if release.rollout and release.rollout.aborted:
             return Fail(release.rollout.aborted)
         if rejection := refused(release, observed):
@@ -36,11 +38,29 @@ def shift(release: Release, observed: Observed, now: datetime) -> Action:
         return Advance(Phase.DEPLOYING, f"deployment {release.deployment_name} has gone")
     if endpoint.state != SUCCEEDED:
         return await_endpoint(release, endpoint)
+    if changed := _changed_by_hand(release, observed, endpoint, deployment):
+        return changed
     if step := onward(release, observed, endpoint, now):
         return _meanwhile(release, observed, endpoint, step, now)
     if dict(endpoint.traffic) == {release.deployment_name: 100}:
         return Advance(Phase.LIVE, f"all traffic goes to {release.deployment_name}")
     return ShiftTraffic()
+
+
+def _changed_by_hand(
+    release: Release, observed: Observed, endpoint: Endpoint, deployment: Deployment
+) -> Action | None:
+    """What is no more as it was tested, while people were asked for long, gets no traffic so."""
+    over = (release.rollout and release.rollout.aborted) or refused(release, observed)
+    if deployment.state == SUCCEEDED or over or _has_traffic(endpoint, deployment.name):
+        return None
+    said = f"deployment {deployment.name} is {deployment.state}"
+    return Advance(Phase.DEPLOYING, said) if deployment.settled else Wait(said, patience=SLOW)
+
+
+def _has_traffic(endpoint: Endpoint, name: str) -> bool:
+    """Whether the deployment gets any, be it mirrored."""
+    return endpoint.takes_traffic(name) or bool(endpoint.mirror_traffic.get(name))
 
 
 def _meanwhile(
@@ -52,7 +72,7 @@ def _meanwhile(
     that back.
     """
     name = release.deployment_name
-    has_some = endpoint.takes_traffic(name) or endpoint.mirror_traffic.get(name)
+    has_some = _has_traffic(endpoint, name)
     if not isinstance(step, Wait) or has_some or not observed.live_deployment:
         return step
     kept = keeping.kept(release.config.rollout, observed, now)
