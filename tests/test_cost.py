@@ -198,7 +198,13 @@ def test_a_deployment_is_created_once_it_has_room(room: Room | None, expected: o
 
 
 @pytest.mark.parametrize(
-    ("room", "makes_way"), [(Room(lack="full"), True), (Room(), False), (None, False)]
+    ("room", "makes_way"),
+    [
+        (Room(lack="full"), True),
+        (Room(lack="who knows", known=False), False),
+        (Room(), False),
+        (None, False),
+    ],
 )
 def test_nothing_waits_for_what_may_never_have_room(room: Room | None, makes_way: bool) -> None:
     wanted = desired("in_flight: finish\ndeployment: {instance_count: 2}\n")

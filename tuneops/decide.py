@@ -116,7 +116,7 @@ def _supersede(desired: Desired, release: Release, observed: Observed) -> Action
     finishes = desired.config is not None and desired.config.in_flight == "finish"
     if release.phase == Phase.SHIFTING:
         return _step_aside(desired, release, observed, finishes=finishes)
-    if finishes and not (observed.verdict.room and observed.verdict.room.lack):
+    if finishes and not (observed.verdict.room and observed.verdict.room.is_full):
         return None
     if job_to_cancel(release, observed) and not release.trains_like(desired):
         return CancelJob()

@@ -21,6 +21,11 @@ class Room:
     lack: str = ""
     known: bool = True
 
+    @property
+    def is_full(self) -> bool:
+        """Whether what runs leaves too little."""
+        return self.known and bool(self.lack)
+
 
 def await_room(room: Room) -> Action | None:
     """What comes before a deployment is created; None when nothing does."""
