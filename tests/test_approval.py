@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tests.config_text import config_of
 from tests.planned import come_to
-from tests.test_decide import DESIRED, GONE, NAME, NOW, OLD, RETRAIN, at, matches
+from tests.test_decide import DESIRED, GONE, NAME, NOW, OLD, RETRAIN, at, endpoint, matches
 from tests.test_rollout import (
     BACK,
     DELAY,
@@ -53,6 +53,17 @@ def asks(release: Release, share: int, **changes: Any) -> Release:
     """The release with an open question of then; it was looked for answers just now."""
     question = Question(share=share, asked=NOW, until=UNTIL, pull=0)
     return release.replace(approval=question.replace(**changes))
+
+
+def in_state(state: str, share: int = 0) -> Observed:
+    """The new deployment with a share of the traffic, in this state."""
+    observed = sees(share)
+    assert observed.endpoint is not None
+    there = tuple(
+        replace(each, state=state) if each.name == NAME else each
+        for each in observed.endpoint.deployments
+    )
+    return replace(observed, endpoint=replace(observed.endpoint, deployments=there))
 
 
 def said(release: Release, *, approves: bool = True, **changes: Any) -> Said:
@@ -99,6 +110,7 @@ ONCE_LIVE = come_to(come_to(ALL, Phase.LIVE, NOW, ""), Phase.SHIFTING, NOW, "")
 PINNED = ALL.replace(adopts=1)
 DEMANDS = Verdict(demand=Demand(gates=frozenset({0})))
 MIRROR = {"strategy": "shadow", "steps": []}
+WITHOUT = {"endpoint": endpoint(OLD, traffic=OLD)}
 
 STEPS = [
     pytest.param(NEW, sees(), NOW, ask(20), id="asked-before-the-first-traffic"),
@@ -168,6 +180,24 @@ STEPS = [
     ),
     pytest.param(
         asks(NEW, 20, pull=None), sees(), UNTIL + DAY, actions.LookForAnswers(), id="looks-first"
+    ),
+    pytest.param(
+        WAITING,
+        sees(**WITHOUT, said=said(WAITING, approves=False)),
+        NOW,
+        actions.TakeAnswer,
+        id="rejected-and-deleted-by-hand",
+    ),
+    pytest.param(REJECTED, sees(**WITHOUT), NOW, actions.Abort, id="rejected-and-gone"),
+    pytest.param(WAITING, sees(**WITHOUT), NOW, Phase.DEPLOYING, id="it-has-gone"),
+    pytest.param(WAITING, in_state("Updating"), NOW, actions.Wait, id="somebody-changes-it"),
+    pytest.param(WAITING, in_state("Failed"), NOW, Phase.DEPLOYING, id="somebody-broke-it"),
+    pytest.param(
+        with_answer(ALL_WAITING), in_state("Failed"), NOW, Phase.DEPLOYING, id="approved-and-broken"
+    ),
+    pytest.param(REJECTED, in_state("Failed"), NOW, actions.Abort, id="rejected-and-broken"),
+    pytest.param(
+        DONE_WAITING, in_state("Failed", 20), OVER + DELAY, actions.Wait, id="its-figures-tell"
     ),
     pytest.param(ALL, sees(), NOW, ask(100), id="all-at-once"),
     pytest.param(ALL, sees(live=""), NOW, ask(100), id="first-deployment"),
@@ -340,6 +370,12 @@ def test_people_are_told_once_what_waits_and_who_approved() -> None:
         "bot)"
     )
     assert "waits" not in standing(again, OVER)
+
+
+def test_who_is_deployed_anew_and_held_again_is_told_again() -> None:
+    anew = come_to(HELD.advance(Phase.DEPLOYING, LATE, "it has gone"), Phase.SHIFTING, LATE)
+    again = held(anew, LATE + MINUTE)
+    assert [message.event for message in again.outbox] == ["held", "held"]
 
 
 def test_a_question_is_asked_anew_of_what_is_deployed_anew_and_not_of_the_next_step() -> None:

@@ -14,23 +14,26 @@ from pydantic import ValidationError
 from tests.cloud import Cloud
 from tests.config_text import config_of
 from tests.faults import Faults
-from tests.planned import until
+from tests.planned import come_to, until
 from tests.test_decide import DESIRED, NAME, NOW, OLD, READY, at, endpoint, matches
 from tests.test_held_up import deploying
-from tuneops import actions
+from tuneops import actions, documents
 from tuneops.act import act
 from tuneops.autoscaling import Autoscale, ScaleRule
 from tuneops.azureml import autoscale, endpoints
 from tuneops.azureml.autoscale_setting import Properties, properties_of, settings_of
 from tuneops.azureml.errors import MissingRoleError
-from tuneops.decide import decide
+from tuneops.decide import decide, look_after
 from tuneops.desired import Desired
 from tuneops.difference import Part
 from tuneops.drift import differences
+from tuneops.observe import observe
 from tuneops.observed import Observed, Scaling
 from tuneops.outcome import Kind, outcome
 from tuneops.policy import Policy, violations
 from tuneops.project import Project, start_release
+from tuneops.queue import ProjectRequest
+from tuneops.reconcile import reconcile_project
 from tuneops.release import Phase, Release
 from tuneops.services import Services
 
@@ -108,6 +111,12 @@ def test_what_comes_next(
     assert matches(action, expected), action
 
 
+def test_it_is_looked_at_hourly_though_the_newest_release_has_failed() -> None:
+    desired, release = made(Phase.LIVE)
+    action = look_after(desired, release, seen(SCALED), NOW)
+    assert matches(action, actions.Wait("", 3600))
+
+
 def test_what_azure_never_gives_back_as_asked_holds_nothing_up() -> None:
     desired, release = made(Phase.DEPLOYING)
     twice = release.replace(provisioning=release.provisioning.replace(scalings=2))
@@ -177,6 +186,18 @@ def test_a_project_remembers_that_it_was_autoscaled() -> None:
     after = start_release(DESIRED, project, "/w", NOW)
     assert (before.autoscaled, after.autoscaled) == (True, True)
     assert not start_release(DESIRED, Project(name="bot"), "/w", NOW).autoscaled
+
+
+def test_a_project_knows_of_it_before_any_is_set(services: Services) -> None:
+    """The release may fail, and what is live then is to be rid of what was set."""
+    datasets = services.blobs.get_container_client(services.settings.datasets_container)
+    datasets.upload_blob("bot/a.jsonl", b"{}")
+    wanted = DESIRED.replace(config=CONFIG, source=None)
+    services.store.write(documents.desired("bot"), wanted, etag=None)
+    reconcile_project(ProjectRequest(project="bot"), services)
+    stored = services.store.read(documents.project("bot"), Project)
+    assert stored is not None
+    assert (stored.value.current, stored.value.autoscaled) == (1, True)
 
 
 RULE = st.builds(
@@ -253,6 +274,12 @@ def test_it_is_set_seen_changed_back_and_deleted_with_what_it_scales(
     said = "The client does not have authorization."
     call = "GET /subscriptions/**/autoscalesettings"
     faults.ask("call", "fail", call, status=403, code="AuthorizationFailed", message=said)
+    wanted = DESIRED.replace(config=release.config)
+    moving = observe(
+        workspace, wanted, Project(name="scaled"), come_to(release, Phase.SHIFTING, NOW)
+    )
+    assert moving.endpoint is not None
+    assert moving.scalings == ()
     with pytest.raises(MissingRoleError, match=r"Microsoft\.Insights/autoscaleSettings/\*"):
         found()
 
@@ -260,6 +287,14 @@ def test_it_is_set_seen_changed_back_and_deleted_with_what_it_scales(
     for _ in range(2):
         act(actions.SetAutoscale(), release, working, NOW)
     assert found() == []
+
+    before = release.replace(config=config_of("scaled"), autoscaled=False)
+    live = come_to(before, Phase.LIVE, NOW)
+    assert live.deployment_name == release.deployment_name
+    again = observe(workspace, wanted, Project(name="scaled", autoscaled=True), live)
+    assert [str(each) for each in differences(live, again) if each.part == Part.AUTOSCALE] == [
+        "deployment.autoscale is set instead of none"
+    ]
 
     address = f"{workspace.resource_manager}{autoscale.setting_id(workspace, release)}"
     with httpx2.Client(

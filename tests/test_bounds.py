@@ -33,7 +33,7 @@ def services(github: Any) -> tuple[Any, list[Any]]:
         ),
         queue=SimpleNamespace(send=sent.append),
     )
-    made.release, made.workspace = lambda *_: None, None
+    made.release, made.workspace, made.storage = lambda *_: None, None, None
     made.of = lambda environment: made
     return made, sent
 

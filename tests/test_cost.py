@@ -188,7 +188,7 @@ def test_prices_that_are_not_exact_fill_the_limit_exactly() -> None:
         pytest.param(None, CreateDeployment(), id="no-limit"),
         pytest.param(Room(), ReserveCost(), id="it-fits"),
         pytest.param(Room(reserved=True), CreateDeployment(), id="reserved"),
-        pytest.param(Room(lack="full"), Wait("full", patience=5 * MINUTE), id="full"),
+        pytest.param(Room(lack="full"), Wait("full", patience=5 * MINUTE, about="room"), id="full"),
     ],
 )
 def test_a_deployment_is_created_once_it_has_room(room: Room | None, expected: object) -> None:
@@ -198,7 +198,13 @@ def test_a_deployment_is_created_once_it_has_room(room: Room | None, expected: o
 
 
 @pytest.mark.parametrize(
-    ("room", "makes_way"), [(Room(lack="full"), True), (Room(), False), (None, False)]
+    ("room", "makes_way"),
+    [
+        (Room(lack="full"), True),
+        (Room(lack="who knows", known=False), False),
+        (Room(), False),
+        (None, False),
+    ],
 )
 def test_nothing_waits_for_what_may_never_have_room(room: Room | None, makes_way: bool) -> None:
     wanted = desired("in_flight: finish\ndeployment: {instance_count: 2}\n")

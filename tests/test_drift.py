@@ -17,7 +17,8 @@ from tuneops.difference import Answer, Part
 from tuneops.drift import differences, is_known
 from tuneops.observed import Deployment, Endpoint, Observed
 from tuneops.policy import Verdict
-from tuneops.release import Phase, Release
+from tuneops.release import Phase, Release, Waiting
+from tuneops.status import _why
 
 LIVE = at(Phase.LIVE)
 SERVING = endpoint(NAME, traffic=NAME)
@@ -343,6 +344,14 @@ def test_drift_that_is_reported_is_told_once_for_each_set() -> None:
     assert loop.answer == Answer.REPORTED
     loop.look(WHOLE)
     assert loop.release.drift is None
+
+
+def test_drift_that_is_left_is_seen_whatever_else_is_waited_for() -> None:
+    loop = Loop(REPORTS)
+    loop.look(SHIFTED)
+    keeps = Waiting(reason="what is superseded is kept for a while", since=NOW)
+    said = _why(loop.release.replace(waiting=keeps), "")
+    assert said == f"drifted: {SHIFTED_TEXT}: it is left as it is"
 
 
 def test_git_may_change_its_mind() -> None:

@@ -10,16 +10,20 @@ from hypothesis import strategies as st
 from tests.config_text import config_of
 from tests.test_decide import DESIRED, NAME, NOW, OLD, READY, at, endpoint, matches
 from tuneops import actions
+from tuneops.cost.room import PATIENCE, Room
 from tuneops.decide import decide
 from tuneops.desired import Desired
 from tuneops.observed import Endpoint, Observed
+from tuneops.policy import Verdict
 from tuneops.project import Project
 from tuneops.provisioning import Provisioning
 from tuneops.release import Phase, Release
+from tuneops.rollout.question import Question
 from tuneops.rollout.settings import Rollout
 from tuneops.superseded import MAX_REMEMBERED, Superseded, superseding
 
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 WAIT = "what is superseded is kept for a while"
 
 
@@ -151,6 +155,73 @@ def test_going_back_to_what_is_kept_shifts_traffic_and_deploys_nothing(adopts: i
     assert set(done) == {actions.Advance, actions.RunSmokeTest, actions.ShiftTraffic}
 
 
+def test_what_was_before_is_kept_though_what_is_live_could_not_be_deployed_again() -> None:
+    desired, release = wanting()
+    failed = release.replace(phase=Phase.FAILED)
+    observed = replace(seen("d-1"), endpoint=endpoint("d-1"))
+    assert decide(desired, failed, observed, NOW) == actions.Wait(WAIT, 3600)
+    assert decide(desired, failed, observed, NOW + 60 * MINUTE) == actions.DeleteDeployment("d-1")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        pytest.param(3, actions.Wait(WAIT, 3600), id="of-an-earlier-release"),
+        pytest.param(1, actions.DeleteDeployment(NAME), id="made-again-by-itself"),
+    ],
+)
+def test_what_is_kept_does_not_go_with_a_release_that_fails_to_go_back_to_it(
+    number: int, expected: object
+) -> None:
+    desired, live = wanting()
+    failed = at(Phase.FAILED, number=number, fingerprint=desired.fingerprint)
+    observed = seen(NAME, live=OLD, live_release=2)
+    observed = replace(observed, live=live.replace(number=2))
+    assert decide(desired, failed, observed, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [
+        pytest.param(Room(lack="no room"), actions.DeleteDeployment("d-1"), id="no-room"),
+        pytest.param(
+            Room(lack="who knows", known=False),
+            actions.Wait("who knows", patience=PATIENCE, about="room"),
+            id="not-known",
+        ),
+    ],
+)
+def test_what_is_kept_makes_room_below_the_limit_of_costs(room: Room, expected: object) -> None:
+    observed = replace(seen("d-1", live=OLD), verdict=Verdict(room=room))
+    action = decide(DESIRED, at(Phase.DEPLOYING, number=2), observed, NOW)
+    assert action == expected
+
+
+@pytest.mark.parametrize(
+    ("minutes", "share", "expected"),
+    [
+        pytest.param(0, 0, actions.Wait, id="kept"),
+        pytest.param(60, 0, actions.DeleteDeployment("d-1"), id="no-longer"),
+        pytest.param(60, 5, actions.ShareTraffic, id="not-while-traffic-may-have-to-go-back"),
+    ],
+)
+def test_what_is_kept_goes_in_its_time_though_somebody_is_asked_for_a_day(
+    minutes: int, share: int, expected: object
+) -> None:
+    desired = DESIRED.replace(config=config_of("bot", "rollout: {approval: {}}\n"))
+    release = at(Phase.SHIFTING, config=desired.config, fingerprint=desired.fingerprint, number=2)
+    release = release.replace(approval=Question(share=100, asked=NOW, until=NOW + DAY, pull=0))
+    observed = seen("d-1", NAME, live=OLD)
+    observed = replace(observed, previous=observed.previous[:1])
+    assert observed.endpoint is not None
+    traffic = {OLD: 100 - share, NAME: share}
+    observed = replace(observed, endpoint=replace(observed.endpoint, traffic=traffic))
+    action = decide(desired, release, observed, NOW + minutes * MINUTE)
+    assert matches(action, expected), action
+    if isinstance(action, actions.Wait):
+        assert action.seconds == 3600
+
+
 def test_a_project_remembers_what_was_live() -> None:
     project, released = Project(name="bot"), [READY.replace(number=n) for n in (1, 2, 3)]
     sizes = ("Standard_A", "Standard_B", "Standard_A")
@@ -185,3 +256,11 @@ def test_the_earlier_name_of_the_time_is_read_and_its_default_is_none() -> None:
     del rollout["keep_previous"], rollout["keep_previous_for_minutes"]
     rollout["keep_previous_minutes"] = 0
     assert Desired.model_validate(stored).fingerprint == DESIRED.fingerprint
+
+
+def test_what_an_earlier_version_called_otherwise_begins_no_release() -> None:
+    desired, release = wanting("rollout: {keep_previous_for_minutes: 5}\n")
+    stored = release.replace(fingerprint="as the earlier version had it")
+    assert decide(desired, stored, seen(), NOW) == actions.Idle("live")
+    other, _ = wanting("rollout: {keep_previous_for_minutes: 6}\n")
+    assert decide(other, stored, seen(), NOW) == actions.StartRelease()

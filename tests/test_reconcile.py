@@ -11,6 +11,7 @@ from tests.planned import come_to
 from tuneops import documents
 from tuneops.actions import Wait
 from tuneops.cli.status import render
+from tuneops.cost.room import Room, await_room
 from tuneops.desired import Desired, Source
 from tuneops.evaluation.gate import verdict
 from tuneops.patience import wait
@@ -41,6 +42,19 @@ def test_a_long_wait_is_told_once() -> None:
     assert release.waiting.since == NOW + timedelta(hours=2)
     release = wait(release, Wait("job bot-1 is Running"), NOW + timedelta(hours=90))
     assert len(release.outbox) == 1
+
+
+def test_a_wait_whose_figures_change_is_told_once_as_well() -> None:
+    source = Source(name="bot/a.jsonl", version="1", size=1)
+    release = start_release(DESIRED.replace(source=source), Project(name="bot"), "/w", NOW)
+    for minutes in range(60):
+        waits = await_room(Room(lack=f"{minutes} EUR run"))
+        assert isinstance(waits, Wait)
+        release = wait(release, waits, NOW + timedelta(minutes=minutes))
+    (told,) = release.outbox
+    assert told.text == "5 EUR run since 2026-01-01 00:00 UTC"
+    assert release.waiting is not None
+    assert release.waiting.reason == "59 EUR run"
 
 
 def test_a_project_that_can_not_be_read_hides_no_other(services: Services) -> None:

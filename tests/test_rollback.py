@@ -244,7 +244,8 @@ def test_what_was_rejected_stays_out(
     release: Release, observed: Observed, expected: object
 ) -> None:
     observed = replace(observed, rejected=BAD)
-    action = decide(DESIRED, release.replace(fingerprint="other"), observed, NOW)
+    other = release.replace(fingerprint="other", source=release.source.replace(version="other"))
+    action = decide(DESIRED, other, observed, NOW)
     assert matches(action, expected), action
 
 

@@ -22,11 +22,13 @@ class Wait:
     """Look again later; `seconds` None: at the usual interval.
 
     After `patience` people are told that it takes long; None: it may take as long as it likes.
+    `about` names what is waited for where the reason has figures that change meanwhile.
     """
 
     reason: str
     seconds: float | None = None
     patience: timedelta | None = None
+    about: str = ""
 
 
 @dataclass(frozen=True)

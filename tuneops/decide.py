@@ -15,7 +15,7 @@ from tuneops.observed import Observed
 from tuneops.permission import permitted, thaw
 from tuneops.phases.deploying import deploy
 from tuneops.phases.preparing import prepare
-from tuneops.phases.serving import has_newer_base, live, shift
+from tuneops.phases.serving import has_newer_base, live, rest, shift
 from tuneops.phases.teardown import failed, job_to_cancel, retire
 from tuneops.phases.testing import ask
 from tuneops.phases.training import evaluate, register, train
@@ -72,7 +72,7 @@ def look_after(desired: Desired, live: Release, observed: Observed, now: datetim
     config = desired.config
     if config is None or config.suspend:
         return Idle("live")
-    return on_drift(config.drift, live, observed, now, newest=False) or Idle("live")
+    return on_drift(config.drift, live, observed, now, newest=False) or rest(live)
 
 
 def _drifted(
@@ -85,7 +85,10 @@ def _drifted(
 
 
 def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool:
-    """Whether something else is wanted than what the release is made of."""
+    """Whether something else is wanted than what the release is made of.
+
+    An earlier version may have written its fingerprint, by other names of the same settings.
+    """
     if observed.retried and release.phase == Phase.FAILED:
         return True
     if release.forbidden and not observed.verdict.violations:
@@ -93,7 +96,7 @@ def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool
     if desired.adopts is not None:
         itself = desired.adopts == release.number and release.phase != Phase.FAILED
         return not itself and desired.adopts != release.adopts
-    if desired.fingerprint != release.fingerprint:
+    if desired.fingerprint not in (release.fingerprint, release.made_of):
         return True
     if release.forbidden:
         return False
@@ -113,7 +116,7 @@ def _supersede(desired: Desired, release: Release, observed: Observed) -> Action
     finishes = desired.config is not None and desired.config.in_flight == "finish"
     if release.phase == Phase.SHIFTING:
         return _step_aside(desired, release, observed, finishes=finishes)
-    if finishes and not (observed.verdict.room and observed.verdict.room.lack):
+    if finishes and not (observed.verdict.room and observed.verdict.room.is_full):
         return None
     if job_to_cancel(release, observed) and not release.trains_like(desired):
         return CancelJob()

@@ -14,6 +14,8 @@ from tuneops.release import Phase, Release
 log = logging.getLogger(__name__)
 
 _WITH_ENDPOINT = frozenset({Phase.DEPLOYING, Phase.SHIFTING, Phase.LIVE, Phase.FAILED})
+_WITH_SCALINGS = frozenset({Phase.DEPLOYING, Phase.LIVE})
+"""Traffic moves, and goes back, whether or not Azure Monitor answers."""
 
 
 def observe(
@@ -42,7 +44,7 @@ def observe(
         if retiring or phase == Phase.LIVE
         else (),
         scalings=autoscale.observe(workspace, release.endpoint, release.project)
-        if release.autoscaled and (retiring or phase in _WITH_ENDPOINT)
+        if (release.autoscaled or project.autoscaled) and (retiring or phase in _WITH_SCALINGS)
         else (),
         live_release=project.live,
         served=release.training is not None and release.plan.digest in project.served,

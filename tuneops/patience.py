@@ -21,8 +21,9 @@ JOB_PATIENCE = {
 def wait(release: Release, action: Wait, now: datetime) -> Release:
     """The release with what it waits for; people are told once that outlasts their patience."""
     waiting = release.waiting
-    if waiting is None or waiting.reason != action.reason:
-        waiting = Waiting(reason=action.reason, since=now)
+    if waiting is None or (waiting.about or waiting.reason) != (action.about or action.reason):
+        waiting = Waiting(reason=action.reason, since=now, about=action.about)
+    waiting = waiting.replace(reason=action.reason)
     patience = action.patience
     if patience is not None and not waiting.told and now - waiting.since >= patience:
         waiting = waiting.replace(told=True)

@@ -333,7 +333,12 @@ class _Pass:
             self._save_release(release)
         endpoints = dict.fromkeys((*project.endpoints, release.endpoint))
         self._save_project(
-            project.replace(current=release.number, endpoints=tuple(endpoints), trouble=None)
+            project.replace(
+                current=release.number,
+                endpoints=tuple(endpoints),
+                autoscaled=release.autoscaled,
+                trouble=None,
+            )
         )
         if before:
             told = outbox.taken_over(before.value.outbox, channels, f"told by {release.number}")

@@ -113,11 +113,15 @@ class Trouble(Document):
 
 
 class Waiting(Document):
-    """What a release waits for; `told` once it took so long that people were told."""
+    """What a release waits for; `told` once it took so long that people were told.
+
+    `about` names it where the reason has figures that change.
+    """
 
     reason: str
     since: datetime
     told: bool = False
+    about: str = ""
 
 
 class Release(Document):

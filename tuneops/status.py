@@ -9,7 +9,7 @@ from tuneops.behaviour import text as behaviour_text
 from tuneops.behaviour.progress import Progress as Behaviour
 from tuneops.config import ProjectConfig, UploadedData
 from tuneops.desired import Desired
-from tuneops.difference import Drift
+from tuneops.difference import Answer, Drift
 from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
@@ -190,7 +190,8 @@ def _why(release: Release, held_back: str) -> str:
     if held_back and release.phase == Phase.LIVE and not release.trouble:
         return held_back
     why = f"drifted: {healing.text(release.drift)}" if release.drift else release.reason
-    why = release.waiting.reason if release.waiting else why
+    left = release.drift is not None and release.drift.answer != Answer.HEALING
+    why = release.waiting.reason if release.waiting and not left else why
     why = standing(release, datetime.now(UTC)) or why
     if release.phase == Phase.TESTING and not release.waiting:
         why = behaviour_text.standing(release.behaviour) or why

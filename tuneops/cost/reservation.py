@@ -40,7 +40,7 @@ def find_room(
     except UnavailableError as error:
         if _was_live(release):
             return None
-        return Room(lack=f"deployment {release.deployment_name} waits: {error}")
+        return Room(lack=f"deployment {release.deployment_name} waits: {error}", known=False)
 
 
 def reserve(services: Services, release: Release, now: datetime) -> None:

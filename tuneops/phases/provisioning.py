@@ -47,7 +47,7 @@ def _make_room(release: Release, observed: Observed, now: datetime) -> Action | 
     as long as there is quota for the new one beside it, and room below the limit of costs.
     """
     room = observed.verdict.room
-    cramped = release.provisioning.cramped or (room is not None and bool(room.lack))
+    cramped = release.provisioning.cramped or (room is not None and room.is_full)
     spared = {} if cramped else keeping.kept(release.config.rollout, observed, now)
     going = keeping.dispensable(observed, spared)
     for deployment in going:

@@ -56,14 +56,23 @@ def retire(desired: Desired, release: Release | None, observed: Observed) -> Act
 
 
 def failed(release: Release, observed: Observed, now: datetime) -> Action:
-    """Its deployment goes in its time, what the live one has superseded in that one's."""
+    """Its deployment goes in its time, what the live one has superseded in that one's.
+
+    What was live before and is kept is its own only if it has made that itself. The failed one may
+    be the live one, which could not be deployed again: what was before is wanted all the more then.
+    """
     keep = timedelta(minutes=release.config.rollout.keep_failed_for_minutes)
     until = (release.entered(Phase.FAILED) or now) + keep
     kept = f"{release.reason}; its deployment is kept until {until:%Y-%m-%d %H:%M} UTC"
     name = release.deployment_name if release.training else ""
-    own = [d for d in observed.dispensable if d.name == name]
-    spared = keeping.kept(observed.live.config.rollout, observed, now) if observed.live else {}
-    others = [d for d in keeping.dispensable(observed, spared) if d.name != name]
+    number = str(release.number)
+    keeper = release if observed.live_release == release.number else observed.live
+    spared = keeping.kept(keeper.config.rollout, observed, now) if keeper else {}
+    going = keeping.dispensable(observed, spared)
+    own = [
+        d for d in observed.dispensable if d.name == name and (d in going or d.release == number)
+    ]
+    others = [d for d in going if d.name != name]
     found = (
         tear_down(own, [], until, now, kept),
         tear_down(others, [], now, now, ""),

@@ -96,7 +96,7 @@ def held(release: Release, action: Hold, now: datetime) -> Release:
     release = release.replace(
         rollout=progress.replace(held=True), approval=question or Question(share=share, asked=now)
     )
-    return tell(release, "held", said, now, occasion=f"step{progress.step}")
+    return tell(release, "held", said, now, occasion=f"step{progress.step}@{now.isoformat()}")
 
 
 def aborted(release: Release, action: Abort) -> Release:
