@@ -1,0 +1,79 @@
+"""Sweeps beside previews, which share jobs with their project and are forgotten when they are over."""
+
+import pytest
+
+from tests.planned import NOW, come_to, desired, release
+from tuneops import documents, names
+from tuneops.desired import Desired
+from tuneops.project import Project
+from tuneops.release import Phase, Release, TrainingPlan
+from tuneops.services import Services
+from tuneops.sweep.resource import Resource
+from tuneops.sweep.survey import Survey
+
+SPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
+PREVIEW = "bot~12"
+
+
+def remember(services: Services, project: str, phase: Phase, digest: str) -> Release:
+    """The project's first release is in this phase, and trains what has this digest."""
+    plan = TrainingPlan(base_model="m", component="c", parameters={}, digest=digest * 12)
+    made = release().replace(project=project, training=plan, commit="c" * 40)
+    made = come_to(made, phase, NOW, "so it is")
+    wanted: Desired = desired().replace(project=project)
+    services.store.write(documents.desired(project), wanted, etag=None)
+    services.store.write(documents.project(project), Project(name=project, current=1), etag=None)
+    services.store.write(documents.release(project, 1), made, etag=None)
+    return made
+
+
+def orphans(services: Services, *resources: Resource) -> list[tuple[str, str, str]]:
+    """What belongs to nothing."""
+    return [(r.label, why, left) for r, why, left in Survey(services, NOW).orphans(resources)]
+
+
+def job(digest: str, **tags: str) -> Resource:
+    return Resource(f"{SPACE}/jobs/bot-{digest * 12}", tags)
+
+
+@pytest.mark.parametrize(
+    ("waits", "made"),
+    [
+        pytest.param("bot", PREVIEW, id="the-project-waits-for-a-preview's"),
+        pytest.param(PREVIEW, "bot", id="a-preview-waits-for-the-project's"),
+        pytest.param("bot~13", PREVIEW, id="a-preview-waits-for-another's"),
+    ],
+)
+def test_a_job_belongs_to_whoever_waits_for_it(services: Services, waits: str, made: str) -> None:
+    by = remember(services, made, Phase.TRAINING, "2")
+    remember(services, waits, Phase.TRAINING, "1")
+    assert orphans(services, job("1", **by.tags)) == []
+    assert orphans(services, job("3", **by.tags)) == [
+        (f"job bot-{'3' * 12}", f"no release of {made} waits for it", "")
+    ]
+
+
+def test_a_job_of_a_preview_that_is_over_belongs_to_the_project(services: Services) -> None:
+    """The documents of a preview go once it is taken down, while its project may go on with it."""
+    remember(services, "bot", Phase.TRAINING, "1")
+    tags = names.tags(PREVIEW, 1, "c" * 40)
+    assert orphans(services, job("1", **tags)) == []
+    assert orphans(services, job("3", **tags)) == [
+        (
+            f"job bot-{'3' * 12}",
+            "bot~12 is over",
+            "a preview of pull request 12 has made it: delete it if nobody uses it",
+        )
+    ]
+
+
+def test_a_cluster_of_a_preview_is_no_other_installations(services: Services) -> None:
+    remember(services, "bot", Phase.LIVE, "1")
+    tags = {**names.tags(PREVIEW, 1, "d" * 40), names.TAG_PROJECT: "bot"}
+    assert orphans(services, Resource(f"{SPACE}/computes/box", tags)) == [
+        (
+            "cluster box",
+            "no config names it",
+            "a preview of pull request 12 has made it: delete it if nobody uses it",
+        )
+    ]
