@@ -1,4 +1,4 @@
-"""Sweeps beside previews, which share jobs with their project and are forgotten when they are over."""
+"""Sweeps beside previews, which share jobs and are forgotten when they are over."""
 
 import pytest
 

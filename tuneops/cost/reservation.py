@@ -10,6 +10,7 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.cost import limit
 from tuneops.cost.ledger import Ledger
 from tuneops.cost.machines import Deployed, wanted_by
+from tuneops.cost.projects import at_most, read_projects
 from tuneops.cost.room import Room
 from tuneops.observed import Endpoint, Observed
 from tuneops.policy import FILE, Policy
@@ -98,7 +99,14 @@ def _lack(
         seen = running.deployments(services.workspace, services.environment)
     wanted = wanted_by(release)
     beside = ledger.beside(wanted, seen, _behind(endpoint, release.project), now)
+    beside = _grown(services, beside)
     return limit.lack(policy.max_hourly_cost, policy.prices, wanted, beside, FILE)
+
+
+def _grown(services: Services, running: Sequence[Deployed]) -> list[Deployed]:
+    """What runs, as large as autoscale may make it."""
+    known = read_projects(services, {each.project for each in running})
+    return [at_most(each, known) for each in running]
 
 
 def _behind(endpoint: Endpoint | None, project: str) -> Sequence[Deployed]:
