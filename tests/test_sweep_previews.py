@@ -20,10 +20,11 @@ def remember(services: Services, project: str, phase: Phase, digest: str) -> Rel
     plan = TrainingPlan(base_model="m", component="c", parameters={}, digest=digest * 12)
     made = release().replace(project=project, training=plan, commit="c" * 40)
     made = come_to(made, phase, NOW, "so it is")
-    wanted: Desired = desired().replace(project=project)
-    services.store.write(documents.desired(project), wanted, etag=None)
-    services.store.write(documents.project(project), Project(name=project, current=1), etag=None)
-    services.store.write(documents.release(project, 1), made, etag=None)
+    store, wanted = services.store, desired().replace(project=project)
+    known = Project(name=project, current=1)
+    store.update(documents.desired(project), Desired, lambda _: wanted)
+    store.update(documents.project(project), Project, lambda _: known)
+    store.update(documents.release(project, 1), Release, lambda _: made)
     return made
 
 
@@ -55,8 +56,10 @@ def test_a_job_belongs_to_whoever_waits_for_it(services: Services, waits: str, m
 
 def test_a_job_of_a_preview_that_is_over_belongs_to_the_project(services: Services) -> None:
     """The documents of a preview go once it is taken down, while its project may go on with it."""
-    remember(services, "bot", Phase.TRAINING, "1")
     tags = names.tags(PREVIEW, 1, "c" * 40)
+    remember(services, "bot", Phase.PREPARING, "1")
+    assert orphans(services, job("1", **tags)) == []
+    remember(services, "bot", Phase.TRAINING, "1")
     assert orphans(services, job("1", **tags)) == []
     assert orphans(services, job("3", **tags)) == [
         (

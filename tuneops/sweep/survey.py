@@ -14,7 +14,7 @@ from tuneops.gitops.github import GitHubError
 from tuneops.gitops.repository import Repository
 from tuneops.orders import Orders
 from tuneops.project import Project
-from tuneops.release import Release
+from tuneops.release import Phase, Release
 from tuneops.services import Services
 from tuneops.store import UnreadableError
 from tuneops.sweep.finding import Finding, Findings, Proof, asks_since, weighed
@@ -113,7 +113,7 @@ class Survey:
     def _is_awaited(self, resource: Resource) -> bool:
         """Whether a project or one of its previews waits for the job, whichever has submitted it.
 
-        What can't be read may wait for any.
+        What is being prepared, or can't be read, may come to wait for any.
         """
         if resource.kind != Kind.JOB:
             return False
@@ -130,7 +130,9 @@ class Survey:
             newest = self.services.release(project, stored.value.current if stored else None)
         except UnreadableError:
             return True
-        return newest is not None and newest.value.active_job == job
+        if newest is None:
+            return False
+        return newest.value.phase == Phase.PREPARING or newest.value.active_job == job
 
     def _is_named(self, resource: Resource) -> bool:
         """Whether a config of any project names the cluster; what can't be read may name any."""
