@@ -34,12 +34,12 @@ def held_against(project: Project, services: Services) -> tuple[str, int | None]
 
 
 def shares_job(desired: Desired, release: Release | None, services: Services) -> bool:
-    """Whether the job that a preview's release waits for is not its own to cancel.
+    """Whether the job that a release waits for is not its own to cancel.
 
-    It is not once the pull request is merged, nor while its project or another preview of that
-    waits for the same job.
+    It is not while its project or a preview of that waits for the same job; nor is a preview's once
+    the pull request is merged.
     """
-    if release is None or not release.active_job or not is_preview(release.project):
+    if release is None or not release.active_job:
         return False
     if desired.preview and desired.preview.merged:
         return True

@@ -1,10 +1,12 @@
-"""Sweeps beside previews, which share jobs and are forgotten when they are over."""
+"""Jobs that a project and its previews share: who may cancel them, what a sweep makes of them."""
 
 import pytest
 
 from tests.planned import NOW, come_to, desired, release
 from tuneops import documents, names
 from tuneops.desired import Desired
+from tuneops.previews.register import Entry, Register
+from tuneops.previews.sharing import shares_job
 from tuneops.project import Project
 from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.services import Services
@@ -26,6 +28,32 @@ def remember(services: Services, project: str, phase: Phase, digest: str) -> Rel
     store.update(documents.project(project), Project, lambda _: known)
     store.update(documents.release(project, 1), Release, lambda _: made)
     return made
+
+
+def place(services: Services, key: str) -> None:
+    """A preview of the project has a place."""
+    number = int(key.partition("~")[2])
+    entry = Entry(number=number, head="c", hours=1, since=NOW, begun=NOW, state="on")
+    services.store.update(
+        documents.previews(""),
+        Register,
+        lambda known: Register(entries={**(known.entries if known else {}), key: entry}),
+    )
+
+
+@pytest.mark.parametrize("own", ["bot", PREVIEW])
+def test_nobody_cancels_what_another_waits_for(services: Services, own: str) -> None:
+    other = PREVIEW if own == "bot" else "bot"
+    place(services, PREVIEW)
+    waits = remember(services, own, Phase.TRAINING, "1")
+    wanted = desired().replace(project=own)
+    assert not shares_job(wanted, waits, services)
+    remember(services, other, Phase.TRAINING, "2")
+    assert not shares_job(wanted, waits, services)
+    remember(services, other, Phase.TRAINING, "1")
+    assert shares_job(wanted, waits, services)
+    remember(services, other, Phase.EVALUATING, "1")
+    assert not shares_job(wanted, waits, services)
 
 
 def orphans(services: Services, *resources: Resource) -> list[tuple[str, str, str]]:
