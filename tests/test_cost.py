@@ -429,7 +429,7 @@ def test_what_runs_counts_as_large_as_autoscale_may_make_it(services: Services) 
     runs = Deployed(
         size=A100, count=1, endpoint=live.endpoint, name=live.deployment_name, project="bot"
     )
-    others = [runs.replace(name="by-hand"), runs.replace(project="other"), runs.replace(count=6)]
+    others = [runs.replace(name="by-hand"), runs.replace(project="\n\\"), runs.replace(count=6)]
     services.store.write(documents.release("bot", 1), live, etag=None)
     project = Project(name="bot", current=1, live=1)
     services.store.write(documents.project("bot"), project, etag=None)

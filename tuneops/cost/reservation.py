@@ -1,10 +1,11 @@
 """Taking room for a deployment below ``max_hourly_cost``, so that no two projects take the same."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from tuneops import documents
+from tuneops import documents, names
 from tuneops.azureml import endpoints, running
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.cost import limit
@@ -104,8 +105,9 @@ def _lack(
 
 
 def _grown(services: Services, running: Sequence[Deployed]) -> list[Deployed]:
-    """What runs, as large as autoscale may make it."""
-    known = read_projects(services, {each.project for each in running})
+    """What runs, as large as autoscale may make it; what a tag holds may be no project."""
+    named = {each.project for each in running if re.fullmatch(names.PROJECT_KEY, each.project)}
+    known = read_projects(services, named)
     return [at_most(each, known) for each in running]
 
 
