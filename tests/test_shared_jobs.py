@@ -56,6 +56,17 @@ def test_nobody_cancels_what_another_waits_for(services: Services, own: str) -> 
     assert not shares_job(wanted, waits, services)
 
 
+def test_what_can_not_be_read_holds_up_no_project(services: Services) -> None:
+    made = remember(services, "bot", Phase.TRAINING, "1")
+    state = services.settings.state_container
+    blobs = services.blobs.get_container_client(state)
+    blobs.upload_blob(documents.previews(""), b"{", overwrite=True)
+    assert not shares_job(desired(), made, services)
+    place(services, PREVIEW)
+    blobs.upload_blob(documents.project(PREVIEW), b"{", overwrite=True)
+    assert shares_job(desired(), made, services)
+
+
 def orphans(services: Services, *resources: Resource) -> list[tuple[str, str, str]]:
     """What belongs to nothing."""
     return [(r.label, why, left) for r, why, left in Survey(services, NOW).orphans(resources)]
