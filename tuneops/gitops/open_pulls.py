@@ -8,7 +8,6 @@ from tuneops import names
 from tuneops.document import Document
 from tuneops.policy import Policy
 
-
 MAX_AGAIN = 3
 """So often a review that left something open is done again: each sets another status."""
 _OPEN = "?"
