@@ -31,15 +31,25 @@ _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discrimina
 log = logging.getLogger(__name__)
 
 
+class UnknownKindError(Exception):
+    """The message is of a kind that this version does not know."""
+
+
 def handle(body: bytes, services: Services) -> None:
     """Do what the message asks for; one that can't be read is dropped, since no retry mends it.
 
+    While TuneOps is being updated a host of the earlier version gets messages of the later one,
+    too: what it does not know the queue delivers again, to one that does.
+
     Raises:
+        UnknownKindError: another version has sent it.
         GitHubError, AzureError: it can't be done now; the queue delivers the message again.
     """
     try:
         request = _REQUEST.validate_json(body)
-    except ValidationError:
+    except ValidationError as error:
+        if error.errors(include_url=False)[0]["type"] == "union_tag_invalid":
+            raise UnknownKindError(f"this version knows no such request: {body[:200]!r}") from None
         log.error("dropped a message that is no request: %r", body[:200])
         return
     try:

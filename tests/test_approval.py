@@ -499,6 +499,7 @@ def test_rules_add_up_to_the_strictest() -> None:
     )
     assert demanded(RULES.approvals, "staging.bot") == Demand(frozenset({0}), ("grace",))
     assert demanded(RULES.approvals, "staging.cat") == Demand()
+    assert demanded(RULES.approvals, "production.bot~12") == Demand()
 
 
 def test_rules_are_not_lifted_by_those_they_bind() -> None:

@@ -13,9 +13,10 @@ from rich.console import Console
 
 from tests.config_text import config_of
 from tests.planned import come_to, desired, release
+from tuneops import documents
 from tuneops.actions import Advance, CreateDeployment, CreateEndpoint, Fail, ReserveCost, Wait
 from tuneops.cli.cost import render
-from tuneops.cost import ledger, limit, text
+from tuneops.cost import ledger, limit, reservation, text
 from tuneops.cost.bill import Bill, ClusterCost, DeploymentCost
 from tuneops.cost.ledger import Ledger
 from tuneops.cost.machines import Deployed, Machines, Nodes, servings, sum_of
@@ -28,6 +29,7 @@ from tuneops.policy import FILE, Policy, Verdict, verdict, violations
 from tuneops.prices import Prices
 from tuneops.project import Project
 from tuneops.release import Phase, Release, TrainingPlan
+from tuneops.services import Services
 from tuneops.superseded import Superseded
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -425,3 +427,17 @@ def test_the_most_that_a_deployment_takes_counts() -> None:
         "deployment.instance_type": Machines(size="Standard_DS3_v2", count=5),
         "deployment.alternative_instance_types.0": Machines(size="Standard_DS4_v2", count=5),
     }
+
+
+def test_what_runs_counts_as_large_as_autoscale_may_make_it(services: Services) -> None:
+    scaled = release("deployment: {autoscale: {min: 1, max: 4}}\n").replace(training=PLAN)
+    live = come_to(scaled, Phase.LIVE, NOW, "")
+    runs = Deployed(
+        size=A100, count=1, endpoint=live.endpoint, name=live.deployment_name, project="bot"
+    )
+    others = [runs.replace(name="by-hand"), runs.replace(project="\n\\"), runs.replace(count=6)]
+    services.store.write(documents.release("bot", 1), live, etag=None)
+    project = Project(name="bot", current=1, live=1)
+    services.store.write(documents.project("bot"), project, etag=None)
+    counts = [each.count for each in reservation._grown(services, [runs, *others])]
+    assert counts == [4, 1, 1, 6]

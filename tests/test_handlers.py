@@ -232,6 +232,11 @@ def test_a_message_that_is_no_request_is_dropped(services: Services, body: bytes
     assert requests(services) == []
 
 
+def test_a_message_of_a_later_version_is_left_to_that(services: Services) -> None:
+    with pytest.raises(reconcile.UnknownKindError, match="later"):
+        reconcile.handle(b'{"kind": "later", "environment": ""}', services)
+
+
 def test_headers_of_any_case_and_absence_are_borne(services: Services) -> None:
     for headers in ({}, {"X-GitHub-Event": "push"}, {"CONTENT-TYPE": "application/json"}):
         status, _ = config_merged.handle(headers, b"{}", services)

@@ -3,7 +3,7 @@
 import pytest
 
 from tuneops.gitops.github import is_outsiders
-from tuneops.gitops.open_pulls import Page, Reviews, review_of
+from tuneops.gitops.open_pulls import MAX_AGAIN, Page, Reviews, review_of
 from tuneops.policy import Policy
 
 POLICY = Policy()
@@ -21,6 +21,16 @@ def test_a_head_is_reviewed_once_under_each_policy() -> None:
     assert reviews.missing(POLICY) == [1, 3]
     assert reviews.missing(Policy(max_nodes=2)) == [1, 2, 3]
     assert reviews.listed({"1": page(n2="b2")}).missing(POLICY) == [2]
+
+
+def test_a_review_that_leaves_something_open_is_done_again_some_times() -> None:
+    reviews = Reviews().listed({"1": page(n1="a")}).reviewed_as(1, "of another head")
+    done = 0
+    while reviews.missing(POLICY):
+        reviews = reviews.left_open(1, review_of("a", POLICY))
+        done += 1
+    assert done == 1 + MAX_AGAIN
+    assert reviews.missing(Policy(max_nodes=2)) == [1]
 
 
 def test_what_is_not_open_any_more_is_forgotten() -> None:

@@ -257,6 +257,18 @@ def test_how_much_goes_at_once(count: int, left: int, total: int, gone: int) -> 
     assert due([f.replace(told_at=None) for f in findings], total, GRACE, NOW + GRACE) == []
 
 
+def test_what_azure_does_not_delete_is_told_and_keeps_nothing_else_from_going() -> None:
+    stuck = [each.replace(stuck="no role", message="") for each in many(MAX_DELETED)]
+    later = [each.replace(id=f"later{each.id}", since=NOW + HOUR) for each in many(2)]
+    going = due([*stuck, *later], 100, GRACE, NOW + 2 * GRACE)
+    assert [each.id for each in going[:2]] == ["later0", "later1"]
+    assert len(going) == MAX_DELETED
+    seen = look(stuck[0], NOW + HOUR)
+    assert (seen.stuck, seen.message, seen.told_at) == ("no role", "", NOW)
+    assert text.line(seen, GRACE).endswith("UTC. It could not be deleted: no role")
+    assert not look(seen, NOW + 2 * HOUR, "in use").stuck
+
+
 def test_who_was_told_while_nothing_was_deleted_is_told_anew() -> None:
     known = Findings(findings=tuple(many(1)))
     (finding,) = known.on_the_way(NOW + GRACE, deletes=True).findings

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from handlers import sweep
 from tests.cloud import Cloud
+from tests.faults import Faults
 from tests.fleet import Fleet
 from tests.planned import come_to, until
 from tests.test_resync import queue
@@ -271,6 +272,22 @@ def test_what_is_used_again_or_is_to_be_kept_is_left(team: Team) -> None:
     assert team.sweep(24) == ()
     assert team.sweep_for(72) == ()
     assert team.there(BUSY)
+
+
+def test_what_azure_does_not_delete_is_told_once_and_tried_on(team: Team, faults: Faults) -> None:
+    team.stray()
+    team.sweep()
+    refusal = "DELETE /onlineEndpoints/*"
+    faults.ask("call", "fail", refusal, status=403, times=2)
+    before = len(team.told())
+    team.sweep_for(72)
+    (found,) = team.sweep(1)
+    assert found.stuck
+    assert team.there()
+    assert team.told()[before:] == ["sweep of ws-tuneops: 1 resource belongs to nothing"]
+    team.sweep(1)
+    until(lambda: not team.there())
+    assert len(team.told()) == before + 1
 
 
 def test_another_installations_is_told_once_and_left(team: Team) -> None:

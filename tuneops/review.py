@@ -74,8 +74,8 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     services.github.comment(proposal.number, mark, text, only_update=silent)
     _set_status(proposal.head, *review_text.verdict(errors, findings, reached), services)
     settled = keeping.review_previews(proposal, own, before.policy, services, broken=bool(errors))
-    if settled and not any(finding.passing for finding in findings):
-        _remember(proposal.number, proposal.head, before.policy, services)
+    if not any(finding.passing for finding in findings):
+        _remember(proposal.number, proposal.head, before.policy, services, settled=settled)
 
 
 def _refuse(number: int, why: str, services: Services) -> None:
@@ -91,14 +91,18 @@ def _repository(services: Services) -> Repository:
     return stored.value if stored else Repository(environment=environment)
 
 
-def _remember(number: int, head: str, policy: Policy, services: Services) -> None:
+def _remember(
+    number: int, head: str, policy: Policy, services: Services, *, settled: bool = True
+) -> None:
     """Remember that a pull request was reviewed as it is now."""
     what = review_of(head, policy)
-    services.store.update(
-        documents.reviews(services.environment),
-        Reviews,
-        lambda known: (known or Reviews()).reviewed_as(number, what),
-    )
+
+    def change(known: Reviews | None) -> Reviews:
+        reviews = known or Reviews()
+        remember = reviews.reviewed_as if settled else reviews.left_open
+        return remember(number, what)
+
+    services.store.update(documents.reviews(services.environment), Reviews, change)
 
 
 def _of_policy(

@@ -79,7 +79,7 @@ def begin_create(workspace: Workspace, release: Release) -> None:
     from azure.ai.ml.entities import AmlCompute
 
     compute, spec = release.config.compute, _described(release)
-    owner = names.family(release.project)
+    owner = {names.TAG_PROJECT: names.family(release.project)}
     with azure_errors(f"creating compute {compute.name}"):
         cluster = AmlCompute(
             name=compute.name,
@@ -89,7 +89,7 @@ def begin_create(workspace: Workspace, release: Release) -> None:
             idle_time_before_scale_down=spec.idle_time_before_scale_down,
             tier=spec.tier,
             identity=identity_of(spec.identity) if spec.identity else None,
-            tags={**spec.tags, **names.tags(owner, release.number, release.commit)},
+            tags={**spec.tags, **release.tags, **owner},
         )
         workspace.ml.compute.begin_create_or_update(cluster)
 

@@ -78,20 +78,21 @@ def sum_of(machines: Iterable[Machines], prices: Prices | None) -> Sum:
 def servings(config: ProjectConfig) -> dict[str, Machines]:
     """The most machines that a deployment of this config may take, by the field that names them."""
     types = config.deployment.instance_types_by_field
-    return {field: Machines(size=size, count=_most(config)) for field, size in types.items()}
+    return {field: Machines(size=size, count=most(config)) for field, size in types.items()}
 
 
 def wanted_by(release: Release) -> Deployed:
     """The deployment that a release with a training plan is to have."""
     return Deployed(
         size=release.instance_type,
-        count=_most(release.config),
+        count=most(release.config),
         endpoint=release.endpoint,
         name=release.deployment_name,
         project=release.project,
     )
 
 
-def _most(config: ProjectConfig) -> int:
+def most(config: ProjectConfig) -> int:
+    """How many instances its deployment may have."""
     scale = config.deployment.autoscale
     return scale.max if scale else config.deployment.instance_count

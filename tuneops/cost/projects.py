@@ -1,14 +1,14 @@
 """What the stored documents say of what runs: what each deployment is for, what is under way."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from tuneops import documents
-from tuneops.cost.machines import Deployed
+from tuneops.cost.machines import Deployed, most
 from tuneops.names import environment_of
 from tuneops.project import Project
 from tuneops.release import Phase, Release
@@ -33,10 +33,24 @@ class Known:
 def known_projects(services: Services) -> dict[str, Known]:
     """The environment's projects; one that can't be read is left out."""
     listed = map(documents.name_in, services.store.paths(documents.PROJECTS))
-    names = [name for name in listed if environment_of(name) == services.environment]
+    return read_projects(
+        services, [name for name in listed if environment_of(name) == services.environment]
+    )
+
+
+def read_projects(services: Services, names: Collection[str]) -> dict[str, Known]:
+    """These projects; one that can't be read is left out."""
     with ThreadPoolExecutor(THREADS) as pool:
         read = pool.map(partial(_read, services), names)
         return {name: known for name, known in zip(names, read, strict=True) if known}
+
+
+def at_most(deployed: Deployed, known: Mapping[str, Known]) -> Deployed:
+    """The deployment with as many instances as autoscale may give it, if it does not have more."""
+    of = known.get(deployed.project)
+    releases = (each for each in (of.newest, of.live) if each) if of else ()
+    own = (each for each in releases if each.training and _key(each) == deployed.key)
+    return deployed.replace(count=max([deployed.count, *(most(each.config) for each in own)]))
 
 
 def _read(services: Services, name: str) -> Known | None:

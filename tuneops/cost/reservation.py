@@ -1,15 +1,17 @@
 """Taking room for a deployment below ``max_hourly_cost``, so that no two projects take the same."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from tuneops import documents
+from tuneops import documents, names
 from tuneops.azureml import endpoints, running
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.cost import limit
 from tuneops.cost.ledger import Ledger
 from tuneops.cost.machines import Deployed, wanted_by
+from tuneops.cost.projects import at_most, read_projects
 from tuneops.cost.room import Room
 from tuneops.observed import Endpoint, Observed
 from tuneops.policy import FILE, Policy
@@ -98,7 +100,15 @@ def _lack(
         seen = running.deployments(services.workspace, services.environment)
     wanted = wanted_by(release)
     beside = ledger.beside(wanted, seen, _behind(endpoint, release.project), now)
+    beside = _grown(services, beside)
     return limit.lack(policy.max_hourly_cost, policy.prices, wanted, beside, FILE)
+
+
+def _grown(services: Services, running: Sequence[Deployed]) -> list[Deployed]:
+    """What runs, as large as autoscale may make it; what a tag holds may be no project."""
+    named = {each.project for each in running if re.fullmatch(names.PROJECT_KEY, each.project)}
+    known = read_projects(services, named)
+    return [at_most(each, known) for each in running]
 
 
 def _behind(endpoint: Endpoint | None, project: str) -> Sequence[Deployed]:

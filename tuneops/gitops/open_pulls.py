@@ -8,6 +8,10 @@ from tuneops import names
 from tuneops.document import Document
 from tuneops.policy import Policy
 
+MAX_AGAIN = 3
+"""So often a review that left something open is done again: each sets another status."""
+_OPEN = "?"
+
 
 class _Head(Document):
     sha: str
@@ -42,6 +46,12 @@ class Reviews(Document):
     def reviewed_as(self, number: int, what: str) -> "Reviews":
         """These, with one more review."""
         return self.replace(reviewed={**self.reviewed, number: what})
+
+    def left_open(self, number: int, what: str) -> "Reviews":
+        """These, with a review that is to be done again, unless it was often enough."""
+        before = self.reviewed.get(number, "")
+        times = before.count(_OPEN) + 1 if before.startswith(what) else 1
+        return self.reviewed_as(number, what + _OPEN * times if times <= MAX_AGAIN else what)
 
     def listed(self, pages: dict[str, Page]) -> "Reviews":
         """These with another list; what is not open any more is forgotten."""

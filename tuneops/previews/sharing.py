@@ -1,5 +1,7 @@
 """What a preview shares with its project: what it resolves, what it trains, what it is held to."""
 
+import logging
+
 from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.names import family, is_preview
@@ -7,6 +9,9 @@ from tuneops.previews.keeping import read_register
 from tuneops.project import Project
 from tuneops.release import Release
 from tuneops.services import Services
+from tuneops.store import UnreadableError
+
+log = logging.getLogger(__name__)
 
 
 def seeded(project: Project, services: Services) -> Project:
@@ -34,24 +39,36 @@ def held_against(project: Project, services: Services) -> tuple[str, int | None]
 
 
 def shares_job(desired: Desired, release: Release | None, services: Services) -> bool:
-    """Whether the job that a preview's release waits for is not its own to cancel.
+    """Whether the job that a release waits for is not its own to cancel.
 
-    It is not once the pull request is merged, nor while its project or another preview of that
-    waits for the same job.
+    It is not while its project or a preview of that waits for the same job; nor is a preview's once
+    the pull request is merged.
     """
-    if release is None or not release.active_job or not is_preview(release.project):
+    if release is None or not release.active_job:
         return False
     if desired.preview and desired.preview.merged:
         return True
     real = family(release.project)
-    others = {real, *read_register(services.store, services.environment).of_project(real)} - {
-        release.project
-    }
+    others = {real, *_previews(real, services)} - {release.project}
     return any(_waits_for(release.active_job, name, services) for name in sorted(others))
 
 
+def _previews(project: str, services: Services) -> list[str]:
+    """The project's previews; none while that can't be read, which holds up no project."""
+    try:
+        return read_register(services.store, services.environment).of_project(project)
+    except UnreadableError as error:
+        log.error("%s", error)
+        return []
+
+
 def _waits_for(job: str, name: str, services: Services) -> bool:
-    newest = services.release(name, _project(name, services).current)
+    """Whether its newest release waits for the job; what can't be read may wait for any."""
+    try:
+        newest = services.release(name, _project(name, services).current)
+    except UnreadableError as error:
+        log.error("%s", error)
+        return True
     return newest is not None and newest.value.active_job == job
 
 

@@ -28,7 +28,7 @@ class Finding(Document):
     `why` says so, `proof` how it is known that nobody uses it. `left` says why it is not to be
     deleted as things stand, empty if it is: `since` is from when on that was seen without a break,
     `seen` until when, and `unused_since` is what the proof goes back to. `message` tells of it,
-    `told_at` is when somebody got that.
+    `told_at` is when somebody got that. `stuck` is why Azure did not delete it in its time.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Finding(Document):
     unused_since: datetime
     message: str = ""
     told_at: datetime | None = None
+    stuck: str = ""
 
     def due(self, grace: timedelta) -> datetime:
         """From when on it may go: it was unused for so long since people heard of it."""
@@ -128,7 +129,9 @@ def weighed(
     broken = before.seen < now - PROVEN
     if (bool(before.left), broken) == (bool(proof.left), False):
         same = {name: getattr(before, name) for name in ("since", "unused_since")}
-        return known.replace(**same, message=before.message, told_at=before.told_at)
+        return known.replace(
+            **same, message=before.message, told_at=before.told_at, stuck=before.stuck
+        )
     if proof.left:
         return known.replace(message=before.message, told_at=before.told_at)
     return known
@@ -139,12 +142,14 @@ def due(
 ) -> list[Finding]:
     """What goes now, at most `MAX_DELETED`, longest unused first; nothing if it is too much.
 
-    Deployments go before the clusters and endpoints that were found later.
+    Deployments go before the clusters and endpoints that were found later, and what Azure did not
+    delete before keeps nothing else from going.
     """
     if too_many(findings, total):
         return []
     ripe = (f for f in findings if not f.left and f.told_at and now >= f.due(grace))
-    return sorted(ripe, key=lambda finding: (finding.since, finding.resource))[:MAX_DELETED]
+    turns = sorted(ripe, key=lambda each: (bool(each.stuck), each.since, each.resource))
+    return turns[:MAX_DELETED]
 
 
 def too_many(findings: Iterable[Finding], total: int) -> str:

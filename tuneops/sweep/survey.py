@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tuneops import documents
+from tuneops import documents, names
 from tuneops.azureml import tagged
 from tuneops.azureml.arm import Json
 from tuneops.azureml.errors import RefusedError, UnavailableError
@@ -14,7 +14,7 @@ from tuneops.gitops.github import GitHubError
 from tuneops.gitops.repository import Repository
 from tuneops.orders import Orders
 from tuneops.project import Project
-from tuneops.release import Release
+from tuneops.release import Phase, Release
 from tuneops.services import Services
 from tuneops.store import UnreadableError
 from tuneops.sweep.finding import Finding, Findings, Proof, asks_since, weighed
@@ -68,11 +68,17 @@ class Survey:
         holding = self.holding(project, {each.release for each in resources if each.release})
         workspace = self.services.workspace.id
         for resource in resources:
-            if holding is None:
+            if self._is_awaited(resource):
+                continue
+            if holding is None and names.family(project) in self._known:
+                yield resource, f"{project[:60]} is over", _of_a_preview(resource)
+            elif holding is None:
                 left = "it may be another installation's: see who made it, and keep or delete it"
                 yield resource, f"there is no project {project[:60]!r} here", left
             elif self._is_named(resource) or holding.claims(resource, workspace, self.now):
                 continue
+            elif names.TAG_PREVIEW in resource.tags and not names.is_preview(project):
+                yield resource, holding.why_not(resource), _of_a_preview(resource)
             elif not holding.made(resource):
                 left = "another installation, or this one before its store was lost, has made it"
                 yield resource, f"release {resource.release} of {project} has not made it", left
@@ -104,6 +110,30 @@ class Survey:
             held = held or "the record of a release has gone"
         return Holding(desired.value, stored.value, known, held)
 
+    def _is_awaited(self, resource: Resource) -> bool:
+        """Whether a project or one of its previews waits for the job, whichever has submitted it.
+
+        What is being prepared, or can't be read, may come to wait for any.
+        """
+        if resource.kind != Kind.JOB:
+            return False
+        own = names.family(resource.project)
+        return any(
+            self._waits(project, resource.name)
+            for project in sorted(self._known)
+            if names.family(project) == own
+        )
+
+    def _waits(self, project: str, job: str) -> bool:
+        try:
+            stored = self.services.store.read(documents.project(project), Project)
+            newest = self.services.release(project, stored.value.current if stored else None)
+        except UnreadableError:
+            return True
+        if newest is None:
+            return False
+        return newest.value.phase == Phase.PREPARING or newest.value.active_job == job
+
     def _is_named(self, resource: Resource) -> bool:
         """Whether a config of any project names the cluster; what can't be read may name any."""
         if resource.kind != Kind.CLUSTER:
@@ -121,6 +151,12 @@ class Survey:
                 continue
             if desired and desired.value.config:
                 yield desired.value.config.compute.name.lower()
+
+
+def _of_a_preview(resource: Resource) -> str:
+    """Why it is left: what a preview has made can't be told from another installation's later."""
+    number = resource.tags.get(names.TAG_PREVIEW, "")[:16]
+    return f"a preview of pull request {number} has made it: delete it if nobody uses it"
 
 
 def looked_at(survey: Survey, before: Findings) -> Findings:

@@ -13,7 +13,7 @@ from azure.storage.blob import BlobLeaseClient
 
 from tuneops import documents
 from tuneops.azureml import arm, jobs, tagged
-from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.notify import outbox
 from tuneops.project import Project
 from tuneops.queue import RestoreRequest, SweepRequest
@@ -162,7 +162,18 @@ class _Sweep:
             log.info("%s is looked at the next time: its project is busy", finding.label)
         except (RefusedError, UnavailableError) as error:
             log.warning("%s can't be deleted now: %s", finding.label, error)
+            if isinstance(error, RefusedError | MissingRoleError):
+                self._note_stuck(finding, str(error))
         return False
+
+    def _note_stuck(self, finding: Finding, why: str) -> None:
+        """Once: it takes a person, who hears of it at the next look."""
+        if finding.stuck:
+            return
+        stuck = finding.replace(stuck=why, message="")
+        known = self.stored.value.findings
+        findings = tuple(stuck if each.id == finding.id else each for each in known)
+        self._save(self.stored.value.replace(findings=findings))
 
     def _delete_unless_used(self, finding: Finding) -> bool:
         resource = Resource(finding.resource, {"tuneops.project": finding.project})

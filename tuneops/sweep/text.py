@@ -20,6 +20,8 @@ def line(finding: Finding, grace: timedelta | None) -> str:
         return f"{said}. It is left: {finding.left}"
     verb = "cancelled" if finding.kind == Kind.JOB else "deleted"
     until = f"{finding.due(grace):%Y-%m-%d %H:%M} UTC" if grace else ""
+    if finding.stuck:
+        return f"{said}; {proven(finding)}. It could not be {verb}: {finding.stuck}"
     return f"{said}; {proven(finding)}" + (f". It is {verb} after {until}" if grace else "")
 
 
