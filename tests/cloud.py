@@ -409,8 +409,13 @@ def some_rows(count: int = 24) -> list[tuple[str, str]]:
     return [(f"What is {n} plus one?", f"{n + 1}.") for n in range(count)]
 
 
+ANSWERS_IN = {"request_settings": {"request_timeout_ms": 10_000}}
+"""How long a deployment without traffic is left to answer its last requests."""
+
+
 def config(name: str, **sections: Any) -> dict[str, Any]:
-    """A project's config with a training of seconds, and nothing superseded kept."""
+    """A project's config with a training of seconds, and nothing superseded kept for long."""
+    deployment = {**ANSWERS_IN, **sections.pop("deployment", {})}
     return {
         "name": name,
         "model": {"name": "Phi-3-mini-4k-instruct"},
@@ -418,5 +423,6 @@ def config(name: str, **sections: Any) -> dict[str, Any]:
         "training": {"parameters": QUICK},
         "smoke_test": {"max_new_tokens": 16, "do_sample": False},
         "rollout": {"keep_previous": 0},
+        "deployment": deployment,
         **sections,
     }

@@ -1,7 +1,7 @@
 """The decision: its transitions as a table; see `test_simulation` for random histories."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -28,7 +28,8 @@ DESIRED = Desired(
 UNREGISTERED = PreparedData(digest="d", folder="f", train_rows=9, test_rows=1, questions=3)
 DATA = UNREGISTERED.replace(assets={"train": "t", "test": "e"})
 PLAN = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
-NEW = start_release(DESIRED, Project(name="bot"), "/workspace", NOW)
+BEGUN = NOW - timedelta(minutes=10)
+NEW = start_release(DESIRED, Project(name="bot"), "/workspace", BEGUN)
 READY = NEW.replace(data=DATA, training=PLAN, metrics=Metrics(values={"eval_loss": 1.0}))
 NAME = READY.deployment_name
 OLD = "d-old"

@@ -59,16 +59,24 @@ ELSEWHERE = (Superseded(deployment=f"old/{OLD}", at=NOW),)
     [
         pytest.param("", seen("d-1"), actions.Wait(WAIT, 3600), id="one-for-an-hour"),
         pytest.param("", seen("d-1", ago=60), actions.DeleteDeployment("d-1"), id="no-longer"),
-        pytest.param("", seen("d-2", "d-1"), actions.DeleteDeployment("d-1"), id="only-the-newest"),
+        pytest.param(
+            "", seen("d-2", "d-1", ago=5), actions.DeleteDeployment("d-1"), id="only-the-newest"
+        ),
         pytest.param(TWO, seen("d-2", "d-1"), actions.Wait(WAIT, 29 * 60), id="two"),
         pytest.param(
             TWO, seen("d-2", "d-1", ago=29), actions.DeleteDeployment("d-1"), id="each-has-its-time"
         ),
         pytest.param(
             "rollout: {keep_previous: 0}\n",
-            seen("d-1"),
+            seen("d-1", ago=5),
             actions.DeleteDeployment("d-1"),
             id="none",
+        ),
+        pytest.param(
+            "rollout: {keep_previous: 0}\n",
+            seen("d-1", ago=1),
+            actions.Wait("deployment d-1 answers its last requests", 35),
+            id="its-last-requests-are-answered-first",
         ),
         pytest.param(
             "",
@@ -113,13 +121,13 @@ def test_what_the_live_release_keeps(extra: str, observed: Observed, expected: o
         pytest.param(Provisioning(), seen("d-1", live=OLD), actions.CreateDeployment(), id="kept"),
         pytest.param(
             Provisioning(),
-            seen("d-2", "d-1", live=OLD),
+            seen("d-2", "d-1", live=OLD, ago=5),
             actions.DeleteDeployment("d-1"),
             id="beyond-the-count",
         ),
         pytest.param(
             Provisioning(cramped=True),
-            seen("d-1", live=OLD),
+            seen("d-1", live=OLD, ago=5),
             actions.DeleteDeployment("d-1"),
             id="no-quota-for-both",
         ),
@@ -166,7 +174,7 @@ def test_what_was_before_is_kept_though_what_is_live_could_not_be_deployed_again
 @pytest.mark.parametrize(
     ("number", "expected"),
     [
-        pytest.param(3, actions.Wait(WAIT, 3600), id="of-an-earlier-release"),
+        pytest.param(3, actions.Wait(WAIT, 55 * 60), id="of-an-earlier-release"),
         pytest.param(1, actions.DeleteDeployment(NAME), id="made-again-by-itself"),
     ],
 )
@@ -175,7 +183,7 @@ def test_what_is_kept_does_not_go_with_a_release_that_fails_to_go_back_to_it(
 ) -> None:
     desired, live = wanting()
     failed = at(Phase.FAILED, number=number, fingerprint=desired.fingerprint)
-    observed = seen(NAME, live=OLD, live_release=2)
+    observed = seen(NAME, live=OLD, live_release=2, ago=5)
     observed = replace(observed, live=live.replace(number=2))
     assert decide(desired, failed, observed, NOW) == expected
 
@@ -192,7 +200,7 @@ def test_what_is_kept_does_not_go_with_a_release_that_fails_to_go_back_to_it(
     ],
 )
 def test_what_is_kept_makes_room_below_the_limit_of_costs(room: Room, expected: object) -> None:
-    observed = replace(seen("d-1", live=OLD), verdict=Verdict(room=room))
+    observed = replace(seen("d-1", live=OLD, ago=5), verdict=Verdict(room=room))
     action = decide(DESIRED, at(Phase.DEPLOYING, number=2), observed, NOW)
     assert action == expected
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from tuneops.actions import Action, Advance, CancelJob, Idle, StartRelease
+from tuneops.actions import Action, Advance, CancelJob, DeleteDeployment, Idle, StartRelease
 from tuneops.config import ProjectConfig
 from tuneops.desired import Desired
 from tuneops.healing import on_drift
 from tuneops.observed import Observed
 from tuneops.permission import permitted, thaw
 from tuneops.phases.deploying import deploy
+from tuneops.phases.draining import drain
 from tuneops.phases.preparing import prepare
 from tuneops.phases.serving import has_newer_base, live, rest, shift
 from tuneops.phases.teardown import failed, job_to_cancel, retire
@@ -32,7 +33,10 @@ def decide(desired: Desired, release: Release | None, observed: Observed, now: d
     """
     if desired.adopts is not None:
         observed = replace(observed, verdict=replace(observed.verdict, freeze=None))
-    return permitted(_next(desired, release, observed, now), observed.verdict, now)
+    action = permitted(_next(desired, release, observed, now), observed.verdict, now)
+    if release and isinstance(action, DeleteDeployment):
+        return drain(action, release, observed, now) or action
+    return action
 
 
 def _next(desired: Desired, release: Release | None, observed: Observed, now: datetime) -> Action:

@@ -8,6 +8,8 @@ from localcloud.part import begin_part
 from localcloud.process import LOOPBACK
 
 SHUTDOWN_SECONDS = 1
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep an idle connection: none is closed in the moment they use it again."""
 
 
 def main() -> None:
@@ -21,6 +23,7 @@ def main() -> None:
         ssl_certfile=str(connection.server_cert),
         access_log=False,
         log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 

@@ -57,6 +57,7 @@ class Team:
         requests = {
             "max_concurrent_requests_per_instance": 100,
             "max_queue_wait_ms": 1000 + self._number,
+            "request_timeout_ms": 30_000,
         }
         served = {"request_settings": requests, **deployment}
         wanted = config(NAME, deployment=served, rollout=ROLLOUT)
