@@ -11,7 +11,7 @@ from tests.config_text import config_of
 from tests.test_decide import DESIRED, NAME, NOW, OLD, READY, at, endpoint, matches
 from tuneops import actions
 from tuneops.cost.room import PATIENCE, Room
-from tuneops.decide import decide
+from tuneops.decide import decide, look_after
 from tuneops.desired import Desired
 from tuneops.observed import Endpoint, Observed
 from tuneops.policy import Verdict
@@ -186,6 +186,23 @@ def test_what_is_kept_does_not_go_with_a_release_that_fails_to_go_back_to_it(
     observed = seen(NAME, live=OLD, live_release=2, ago=5)
     observed = replace(observed, live=live.replace(number=2))
     assert decide(desired, failed, observed, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("endpoint_name", "ago", "expected"),
+    [
+        pytest.param("other", 0, actions.Wait(WAIT, 3600), id="kept"),
+        pytest.param("other", 60, actions.DeleteDeployment("d-1"), id="no-longer"),
+        pytest.param("", 60, actions.Idle("live"), id="the-newest-does-that"),
+    ],
+)
+def test_what_is_kept_goes_though_the_newest_release_failed_behind_another_endpoint(
+    endpoint_name: str, ago: int, expected: object
+) -> None:
+    _, live = wanting()
+    extra = f"endpoint: {{name: {endpoint_name}}}\n" if endpoint_name else ""
+    desired = DESIRED.replace(config=config_of("bot", extra))
+    assert look_after(desired, live, seen("d-1", ago=ago), NOW) == expected
 
 
 @pytest.mark.parametrize(

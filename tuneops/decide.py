@@ -16,7 +16,7 @@ from tuneops.permission import permitted, thaw
 from tuneops.phases.deploying import deploy
 from tuneops.phases.draining import drain
 from tuneops.phases.preparing import prepare
-from tuneops.phases.serving import has_newer_base, live, rest, shift
+from tuneops.phases.serving import has_newer_base, let_go, live, rest, shift
 from tuneops.phases.teardown import failed, job_to_cancel, retire
 from tuneops.phases.testing import ask
 from tuneops.phases.training import evaluate, register, train
@@ -71,12 +71,18 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
 def look_after(desired: Desired, live: Release, observed: Observed, now: datetime) -> Action:
     """The next action for the live release when the newest came to nothing: it is kept as it is.
 
-    `observed` is what was seen of the live one. `now` is an aware time.
+    `observed` is what was seen of the live one. `now` is an aware time. The newest one takes down
+    what is superseded behind its own endpoint alone.
     """
     config = desired.config
     if config is None or config.suspend:
         return Idle("live")
-    return on_drift(config.drift, live, observed, now, newest=False) or rest(live)
+    moves = config.endpoint.name != live.config.endpoint.name
+    return (
+        on_drift(config.drift, live, observed, now, newest=False)
+        or (moves and let_go(live, observed, now))
+        or rest(live)
+    )
 
 
 def _drifted(

@@ -106,6 +106,18 @@ def live(release: Release, observed: Observed, now: datetime) -> Action:
     )
 
 
+def let_go(release: Release, observed: Observed, now: datetime) -> Action | None:
+    """Take down what was live before and is kept no more, while the live one is not the newest."""
+    kept = keeping.kept(release.config.rollout, observed, now)
+    before = {each.deployment for each in observed.previous}
+    doomed = [
+        each
+        for each in keeping.dispensable(observed, kept)
+        if f"{release.endpoint}/{each.name}" in before and each.name != release.deployment_name
+    ]
+    return tear_down(doomed, [], now, now, "") or keeping.wait(kept, now)
+
+
 def rest(release: Release) -> Action:
     """Autoscale settings are in no list that a resync sees, so they are looked at now and then."""
     if release.deployment.autoscale:
