@@ -5,11 +5,13 @@ import pytest
 from tests.planned import NOW, come_to, desired, release
 from tuneops import documents, names
 from tuneops.desired import Desired
+from tuneops.prepared import PreparedData
 from tuneops.previews.register import Entry, Register
 from tuneops.previews.sharing import shares_job
 from tuneops.project import Project
 from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.services import Services
+from tuneops.sweep.kept import _family, _of
 from tuneops.sweep.resource import Resource
 from tuneops.sweep.survey import Survey
 
@@ -119,3 +121,15 @@ def test_a_cluster_of_a_preview_is_no_other_installations(services: Services) ->
             "a preview of pull request 12 has made it: delete it if nobody uses it",
         )
     ]
+
+
+def test_data_that_a_preview_uses_is_not_left_over(services: Services) -> None:
+    used = remember(services, PREVIEW, Phase.TRAINING, "1")
+    data = PreparedData(digest="d", folder="bot/new", train_rows=1, test_rows=1)
+    path = documents.release(PREVIEW, 1)
+    services.store.update(path, Release, lambda _: used.replace(data=data))
+    remember(services, "bot", Phase.TRAINING, "2")
+    folders = {"bot/new": 1, "bot/old": 2}
+    family = _family("bot", {"bot", PREVIEW, "bot2", "bot2~12"})
+    assert set(family) == {"bot", PREVIEW}
+    assert _of("bot", family, services, (), (), folders).prepared_bytes == 2
