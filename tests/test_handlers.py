@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from azure.storage.queue import QueueClient
 
-from handlers import config_merged, dataset_uploaded, job_event, reconcile, resync, summary
+from handlers import config_merged, dataset_uploaded, job_event, reconcile, resync, summary, sweep
 from tests.config_text import config_of
 from tuneops import documents
 from tuneops.desired import Desired
@@ -19,6 +19,9 @@ from tuneops.queue import ProjectRequest, PullRequestRequest, RepositoryRequest,
 from tuneops.services import Services
 from tuneops.sources import ConfigSource
 from tuneops.status import read_status
+from tuneops.sweep.finding import Finding
+from tuneops.sweep.record import Record
+from tuneops.sweep.resource import Kind
 
 CREATED = "Microsoft.Storage.BlobCreated"
 COMPLETED = "Microsoft.MachineLearningServices.RunCompleted"
@@ -222,6 +225,33 @@ def test_a_request_of_a_dropped_environment_has_no_effect(
     assert set(several.store.paths("")) == {documents.desired("gone.bot")}
     (seen,) = read_status(several, "gone.bot").projects
     assert seen.reason == "left as it is: environment gone is not in TUNEOPS_SOURCES"
+
+
+@pytest.mark.parametrize(
+    ("workspace", "code"), [pytest.param("eu", 200, id="known"), pytest.param("us", 409, id="gone")]
+)
+def test_what_was_swept_outlives_its_environment(
+    several: Services, workspace: str, code: int
+) -> None:
+    path = several.of("eu").workspace.id.removesuffix("/eu")
+    identifier, moment = "0123456789ab", datetime(2026, 1, 1, tzinfo=UTC)
+    finding = Finding(
+        id=identifier,
+        resource=f"{path}/{workspace}/onlineEndpoints/bot",
+        kind=Kind.ENDPOINT,
+        label="endpoint bot",
+        project="gone.bot",
+        why="",
+        found_at=moment,
+        since=moment,
+        seen=moment,
+        unused_since=moment,
+    )
+    record = Record(finding=finding, environment="gone", at=moment, gone_at=moment, parts=())
+    several.store.write(documents.swept(identifier), record, etag=None)
+    found, said = sweep.handle_restore(identifier, {}, b"", several)
+    assert found == code, said
+    assert [each["kind"] for each in requests(several)] == ["restore"] * (code == 200)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,14 @@ import pytest
 from tests.planned import NOW, come_to, desired, release
 from tuneops import documents, names
 from tuneops.desired import Desired
+from tuneops.prepared import PreparedData
 from tuneops.previews.register import Entry, Register
 from tuneops.previews.sharing import shares_job
+from tuneops.previews.terms import Terms
 from tuneops.project import Project
 from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.services import Services
+from tuneops.sweep.kept import _family, _of
 from tuneops.sweep.resource import Resource
 from tuneops.sweep.survey import Survey
 
@@ -54,6 +57,30 @@ def test_nobody_cancels_what_another_waits_for(services: Services, own: str) -> 
     assert shares_job(wanted, waits, services)
     remember(services, other, Phase.EVALUATING, "1")
     assert not shares_job(wanted, waits, services)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_two_that_end_at_once_do_not_leave_the_job_to_each_other(
+    services: Services, merged: bool
+) -> None:
+    terms = Terms(number=12, until=NOW, over="closed", closed=True)
+    keys = (PREVIEW, "bot~13")
+    for key in keys:
+        place(services, key)
+        remember(services, key, Phase.TRAINING, "1")
+        over = desired().replace(project=key, config=None, preview=terms)
+        services.store.update(documents.desired(key), Desired, lambda _, o=over: o)
+    wanted, other = (services.store.read(documents.desired(key), Desired) for key in keys)
+    waits = services.release(PREVIEW, 1)
+    assert wanted
+    assert other
+    assert waits
+    left = other.value.replace(preview=terms.replace(merged=merged))
+    services.store.write(documents.desired("bot~13"), left, other.etag)
+    assert shares_job(wanted.value, waits.value, services) is merged
+    remember(services, "bot~13", Phase.TRAINING, "2")
+    services.store.update(documents.desired("bot~13"), Desired, lambda _: left)
+    assert not shares_job(wanted.value, waits.value, services)
 
 
 def test_what_can_not_be_read_holds_up_no_project(services: Services) -> None:
@@ -119,3 +146,15 @@ def test_a_cluster_of_a_preview_is_no_other_installations(services: Services) ->
             "a preview of pull request 12 has made it: delete it if nobody uses it",
         )
     ]
+
+
+def test_data_that_a_preview_uses_is_not_left_over(services: Services) -> None:
+    used = remember(services, PREVIEW, Phase.TRAINING, "1")
+    data = PreparedData(digest="d", folder="bot/new", train_rows=1, test_rows=1)
+    path = documents.release(PREVIEW, 1)
+    services.store.update(path, Release, lambda _: used.replace(data=data))
+    remember(services, "bot", Phase.TRAINING, "2")
+    folders = {"bot/new": 1, "bot/old": 2}
+    family = _family("bot", {"bot", PREVIEW, "bot2", "bot2~12"})
+    assert set(family) == {"bot", PREVIEW}
+    assert _of("bot", family, services, (), (), folders).prepared_bytes == 2

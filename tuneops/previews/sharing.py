@@ -46,11 +46,15 @@ def shares_job(desired: Desired, release: Release | None, services: Services) ->
     """
     if release is None or not release.active_job:
         return False
-    if desired.preview and desired.preview.merged:
+    if _is_merged(desired):
         return True
     real = family(release.project)
     others = {real, *_previews(real, services)} - {release.project}
     return any(_waits_for(release.active_job, name, services) for name in sorted(others))
+
+
+def _is_merged(desired: Desired) -> bool:
+    return desired.preview is not None and desired.preview.merged
 
 
 def _previews(project: str, services: Services) -> list[str]:
@@ -63,8 +67,15 @@ def _previews(project: str, services: Services) -> list[str]:
 
 
 def _waits_for(job: str, name: str, services: Services) -> bool:
-    """Whether its newest release waits for the job; what can't be read may wait for any."""
+    """Whether its newest release waits for the job; what can't be read may wait for any.
+
+    What is itself on its way out does not, unless a merge leaves the job to the project: else two
+    that end at the same moment would leave it to each other.
+    """
     try:
+        wanted = services.store.read(documents.desired(name), Desired)
+        if wanted and wanted.value.config is None and not _is_merged(wanted.value):
+            return False
         newest = services.release(name, _project(name, services).current)
     except UnreadableError as error:
         log.error("%s", error)

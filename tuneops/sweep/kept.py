@@ -35,12 +35,22 @@ def kept(services: Services, projects: Collection[str]) -> list[Kept]:
     """
     models, data = tagged.asset_names(services.workspace)
     folders = _prepared(services, projects)
-    found = [_of(project, services, models, data, folders[project]) for project in sorted(projects)]
+    found = [
+        _of(project, _family(project, projects), services, models, data, folders[project])
+        for project in sorted(projects)
+        if not names.is_preview(project)
+    ]
     return [each for each in found if each.models or each.data or each.prepared_folders]
+
+
+def _family(project: str, projects: Collection[str]) -> list[str]:
+    """The project and its previews, which use its data."""
+    return [each for each in projects if names.family(each) == project]
 
 
 def _of(
     project: str,
+    family: Collection[str],
     services: Services,
     models: Collection[str],
     data: Collection[str],
@@ -48,7 +58,7 @@ def _of(
 ) -> Kept:
     try:
         desired = services.store.read(documents.desired(project), Desired)
-        used = set(_used(project, services))
+        used = {folder for each in family for folder in _used(each, services)}
     except UnreadableError:
         return Kept(project=project)
     gone = desired is None or desired.value.config is None

@@ -51,7 +51,7 @@ def order(identifier: str, by: str, reason: str, services: Services, now: dateti
     if record.gone_at is None:
         raise NotRestorableError(f"{record.finding.label} has not gone yet: tag it to keep it")
     try:
-        services.of(record.environment)
+        _services_of(record, services)
     except NoSourceError as error:
         raise NotRestorableError(str(error)) from error
     if record.note != UNDER_WAY:
@@ -71,20 +71,34 @@ def _ordered(record: Record, by: str, reason: str, now: datetime) -> Restoration
     return Restoration(by=by, reason=reason, at=now, earlier=tuple(dict.fromkeys(earlier)))
 
 
+def _services_of(record: Record, services: Services) -> Services:
+    """Those of its environment, or of another one in its workspace when that has gone.
+
+    Raises:
+        NoSourceError: the settings have no source for its workspace any more.
+    """
+    sources = services.settings.config_sources
+    if services.settings.source(record.environment) is None:
+        for other in (services.of(source.environment) for source in sources):
+            if record.target.key.startswith(f"{other.workspace.id.lower()}/"):
+                return other
+    return services.of(record.environment)
+
+
 def restore_swept(
     request: RestoreRequest, services: Services, clock: Callable[[], datetime] = utc_now
 ) -> None:
     """Go on with a restoration, and ask to be called again while it is under way.
 
     Raises:
-        NoSourceError: the settings have no source for its environment any more.
+        NoSourceError: the settings have no source for its workspace any more.
     """
     path = documents.swept(request.id)
     stored = services.store.read(path, Record)
     if stored is None or stored.value.restoration is None:
         log.info("nothing is to be restored as %s", request.id)
         return
-    services = services.of(stored.value.environment)
+    services = _services_of(stored.value, services)
     try:
         with services.store.lease(path, stored.value) as lease:
             pause = _Restoring(services, lease, path, clock).run()
