@@ -146,15 +146,21 @@ class Endpoint:
 class Scaling:
     """An autoscale setting of ours: of which deployment, and what it says by the config's names."""
 
+    endpoint: str
     deployment: str
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is for, however Azure spells that."""
+        return self.endpoint.lower(), self.deployment.lower()
 
 
 @dataclass(frozen=True)
 class Observed:
     """What was seen of a project; what its phase does not need was not looked at.
 
-    `scalings` are the autoscale settings of what is, or was, behind the endpoint.
+    `scalings` are the autoscale settings of what is, or was, behind the project's endpoints.
     `stale_endpoints` are endpoints made for the project under names it no longer has.
     `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or should when somebody has taken its
     traffic away; `previous` is what was live before, newest first.
@@ -205,8 +211,10 @@ class Observed:
 
     def scaling(self, deployment: str) -> Scaling | None:
         """The autoscale setting of a deployment behind the endpoint, if it has one of ours."""
-        found = (each for each in self.scalings if each.deployment.lower() == deployment.lower())
-        return next(found, None)
+        if self.endpoint is None:
+            return None
+        wanted = (self.endpoint.name.lower(), deployment.lower())
+        return next((each for each in self.scalings if each.key == wanted), None)
 
     @property
     def dispensable(self) -> tuple[Deployment, ...]:
