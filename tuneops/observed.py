@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tuneops.policy import Verdict
-from tuneops.release import Release
+from tuneops.release import Phase, Release
 from tuneops.rollout.question import Said
 from tuneops.superseded import Superseded
 
@@ -195,10 +195,13 @@ class Observed:
     def incumbent(self, newcomer: str) -> str:
         """The deployment that is live behind the endpoint and no `newcomer`, empty without one.
 
-        What an older version made live is known by its traffic.
+        What an older version made live is known by its traffic. What had to be deployed again and
+        is not tested yet, or did not pass, is not live.
         """
         endpoint = self.endpoint
         if endpoint is None or self.live_release is None:
+            return ""
+        if self.live and self.live.phase not in (Phase.LIVE, Phase.RETIRED):
             return ""
         name = self.live_deployment.removeprefix(f"{endpoint.name}/")
         if not self.live_deployment:

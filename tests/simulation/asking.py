@@ -67,7 +67,8 @@ def ask_sets(world: World, action: Any, release: Release) -> Release:
     """Both deployments are asked some questions; a few get no answer."""
     consent.may_be_asked(world, release)
     progress = behaviour.progress_of(release)
-    assert progress.turn is not None and progress.against is not None
+    assert progress.turn is not None
+    assert progress.against is not None
     turn, asked = progress.turn, progress.sets[progress.turn]
     left = release.config.behaviour.max_requests - progress.requests
     places, requests = asked.due(world.now)[:left], progress.requests
@@ -92,9 +93,7 @@ def _answered(world: World, release: Release, name: str, side: Side, due: int) -
     return side.replace(scores=(*side.scores, *scores), attempts=0, not_before=None)
 
 
-def keep_comparisons(
-    world: World, action: actions.KeepComparisons, release: Release
-) -> Release:
+def keep_comparisons(world: World, action: actions.KeepComparisons, release: Release) -> Release:
     return behaviour.compared(release, action.comparisons, {})
 
 

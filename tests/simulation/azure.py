@@ -68,9 +68,15 @@ class Azure:
         size = deployment.instance_type
         if size not in self.machines:
             return False
-        others = [d for e in self.endpoints.values() for d in e.deployments
-                  if (e.name, d.name) != (endpoint, deployment.name)]
-        used = [d for d in others if d.instance_type == size and d.state not in ("Failed", "Creating")]
+        others = [
+            d
+            for e in self.endpoints.values()
+            for d in e.deployments
+            if (e.name, d.name) != (endpoint, deployment.name)
+        ]
+        used = [
+            d for d in others if d.instance_type == size and d.state not in ("Failed", "Creating")
+        ]
         return len(used) >= self.machines[size]
 
     @property

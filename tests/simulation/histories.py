@@ -85,12 +85,14 @@ def plant(seed: int, tally: Tally) -> World:
     chance, configs = Random(seed), people.KINDS[seed % len(people.KINDS)]
     world = World(chance, tally, configs)
     world.pace = chance.choice(PACES)
-    if configs in LIVE or chance.random() < 0.9:
+    if configs in LIVE or chance.random() < 0.7:
         ours = chance.random() < 0.4
         world.azure.cluster = Cluster("gpu-cluster", "Succeeded", min_nodes=1, ours=ours)
     if configs in LIVE:
         settle(world)
         world.calm = False
+    if configs is people.MACHINES:
+        world.azure.machines = chance.choice(people.SHORTAGES)
     return world
 
 
@@ -108,7 +110,7 @@ def follow(trunk: World, seed: int, twig: int, say: Callable[[str], None] | None
         world.say("-- a twig of its own --")
     chance, rollouts = world.chance, world.configs in SLOW
     world.pace = chance.choice(PACES)
-    moments, often = (20, 0.1) if rollouts else (8, chance.choice((0.1, 0.3, 0.6)))
+    moments, often = (16, 0.12) if rollouts else (7, chance.choice((0.1, 0.3, 0.6)))
     for _ in range(chance.randrange(2, moments)):
         moment(world, often)
     end = settle(world)

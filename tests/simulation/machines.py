@@ -62,7 +62,6 @@ def settings_have_deployments(world: World) -> None:
             raise ViolationError(f"the autoscale setting of {of}/{name} is left over")
 
 
-
 def _keeping(world: World, release: Release) -> Rollout | None:
     """How what was superseded is kept; None when it is not."""
     if world.desired.config is None or release.provisioning.cramped:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tests.simulation.world import World
+from tuneops.approvals import Demand
 from tuneops.observed import Deployment, Endpoint
 from tuneops.orders import Pin
 from tuneops.phase import Phase
-from tuneops.rollout.question import Said
-from tuneops.approvals import Demand
 from tuneops.policy import Freeze, Verdict
+from tuneops.rollout.question import Said
 
 CONFIGS = (
     "",
@@ -38,7 +38,8 @@ ROLLOUTS = (
     "pause_minutes: 0.5, wait_for_traffic_minutes: 1, on_insufficient_traffic: continue}\n",
     "deployment: {instance_count: 4}\nrollout: {strategy: canary, pause_minutes: 0.5, "
     "wait_for_traffic_minutes: 0.5}\nin_flight: finish\n",
-    "deployment: {instance_count: 5}\nrollout: {strategy: shadow, pause_minutes: 0.1}\n",
+    "deployment: {instance_count: 5}\n"
+    "rollout: {strategy: shadow, pause_minutes: 0.1, wait_for_traffic_minutes: 0}\n",
     "deployment: {instance_count: 6}\nrollout: {strategy: canary, steps: [20, 60], "
     "pause_minutes: 0.5}\nsuspend: true\n",
 )
@@ -50,8 +51,7 @@ MACHINES = (
     "deployment: {autoscale: {max: 3}}\n",
     f"deployment: {{instance_count: 2, {_ELSEWHERE}, autoscale: {{max: 3}}}}\n",
     f"deployment: {{instance_type: {_H100}, alternative_instance_types: [{_A100}]}}\n",
-    "deployment: {instance_count: 3}\n"
-    "rollout: {keep_previous: 2, keep_previous_for_minutes: 5}\n",
+    "deployment: {instance_count: 3}\nrollout: {keep_previous: 2, keep_previous_for_minutes: 5}\n",
     "deployment: {instance_count: 4, autoscale: {min: 2, max: 4}}\n"
     "rollout: {keep_previous: 0, keep_failed_for_minutes: 2}\n",
     "endpoint: {name: another}\ndeployment: {autoscale: {max: 3}}\n",
@@ -75,8 +75,8 @@ GATES = (
     "training: {parameters: {num_train_epochs: 3}}\nrollout: {strategy: canary, steps: [20], "
     "pause_minutes: 0.5, wait_for_traffic_minutes: 0.5, on_insufficient_traffic: behaviour}\n",
 )
-KINDS: tuple[tuple[str, ...], ...] = (CONFIGS, MACHINES, ROLLOUTS, GATES)
-"""Which configs a project has; those of rollouts and gates have something live to begin with."""
+KINDS = (CONFIGS, MACHINES, ROLLOUTS, CONFIGS, MACHINES, GATES)
+"""Which configs a project has, by its seed; two kinds are met twice as often."""
 FREEZE = Freeze.model_validate(
     {"from": "2026-01-01T00:00Z", "until": "2027-01-01T00:00Z", "reason": "a year off"}
 )

@@ -293,6 +293,7 @@ def _live_is_alone(world: World, release: Release) -> None:
 def _live_stays(world: World, failed: Release) -> None:
     """A release that failed has left what is live as it was, and nothing else behind it."""
     live, serving = world.live, world.project.live_deployment
+    there = {f"{e.name}/{d.name}" for e in world.azure.endpoints.values() for d in e.deployments}
     for endpoint in world.azure.endpoints.values():
         if not is_known(failed, endpoint):
             continue
@@ -301,7 +302,7 @@ def _live_stays(world: World, failed: Release) -> None:
             name
             for name in left
             if f"{endpoint.name}/{name}" != serving
-            and not (live is None and endpoint.takes_traffic(name))
+            and not (serving not in there and endpoint.takes_traffic(name))
         ]
         if strange:
             raise ViolationError(f"left over behind {endpoint.name}: {strange}")

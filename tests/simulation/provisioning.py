@@ -49,9 +49,7 @@ def create_deployment(world: World, action: Any, release: Release) -> Release:
 
 def repair_deployment(world: World, action: Any, release: Release) -> Release:
     provisioning = release.provisioning.replace(failed_at=None)
-    return _begin(
-        world, release.replace(repairs=release.repairs + 1, provisioning=provisioning)
-    )
+    return _begin(world, release.replace(repairs=release.repairs + 1, provisioning=provisioning))
 
 
 def _begin(world: World, release: Release) -> Release:

@@ -25,8 +25,9 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 FRESH = 300
 """Seconds for which a reservation is relied on."""
 METRICS_DELAY = timedelta(seconds=30)
-WITH_STALE = frozenset({Phase.DEPLOYING, Phase.LIVE, Phase.FAILED})
-WITH_ENDPOINT = frozenset({Phase.DEPLOYING, Phase.SHIFTING, Phase.LIVE, Phase.FAILED})
+WITH_LIVE = (Phase.EVALUATING, Phase.TESTING, Phase.SHIFTING, Phase.FAILED)
+WITH_STALE = (Phase.DEPLOYING, Phase.LIVE, Phase.FAILED)
+WITH_ENDPOINT = (Phase.DEPLOYING, Phase.SHIFTING, Phase.LIVE, Phase.FAILED)
 
 
 @cache
@@ -150,10 +151,11 @@ class World:
         pin = self.project.pin
         if pin is None:
             return self.known
-        if self._pinned is None or self._pinned[:2] != (pin.release, self.known):
+        found = self._pinned
+        if found is None or found[0] != pin.release or found[1] is not self.known:
             wanted = pinned(self.known, self.releases[pin.release])
-            self._pinned = (pin.release, self.known, wanted)
-        return self._pinned[2]
+            self._pinned = found = (pin.release, self.known, wanted)
+        return found[2]
 
     @property
     def rejected(self) -> str:
@@ -206,7 +208,7 @@ class World:
             live_release=project.live,
             served=release.training is not None and release.plan.digest in project.served,
             previous=project.previous,
-            live=self.live if beside and phase in (Phase.EVALUATING, Phase.FAILED) else None,
+            live=self.live if beside and phase in WITH_LIVE else None,
             live_deployment=project.live_deployment,
             metrics_delay=METRICS_DELAY,
             newest_base_model=self.newest_base if not retiring and phase.settled else "",

@@ -31,9 +31,7 @@ class _Page(BaseModel):
     next: str | None = Field(None, alias="nextLink")
 
 
-def observe(
-    workspace: Workspace, endpoints: Iterable[str], project: str
-) -> tuple[Scaling, ...]:
+def observe(workspace: Workspace, endpoints: Iterable[str], project: str) -> tuple[Scaling, ...]:
     """The settings of ours for what is, or was, behind some endpoints.
 
     Raises:

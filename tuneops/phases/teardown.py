@@ -110,13 +110,16 @@ def take_down_old(release: Release, observed: Observed, spared: keeping.Kept) ->
 
 
 def _old_endpoints(release: Release, observed: Observed) -> Iterator[Endpoint]:
-    """Those of earlier names, and one that has an earlier name again and still its old traffic."""
-    yield from (each for each in observed.stale_endpoints if is_known(release, each))
-    own, live = observed.endpoint, observed.live_deployment
-    if own is None or not live or live.startswith(f"{own.name}/") or not is_known(release, own):
+    """Those of earlier names, and one that has an earlier name again and still its old traffic.
+
+    What serves is none of them, as long as what is live is behind another one.
+    """
+    stale, own = observed.stale_endpoints, observed.endpoint
+    yield from (each for each in stale if is_known(release, each))
+    elsewhere = {f"{old.name}/{each.name}" for old in stale for each in old.deployments}
+    if own is None or observed.live_deployment not in elsewhere or not is_known(release, own):
         return
-    name = release.deployment_name if release.training else ""
-    if any(own.takes_traffic(d.name) for d in own.deployments if d.release and d.name != name):
+    if any(each.release and own.takes_traffic(each.name) for each in own.deployments):
         yield own
 
 
