@@ -33,7 +33,7 @@ from tuneops.release import Phase, Release
 from tuneops.rollout import record
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.settings import Rollout
-from tuneops.rollout.steps import MAX_SHIFTS, standing
+from tuneops.rollout.steps import MAX_SHIFTS, standing, take_back
 from tuneops.superseded import Superseded
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -473,3 +473,23 @@ def test_steps_of_a_config(rollout: dict[str, Any], shares: tuple[int, ...]) -> 
 def test_what_a_config_may_not_say(rollout: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         Rollout.model_validate(rollout)
+
+
+@pytest.mark.parametrize(
+    ("live", "takes"),
+    [
+        pytest.param(None, OLD, id="not-looked-at"),
+        pytest.param(Phase.LIVE, OLD, id="live"),
+        pytest.param(Phase.RETIRED, OLD, id="retained"),
+        pytest.param(Phase.TESTING, "", id="deployed-again"),
+        pytest.param(Phase.SUPERSEDED, "", id="deployed-again-and-superseded"),
+        pytest.param(Phase.FAILED, "", id="deployed-again-in-vain"),
+    ],
+)
+def test_traffic_goes_back_only_to_what_is_live_still(live: Phase | None, takes: str) -> None:
+    """It is not given to what had to be deployed again and did not pass its test."""
+    observed = sees(20, live_release=0)
+    observed = replace(observed, live=at(live, number=0) if live else None)
+    assert observed.incumbent(NAME) == takes
+    back = take_back(at_step(Progress(shifts=1)), observed)
+    assert back == (actions.ShareTraffic(OLD, 0) if takes else None)

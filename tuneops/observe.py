@@ -14,8 +14,6 @@ from tuneops.release import Phase, Release
 log = logging.getLogger(__name__)
 
 _WITH_ENDPOINT = frozenset({Phase.DEPLOYING, Phase.SHIFTING, Phase.LIVE, Phase.FAILED})
-
-
 _WITH_STALE = frozenset({Phase.DEPLOYING, Phase.LIVE, Phase.FAILED})
 
 

@@ -22,7 +22,7 @@ from tuneops.observed import Cluster
 from tuneops.phases.teardown import LOOKS_AGAIN
 from tuneops.policy import Verdict
 
-TRUNK = 90
+TRUNK = 75
 """Moments of a trunk."""
 TWIGS = 60
 """Histories of a tree."""
@@ -32,7 +32,7 @@ PACES = (0.1, 0.3, 0.6, 0.9)
 """How likely an operation ends within a moment: some are provisioned slowly."""
 RESTING = LOOKS_AGAIN.total_seconds()
 """Who has nothing to do, and looks all the same now and then, waits so long."""
-CALM = 0.9
+CALM = 0.95
 """So it is when everybody is calm."""
 FAILING = 0.05
 """How many of the operations that end do so in vain."""
@@ -110,7 +110,7 @@ def follow(trunk: World, seed: int, twig: int, say: Callable[[str], None] | None
         world.say("-- a twig of its own --")
     chance, rollouts = world.chance, world.configs in SLOW
     world.pace = chance.choice(PACES)
-    moments, often = (16, 0.12) if rollouts else (7, chance.choice((0.1, 0.3, 0.6)))
+    moments, often = (13, 0.15) if rollouts else (6, chance.choice((0.1, 0.3, 0.6)))
     for _ in range(chance.randrange(2, moments)):
         moment(world, often)
     end = settle(world)

@@ -37,7 +37,7 @@ ROLLOUTS = (
     "deployment: {instance_count: 3}\nrollout: {strategy: shadow, steps: [50], "
     "pause_minutes: 0.5, wait_for_traffic_minutes: 1, on_insufficient_traffic: continue}\n",
     "deployment: {instance_count: 4}\nrollout: {strategy: canary, pause_minutes: 0.5, "
-    "wait_for_traffic_minutes: 0.5}\nin_flight: finish\n",
+    "wait_for_traffic_minutes: 0}\nin_flight: finish\n",
     "deployment: {instance_count: 5}\n"
     "rollout: {strategy: shadow, pause_minutes: 0.1, wait_for_traffic_minutes: 0}\n",
     "deployment: {instance_count: 6}\nrollout: {strategy: canary, steps: [20, 60], "
@@ -61,7 +61,7 @@ _SETS = "[{name: answers, path: b/x.jsonl, min_score: 0.5}]"
 GATES = (
     "",
     "deployment: {instance_count: 2}\nrollout: {strategy: canary, steps: [20, 60], "
-    "pause_minutes: 0.5, wait_for_traffic_minutes: 1, "
+    "pause_minutes: 0.1, wait_for_traffic_minutes: 0, "
     "approval: {before: [25, 100], timeout_minutes: 1}}\n",
     "deployment: {instance_count: 3}\n"
     "rollout: {approval: {before: traffic, timeout_minutes: 0.5, on_timeout: hold}}\n",

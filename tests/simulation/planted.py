@@ -198,6 +198,7 @@ MISTAKES = (
         "return take_down_old(release, observed, spared) if cramped else None",
         "return None",
         of=people.MACHINES,
+        rare=True,
     ),
     Mistake(
         "a release that failed leaves behind what is superseded elsewhere",

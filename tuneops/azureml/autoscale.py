@@ -39,7 +39,7 @@ def observe(workspace: Workspace, endpoints: Iterable[str], project: str) -> tup
         UnavailableError: they can't be read now.
     """
     those = list(dict.fromkeys(endpoints))
-    what, address = f"autoscale settings of {', '.join(those)}", _address(workspace)
+    what, address = f"autoscale settings of project {project}", _address(workspace)
     found: list[Scaling] = []
     for _ in range(MAX_PAGES):
         page = _read(_Page, _ask(workspace, what, "GET", address), what)
