@@ -69,7 +69,9 @@ LACK = {"verdict": Verdict(room=Room(lack="too much"))}
             actions.DeleteEndpoint("older"),
             id="no-room-for-what-is-kept",
         ),
-        pytest.param(CRAMPED, seen(ALONE, own=BACK), actions.DeleteEndpoint(OWN), id="the-name-is-back"),
+        pytest.param(
+            CRAMPED, seen(ALONE, own=BACK), actions.DeleteEndpoint(OWN), id="the-name-is-back"
+        ),
         pytest.param(PLAIN, seen(OLDER), actions.CreateDeployment(), id="it-is-not-in-the-way"),
         pytest.param(CRAMPED, seen(ALONE), actions.CreateDeployment(), id="what-is-live-stays"),
         pytest.param(CRAMPED, seen(FOREIGN), actions.CreateDeployment(), id="somebody-else's"),
@@ -112,7 +114,9 @@ def failed(**changes: Any) -> Release:
         pytest.param(seen(LIVE), actions.DeleteDeployment("d-1", "old"), id="beside-what-is-live"),
         pytest.param(seen(OLDER, **kept("older/d-1")), actions.Wait, id="kept"),
         pytest.param(seen(LIVE, **kept("old/d-1")), actions.Wait, id="kept-beside-what-is-live"),
-        pytest.param(seen(ALONE, own=BACK, **kept(f"{OWN}/d-1")), actions.Wait, id="kept-with-traffic"),
+        pytest.param(
+            seen(ALONE, own=BACK, **kept(f"{OWN}/d-1")), actions.Wait, id="kept-with-traffic"
+        ),
         pytest.param(seen(ALONE, own=BACK), actions.DeleteEndpoint(OWN), id="the-name-is-back"),
         pytest.param(seen(ALONE), actions.Idle, id="what-is-live-stays"),
         pytest.param(

@@ -488,8 +488,9 @@ def test_what_a_config_may_not_say(rollout: dict[str, Any], problem: str) -> Non
 )
 def test_traffic_goes_back_only_to_what_is_live_still(live: Phase | None, takes: str) -> None:
     """It is not given to what had to be deployed again and did not pass its test."""
-    observed = sees(20, live_release=0)
+    observed = sees(100, live_release=0)
     observed = replace(observed, live=at(live, number=0) if live else None)
     assert observed.incumbent(NAME) == takes
     back = take_back(at_step(Progress(shifts=1)), observed)
     assert back == (actions.ShareTraffic(OLD, 0) if takes else None)
+    assert replace(observed, endpoint=sees(20).endpoint).incumbent(NAME) == OLD

@@ -195,13 +195,11 @@ class Observed:
     def incumbent(self, newcomer: str) -> str:
         """The deployment that is live behind the endpoint and no `newcomer`, empty without one.
 
-        What an older version made live is known by its traffic. What had to be deployed again and
-        is not tested yet, or did not pass, is not live.
+        What an older version made live is known by its traffic. What had to be deployed again is
+        not live until it is tested and gets traffic.
         """
         endpoint = self.endpoint
         if endpoint is None or self.live_release is None:
-            return ""
-        if self.live and self.live.phase not in (Phase.LIVE, Phase.RETIRED):
             return ""
         name = self.live_deployment.removeprefix(f"{endpoint.name}/")
         if not self.live_deployment:
@@ -209,6 +207,9 @@ class Observed:
             name = max(others, key=lambda each: others[each], default="")
         found = endpoint.deployment(name)
         if found is None or found.state == DELETING or name == newcomer:
+            return ""
+        again = self.live is not None and self.live.phase not in (Phase.LIVE, Phase.RETIRED)
+        if again and not endpoint.takes_traffic(name):
             return ""
         return "" if endpoint.is_untested(found, self.live_release) else name
 
