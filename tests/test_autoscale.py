@@ -37,6 +37,7 @@ from tuneops.reconcile import reconcile_project
 from tuneops.release import Phase, Release
 from tuneops.services import Services
 
+ENDPOINT = READY.endpoint
 EXTRA = "deployment: {autoscale: {min: 2, max: 5}}\n"
 CONFIG = config_of("bot", EXTRA)
 WANTED = Autoscale(min=2, max=5)
@@ -60,8 +61,8 @@ def seen(*scalings: Scaling, there: tuple[str, ...] = (NAME,), **changes: Any) -
     )
 
 
-SCALED = Scaling(NAME, SETTINGS)
-OTHERWISE = Scaling(NAME, {**SETTINGS, "max": "9"})
+SCALED = Scaling(ENDPOINT, NAME, SETTINGS)
+OTHERWISE = Scaling(ENDPOINT, NAME, {**SETTINGS, "max": "9"})
 PLAIN = config_of("bot")
 MISSING = "deployment.autoscale is missing instead of the config's"
 
@@ -92,13 +93,13 @@ def test_what_the_config_says_is_what_azure_should_have() -> None:
         pytest.param(made(Phase.LIVE), seen(OTHERWISE), actions.NoteDrift, id="drift"),
         pytest.param(
             made(Phase.LIVE),
-            seen(SCALED, Scaling(OLD, SETTINGS)),
-            actions.DeleteAutoscale(OLD),
+            seen(SCALED, Scaling(ENDPOINT, OLD, SETTINGS)),
+            actions.DeleteAutoscale(ENDPOINT, OLD),
             id="left-over",
         ),
         pytest.param(
             made(Phase.LIVE),
-            seen(SCALED, Scaling(OLD, SETTINGS), there=(NAME, OLD)),
+            seen(SCALED, Scaling(ENDPOINT, OLD, SETTINGS), there=(NAME, OLD)),
             actions.DeleteDeployment(OLD),
             id="goes-with-its-deployment",
         ),
@@ -127,7 +128,7 @@ def test_what_is_left_goes_when_the_config_is_removed() -> None:
     _, release = made(Phase.LIVE)
     gone = DESIRED.replace(config=None)
     observed = Observed(live_release=1, scalings=(SCALED,))
-    assert decide(gone, release, observed, NOW) == actions.DeleteAutoscale(NAME)
+    assert decide(gone, release, observed, NOW) == actions.DeleteAutoscale(ENDPOINT, NAME)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +265,7 @@ def test_it_is_set_seen_changed_back_and_deleted_with_what_it_scales(
     assert created.instance_count == 2
 
     def found() -> list[str]:
-        scalings = autoscale.observe(workspace, "scaled", "scaled")
+        scalings = autoscale.observe(workspace, ["scaled"], "scaled")
         observed = Observed(
             endpoint=replace(endpoint(release.deployment_name), name="scaled"), scalings=scalings
         )
@@ -311,7 +312,7 @@ def test_it_is_set_seen_changed_back_and_deleted_with_what_it_scales(
         assert "90 min as it is of another resource instead of" in rule
         act(actions.Heal(Part.AUTOSCALE), release, working, NOW)
         assert found() == []
-        assert autoscale.observe(workspace, "scaled", "another") == ()
+        assert autoscale.observe(workspace, ["scaled"], "another") == ()
 
         until(lambda: _settled(working, release))
         act(actions.DeleteDeployment(release.deployment_name), release, working, NOW)

@@ -34,7 +34,7 @@ from tuneops.release import Phase, Release
 from tuneops.rollout import record
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.settings import Rollout
-from tuneops.rollout.steps import MAX_SHIFTS, standing
+from tuneops.rollout.steps import MAX_SHIFTS, standing, take_back
 from tuneops.superseded import Superseded
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -488,3 +488,24 @@ def test_people_are_told_once_that_traffic_can_not_be_given_back() -> None:
     (text,) = told[-1]
     assert text.startswith(f"endpoint {release.endpoint}: Azure fails at giving the traffic of ")
     assert told[record.TOLD_AFTER - 1] == [text]
+
+
+@pytest.mark.parametrize(
+    ("live", "takes"),
+    [
+        pytest.param(None, OLD, id="not-looked-at"),
+        pytest.param(Phase.LIVE, OLD, id="live"),
+        pytest.param(Phase.RETIRED, OLD, id="retained"),
+        pytest.param(Phase.TESTING, "", id="deployed-again"),
+        pytest.param(Phase.SUPERSEDED, "", id="deployed-again-and-superseded"),
+        pytest.param(Phase.FAILED, "", id="deployed-again-in-vain"),
+    ],
+)
+def test_traffic_goes_back_only_to_what_is_live_still(live: Phase | None, takes: str) -> None:
+    """It is not given to what had to be deployed again and did not pass its test."""
+    observed = sees(100, live_release=0)
+    observed = replace(observed, live=at(live, number=0) if live else None)
+    assert observed.incumbent(NAME) == takes
+    back = take_back(at_step(Progress(shifts=1)), observed)
+    assert back == (actions.ShareTraffic(OLD, 0) if takes else None)
+    assert replace(observed, endpoint=sees(20).endpoint).incumbent(NAME) == OLD

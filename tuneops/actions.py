@@ -178,6 +178,7 @@ class SetAutoscale:
 class DeleteAutoscale:
     """Delete what is left of a deployment that has gone: its autoscale setting."""
 
+    endpoint: str
     deployment: str
 
 
@@ -300,9 +301,13 @@ class PromoteRelease:
 
 @dataclass(frozen=True)
 class DeleteDeployment:
-    """Begin deleting a deployment of ours that has no traffic."""
+    """Begin deleting a deployment of ours that has no traffic.
+
+    It is behind the release's endpoint, or behind `endpoint`, which has an earlier name.
+    """
 
     name: str
+    endpoint: str = ""
 
 
 @dataclass(frozen=True)

@@ -407,6 +407,8 @@ class Deployment(Section):
 
     def on(self, instance_type: str) -> "Deployment":
         """What is deployed when it runs on this instance type."""
+        if self.instance_types == (instance_type,):
+            return self
         return self.model_copy(
             update={"instance_type": instance_type, "alternative_instance_types": ()}
         )

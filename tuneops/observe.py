@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 _WITH_ENDPOINT = frozenset({Phase.DEPLOYING, Phase.SHIFTING, Phase.LIVE, Phase.FAILED})
 _WITH_SCALINGS = frozenset({Phase.DEPLOYING, Phase.LIVE})
 """Traffic moves, and goes back, whether or not Azure Monitor answers."""
+_WITH_STALE = frozenset({Phase.DEPLOYING, Phase.LIVE, Phase.FAILED})
 
 
 def observe(
@@ -41,9 +42,11 @@ def observe(
         if retiring or phase in _WITH_ENDPOINT or _compares(release)
         else None,
         stale_endpoints=_stale(workspace, project, release)
-        if retiring or phase == Phase.LIVE
+        if retiring or phase in _WITH_STALE
         else (),
-        scalings=autoscale.observe(workspace, release.endpoint, release.project)
+        scalings=autoscale.observe(
+            workspace, (release.endpoint, *project.endpoints), release.project
+        )
         if (release.autoscaled or project.autoscaled) and (retiring or phase in _WITH_SCALINGS)
         else (),
         live_release=project.live,

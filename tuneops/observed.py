@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tuneops import names
 from tuneops.policy import Verdict
-from tuneops.release import Release
+from tuneops.release import Phase, Release
 from tuneops.rollout.question import Said
 from tuneops.superseded import Superseded
 
@@ -150,15 +150,21 @@ class Endpoint:
 class Scaling:
     """An autoscale setting of ours: of which deployment, and what it says by the config's names."""
 
+    endpoint: str
     deployment: str
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is for, however Azure spells that."""
+        return self.endpoint.lower(), self.deployment.lower()
 
 
 @dataclass(frozen=True)
 class Observed:
     """What was seen of a project; what its phase does not need was not looked at.
 
-    `scalings` are the autoscale settings of what is, or was, behind the endpoint.
+    `scalings` are the autoscale settings of what is, or was, behind the project's endpoints.
     `stale_endpoints` are endpoints made for the project under names it no longer has.
     `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or should when somebody has taken its
     traffic away; `previous` is what was live before, newest first.
@@ -194,7 +200,8 @@ class Observed:
     def incumbent(self, newcomer: str) -> str:
         """The deployment that is live behind the endpoint and no `newcomer`, empty without one.
 
-        What an older version made live is known by its traffic.
+        What an older version made live is known by its traffic. What had to be deployed again is
+        not live until it is tested and gets traffic.
         """
         endpoint = self.endpoint
         if endpoint is None or self.live_release is None:
@@ -206,12 +213,17 @@ class Observed:
         found = endpoint.deployment(name)
         if found is None or found.state == DELETING or name == newcomer:
             return ""
+        again = self.live is not None and self.live.phase not in (Phase.LIVE, Phase.RETIRED)
+        if again and not endpoint.takes_traffic(name):
+            return ""
         return "" if endpoint.is_untested(found, self.live_release) else name
 
     def scaling(self, deployment: str) -> Scaling | None:
         """The autoscale setting of a deployment behind the endpoint, if it has one of ours."""
-        found = (each for each in self.scalings if each.deployment.lower() == deployment.lower())
-        return next(found, None)
+        if self.endpoint is None:
+            return None
+        wanted = (self.endpoint.name.lower(), deployment.lower())
+        return next((each for each in self.scalings if each.key == wanted), None)
 
     @property
     def dispensable(self) -> tuple[Deployment, ...]:

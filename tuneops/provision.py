@@ -78,14 +78,14 @@ def delete_scale(
     action: actions.DeleteAutoscale, release: Release, s: Services, now: datetime
 ) -> Release:
     """Delete the autoscale setting of a deployment that has gone."""
-    autoscale.delete(s.workspace, release.endpoint, action.deployment)
+    autoscale.delete(s.workspace, action.endpoint, action.deployment)
     return release
 
 
 def delete_scales(release: Release, endpoint: str, s: Services) -> None:
     """Delete the autoscale settings of all that is behind an endpoint."""
     if release.autoscaled:
-        for each in autoscale.observe(s.workspace, endpoint, release.project):
+        for each in autoscale.observe(s.workspace, [endpoint], release.project):
             autoscale.delete(s.workspace, endpoint, each.deployment)
 
 

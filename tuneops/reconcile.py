@@ -202,12 +202,13 @@ class _Pass:
     def _live(self, release: Release | None) -> Release | None:
         """The release that is live, when a new one's metrics are held against its own.
 
-        So it is when the new one has failed: what stands behind the live one is kept for it.
+        So it is when the new one has failed: what stands behind the live one is kept for it. While
+        traffic moves, it matters whether it is live still, or had to be deployed again in vain.
 
         Raises:
             UnavailableError: it has no record, so nothing can be held against it.
         """
-        phases = (Phase.EVALUATING, Phase.FAILED)
+        phases = (Phase.EVALUATING, Phase.TESTING, Phase.SHIFTING, Phase.FAILED)
         if release is None or release.phase not in phases:
             return None
         owner, number = release.project, self.project.value.live

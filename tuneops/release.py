@@ -212,7 +212,7 @@ class Release(Document):
         """The version of the registered model."""
         return names.model_version(self.plan.digest)
 
-    @property
+    @cached_property
     def instance_type(self) -> str:
         """What the deployment runs on, or is tried on next."""
         return next(iter(self.instance_types_left), self.config.deployment.instance_types[-1])
@@ -222,7 +222,7 @@ class Release(Document):
         """What the deployment may still be tried on, in order."""
         return self.provisioning.left(self.config.deployment.instance_types)
 
-    @property
+    @cached_property
     def deployment(self) -> Deployment:
         """What is deployed: the config's deployment on the instance type that is in use."""
         return self.config.deployment.on(self.instance_type)
@@ -232,7 +232,7 @@ class Release(Document):
         """Names the deployment: the model and what serves it, as far as the config decides it."""
         return self._digest_on(self.instance_type)
 
-    @property
+    @cached_property
     def deployment_name(self) -> str:
         """The name of the deployment."""
         return names.deployment_name(self.deployment_digest)

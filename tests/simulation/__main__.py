@@ -9,11 +9,12 @@ import sys
 import time
 
 from tests.simulation.histories import replay
+from tests.simulation.planted import unfound
 from tests.simulation.runs import run
 
 
 def main() -> int:
-    """Run or replay; 1 if a promise was broken, or something was never met."""
+    """Run or replay; 1 if a promise was broken, or something was never met or found."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.simulation", description="Random histories of a project"
     )
@@ -30,7 +31,9 @@ def main() -> int:
     found = run(given.histories, given.processes, given.first)
     print(*found.lines(), sep="\n")
     print(f"{time.monotonic() - begin:.1f} seconds")
-    return 1 if found.failures or found.missing else 0
+    missed = [] if found.failures else unfound()
+    print(*(f"a planted mistake is not found: {name}" for name in missed), sep="\n", end="")
+    return 1 if found.failures or found.missing or missed else 0
 
 
 if __name__ == "__main__":

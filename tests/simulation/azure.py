@@ -1,9 +1,10 @@
 """A model of Azure ML: what is begun there takes its time, and ends well or not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from tuneops.observed import Cluster, Deployment, Endpoint, Job
+from tuneops.observed import Cluster, Deployment, Endpoint, Job, Scaling
 
 ENDED = ("Completed", "Failed", "Canceled")
 TO_SHIFT = ("Succeeded", "Failed", "Canceled")
@@ -22,7 +23,9 @@ class Azure:
     """Jobs by name, models by training digest, endpoints with their deployments, one cluster.
 
     `passed` are the deployments, as (endpoint, name), whose smoke test has passed since they were
-    made; those that are `broken` never pass it.
+    made; those that are `broken` never pass it, and `dull` ones answer no evaluation set well.
+    `scalings` are the autoscale settings, which outlive what they are for. `machines` says how many
+    deployments there are machines for, by instance type; of others there are always enough.
     """
 
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -32,6 +35,9 @@ class Azure:
     archived: bool = False
     passed: set[tuple[str, str]] = field(default_factory=set)
     broken: set[tuple[str, str]] = field(default_factory=set)
+    dull: set[tuple[str, str]] = field(default_factory=set)
+    scalings: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    machines: Mapping[str, int] = field(default_factory=dict)
 
     def fork(self) -> "Azure":
         """A copy that goes its own way."""
@@ -43,7 +49,35 @@ class Azure:
             self.archived,
             set(self.passed),
             set(self.broken),
+            set(self.dull),
+            dict(self.scalings),
+            self.machines,
         )
+
+    def scaled(self) -> tuple[Scaling, ...]:
+        """The autoscale settings of what is, or was, behind all endpoints."""
+        return tuple(Scaling(of, name, s) for (of, name), s in self.scalings.items())
+
+    @property
+    def deployments(self) -> list[Deployment]:
+        """All there are, behind whatever endpoint."""
+        return [d for endpoint in self.endpoints.values() for d in endpoint.deployments]
+
+    def is_short(self, endpoint: str, deployment: Deployment) -> bool:
+        """Whether what others run on leaves no machines for it."""
+        size = deployment.instance_type
+        if size not in self.machines:
+            return False
+        others = [
+            d
+            for e in self.endpoints.values()
+            for d in e.deployments
+            if (e.name, d.name) != (endpoint, deployment.name)
+        ]
+        used = [
+            d for d in others if d.instance_type == size and d.state not in ("Failed", "Creating")
+        ]
+        return len(used) >= self.machines[size]
 
     @property
     def under_way(self) -> bool:
@@ -141,8 +175,15 @@ class Azure:
             left = tuple(d for d in there if d != deployment)
             self.passed.discard((name, deployment.name))
         else:
-            state, transient = ("Failed" if fails else "Succeeded"), chance.random() < 0.5
-            now = replace(deployment, state=state, transient=fails and transient)
+            transient = chance.random() < 0.5
+            lacking = deployment.state == "Creating" and self.is_short(name, deployment)
+            now = replace(
+                deployment,
+                state="Failed" if fails or lacking else "Succeeded",
+                transient=fails and transient and not lacking,
+                lacking=lacking,
+                error="OutOfQuota" if lacking else "",
+            )
             left = tuple(now if d == deployment else d for d in there)
         self.endpoints[name] = replace(endpoint, deployments=left)
 

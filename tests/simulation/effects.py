@@ -4,24 +4,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tests.simulation import promises
+from tests.simulation import asking, consent, machines, promises, provisioning
 from tests.simulation.azure import BusyError, ViolationError
 from tests.simulation.world import World
 from tuneops import actions, healing, names
 from tuneops.analysis import DeploymentFigures
 from tuneops.difference import Part
-from tuneops.observed import Cluster, Deployment, Endpoint, Job
+from tuneops.observed import Cluster, Endpoint, Job
 from tuneops.prepared import DataJob, PreparedData
 from tuneops.release import Metrics, Phase, Release, SampleAnswer, TrainingPlan
 from tuneops.rollout import record
-
-BROKEN = 0.1
-"""How many deployments can't answer, though Azure says that they are ready."""
 
 Effect = Callable[[World, Any, Release], Release]
 
 
 def advance(world: World, action: actions.Advance, release: Release) -> Release:
+    if action.phase == Phase.LIVE:
+        consent.may_be_live(world, release)
+    if action.phase == Phase.DEPLOYING:
+        consent.begins_anew(world, release)
     return release.advance(action.phase, world.now, action.reason)
 
 
@@ -159,27 +160,6 @@ def repair_endpoint(world: World, action: Any, release: Release) -> Release:
     return update_endpoint(world, action, release).replace(repairs=release.repairs + 1)
 
 
-def create_deployment(world: World, action: Any, release: Release) -> Release:
-    """What is made anew has passed nothing, and is broken now and then."""
-    azure, made = world.azure, (release.endpoint, release.deployment_name)
-    azure.deploy(release.endpoint, _deployment(release))
-    azure.passed.discard(made)
-    azure.broken.discard(made)
-    if not world.calm and world.chance.random() < BROKEN:
-        azure.broken.add(made)
-        world.happens("a broken deployment")
-    return release
-
-
-def repair_deployment(world: World, action: Any, release: Release) -> Release:
-    world.azure.deploy(release.endpoint, _deployment(release))
-    return release.replace(repairs=release.repairs + 1)
-
-
-def _deployment(release: Release) -> Deployment:
-    return Deployment(release.deployment_name, "Creating", str(release.number))
-
-
 def run_smoke_test(world: World, action: Any, release: Release) -> Release:
     """What is broken answers nothing, nor does what has gone or is not ready."""
     asked = (release.endpoint, release.deployment_name)
@@ -204,12 +184,15 @@ def run_smoke_test(world: World, action: Any, release: Release) -> Release:
 
 def shift_traffic(world: World, action: Any, release: Release) -> Release:
     promises.every_step_is_passed(world, release)
+    consent.may_have(world, release, 100)
     world.azure.share(release.endpoint, {release.deployment_name: 100}, {})
     return release
 
 
 def share_traffic(world: World, action: actions.ShareTraffic, release: Release) -> Release:
     promises.live_keeps_the_rest(world, release, action)
+    if action.share:
+        consent.may_have(world, release, 0 if action.mirrored else action.share)
     given = {release.deployment_name: action.share} if action.share else {}
     traffic = {} if action.mirrored else given
     rest = {action.live: 100 - sum(traffic.values())}
@@ -236,22 +219,25 @@ def next_step(world: World, action: Any, release: Release) -> Release:
     return record.passed(release)
 
 
-def hold(world: World, action: actions.Hold, release: Release) -> Release:
-    return record.held(release, action, world.now)
-
-
 def abort(world: World, action: actions.Abort, release: Release) -> Release:
     return record.aborted(release, action)
 
 
 def delete_deployment(world: World, action: actions.DeleteDeployment, release: Release) -> Release:
-    promises.serves_nobody(world, release.endpoint, action.name)
-    world.azure.delete_deployment(release.endpoint, action.name)
+    endpoint = action.endpoint or release.endpoint
+    promises.serves_nobody(world, endpoint, action.name)
+    machines.is_not_kept(world, release, endpoint, action.name)
+    if release.autoscaled:
+        world.azure.scalings.pop((endpoint, action.name), None)
+    world.azure.delete_deployment(endpoint, action.name)
     return release
 
 
 def delete_endpoint(world: World, action: actions.DeleteEndpoint, release: Release) -> Release:
     promises.endpoint_may_go(world, action.name)
+    for deployment in world.azure.endpoints[action.name].deployments:
+        machines.is_not_kept(world, release, action.name, deployment.name)
+    provisioning.delete_scales(world, release, action.name)
     world.azure.delete_endpoint(action.name)
     return release
 
@@ -277,7 +263,9 @@ def heal(world: World, action: actions.Heal, release: Release) -> Release:
         case Part.ENDPOINT:
             update_endpoint(world, action, release)
         case Part.DEPLOYMENT:
-            world.azure.deploy(release.endpoint, _deployment(release))
+            world.azure.deploy(release.endpoint, provisioning.deployment_of(release))
+        case Part.AUTOSCALE:
+            release = provisioning.set_autoscale(world, action, release)
         case _:
             raise ViolationError(f"{action.part} can't be brought back in place")
     return healing.begun(release, action.part, world.now)
@@ -304,15 +292,14 @@ EFFECTS: dict[type, Effect] = {
     actions.CreateEndpoint: create_endpoint,
     actions.UpdateEndpoint: update_endpoint,
     actions.RepairEndpoint: repair_endpoint,
-    actions.CreateDeployment: create_deployment,
-    actions.RepairDeployment: repair_deployment,
+    **provisioning.EFFECTS,
     actions.RunSmokeTest: run_smoke_test,
     actions.ShiftTraffic: shift_traffic,
     actions.ShareTraffic: share_traffic,
     actions.BeginStep: begin_step,
     actions.ReadFigures: read_figures,
     actions.NextStep: next_step,
-    actions.Hold: hold,
+    **asking.EFFECTS,
     actions.Abort: abort,
     actions.DeleteDeployment: delete_deployment,
     actions.DeleteEndpoint: delete_endpoint,

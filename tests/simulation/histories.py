@@ -9,6 +9,7 @@ that leave it later. All steps are checked. Histories that took the same steps a
 are told apart from those that are distinct.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
@@ -18,9 +19,10 @@ from tests.simulation.azure import ViolationError
 from tests.simulation.worker import POLL, look
 from tests.simulation.world import Tally, World
 from tuneops.observed import Cluster
+from tuneops.phases.teardown import LOOKS_AGAIN
 from tuneops.policy import Verdict
 
-TRUNK = 90
+TRUNK = 75
 """Moments of a trunk."""
 TWIGS = 60
 """Histories of a tree."""
@@ -28,10 +30,16 @@ MOMENTS = (1, 5, 20, 90)
 """Seconds from one moment to the next."""
 PACES = (0.1, 0.3, 0.6, 0.9)
 """How likely an operation ends within a moment: some are provisioned slowly."""
-CALM = 0.9
+RESTING = LOOKS_AGAIN.total_seconds()
+"""Who has nothing to do, and looks all the same now and then, waits so long."""
+CALM = 0.95
 """So it is when everybody is calm."""
 FAILING = 0.05
 """How many of the operations that end do so in vain."""
+LIVE = (people.MACHINES, people.ROLLOUTS, people.GATES)
+"""Projects that have something live from the beginning."""
+SLOW = (people.ROLLOUTS, people.GATES)
+"""Projects whose releases take their time."""
 BOUND = 300
 """Looks after which a calm project must have come to its end."""
 
@@ -73,17 +81,18 @@ def replay(name: str, say: Callable[[str], None]) -> str:
 
 
 def plant(seed: int, tally: Tally) -> World:
-    """A project before its first release; every third one has rollouts, and begins live."""
-    chance = Random(seed)
-    rollouts = seed % 3 == 2
-    world = World(chance, tally, people.ROLLOUTS if rollouts else people.CONFIGS)
+    """A project of one of the kinds before its first release, or with something live already."""
+    chance, configs = Random(seed), people.KINDS[seed % len(people.KINDS)]
+    world = World(chance, tally, configs)
     world.pace = chance.choice(PACES)
-    if rollouts or chance.random() < 0.9:
+    if configs in LIVE or chance.random() < 0.7:
         ours = chance.random() < 0.4
         world.azure.cluster = Cluster("gpu-cluster", "Succeeded", min_nodes=1, ours=ours)
-    if rollouts:
+    if configs in LIVE:
         settle(world)
         world.calm = False
+    if configs is people.MACHINES:
+        world.azure.machines = chance.choice(people.SHORTAGES)
     return world
 
 
@@ -99,9 +108,9 @@ def follow(trunk: World, seed: int, twig: int, say: Callable[[str], None] | None
     if say:
         world.say = lambda text: say(f"{world.now:%m-%d %H:%M:%S} {text}")
         world.say("-- a twig of its own --")
-    chance, rollouts = world.chance, world.configs is people.ROLLOUTS
+    chance, rollouts = world.chance, world.configs in SLOW
     world.pace = chance.choice(PACES)
-    moments, often = (20, 0.1) if rollouts else (8, chance.choice((0.1, 0.3, 0.6)))
+    moments, often = (13, 0.15) if rollouts else (6, chance.choice((0.1, 0.3, 0.6)))
     for _ in range(chance.randrange(2, moments)):
         moment(world, often)
     end = settle(world)
@@ -150,25 +159,31 @@ def settle(world: World) -> str:
         world.verdict = Verdict()
     if world.say:
         world.say("-- everybody is calm --")
+    if world.limit is not None:
+        world.limit = world.chance.choice((None, 2))
+    if world.azure.machines and world.chance.random() < 0.5:
+        world.azure.machines = {}
     world.known, world.wake = world.git, world.seconds
-    first = world.tally.steps
+    first: int = world.tally.steps
+    before: float | None = 0.0
     for _ in range(BOUND):
         world.azure.goes_on(world.chance, world.pace, 0)
+        people.answer_at_last(world)
         pause = look(world)
-        if not world.azure.under_way and (pause is None or promises.is_protected(world)):
+        if not world.azure.under_way and (pause is None or pause == before == RESTING):
             world.tally.longest = max(world.tally.longest, world.tally.steps - first)
-            if pause is None:
-                _nothing_is_forgotten(world)
+            _nothing_is_forgotten(world, pause)
             return promises.hold_at_the_end(world)
-        world.passes(max(1, round(POLL if pause is None else pause)))
+        world.passes(max(1, math.ceil(POLL if pause is None else pause)))
+        before = pause
     raise ViolationError(f"no end in sight after {BOUND} looks")
 
 
-def _nothing_is_forgotten(world: World) -> None:
+def _nothing_is_forgotten(world: World, pause: float | None) -> None:
     """Who has nothing to wait for has nothing to do later, when nothing has changed."""
     world.passes(promises.LONG_AFTER)
     before = world.tally.steps
-    if look(world) is not None or world.tally.steps - before > 2:
+    if look(world) != pause or world.tally.steps - before > 2:
         raise ViolationError("there is something to do that nobody would have come back for")
 
 

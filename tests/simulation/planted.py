@@ -6,27 +6,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
 
+from tests.simulation import people
 from tests.simulation.histories import Failure, grow
 from tests.simulation.world import Tally
 from tuneops import decide, drift, healing, permission
-from tuneops.phases import deploying, serving, teardown, testing, training
-from tuneops.rollout import steps
+from tuneops.phases import behaving, deploying, provisioning, serving, teardown, testing, training
+from tuneops.rollout import approval, steps
+
+TREES = 600
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """Text of a module that stands there otherwise."""
+    """Text of a module that stands there otherwise; what only `rare` histories find takes long."""
 
     name: str
     module: ModuleType
     right: str
     wrong: str
-    of_rollouts: bool = False
+    of: tuple[str, ...] = people.CONFIGS
+    rare: bool = False
 
     @property
     def seeds(self) -> range:
-        """Of the trees in which it must be found; every third one has rollouts."""
-        return range(2, 300, 3) if self.of_rollouts else range(100)
+        """Of the trees in which it must be found: those of one kind of projects."""
+        return range(people.KINDS.index(self.of), TREES, len(people.KINDS))
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -54,9 +58,10 @@ class Mistake:
 MISTAKES = (
     Mistake(
         "a deployment with traffic is deleted",
-        deploying,
-        "for deployment in observed.dispensable:",
-        "for deployment in observed.endpoint.deployments:",
+        provisioning,
+        "going = keeping.dispensable(observed, spared)",
+        "going = [d for d in observed.endpoint.deployments if d.release]",
+        of=people.MACHINES,
     ),
     Mistake(
         "the smoke test is left out",
@@ -75,20 +80,22 @@ MISTAKES = (
         decide,
         "and (back := take_back(release, observed)):",
         "and (back := None):",
-        of_rollouts=True,
+        of=people.ROLLOUTS,
+        rare=True,
     ),
     Mistake(
         "a rollout goes on in spite of what failed",
         steps,
         'return Abort(f"rollout: {reasons_text(judged)}")',
         "return NextStep()",
-        of_rollouts=True,
+        of=people.ROLLOUTS,
     ),
     Mistake(
         "a rollout leaves its last step out",
         steps,
         "return steps[progress.step] if progress.step < len(steps) else None",
         "return steps[progress.step] if progress.step < len(steps) - 1 else None",
+        of=people.ROLLOUTS,
     ),
     Mistake(
         "metrics that failed are passed over",
@@ -111,14 +118,16 @@ MISTAKES = (
     Mistake(
         "old deployments are left behind",
         serving,
-        "gone = tear_down(doomed, stale,",
-        "gone = tear_down([], stale,",
+        'tear_down(doomed, stale, now, now, "")',
+        'tear_down([], stale, now, now, "")',
+        of=people.MACHINES,
     ),
     Mistake(
         "old endpoints are left behind",
         serving,
-        "gone = tear_down(doomed, stale,",
-        "gone = tear_down(doomed, [],",
+        'tear_down(doomed, stale, now, now, "")',
+        'tear_down(doomed, [], now, now, "")',
+        of=people.MACHINES,
     ),
     Mistake(
         "an endpoint outlives its config",
@@ -143,26 +152,124 @@ MISTAKES = (
         decide,
         "known = desired.source is not None and not rejected",
         "known = desired.source is not None",
+        of=people.MACHINES,
+        rare=True,
     ),
     Mistake(
         "what lasts is healed without end",
         healing,
         "return Answer.HEALING if len(_recent(release, now)) < MAX_HEALS else Answer.STOPPED",
         "return Answer.HEALING",
+        rare=True,
     ),
     Mistake(
         "traffic goes to what a failed release made again",
         drift,
         "if deployment is None or endpoint.is_untested(deployment, release.number):",
         "if deployment is None:",
+        of=people.ROLLOUTS,
+        rare=True,
     ),
     Mistake(
         "what is kept for a while is not come back for",
         teardown,
         "return min(due, key=_pause) if due else Idle(release.reason)",
         "return next((a for a in due if _pause(a) < 0), Idle(release.reason))",
+        of=people.ROLLOUTS,
+        rare=True,
+    ),
+    Mistake(
+        "what is kept is deleted early",
+        provisioning,
+        "spared = {} if cramped else",
+        "spared = {} if True else",
+        of=people.MACHINES,
+    ),
+    Mistake(
+        "what is kept is not taken",
+        provisioning,
+        "if there := _there(release, observed, endpoint):",
+        "if there := '':",
+        of=people.MACHINES,
+    ),
+    Mistake(
+        "what is superseded elsewhere keeps the room that is wanted",
+        provisioning,
+        "return take_down_old(release, observed, spared) if cramped else None",
+        "return None",
+        of=people.MACHINES,
+        rare=True,
+    ),
+    Mistake(
+        "a release that failed leaves behind what is superseded elsewhere",
+        teardown,
+        "None if own else take_down_old(release, observed, spared),",
+        "None,",
+        of=people.MACHINES,
+    ),
+    Mistake(
+        "an instance type is tried without end",
+        deploying,
+        "if not release.instance_types_left:",
+        "if False:",
+        of=people.MACHINES,
+        rare=True,
+    ),
+    Mistake(
+        "an autoscale setting outlives its deployment",
+        teardown,
+        "if each.key not in there)",
+        "if False)",
+        of=people.MACHINES,
+    ),
+    Mistake(
+        "room below the limit of costs is not reserved",
+        permission,
+        "if verdict.room and isinstance(action, CreateDeployment):",
+        "if False:",
+        of=people.MACHINES,
+    ),
+    Mistake(
+        "a share is passed that wants approval",
+        approval,
+        "any(move.before < each <= move.after for each in gates)",
+        "any(move.before < each < move.after for each in gates)",
+        of=people.GATES,
+    ),
+    Mistake(
+        "an approval of something else is taken",
+        approval,
+        "if observed.said and question.is_met_by(observed.said, release.number):",
+        "if observed.said and observed.said.approves:",
+        of=people.GATES,
+    ),
+    Mistake(
+        "evaluation sets that tell nothing are passed over",
+        behaving,
+        'if verdict == "inconclusive" and settings.on_inconclusive == "fail":',
+        "if False:",
+        of=people.GATES,
+    ),
+    Mistake(
+        "evaluation sets are asked without end",
+        behaving,
+        "if progress.turn is not None and progress.requests < settings.max_requests:",
+        "if progress.turn is not None:",
+        of=people.GATES,
+    ),
+    Mistake(
+        "evaluation sets are asked of what was live",
+        behaving,
+        "    if not asks(release) or observed.served:\n        return None\n",
+        "    if not asks(release):\n        return None\n",
+        of=people.GATES,
     ),
 )
+
+
+def unfound() -> list[str]:
+    """The names of the rare mistakes that nothing finds any more."""
+    return [each.name for each in MISTAKES if each.rare and found(each)[0] is None]
 
 
 def found(mistake: Mistake) -> tuple[Failure | None, int]:

@@ -1,5 +1,6 @@
 """What must hold: of each decision, of Azure after each step, and at the end of a history."""
 
+from tests.simulation import machines
 from tests.simulation.azure import ViolationError
 from tests.simulation.world import World
 from tuneops import actions, healing
@@ -7,7 +8,6 @@ from tuneops.actions import Action
 from tuneops.difference import Answer
 from tuneops.drift import differences, is_known
 from tuneops.evaluation.checks import failures
-from tuneops.policy import Verdict
 from tuneops.release import Phase, Release
 from tuneops.rollout.steps import steps_of
 
@@ -127,7 +127,7 @@ def _suspended(world: World, action: Action) -> None:
 def _policy(world: World, action: Action) -> None:
     """What must not be done as the policy is now."""
     submits = isinstance(action, actions.SubmitJob | actions.SubmitDataJob)
-    if submits and world.verdict != Verdict():
+    if submits and (world.verdict.violations or world.verdict.freeze):
         raise ViolationError(f"submitted in spite of {world.verdict}")
     ends = isinstance(action, actions.Advance) and action.phase == Phase.SUPERSEDED
     begins = ends or isinstance(action, actions.StartRelease)
@@ -244,6 +244,7 @@ def _all_is_accounted_for(world: World) -> None:
         strange = [d.name for d in endpoint.deployments if d.release and d.name not in known]
         if strange:
             raise ViolationError(f"nobody knows of deployments {strange}")
+    machines.settings_have_deployments(world)
     running = [name for name, job in world.azure.jobs.items() if job.running]
     if running:
         raise ViolationError(f"jobs are left running: {running}")
@@ -291,17 +292,20 @@ def _live_is_alone(world: World, release: Release) -> None:
 
 def _live_stays(world: World, failed: Release) -> None:
     """A release that failed has left what is live as it was, and nothing else behind it."""
-    live, endpoint = world.live, world.azure.endpoints.get(failed.endpoint)
-    if endpoint and is_known(failed, endpoint):
-        serving = world.project.live_deployment
+    live, serving = world.live, world.project.live_deployment
+    there = {f"{e.name}/{d.name}" for e in world.azure.endpoints.values() for d in e.deployments}
+    for endpoint in world.azure.endpoints.values():
+        if not is_known(failed, endpoint):
+            continue
         left = [d.name for d in endpoint.deployments if d.release]
         strange = [
             name
             for name in left
-            if f"{endpoint.name}/{name}" != serving and not endpoint.takes_traffic(name)
+            if f"{endpoint.name}/{name}" != serving
+            and not (serving not in there and endpoint.takes_traffic(name))
         ]
         if strange:
-            raise ViolationError(f"left over: {strange}")
+            raise ViolationError(f"left over behind {endpoint.name}: {strange}")
     if live is None or live.number == failed.number or live.phase != Phase.LIVE:
         return
     answered = live.drift is not None and live.drift.answer != Answer.HEALING

@@ -147,8 +147,7 @@ def _promote(world: World) -> None:
         project = project.reject(before, before.rejected)
         world.happens("rolled back")
     if not _is_lost(world):
-        serving = f"{release.endpoint}/{release.deployment_name}"
-        world.project = project.replace(live=release.number, live_deployment=serving)
+        world.project = project.promote(release, release.entered(Phase.LIVE) or world.now)
 
 
 def _retire_live(world: World, newest: Release, reason: str) -> None:

@@ -3,7 +3,7 @@
 import copy
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from random import Random
@@ -11,16 +11,23 @@ from random import Random
 from tests.config_text import config_of
 from tests.simulation.azure import Azure
 from tuneops.config import ProjectConfig
+from tuneops.cost.room import Room
 from tuneops.desired import Desired, Source
 from tuneops.observed import Endpoint, Observed
+from tuneops.phases.behaving import asks
 from tuneops.pinning import pinned
 from tuneops.policy import Verdict
 from tuneops.project import Project
 from tuneops.release import Phase, Release
+from tuneops.rollout.question import Question, Said
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+FRESH = 300
+"""Seconds for which a reservation is relied on."""
 METRICS_DELAY = timedelta(seconds=30)
-WITH_ENDPOINT = frozenset({Phase.DEPLOYING, Phase.SHIFTING, Phase.LIVE, Phase.FAILED})
+WITH_LIVE = (Phase.EVALUATING, Phase.TESTING, Phase.SHIFTING, Phase.FAILED)
+WITH_STALE = (Phase.DEPLOYING, Phase.LIVE, Phase.FAILED)
+WITH_ENDPOINT = (Phase.DEPLOYING, Phase.SHIFTING, Phase.LIVE, Phase.FAILED)
 
 
 @cache
@@ -63,6 +70,12 @@ class World:
     None when it has nothing to wait for. `pace` is how fast operations end. `calm`: nothing goes
     wrong and nobody changes anything any more. `trace` tells histories apart. `say` is told what
     happens, where somebody listens.
+
+    `said` is the last answer of a person, `asked` are the last questions, with their releases.
+    `approved` and `reached` are the highest shares by release, since its deployment began to be
+    made (`anew`), that a person approved, and that it was given. `answers` are the scores of the
+    evaluation sets by release and deployment. `limit` is how many deployments may cost something,
+    None for any; `reserved` is which has its room, until when.
     """
 
     chance: Random
@@ -79,6 +92,14 @@ class World:
     newest_base: str = "m/1"
     verdict: Verdict = field(default_factory=Verdict)
     retry: int = 0
+    said: Said | None = None
+    asked: tuple[tuple[int, Question], ...] = ()
+    anew: dict[int, datetime] = field(default_factory=dict)
+    approved: dict[int, int] = field(default_factory=dict)
+    reached: dict[int, int] = field(default_factory=dict)
+    answers: dict[tuple[int, str], tuple[float, ...]] = field(default_factory=dict)
+    limit: int | None = None
+    reserved: tuple[str, str, int] = ("", "", 0)
     pace: float = 0.5
     calm: bool = False
     trace: int = 0
@@ -96,7 +117,8 @@ class World:
         other = copy.copy(self)
         other.chance = chance
         other.azure = self.azure.fork()
-        other.releases = dict(self.releases)
+        for name in ("releases", "anew", "approved", "reached", "answers"):
+            setattr(other, name, dict(getattr(self, name)))
         return other
 
     def commit(self, extra: str | None) -> Desired:
@@ -129,10 +151,11 @@ class World:
         pin = self.project.pin
         if pin is None:
             return self.known
-        if self._pinned is None or self._pinned[:2] != (pin.release, self.known):
+        found = self._pinned
+        if found is None or found[0] != pin.release or found[1] is not self.known:
             wanted = pinned(self.known, self.releases[pin.release])
-            self._pinned = (pin.release, self.known, wanted)
-        return self._pinned[2]
+            self._pinned = found = (pin.release, self.known, wanted)
+        return found[2]
 
     @property
     def rejected(self) -> str:
@@ -170,25 +193,53 @@ class World:
         phase, retiring = release.phase, self.desired.config is None
         job = release.active_job
         beside = project.live not in (None, release.number)
+        compares = phase == Phase.TESTING and asks(release)
+        sees = retiring or phase in WITH_ENDPOINT
+        endpoint = azure.endpoints.get(release.endpoint) if sees or compares else None
         return Observed(
             cluster=azure.cluster if self._needs_cluster(release, retiring=retiring) else None,
             job=azure.jobs.get(job) if job else None,
             model_registered=phase in (Phase.EVALUATING, Phase.REGISTERING)
             and release.plan.digest in azure.models,
             model_archived=phase == Phase.LIVE and not retiring and azure.archived,
-            endpoint=azure.endpoints.get(release.endpoint)
-            if retiring or phase in WITH_ENDPOINT
-            else None,
-            stale_endpoints=self._stale(release) if retiring or phase == Phase.LIVE else (),
+            endpoint=endpoint,
+            stale_endpoints=self._stale(release) if retiring or phase in WITH_STALE else (),
+            scalings=azure.scaled() if release.autoscaled and sees else (),
             live_release=project.live,
-            live=self.live if beside and phase in (Phase.EVALUATING, Phase.FAILED) else None,
+            served=release.training is not None and release.plan.digest in project.served,
+            previous=project.previous,
+            live=self.live if beside and phase in WITH_LIVE else None,
             live_deployment=project.live_deployment,
             metrics_delay=METRICS_DELAY,
             newest_base_model=self.newest_base if not retiring and phase.settled else "",
-            verdict=self.verdict,
+            verdict=self._weighed(release, endpoint),
             rejected=rejected,
             retried=self.retried,
+            said=self.said,
         )
+
+    def _weighed(self, release: Release, endpoint: Endpoint | None) -> Verdict:
+        """What the policy says, with the room that there is for a deployment that comes next."""
+        room = self.room(release, endpoint)
+        return self.verdict if room is None else replace(self.verdict, room=room)
+
+    def room(self, release: Release, endpoint: Endpoint | None) -> Room | None:
+        """As `tuneops.cost.reservation` finds it."""
+        if self.limit is None or release.phase != Phase.DEPLOYING or endpoint is None:
+            return None
+        if endpoint.deployment(release.deployment_name):
+            return None
+        if self.has_reserved(release):
+            return Room(reserved=True)
+        there = sum(bool(d.release) for d in self.azure.deployments)
+        if there < self.limit or release.entered(Phase.LIVE):
+            return Room()
+        return Room(lack=f"there are {there} deployments, {self.limit} may be")
+
+    def has_reserved(self, release: Release) -> bool:
+        """Whether room is reserved for the release's deployment."""
+        *wanted, until = self.reserved
+        return wanted == [release.endpoint, release.deployment_name] and self.seconds < until
 
     def _stale(self, release: Release) -> tuple[Endpoint, ...]:
         there, names = self.azure.endpoints, self.project.endpoints

@@ -5,6 +5,7 @@ how-to-autoscale-endpoints and learn.microsoft.com/rest/api/monitor/autoscale-se
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import httpx2
@@ -30,18 +31,20 @@ class _Page(BaseModel):
     next: str | None = Field(None, alias="nextLink")
 
 
-def observe(workspace: Workspace, endpoint: str, project: str) -> tuple[Scaling, ...]:
-    """The settings of ours for what is, or was, behind an endpoint.
+def observe(workspace: Workspace, endpoints: Iterable[str], project: str) -> tuple[Scaling, ...]:
+    """The settings of ours for what is, or was, behind some endpoints.
 
     Raises:
         MissingRoleError: the identity may not read them.
         UnavailableError: they can't be read now.
     """
-    what, address = f"autoscale settings of endpoint {endpoint}", _address(workspace)
+    those = list(dict.fromkeys(endpoints))
+    what, address = f"autoscale settings of project {project}", _address(workspace)
     found: list[Scaling] = []
     for _ in range(MAX_PAGES):
         page = _read(_Page, _ask(workspace, what, "GET", address), what)
-        found += filter(None, (_scaling(each, workspace, endpoint, project) for each in page.value))
+        some = (_scaling(each, workspace, name, project) for each in page.value for name in those)
+        found += filter(None, some)
         if not page.next:
             return tuple(found)
         if not page.next.startswith(f"{workspace.resource_manager}/"):
@@ -100,9 +103,9 @@ def _scaling(
     if str(given.get("name", "")).lower() != named.lower():
         return None
     try:
-        return Scaling(deployment[1], settings_of(Properties.model_validate(properties)))
+        return Scaling(endpoint, deployment[1], settings_of(Properties.model_validate(properties)))
     except ValidationError:
-        return Scaling(deployment[1], {"rules": "another one"})
+        return Scaling(endpoint, deployment[1], {"rules": "another one"})
 
 
 def _body(workspace: Workspace, release: Release, name: str) -> dict[str, Any]:

@@ -42,11 +42,9 @@ def wait(spared: Kept, now: datetime) -> Wait | None:
 
 def _ready(observed: Observed) -> set[str]:
     """What could take the traffic again, behind the endpoint or one of an earlier name."""
-    endpoint = observed.endpoint
-    behind = [(endpoint.name, each) for each in observed.dispensable] if endpoint else []
-    stale = [(old.name, each) for old in observed.stale_endpoints for each in old.deployments]
     return {
-        f"{name}/{each.name}"
-        for name, each in (*behind, *stale)
+        f"{endpoint.name}/{each.name}"
+        for endpoint in filter(None, (observed.endpoint, *observed.stale_endpoints))
+        for each in endpoint.deployments
         if each.release and each.state == SUCCEEDED
     }

@@ -21,7 +21,7 @@ from tuneops.actions import (
 from tuneops.observed import SUCCEEDED, Deployment, Endpoint, Observed
 from tuneops.patience import SLOW
 from tuneops.phases import keeping
-from tuneops.phases.teardown import GOING
+from tuneops.phases.teardown import GOING, take_down_old
 from tuneops.release import Release
 
 MAX_RETRIES = 4
@@ -44,7 +44,8 @@ def _make_room(release: Release, observed: Observed, now: datetime) -> Action | 
     """Before a deployment is added, those without traffic go: they take quota for nothing.
 
     What is live stays, whoever took its traffic away: the new one may fail. So does what is kept,
-    as long as there is quota for the new one beside it, and room below the limit of costs.
+    as long as there is quota for the new one beside it, and room below the limit of costs. Without
+    that, what stands behind endpoints of earlier names goes as well.
     """
     room = observed.verdict.room
     cramped = release.provisioning.cramped or (room is not None and room.is_full)
@@ -53,7 +54,9 @@ def _make_room(release: Release, observed: Observed, now: datetime) -> Action | 
     for deployment in going:
         if deployment.settled:
             return DeleteDeployment(deployment.name)
-    return Wait(GOING, patience=SLOW) if going else None
+    if going:
+        return Wait(GOING, patience=SLOW)
+    return take_down_old(release, observed, spared) if cramped else None
 
 
 def again(release: Release, deployment: Deployment, now: datetime) -> Action:
@@ -74,7 +77,8 @@ def elsewhere(release: Release, deployment: Deployment, observed: Observed) -> A
 
     What has failed goes before them, so that it is seen to be tried once more when they have gone.
     """
-    if any(other.name != deployment.name for other in observed.dispensable):
+    others = [other for other in observed.dispensable if other.name != deployment.name]
+    if others or take_down_old(release, observed, {}):
         cramped = release.provisioning.cramped
         return DeleteDeployment(deployment.name) if cramped else MakeRoom()
     return LackMachines(deployment.error)

@@ -1,5 +1,6 @@
 """What is taken down, and when. Pure."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from tuneops.actions import (
@@ -76,6 +77,8 @@ def failed(release: Release, observed: Observed, now: datetime) -> Action:
     found = (
         tear_down(own, [], until, now, kept),
         tear_down(others, [], now, now, ""),
+        None if own else take_down_old(release, observed, spared),
+        left_over(observed),
         keeping.wait(spared, now),
     )
     due = [action for action in found if action]
@@ -98,12 +101,44 @@ def tear_down(
     return Wait(GOING, patience=SLOW)
 
 
+def take_down_old(release: Release, observed: Observed, spared: keeping.Kept) -> Action | None:
+    """Take down what is behind endpoints of earlier names, but for what is live or kept there."""
+    live = observed.live_deployment
+    if observed.live_release is not None and not live:
+        return None
+    for old in _old_endpoints(release, observed):
+        if not live.startswith(f"{old.name}/") and not keeping.serves_kept(old, spared):
+            return delete_endpoint(old)
+        stays = {live, *spared}
+        doomed = [each for each in old.superfluous if f"{old.name}/{each.name}" not in stays]
+        for deployment in doomed:
+            if deployment.settled:
+                return DeleteDeployment(deployment.name, old.name)
+        if doomed:
+            return Wait(GOING, patience=SLOW)
+    return None
+
+
+def _old_endpoints(release: Release, observed: Observed) -> Iterator[Endpoint]:
+    """Those of earlier names, and one that has an earlier name again and still its old traffic.
+
+    What serves is none of them, as long as what is live is behind another one.
+    """
+    stale, own = observed.stale_endpoints, observed.endpoint
+    yield from (each for each in stale if is_known(release, each))
+    elsewhere = {f"{old.name}/{each.name}" for old in stale for each in old.deployments}
+    if own is None or observed.live_deployment not in elsewhere or not is_known(release, own):
+        return
+    if any(each.release and own.takes_traffic(each.name) for each in own.deployments):
+        yield own
+
+
 def left_over(observed: Observed) -> Action | None:
     """Delete the autoscale settings of deployments that have gone: Azure leaves them."""
-    endpoint = observed.endpoint
-    there = {each.name.lower() for each in endpoint.deployments} if endpoint else set()
-    gone = (each.deployment for each in observed.scalings if each.deployment.lower() not in there)
-    return next((DeleteAutoscale(name) for name in gone), None)
+    endpoints = filter(None, (observed.endpoint, *observed.stale_endpoints))
+    there = {(e.name.lower(), d.name.lower()) for e in endpoints for d in e.deployments}
+    gone = (each for each in observed.scalings if each.key not in there)
+    return next((DeleteAutoscale(each.endpoint, each.deployment) for each in gone), None)
 
 
 def delete_endpoint(endpoint: Endpoint) -> Action:
