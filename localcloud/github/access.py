@@ -24,7 +24,7 @@ PERMISSIONS = {
 
 _WRITES = re.compile(r"/statuses/|/deployments|/issues/|/pulls(/\d+)?$")
 _WRITES_CONTENTS = re.compile(r"/git/refs|/contents/|/merges$|/pulls/\d+/merge$")
-_TALKS = re.compile(r"/issues/")
+_TALKS = re.compile(r"/issues/|/pulls$")
 _HIDDEN = "/hooks"
 
 
@@ -61,7 +61,7 @@ class Access:
         """The owner, a collaborator, or the installation where its permissions suffice.
 
         Collaborators have the role *write*, with which one does not see webhooks, unless they were
-        given less: then they read and comment. GitHub hides what is in another installation's
+        given less: then they read, comment and open pull requests. GitHub hides what is in another installation's
         reach.
         """
         caller = self.anyone(request)

@@ -307,7 +307,7 @@ class TestPushes:
         pulls = f"{REPOSITORY}/pulls"
         new = {"title": "x", "head": "x", "base": "main"}
         number = github.call(lambda api: api.post(pulls, data=new), token)["number"]
-        with pytest.raises(gidgethub.BadRequest, match="not accessible"):
+        with pytest.raises(gidgethub.BadRequest, match="Must have push access"):
             github.call(lambda api: api.put(f"{pulls}/{number}/merge", data={}), token)
 
     def test_merged_commits_are_not_distinct_twice(self, github: GitHub, clone: Clone) -> None:
