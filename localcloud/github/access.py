@@ -61,8 +61,8 @@ class Access:
         """The owner, a collaborator, or the installation where its permissions suffice.
 
         Collaborators have the role *write*, with which one does not see webhooks, unless they were
-        given less: then they read, comment and open pull requests. GitHub hides what is in another installation's
-        reach.
+        given less: then they read, comment and open pull requests. GitHub hides what is in another
+        installation's reach.
         """
         caller = self.anyone(request)
         match = self._within.fullmatch(request.url.path)
