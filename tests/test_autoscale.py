@@ -265,7 +265,7 @@ def test_it_is_set_seen_changed_back_and_deleted_with_what_it_scales(
     assert created.instance_count == 2
 
     def found() -> list[str]:
-        scalings = autoscale.observe(workspace, ["scaled"], "scaled")
+        scalings = autoscale.observe(workspace, ["earlier", "scaled"], "scaled")
         observed = Observed(
             endpoint=replace(endpoint(release.deployment_name), name="scaled"), scalings=scalings
         )

@@ -19,7 +19,7 @@ def main() -> int:
         prog="python -m tests.simulation", description="Random histories of a project"
     )
     parser.add_argument("names", nargs="*", metavar="SEED/TWIG", help="histories to replay")
-    parser.add_argument("--histories", type=int, default=100_200)
+    parser.add_argument("--histories", type=int, default=100_800)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed")
     given = parser.parse_args()
