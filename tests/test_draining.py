@@ -52,6 +52,17 @@ def served(**changes: object) -> Observed:
             actions.DeleteDeployment(NAME), at(Phase.FAILED), THERE, NOW, id="had-no-traffic-ever"
         ),
         pytest.param(DELETES, at(Phase.LIVE), Observed(), NOW, id="gone"),
+        pytest.param(
+            actions.DeleteDeployment(OLD, "earlier"),
+            at(Phase.LIVE),
+            replace(
+                THERE,
+                stale_endpoints=(replace(endpoint(OLD), name="earlier"),),
+                previous=(Superseded(deployment=f"earlier/{OLD}", at=NOW),),
+            ),
+            NOW + LAST,
+            id="behind-an-endpoint-of-an-earlier-name",
+        ),
     ],
 )
 def test_the_last_requests_are_answered(

@@ -19,11 +19,13 @@ def drain(
 
     `release` is the project's newest.
     """
-    endpoint = observed.endpoint
-    found = endpoint.deployment(action.name) if endpoint else None
-    if endpoint is None or found is None or found.state != SUCCEEDED:
+    name = action.endpoint or release.endpoint
+    endpoints = (observed.endpoint, *observed.stale_endpoints)
+    behind = next((each for each in endpoints if each and each.name == name), None)
+    found = behind.deployment(action.name) if behind else None
+    if found is None or found.state != SUCCEEDED:
         return None
-    since = _without_traffic_since(f"{endpoint.name}/{found.name}", release, observed)
+    since = _without_traffic_since(f"{name}/{found.name}", release, observed)
     if since is None:
         return None
     said = found.settings.get("request_settings.request_timeout_ms", "")
@@ -42,7 +44,7 @@ def _without_traffic_since(place: str, release: Release, observed: Observed) -> 
     for superseded in observed.previous:
         if superseded.deployment == place:
             return superseded.at
-    own = release.training is not None and place.endswith(f"/{release.deployment_name}")
+    own = release.training and place == f"{release.endpoint}/{release.deployment_name}"
     if own and release.phase == Phase.FAILED:
         return release.entered(Phase.FAILED) if release.entered(Phase.SHIFTING) else None
     return release.history[0].at if release.history else None
