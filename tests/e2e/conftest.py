@@ -1,6 +1,7 @@
 """Fixtures: one local cloud for all of these tests, until the last of them has ended."""
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -33,8 +34,10 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     settings["TUNEOPS_SOURCES"] = json.dumps(SOURCES)
     settings["TUNEOPS_MAX_UPLOAD_BYTES"] = str(LARGE_BYTES)
     (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
-    running = Cloud(state)
+    running, before = Cloud(state), dict(os.environ)
     running.up("--manifest", str(state / "manifest.yaml"))
     running.branch("staging")
     yield running
     running.down()
+    os.environ.clear()
+    os.environ.update(before)
