@@ -11,7 +11,7 @@ from tests.inventory import check_inventory
 from tests.load import Load
 from tuneops.status import ProjectStatus, ReleaseStatus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 QUICK: dict[str, Any] = {
     "pause_minutes": 0.05,

@@ -57,6 +57,7 @@ def test_the_files_are_what_the_generator_writes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_fine_tuning_teaches_the_example(tmp_path: Path) -> None:
     """At least 8 of 10 held-out questions are answered right, and hardly any before."""
     train, test = split_rows(FILES[0])
