@@ -240,7 +240,7 @@ def comments_of(cloud: Cloud, pull: int, head: str, state: str) -> list[str]:
 
     def planned() -> bool:
         statuses = cloud.github(f"commits/{head}/statuses")
-        return [s["state"] for s in statuses if s["context"] == "tuneops/plan"] == [state]
+        return {s["state"] for s in statuses if s["context"] == "tuneops/plan"} == {state}
 
     deadline = time.monotonic() + 60
     while not planned():
