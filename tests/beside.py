@@ -16,6 +16,8 @@ from localcloud.provision import provision
 from tests.cloud import CACHE, ROOT, Cloud
 
 START_SECONDS = 120
+STOP_SECONDS = 1
+"""Nobody needs what the parts would still write, nor waits for their last answers."""
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def cloud_beside(
     with ExitStack() as running:
         parts = [Part(name, connection) for name in names]
         for part in parts:
-            running.callback(stop_group, _start(part))
+            running.callback(stop_group, _start(part), STOP_SECONDS)
         _wait_until_healthy(parts)
         cloud = Cloud(state)
         cloud.load()

@@ -16,7 +16,7 @@ from localcloud.process import LOOPBACK, port_answers, start_child
 from localcloud.storage.install import ensure_azurite
 
 START_SECONDS = 60.0
-STOP_SECONDS = 8.0
+STOP_SECONDS = 25.0
 LOOK_SECONDS = 0.05
 PRELOAD = Path(__file__).with_name("exit_with_parent.cjs")
 

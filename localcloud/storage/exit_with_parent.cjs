@@ -2,7 +2,7 @@
 // killed while saving by a second one; this makes it end once, also when the parent is gone.
 "use strict";
 
-const GRACE_MILLISECONDS = 5000;
+const GRACE_MILLISECONDS = 20000;
 
 process.on("SIGTERM", () => setTimeout(() => process.exit(1), GRACE_MILLISECONDS).unref());
 

@@ -9,7 +9,7 @@ from tests.cloud import Cloud, config, some_rows
 from tuneops.cli import app
 from tuneops.status import ProjectStatus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 ASKS = {"approval": {"before": "traffic", "timeout_minutes": 30}}
 

@@ -5,7 +5,7 @@ import pytest
 from tests.cloud import QUICK, Cloud, config, some_rows
 from tuneops.previews import text
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 NAME = "tried"
 PREVIEW = {"preview": {"hours": 2}}

@@ -24,7 +24,7 @@ from tuneops.sources import ConfigSource
 from tuneops.sweep.sweeper import sweep_workspace
 from tuneops.sweep.view import SweepView
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 DAYS = [timedelta(days=day) for day in range(5)]
 """On the first day the smoke test is seen to have used the endpoint; then comes the grace."""
 

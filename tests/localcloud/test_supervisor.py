@@ -81,8 +81,8 @@ def test_a_killed_part_starts_again_with_its_data(state: Path) -> None:
     blobs(connection).get_blob_client("datasets", "kept").upload_blob(b"text")
     for name in ("storage", "platform"):
         os.kill(Processes.load(state).parts[name].pid, signal.SIGKILL)
-    until(lambda: [one.restarts for one in Processes.load(state).parts.values()] == [1, 1], 20)
-    until(lambda: run_cli("status", state).returncode == 0, 20)
+    until(lambda: [one.restarts for one in Processes.load(state).parts.values()] == [1, 1], 60)
+    until(lambda: run_cli("status", state).returncode == 0, 60)
     assert blobs(connection).get_blob_client("datasets", "kept").download_blob().readall()
 
 
@@ -90,8 +90,8 @@ def test_when_azurite_is_killed_the_part_starts_again(state: Path) -> None:
     connection = start_cli(state, "storage")
     [node] = [one for one in leftovers(state) if "azurite.js" in " ".join(one.cmdline())]
     node.kill()
-    until(lambda: Processes.load(state).parts["storage"].restarts == 1, 20)
-    until(lambda: Part("storage", connection).is_healthy(), 20)
+    until(lambda: Processes.load(state).parts["storage"].restarts == 1, 60)
+    until(lambda: Part("storage", connection).is_healthy(), 60)
 
 
 def test_a_stale_lock_file_is_no_obstacle(state: Path) -> None:
