@@ -12,7 +12,7 @@ from tests.inventory import check_inventory
 from tuneops.difference import Answer
 from tuneops.status import ProjectStatus, ReleaseStatus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 ADA = "ada@contoso.example"
 
 

@@ -14,7 +14,7 @@ from tests.cloud import Cloud, config, some_rows
 from tests.faults import Faults
 from tuneops.cli import app
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 KEPT = {"keep_previous": 1}
 FIRST, OTHER = "Standard_NC40ads_H100_v5", "Standard_NC24ads_A100_v4"
