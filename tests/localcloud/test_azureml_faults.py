@@ -32,6 +32,7 @@ BASE = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/1"
 @pytest.fixture
 def admin(azureml: Connection) -> Iterator[httpx2.Client]:
     with admin_client(azureml) as client:
+        client.delete("/faults")
         yield client
 
 
