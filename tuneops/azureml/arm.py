@@ -4,21 +4,19 @@ The SDK's objects leave some settings out. Here a resource is what a GET gives, 
 same can bring it back. Whatever takes long is begun only.
 """
 
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field
 
-from tuneops.azureml.errors import UnavailableError, azure_errors, of_status
+from tuneops.azureml import rest
+from tuneops.azureml.errors import UnavailableError
 from tuneops.azureml.workspace import Workspace
 
 API_VERSION = "2024-04-01"
-TIMEOUT_SECONDS = 20
 MAX_PAGES = 20
-_GONE = 404
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 
 class _Page(BaseModel):
@@ -33,7 +31,7 @@ def get(workspace: Workspace, path: str) -> Json | None:
         RefusedError, UnavailableError: it can't be read.
     """
     answer = _ask(workspace, "GET", _url(workspace, path))
-    return None if answer is None else _read(dict[str, Any], answer, path)
+    return None if answer is None else rest.read(dict[str, Any], answer, _short(path))
 
 
 def listed(workspace: Workspace, path: str) -> list[Json]:
@@ -46,7 +44,7 @@ def listed(workspace: Workspace, path: str) -> list[Json]:
     url = _url(workspace, path)
     for _ in range(MAX_PAGES):
         answer = _ask(workspace, "GET", url)
-        page = _Page() if answer is None else _read(_Page, answer, path)
+        page = _Page() if answer is None else rest.read(_Page, answer, _short(path))
         found += page.value
         url = page.next_link or ""
         if not url.startswith(f"{workspace.resource_manager}/"):
@@ -80,32 +78,10 @@ def _url(workspace: Workspace, path: str) -> str:
 def _ask(
     workspace: Workspace, method: str, url: str, body: Json | None = None
 ) -> httpx2.Response | None:
+    """Azure's answer; None when there is no such thing."""
     what = f"{method} {_short(url.partition('?')[0])}"
-    with azure_errors(what):
-        headers = workspace.authorization()
-    try:
-        answer = httpx2.request(method, url, headers=headers, json=body, timeout=TIMEOUT_SECONDS)
-    except httpx2.HTTPError as error:
-        raise UnavailableError(f"{what}: no answer ({type(error).__name__})") from error
-    if answer.status_code == _GONE and method != "PUT":
-        return None
-    if not answer.is_success:
-        raise of_status(what, answer.status_code, _said(answer), answer.headers)
-    return answer
-
-
-def _read(kind: type[T], answer: httpx2.Response, path: str) -> T:
-    try:
-        return TypeAdapter(kind).validate_json(answer.content)
-    except ValidationError as error:
-        raise UnavailableError(f"{_short(path)}: Azure's answer can't be read") from error
-
-
-def _said(answer: httpx2.Response) -> str:
-    try:
-        return str(answer.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"status {answer.status_code}"
+    answer = rest.ask(workspace, what, method, url, body, missing=method != "PUT")
+    return answer if answer.is_success else None
 
 
 def _short(path: str) -> str:

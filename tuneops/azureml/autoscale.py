@@ -12,18 +12,16 @@ import httpx2
 from pydantic import BaseModel, Field, ValidationError
 
 from tuneops import names
+from tuneops.azureml import rest
 from tuneops.azureml.autoscale_setting import Properties, properties_of, settings_of
-from tuneops.azureml.errors import UnavailableError, azure_errors, of_status
+from tuneops.azureml.errors import UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.observed import Scaling
 from tuneops.release import Release
 
 API_VERSION = "2022-10-01"
-TIMEOUT_SECONDS = 20
-MAX_BYTES = 8 * 1024 * 1024
 MAX_PAGES = 20
 ROLE = "a role with Microsoft.Insights/autoscaleSettings/* on the resource group"
-_GONE = 404
 
 
 class _Page(BaseModel):
@@ -42,7 +40,7 @@ def observe(workspace: Workspace, endpoints: Iterable[str], project: str) -> tup
     what, address = f"autoscale settings of project {project}", _address(workspace)
     found: list[Scaling] = []
     for _ in range(MAX_PAGES):
-        page = _read(_Page, _ask(workspace, what, "GET", address), what)
+        page = rest.read(_Page, _ask(workspace, what, "GET", address), what)
         some = (_scaling(each, workspace, name, project) for each in page.value for name in those)
         found += filter(None, some)
         if not page.next:
@@ -129,46 +127,7 @@ def _group(workspace: Workspace) -> str:
 
 def _ask(
     workspace: Workspace, what: str, method: str, address: str, body: dict[str, Any] | None = None
-) -> bytes:
+) -> httpx2.Response:
     """Azure's answer; what is deleted may have gone already."""
-    with azure_errors(what):
-        headers = workspace.authorization()
-    query = {} if "api-version=" in address else {"api-version": API_VERSION}
-    try:
-        answer = httpx2.request(
-            method,
-            address,
-            params=query or None,
-            headers=headers,
-            json=body,
-            timeout=TIMEOUT_SECONDS,
-        )
-    except httpx2.HTTPError as error:
-        raise UnavailableError(f"{what}: {type(error).__name__}") from error
-    if answer.is_success or (method == "DELETE" and answer.status_code == _GONE):
-        return answer.content
-    raise of_status(what, answer.status_code, _said(answer), answer.headers, ROLE)
-
-
-class _Error(BaseModel):
-    code: str = ""
-    message: str = ""
-    error: "_Error | None" = None
-
-
-def _said(answer: httpx2.Response) -> str:
-    try:
-        given = _Error.model_validate_json(answer.content)
-    except ValidationError:
-        return f"status {answer.status_code}"
-    inner = given.error or given
-    return inner.message or inner.code or f"status {answer.status_code}"
-
-
-def _read(kind: type[_Page], content: bytes, what: str) -> _Page:
-    if len(content) > MAX_BYTES:
-        raise UnavailableError(f"{what}: the answer is too long")
-    try:
-        return kind.model_validate_json(content)
-    except ValidationError as error:
-        raise UnavailableError(f"{what}: Azure's answer can't be read") from error
+    url = address if "api-version=" in address else f"{address}?api-version={API_VERSION}"
+    return rest.ask(workspace, what, method, url, body, missing=method == "DELETE", role=ROLE)

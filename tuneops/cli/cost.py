@@ -13,9 +13,6 @@ from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption,
 from tuneops.cost.bill import Bill, Bills
 from tuneops.cost.text import price_text, sum_text
 
-TIMEOUT_SECONDS = 120
-"""Azure is asked for each environment."""
-
 
 def cost(
     environment: Annotated[
@@ -74,15 +71,8 @@ def _ask(target: Target, environment: str | None) -> Bills:
     Raises:
         typer.Exit: it does not.
     """
-    try:
-        response = httpx2.get(
-            f"{target.url}/api/cost",
-            params={} if environment is None else {"environment": environment},
-            headers={"x-functions-key": target.key},
-            timeout=TIMEOUT_SECONDS,
-        )
-    except httpx2.HTTPError as error:
-        raise fail(f"{target.url} does not answer ({type(error).__name__})") from error
+    params = {} if environment is None else {"environment": environment}
+    response = target.send_or_fail("GET", "cost", params=params)
     if response.status_code == httpx2.codes.NOT_FOUND and environment is not None:
         raise fail(f"there is no environment {environment!r}")
     if response.status_code != httpx2.codes.OK:

@@ -123,15 +123,7 @@ class Target:
         Raises:
             typer.Exit: it can't be had.
         """
-        try:
-            response = httpx2.get(
-                f"{self.url}/api/sweep",
-                params={"look": "now"} if look else {},
-                headers={"x-functions-key": self.key},
-                timeout=ORDER_SECONDS,
-            )
-        except httpx2.HTTPError as error:
-            raise fail(f"{self.url} does not answer ({type(error).__name__})") from error
+        response = self.send_or_fail("GET", "sweep", params={"look": "now"} if look else {})
         kind = SweepView if response.status_code == httpx2.codes.OK else Answer
         try:
             seen = kind.model_validate_json(response.content)
@@ -147,15 +139,7 @@ class Target:
         Raises:
             typer.Exit: it was refused, or TuneOps does not answer.
         """
-        try:
-            response = httpx2.post(
-                f"{self.url}/api/{path}",
-                json=body,
-                headers={"x-functions-key": self.key},
-                timeout=ORDER_SECONDS,
-            )
-        except httpx2.HTTPError as error:
-            raise fail(f"{self.url} does not answer ({type(error).__name__})") from error
+        response = self.send_or_fail("POST", path, json=body)
         try:
             answer = Answer.model_validate_json(response.content)
         except ValidationError as error:
@@ -165,16 +149,27 @@ class Target:
             raise fail("\n".join((answer.text, *by_hand)))
         return answer
 
-    def _ask(self, project: str | None) -> Status | None:
+    def send_or_fail(self, method: str, path: str, **given: Any) -> httpx2.Response:
+        """What TuneOps answers to a request that may take long, whatever its status.
+
+        Raises:
+            typer.Exit: it does not answer.
+        """
         try:
-            response = httpx2.get(
-                f"{self.url}/api/status",
-                params={"project": project} if project else {},
-                headers={"x-functions-key": self.key},
-                timeout=TIMEOUT_SECONDS,
-            )
+            return self._send(method, path, timeout=ORDER_SECONDS, **given)
+        except NoAnswerError as error:
+            raise fail(str(error)) from error
+
+    def _send(self, method: str, path: str, **given: Any) -> httpx2.Response:
+        headers = {"x-functions-key": self.key}
+        try:
+            return httpx2.request(method, f"{self.url}/api/{path}", headers=headers, **given)
         except httpx2.HTTPError as error:
             raise NoAnswerError(f"{self.url} does not answer ({type(error).__name__})") from error
+
+    def _ask(self, project: str | None) -> Status | None:
+        params = {"project": project} if project else {}
+        response = self._send("GET", "status", params=params, timeout=TIMEOUT_SECONDS)
         if response.status_code == httpx2.codes.NOT_FOUND and project:
             return None
         if response.status_code != httpx2.codes.OK:
