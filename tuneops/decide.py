@@ -106,7 +106,7 @@ def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool
     if desired.adopts is not None:
         itself = desired.adopts == release.number and release.phase != Phase.FAILED
         return not itself and desired.adopts != release.adopts
-    if desired.fingerprint not in (release.fingerprint, release.made_of):
+    if desired.fingerprint != release.fingerprint and desired.fingerprint != release.made_of:
         return True
     if release.forbidden:
         return False
