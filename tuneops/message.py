@@ -1,8 +1,14 @@
 """What people are owed, and how far it has come."""
 
 from datetime import datetime
+from typing import Literal
 
+from tuneops.curves import Curve
 from tuneops.document import Document
+
+Severity = Literal["info", "warning", "error"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
+"""From the least on."""
 
 
 class Delivery(Document):
@@ -24,7 +30,9 @@ class Message(Document):
     """Something people are owed; `key` is unique within its document.
 
     `phase` is the release's when it was told. `only`: the one channel that it is for, if not all.
-    `path` is that of the config file.
+    `path` is that of the config file. `project` and `release` are empty where it is of none; the
+    messages of one release make a thread. `model` is what it is about, `why` who or what led to it,
+    `figure` the number that matters with its change, `following` what happens next.
     """
 
     key: str
@@ -37,4 +45,12 @@ class Message(Document):
     links: dict[str, str] = {}
     only: str = ""
     path: str = ""
+    severity: Severity = "info"
+    project: str = ""
+    release: int | None = None
+    model: str = ""
+    why: str = ""
+    figure: str = ""
+    following: str = ""
+    curves: tuple[Curve, ...] = ()
     deliveries: dict[str, Delivery] = {}
