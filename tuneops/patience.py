@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from tuneops.actions import Wait
-from tuneops.notify.messages import tell
+from tuneops.notify import turns
 from tuneops.release import Release, Waiting
 
 SLOW = timedelta(minutes=30)
@@ -28,5 +28,5 @@ def wait(release: Release, action: Wait, now: datetime) -> Release:
     if patience is not None and not waiting.told and now - waiting.since >= patience:
         waiting = waiting.replace(told=True)
         text = f"{waiting.reason} since {waiting.since:%Y-%m-%d %H:%M} UTC"
-        release = tell(release, "held", text, now, occasion=waiting.since.isoformat())
+        release = turns.held(release, text, now, waiting.since.isoformat())
     return release.replace(waiting=waiting)

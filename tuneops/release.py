@@ -8,6 +8,7 @@ from functools import cached_property
 
 from tuneops import names
 from tuneops.behaviour.progress import Progress as Behaviour
+from tuneops.cause import Cause
 from tuneops.config import Deployment, ProjectConfig
 from tuneops.desired import Desired, Source, fingerprint
 from tuneops.difference import Drift
@@ -131,7 +132,8 @@ class Release(Document):
     Azure had failed at it. `forbidden`: it has failed because the policy does not allow it. `path`
     is that of the config file, and `answers_change`: the release is what a change of that file has
     led to. `trainings` are the project's earlier ones. `adopts` is the release whose model it has,
-    if a pin made it; `rejected` says why this one was rolled back, if it was. `drift` is how what
+    if a pin made it, `cause` what has led to it, None if an earlier version of TuneOps began it;
+    `rejected` says why this one was rolled back, if it was. `drift` is how what
     is live differs from it, `heals` when that was begun to be brought back lately. `behaviour` is
     how far its evaluation sets were asked, `rollout` how far its traffic has come, `approval` the
     last question that it had for people, `provisioning` what its deployment was tried on.
@@ -149,6 +151,7 @@ class Release(Document):
     endpoint: str
     phase: Phase
     adopts: int | None = None
+    cause: Cause | None = None
     rejected: str = ""
     history: tuple[Entry, ...] = ()
     data: PreparedData | None = None

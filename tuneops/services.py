@@ -16,6 +16,7 @@ from tuneops.gitops.github import GitHub
 from tuneops.gitops.login import Tokens, make_login
 from tuneops.gitops.pull_request_channel import PullRequestChannel
 from tuneops.names import is_preview
+from tuneops.notify.links import Places, places
 from tuneops.notify.outbox import Channel
 from tuneops.notify.people import AppriseChannel
 from tuneops.policy import InForce, Policy
@@ -141,6 +142,12 @@ class Services:
         """The environment's repository."""
         login = make_login(self.settings, self.source, self.tokens)
         return GitHub(self.settings.github_api_url, self.source, login)
+
+    @cached_property
+    def places(self) -> Places:
+        """Where the links of messages lead to."""
+        s = self.settings
+        return places(s.page_url, s.github_api_url, self.source.repository)
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:

@@ -164,6 +164,7 @@ class Settings(WorkspaceSettings):
     notify_urls: Annotated[
         list[SecretStr], Field(description="apprise URLs that every notification goes to")
     ] = []
+    page_url: Annotated[str, Field(description="Where people reach the page")] = ""
 
     poll_seconds: Annotated[
         int, Field(ge=1, le=3600, description="How often a running job or deployment is looked at")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.message import Message
+from tuneops.notify.links import first
 from tuneops.notify.outbox import ChannelError
 from tuneops.release import Phase
 
@@ -29,6 +30,11 @@ def state_of(message: Message) -> str:
     return _STATES.get(message.event) or _ENDED.get(message.phase, "pending")
 
 
+def _said(message: Message) -> str:
+    """What fits into the few characters of a status: the figure is worth more than the rest."""
+    return "; ".join(filter(None, (message.text, message.figure)))
+
+
 class CommitStatusChannel:
     """Commit statuses of the repository that the configs are in."""
 
@@ -49,8 +55,8 @@ class CommitStatusChannel:
                 message.commit,
                 state=state_of(message),
                 context=f"tuneops/{subject}",
-                description=f"{description}: {message.text}",
-                url=next(iter(message.links.values()), ""),
+                description=f"{description}: {_said(message)}",
+                url=first(message.links),
             )
         except GitHubError as error:
             raise ChannelError(str(error)) from error

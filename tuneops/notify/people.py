@@ -6,6 +6,9 @@ from pydantic import SecretStr
 
 from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
+from tuneops.notify.plain import body
+
+_KINDS = {"info": "info", "warning": "warning", "error": "failure"}
 
 
 class AppriseChannel:
@@ -28,7 +31,6 @@ class AppriseChannel:
         notifier = apprise.Apprise()
         if not notifier.add(self._url.get_secret_value()):
             raise ChannelError("apprise does not know this kind of URL")
-        links = "".join(f"\n{name}: {url}" for name, url in message.links.items())
-        kind = apprise.NotifyType.FAILURE if message.event == "failed" else apprise.NotifyType.INFO
-        if not notifier.notify(title=message.title, body=message.text + links, notify_type=kind):
+        kind = apprise.NotifyType(_KINDS[message.severity])
+        if not notifier.notify(title=message.title, body=body(message), notify_type=kind):
             raise ChannelError("the service did not take the message")

@@ -1,0 +1,28 @@
+"""By which commit it came what is desired, for people; not to know it does no harm."""
+
+import logging
+from collections.abc import Sequence
+
+from tuneops.desired import Desired
+from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.snapshot import Head
+
+MAX_ASKED = 10
+"""For so many files of one look GitHub is asked; the rest are taken to be the newest commit's."""
+
+log = logging.getLogger(__name__)
+
+
+def credited(desired: Sequence[Desired], before: str, head: Head, github: GitHub) -> list[Desired]:
+    """What is desired with the commits that brought it; `before` is the commit read last.
+
+    Where the head alone was pushed or merged, it has brought everything, and nobody is asked.
+    """
+    alone = not head.parents or head.parents[0] == before
+    asked = [] if alone else [each.path for each in desired[:MAX_ASKED]]
+    try:
+        known = github.brought(head.commit, asked)
+    except GitHubError as error:
+        log.warning("who has brought commit %s is not known: %s", head.commit, error)
+        known = {}
+    return [each.replace(brought=known.get(each.path, head.brought)) for each in desired]
