@@ -1,11 +1,13 @@
 """By which commit it came what is desired, for people; not to know it does no harm."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tuneops.desired import Desired
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.gitops.snapshot import Head
+from tuneops.message import Message
+from tuneops.notify.why import commit_text
 
 MAX_ASKED = 10
 """For so many files of one look GitHub is asked; the rest are taken to be the newest commit's."""
@@ -26,3 +28,12 @@ def credited(desired: Sequence[Desired], before: str, head: Head, github: GitHub
         log.warning("who has brought commit %s is not known: %s", head.commit, error)
         known = {}
     return [each.replace(brought=known.get(each.path, head.brought)) for each in desired]
+
+
+def explained(told: Iterable[Message], head: Head) -> tuple[Message, ...]:
+    """The messages with what the head says of itself, where they are about it."""
+    why = commit_text(head.brought) if head.brought else ""
+    return tuple(
+        each.replace(why=why) if each.commit == head.commit and not each.why else each
+        for each in told
+    )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from tuneops import documents, names
 from tuneops.admission import admit
-from tuneops.credit import credited
+from tuneops.credit import credited, explained
 from tuneops.desired import Desired
 from tuneops.gitops.repository import (
     Reading,
@@ -100,7 +100,7 @@ def _read(before: Repository, services: Services) -> tuple[Repository, list[Desi
     if before.origin and before.origin != source.origin:
         desired = [each if each.config else left_alone(each, source) for each in desired]
     desired = credited(desired, before.commit, head, services.github)
-    return after.replace(origin=source.origin), desired
+    return after.replace(origin=source.origin, outbox=explained(after.outbox, head)), desired
 
 
 def _remember(wanted: Desired, services: Services) -> None:
