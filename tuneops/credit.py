@@ -7,6 +7,7 @@ from tuneops.desired import Desired
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.gitops.snapshot import Head
 from tuneops.message import Message
+from tuneops.notify.plain import line
 from tuneops.notify.why import commit_text
 
 MAX_ASKED = 10
@@ -32,7 +33,7 @@ def credited(desired: Sequence[Desired], before: str, head: Head, github: GitHub
 
 def explained(told: Iterable[Message], head: Head) -> tuple[Message, ...]:
     """The messages with what the head says of itself, where they are about it."""
-    why = commit_text(head.brought) if head.brought else ""
+    why = line(commit_text(head.brought)) if head.brought else ""
     return tuple(
         each.replace(why=why) if each.commit == head.commit and not each.why else each
         for each in told

@@ -155,9 +155,14 @@ def over(release: Release, now: datetime) -> Release:
     if drift is None or drift.answer == Answer.REPORTED:
         return release
     release = _enter(release, "what had drifted is as it should be", now)
-    said = "; ".join(each.what for each in drift.differences)
-    occasion = drift.since.isoformat()
-    return tell(release, "healed", f"as git has it: {said}", now, occasion=occasion, why="drift")
+    return tell(
+        release,
+        "healed",
+        f"as it should be again: {', '.join(each.what for each in drift.differences)}",
+        now,
+        occasion=drift.since.isoformat(),
+        why=f"it had drifted since {drift.since:%Y-%m-%d %H:%M} UTC",
+    )
 
 
 def text(drift: Drift) -> str:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from tuneops.actions import Wait
 from tuneops.notify import turns
+from tuneops.notify.following import GOES_ON
 from tuneops.release import Release, Waiting
 
 SLOW = timedelta(minutes=30)
@@ -28,5 +29,5 @@ def wait(release: Release, action: Wait, now: datetime) -> Release:
     if patience is not None and not waiting.told and now - waiting.since >= patience:
         waiting = waiting.replace(told=True)
         text = f"{waiting.reason} since {waiting.since:%Y-%m-%d %H:%M} UTC"
-        release = turns.held(release, text, now, waiting.since.isoformat())
+        release = turns.held(release, text, now, waiting.since.isoformat(), GOES_ON)
     return release.replace(waiting=waiting)

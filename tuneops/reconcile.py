@@ -28,6 +28,7 @@ from tuneops.document import Document
 from tuneops.looks import LOST_AFTER, Look
 from tuneops.names import environment_of, is_preview
 from tuneops.notify import outbox, pins, turns
+from tuneops.notify.following import TRIED_AGAIN
 from tuneops.notify.links import linked
 from tuneops.notify.why import cause_of
 from tuneops.observe import followed_base_model, observe
@@ -403,7 +404,7 @@ class _Pass:
         if not trouble.told and self.clock() - trouble.since > HELD_AFTER:
             trouble = trouble.replace(told=True)
             occasion = f"{names.digest(message)}:{trouble.since:%Y-%m-%dT%H}"
-            release = turns.held(release, message, self.clock(), occasion)
+            release = turns.held(release, message, self.clock(), occasion, TRIED_AGAIN)
         self._save_release(release.replace(trouble=trouble))
         return pause
 

@@ -5,7 +5,8 @@ from tuneops.estimate_text import duration
 from tuneops.evaluation.checks import failures
 from tuneops.release import Phase, Release
 
-NOTHING_TO_DO = "nothing has to be done: it is tried again by itself"
+GOES_ON = "it goes on by itself once that is over"
+TRIED_AGAIN = "it is tried again by itself, in 10 min at the latest"
 
 
 def queued(release: Release) -> str:
@@ -100,10 +101,8 @@ def pinned(project: str) -> str:
 
 
 def _mend(release: Release) -> str:
-    retry = f"or `tuneops retry {release.project}`"
     if release.forbidden:
         return "it begins anew once the policy allows it"
     before = next((e.phase for e in reversed(release.history) if not e.phase.ended), None)
-    if before == Phase.PREPARING:
-        return f"mend the data or the config and bring it again, {retry}"
-    return f"mend the config or the data, {retry}"
+    what = "the data or the config" if before == Phase.PREPARING else "the config or the data"
+    return f"mend {what} and bring it anew, or `tuneops retry {release.project}`"

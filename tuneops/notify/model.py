@@ -11,7 +11,7 @@ def model_text(release: Release) -> str:
     if release.entered(Phase.DEPLOYING) is None:
         return base
     made = f"{release.model_name}:{release.model_version}"
-    return f"{base} fine-tuned as {made}, {release.endpoint}/{release.deployment_name}"
+    return f"{base} fine-tuned as {made}, at {release.endpoint}/{release.deployment_name}"
 
 
 def short(base_model: str) -> str:

@@ -81,9 +81,9 @@ def newer_base_model(release: Release, now: datetime) -> Release:
     )
 
 
-def held(release: Release, text: str, now: datetime, occasion: str) -> Release:
-    """It waits for longer than it should, or can't go on now."""
-    return tell(release, "held", text, now, occasion=occasion, following=following.NOTHING_TO_DO)
+def held(release: Release, text: str, now: datetime, occasion: str, after: str) -> Release:
+    """It waits for longer than it should, or can't go on now; `after` says what comes then."""
+    return tell(release, "held", text, now, occasion=occasion, following=after)
 
 
 def _checked(release: Release) -> str:
