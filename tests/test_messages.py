@@ -281,13 +281,13 @@ def test_people_get_just_these_messages() -> None:
 
 
 ALL = [message for messages in STORIES.values() for message in messages]
-EARLIER = {"suspended", "resumed"}
+OTHERS = {"suspended", "resumed"}
 
 
 def test_every_event_has_a_title_and_a_story() -> None:
     assert set(_TITLES) == set(get_args(Event))
     assert set(_SEVERITIES) <= set(get_args(Event))
-    assert {each.event for each in ALL} >= set(get_args(Event)) - EARLIER
+    assert {each.event for each in ALL} >= set(get_args(Event)) - OTHERS
 
 
 @pytest.mark.parametrize("message", ALL, ids=lambda message: message.key)
