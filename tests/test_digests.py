@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 
 from tests.planned import desired, release
 from tuneops.cause import MAX_SUBJECT, Brought, Cause, brought
+from tuneops.credit import credited, explained
 from tuneops.desired import Desired, Source
+from tuneops.gitops import commits
+from tuneops.gitops.github import GitHubError
+from tuneops.gitops.snapshot import Head
 from tuneops.message import SEVERITIES, Message
 from tuneops.notify.digests import MAX_LINES, digest
 from tuneops.notify.links import Places, first, linked, places
@@ -175,6 +179,48 @@ def test_links_lead_to_the_release_first_and_may_be_made_again() -> None:
 )
 def test_a_commit_says_what_its_first_line_does(message: str, subject: str) -> None:
     assert brought("abc", message, "ada").subject == subject
+
+
+@pytest.mark.parametrize(
+    ("author", "said"),
+    [
+        ({"author": {"login": "ada"}, "commit": {"author": {"name": "Ada L."}}}, "ada"),
+        ({"author": None, "commit": {"author": {"name": "Ada L."}}}, "Ada L."),
+        ({"author": {}, "commit": {"author": {"name": "Ada L."}}}, "Ada L."),
+        ({"commit": {"author": None, "message": None}}, ""),
+        ({}, ""),
+    ],
+)
+def test_an_author_need_not_have_an_account(author: dict[str, object], said: str) -> None:
+    assert commits.read({"sha": "abc", **author}).author == said
+
+
+@pytest.mark.parametrize(
+    ("parents", "answers", "asked", "commit"),
+    [
+        pytest.param(("before",), True, [], "head", id="alone"),
+        pytest.param((), True, [], "head", id="the-first-of-all"),
+        pytest.param(("other",), True, ["finetune/bot.yaml"], "of finetune/bot.yaml", id="several"),
+        pytest.param(("other",), False, ["finetune/bot.yaml"], "head", id="github-is-away"),
+    ],
+)
+def test_github_is_asked_only_where_the_head_can_not_tell(
+    parents: tuple[str, ...], answers: bool, asked: list[str], commit: str
+) -> None:
+    questions: list[str] = []
+
+    def ask(paths: list[str]) -> dict[str, Brought]:
+        questions.extend(paths)
+        if not answers:
+            raise GitHubError("it is away")
+        return {path: Brought(commit=f"of {path}") for path in paths}
+
+    head = Head("head", parents=parents, brought=Brought(commit="head"))
+    (found,) = credited([desired()], "before", head, ask)
+    assert (found.brought, questions) == (Brought(commit=commit), asked)
+    told = message(1, commit="head", why="")
+    assert explained([told, message(2, commit="other")], head)[0].why == "commit head"
+    assert explained([message(2, commit="other")], head)[0].why == ""
 
 
 NEWER = Source(name="bot/b.jsonl", version="2", size=1)

@@ -37,7 +37,7 @@ from tuneops.prepared import PreparedData
 from tuneops.project import Project, start_release
 from tuneops.release import Metrics, Phase, Point, Release, SampleAnswer, TrainingPlan
 from tuneops.rollout import approval_record, record
-from tuneops.rollout.progress import Judgement
+from tuneops.rollout.progress import Judgement, Progress
 from tuneops.rollout.question import Said
 
 GOLDEN = Path(__file__).parent / "golden" / "messages.txt"
@@ -304,6 +304,12 @@ def test_the_courses_of_the_losses_go_with_what_has_them() -> None:
     drawn = {each.event: [curve.name for curve in each.curves] for each in canary().outbox}
     assert drawn["queued"] == drawn["shifting"] == []
     assert drawn["trained"] == drawn["live"] == ["loss"]
+
+
+def test_a_rollout_that_has_no_traffic_yet_is_told_of_at_its_end_alone() -> None:
+    waits = canary().replace(outbox=(), rollout=Progress(aborted="100% was rejected by grace"))
+    assert turns.aborted(waits, NOW).outbox == ()
+    assert turns.aborted(waits.replace(rollout=Progress(aborted="no", shifts=1)), NOW).outbox
 
 
 def test_each_turn_is_told_once() -> None:

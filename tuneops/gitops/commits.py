@@ -10,15 +10,17 @@ from tuneops.cause import Brought, brought
 
 
 class _Person(BaseModel):
-    name: str = ""
+    name: str | None = None
 
 
 class _Account(BaseModel):
-    login: str
+    """GitHub also gives an empty one, for an author that it does not know."""
+
+    login: str = ""
 
 
 class _Content(BaseModel):
-    message: str = ""
+    message: str | None = None
     author: _Person | None = None
 
 
@@ -31,8 +33,9 @@ class _Commit(BaseModel):
 def read(answer: Any) -> Brought:
     """What GitHub's answer says of a commit, whose author need not have an account."""
     found = _Commit.model_validate(answer)
+    login = found.author.login if found.author else ""
     name = found.commit.author.name if found.commit.author else ""
-    return brought(found.sha, found.commit.message, found.author.login if found.author else name)
+    return brought(found.sha, found.commit.message or "", login or name or "")
 
 
 async def last_of(api: GitHubAPI, repository: str, path: str, commit: str) -> Brought | None:

@@ -17,7 +17,7 @@ from tuneops.section import Section
 OtherEvent = Literal["config_invalid", "orphaned", "swept", "stopped", "restored", "summary"]
 """What is told of no release: of files in git, of sweeps, of what runs and costs."""
 HOUR = timedelta(hours=1)
-_CLOCK = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
+_CLOCK = "^([01][0-9]|2[0-3]):[0-5][0-9](:00)?$"
 
 
 def _known_zone(name: str) -> str:

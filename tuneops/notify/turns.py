@@ -41,13 +41,15 @@ def trained(release: Release, now: datetime) -> Release:
 
 
 def aborted(release: Release, now: datetime) -> Release:
-    """Its rollout is given up; what it came to is told at its end."""
+    """Its rollout is given up; where it has no traffic to give back its end says all."""
     progress = release.rollout
-    judged = progress.judged if progress else None
+    if progress is None or not (progress.step or progress.shifts):
+        return release
+    judged = progress.judged
     return tell(
         release,
         "aborted",
-        progress.aborted if progress else "",
+        progress.aborted,
         now,
         figure=judgement_text(judged) if judged else "",
         following=following.aborted(judged.live.deployment if judged else ""),
