@@ -165,7 +165,6 @@ class Settings(WorkspaceSettings):
     notify_urls: Annotated[
         list[SecretStr], Field(description="apprise URLs that every notification goes to")
     ] = []
-    page_url: Annotated[str, Field(description="Where people reach the page")] = ""
 
     page_url: Annotated[
         str,
