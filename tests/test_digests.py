@@ -50,12 +50,12 @@ def test_a_digest_is_read_project_by_project_the_newest_last() -> None:
     assert made.title == "4 messages of 2 projects, 1 error, 1 warning"
     assert made.text.splitlines() == [
         "faq:",
-        "- 09:02 release 2 is live: text 2",
+        "- 09:02 UTC release 2 is live: text 2",
         "bot:",
-        "- 09:01 release 1 is live: eval_loss 2",
-        "- 09:03 release 3 is live: text 3",
+        "- 09:01 UTC release 1 is live: eval_loss 2",
+        "- 09:03 UTC release 3 is live: text 3",
         "of no project:",
-        "- 09:04 sweep of w: 2 resources belong to nothing: text 4",
+        "- 09:04 UTC sweep of w: 2 resources belong to nothing: text 4",
     ]
     assert (made.severity, made.project, made.event) == ("error", "", "digest")
     assert made.links == {

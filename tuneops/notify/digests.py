@@ -99,7 +99,7 @@ def _line(message: Message) -> str:
     subject, _, rest = message.title.partition(": ")
     said = rest if rest and subject == message.project else message.title
     detail = message.figure or message.text.partition("\n")[0]
-    return line(f"- {message.at:%H:%M} {said}: {detail}", MAX_LINE)
+    return line(f"- {message.at:%H:%M} UTC {said}: {detail}", MAX_LINE)
 
 
 def _links(messages: Sequence[Message]) -> dict[str, str]:

@@ -52,7 +52,7 @@ def found(
         now,
         severity="warning",
         environment=environment,
-        following=f"{goes}what has a tag {names.TAG_KEEP} is left alone",
+        following=f"'tuneops sweep' shows all; {goes}what has a tag {names.TAG_KEEP} is left alone",
     )
 
 
