@@ -163,7 +163,7 @@ def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Re
 
 def _read_metrics(action: Any, release: Release, s: Services, now: datetime) -> Release:
     found = metrics.read(s.workspace, release.job_name).replace(read_at=now)
-    release = release.replace(metrics=found)
+    release = release.replace(metrics=found, progress=None)
     return release.replace(actuals=actuals(release))
 
 

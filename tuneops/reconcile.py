@@ -28,7 +28,7 @@ from tuneops.document import Document
 from tuneops.looks import LOST_AFTER, Look
 from tuneops.names import environment_of, is_preview
 from tuneops.notify import messages, outbox
-from tuneops.observe import followed_base_model, observe
+from tuneops.observe import followed_base_model, observe, observe_progress
 from tuneops.observed import Observed
 from tuneops.orders import Orders, Pin
 from tuneops.patience import wait
@@ -190,6 +190,7 @@ class _Pass:
             metrics_delay=timedelta(seconds=self.services.settings.metrics_delay_seconds),
             said=orders.said,
             shares_job=sharing.shares_job(self.desired, release, self.services),
+            progress=observe_progress(workspace, release, observed, self.clock()),
         )
         if release and release.number != self.project.value.current:
             action = look_after(self.desired, release, observed, self.clock())
