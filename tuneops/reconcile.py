@@ -39,6 +39,7 @@ from tuneops.previews.wanted import at_its_time, bounded
 from tuneops.project import Project, Wake, start_release
 from tuneops.queue import ProjectRequest
 from tuneops.release import Phase, Release, Trouble
+from tuneops.release_note import note_of
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored
 from tuneops.unwatched import unwatched
@@ -521,4 +522,5 @@ class _Pass:
         self._forget_look()
         path = documents.release(release.project, release.number)
         etag = before.etag if before and before.value.number == release.number else None
-        return self.services.store.write(path, release, etag)
+        note = note_of(release).text()
+        return self.services.store.write(path, release, etag, note=note)

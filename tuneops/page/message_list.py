@@ -1,0 +1,46 @@
+"""What people were told of a release, and by which channels. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tuneops.message import Delivery, Message
+from tuneops.page.texts import MAX_NAME, cut, line
+from tuneops.release import Release
+
+MAX_MESSAGES = 100
+
+
+@dataclass(frozen=True)
+class Told:
+    """A message; `channels` says of each channel how far it has come there."""
+
+    at: datetime
+    title: str
+    text: str
+    severity: str
+    channels: Mapping[str, str]
+
+
+def told(release: Release) -> tuple[Told, ...]:
+    """The newest messages, newest first."""
+    return tuple(map(_told, reversed(release.outbox[-MAX_MESSAGES:])))
+
+
+def _told(message: Message) -> Told:
+    return Told(
+        at=message.at,
+        title=line(message.title),
+        text=cut(message.text),
+        severity=message.severity,
+        channels={line(n, MAX_NAME): _standing(d) for n, d in message.deliveries.items()},
+    )
+
+
+def _standing(delivery: Delivery) -> str:
+    if delivery.sent_at:
+        return f"sent {delivery.sent_at:%d %b %H:%M}"
+    if delivery.gave_up:
+        return line(f"not sent: {delivery.error}")
+    tries = f" after {delivery.attempts} tries" if delivery.attempts else ""
+    return f"waits{tries}"

@@ -1,0 +1,123 @@
+"""The documents behind the pages of a project and of its releases."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from azure.core.exceptions import AzureError
+from pydantic import ValidationError
+
+from tuneops import documents
+from tuneops.data.preparation import REPORT_JSON
+from tuneops.data.report import DataReport, Reason
+from tuneops.names import environment_of
+from tuneops.page.release_view import Around
+from tuneops.policy import Policy
+from tuneops.project import Project
+from tuneops.release import Release
+from tuneops.services import NoSourceError, Services
+from tuneops.status import ProjectStatus, read_status
+from tuneops.store import Listed, UnreadableError
+
+MAX_REPORT = 1024 * 1024
+GITHUB = "https://api.github.com"
+ENTERPRISE = "/api/v3"
+"""How the address of the API of a GitHub Enterprise Server ends."""
+
+log = logging.getLogger(__name__)
+
+
+def status(services: Services, name: str) -> ProjectStatus | None:
+    """How a project stands, None if there is none of that name."""
+    return next(iter(read_status(services, name).projects), None)
+
+
+def release(services: Services, name: str, number: int | None) -> Release | None:
+    """A release, None without a number or if there is none.
+
+    Raises:
+        UnreadableError: what is stored is none of this version.
+    """
+    stored = services.release(name, number)
+    return stored.value if stored else None
+
+
+def listed(services: Services, name: str) -> Iterator[Listed]:
+    """All releases of a project, by a list alone."""
+    return services.store.listed(documents.releases(name))
+
+
+def project(services: Services, name: str) -> Project:
+    """A project, without anything if nothing is remembered of it.
+
+    Raises:
+        UnreadableError: what is stored is none of this version.
+    """
+    stored = services.store.read(documents.project(name), Project)
+    return stored.value if stored else Project(name=name)
+
+
+def shown_releases(services: Services, project: Project) -> list[Release]:
+    """The newest release of a project, and the one that is live if it is another.
+
+    Raises:
+        UnreadableError: what is stored is none of this version.
+    """
+    numbers = dict.fromkeys((project.current, project.live))
+    found = (release(services, project.name, number) for number in numbers)
+    return [each for each in found if each]
+
+
+def around(services: Services, project: Project, found: Release, *, whole: bool = False) -> Around:
+    """What a release is shown with; the report on its data is read for the `whole` of it alone.
+
+    Raises:
+        UnreadableError: what is stored is none of this version.
+    """
+    return Around(
+        project=project,
+        before=release(services, found.project, _compared(found, project)),
+        policy=_policy(services, environment_of(found.project)),
+        repository=web_address(services, environment_of(found.project)),
+        reasons=_reasons(services, found) if whole else (),
+    )
+
+
+def web_address(services: Services, environment: str) -> str:
+    """Where people see the environment's repository, empty where that is not known."""
+    source = services.settings.source(environment)
+    api = services.settings.github_api_url.rstrip("/")
+    if source is None or not (api == GITHUB or api.endswith(ENTERPRISE)):
+        return ""
+    web = "https://github.com" if api == GITHUB else api.removesuffix(ENTERPRISE)
+    return f"{web}/{source.repository}"
+
+
+def _compared(found: Release, project: Project) -> int | None:
+    """The live release, if this one is newer; else the one before it."""
+    if project.live is not None and project.live < found.number:
+        return project.live
+    return found.number - 1 if found.number > 1 else None
+
+
+def _policy(services: Services, environment: str) -> Policy | None:
+    """The policy with its prices; a page does without."""
+    try:
+        return services.of(environment).policy
+    except (NoSourceError, UnreadableError) as error:
+        log.info("no prices on the page: %s", error)
+        return None
+
+
+def _reasons(services: Services, found: Release) -> Sequence[Reason]:
+    """Why rows of the data were refused; a page does without."""
+    if found.data is None:
+        return ()
+    path = f"{found.data.folder}/{REPORT_JSON}"
+    container = services.settings.prepared_container
+    try:
+        blob = services.blobs.get_blob_client(container, path)
+        text = blob.download_blob(offset=0, length=MAX_REPORT).readall()
+        return DataReport.model_validate_json(text).reasons
+    except (AzureError, ValidationError) as error:
+        log.info("no report of %s on the page: %s", path, type(error).__name__)
+        return ()
