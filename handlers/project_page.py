@@ -39,13 +39,13 @@ def _project(visit: Visit, services: Services) -> Answer:
     releases = listing(reading.listed(services, name), int(before) if before else None, now)
     try:
         project = reading.project(services, name)
-        shown = [
+        views = [
             release_view(each, reading.around(services, project, each), now)
             for each in reading.shown_releases(services, project)
         ]
     except UnreadableError as error:
         return _unreadable(visit, error)
-    return visit.html("project.html", view=project_view(status, project, shown, releases, now))
+    return visit.html("project.html", view=project_view(status, project, views, releases, now))
 
 
 def _release(visit: Visit, services: Services) -> Answer:

@@ -8,7 +8,7 @@ from tuneops.chart.style import STROKES
 from tuneops.chart.ticks import MAX_TICKS, drawable, figure, labels, span, ticks
 from tuneops.curves import MAX_POINTS, Curve, Point, thinned
 
-WIDTH, HEIGHT = 480, 280
+WIDTH, HEIGHT = 420, 270
 FONT = 13
 TITLE_FONT = 15
 TITLE_Y = 22

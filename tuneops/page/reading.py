@@ -1,7 +1,7 @@
 """The documents behind the pages of a project and of its releases."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from azure.core.exceptions import AzureError
 from pydantic import ValidationError
@@ -10,6 +10,7 @@ from tuneops import documents
 from tuneops.data.preparation import REPORT_JSON
 from tuneops.data.report import DataReport, Reason
 from tuneops.names import environment_of
+from tuneops.page.release_list import trained_before
 from tuneops.page.release_view import Around
 from tuneops.policy import Policy
 from tuneops.project import Project
@@ -41,9 +42,9 @@ def release(services: Services, name: str, number: int | None) -> Release | None
     return stored.value if stored else None
 
 
-def listed(services: Services, name: str) -> Iterator[Listed]:
+def listed(services: Services, name: str) -> list[Listed]:
     """All releases of a project, by a list alone."""
-    return services.store.listed(documents.releases(name))
+    return list(services.store.listed(documents.releases(name)))
 
 
 def project(services: Services, name: str) -> Project:
@@ -68,14 +69,10 @@ def shown_releases(services: Services, project: Project) -> list[Release]:
 
 
 def around(services: Services, project: Project, found: Release, *, whole: bool = False) -> Around:
-    """What a release is shown with; the report on its data is read for the `whole` of it alone.
-
-    Raises:
-        UnreadableError: what is stored is none of this version.
-    """
+    """What a release is shown with; the report on its data is read for the `whole` of it alone."""
     return Around(
         project=project,
-        before=release(services, found.project, _compared(found, project)),
+        before=_before(services, project, found),
         policy=_policy(services, environment_of(found.project)),
         repository=web_address(services, environment_of(found.project)),
         reasons=_reasons(services, found) if whole else (),
@@ -92,11 +89,16 @@ def web_address(services: Services, environment: str) -> str:
     return f"{web}/{source.repository}"
 
 
-def _compared(found: Release, project: Project) -> int | None:
-    """The live release, if this one is newer; else the one before it."""
-    if project.live is not None and project.live < found.number:
-        return project.live
-    return found.number - 1 if found.number > 1 else None
+def _before(services: Services, project: Project, found: Release) -> Release | None:
+    """The live release, if this one is newer; else the last before it that was trained."""
+    number = project.live
+    if number is None or number >= found.number:
+        number = trained_before(listed(services, found.project), found.number)
+    try:
+        return release(services, found.project, number)
+    except UnreadableError as error:
+        log.info("nothing to compare with on the page: %s", error)
+        return None
 
 
 def _policy(services: Services, environment: str) -> Policy | None:

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tuneops.estimate_text import duration
-from tuneops.page.texts import MAX_NAME, line
+from tuneops.page.texts import MAX_NAME, lasted, line
 from tuneops.release_note import ReleaseNote, read_note
 from tuneops.store import Listed
 
@@ -52,6 +51,13 @@ def listing(found: Iterable[Listed], before: int | None, now: datetime) -> Listi
     )
 
 
+def trained_before(found: Iterable[Listed], number: int) -> int | None:
+    """The last release before this number that has metrics, as far as is known beside it."""
+    before = ((number_in(each.path) or number, each.note) for each in found)
+    known = (other for other, note in before if other < number and read_note(note).metric)
+    return max(known, default=None)
+
+
 def number_in(path: str) -> int | None:
     """The number of the release whose document has this path."""
     name = path.rpartition("/")[2].removesuffix(".json")
@@ -73,6 +79,6 @@ def _row(number: int, note: ReleaseNote, now: datetime) -> Row:
     return Row(
         number=number,
         note=note,
-        lasted=duration(max(0.0, (until - note.began).total_seconds())) if note.began else "",
+        lasted=lasted((until - note.began).total_seconds()) if note.began else "",
         metric=metric,
     )

@@ -77,7 +77,7 @@ def release_view(release: Release, around: Around, now: datetime) -> ReleaseView
         release=release,
         before=around.before,
         marks=tuple(_marks(release, around.project)),
-        standing=line(release.reason),
+        standing=line(release.waiting.reason if release.waiting else release.reason),
         notices=dict(_notices(release)),
         commit_url=f"{web}/commit/{release.commit}" if web and release.commit else "",
         config_url=f"{web}/blob/{release.commit}/{release.path}" if web and release.path else "",
@@ -121,8 +121,8 @@ def _notices(release: Release) -> Iterator[tuple[str, str]]:
     if release.trouble:
         tries = f" ({release.trouble.count} tries)" if release.trouble.count > 1 else ""
         yield "Tried again", line(release.trouble.message) + tries
-    if release.waiting:
-        yield "Waits", f"{line(release.waiting.reason)} since {release.waiting.since:%d %b %H:%M}"
+    if release.waiting and release.waiting.told:
+        yield "Takes long", f"since {release.waiting.since:%d %b %H:%M} UTC"
     if release.rejected:
         yield "Rejected", line(release.rejected)
     if release.drift:

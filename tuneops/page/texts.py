@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 
+from tuneops.estimate_text import duration
 from tuneops.scrub import scrub
 
 MAX_LINE, MAX_TEXT, MAX_NAME = 500, 4000, 120
+DAY = 24 * 3600.0
 _URL = re.compile(r"https?://[^\s<>\"'`\\]{1,2000}")
 
 
@@ -18,6 +20,12 @@ def cut(text: str, limit: int = MAX_TEXT) -> str:
     """A text with its lines and spaces as they are."""
     plain = scrub(text)
     return plain if len(plain) <= limit else f"{plain[:limit]}…"
+
+
+def lasted(seconds: float) -> str:
+    """How long something lasted, or lasts."""
+    seconds = max(0.0, seconds)
+    return duration(seconds) if seconds < 2 * DAY else f"{seconds / DAY:.0f} days"
 
 
 def links(given: Mapping[str, str]) -> dict[str, str]:

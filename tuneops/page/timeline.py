@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from tuneops.estimate_text import duration
-from tuneops.page.texts import line, links
+from tuneops.page.texts import lasted, line, links
 from tuneops.phase import Phase
 from tuneops.release import Entry, Release
 
@@ -54,7 +53,7 @@ def _stage(entries: list[Entry], following: datetime | None, now: datetime) -> S
     return Stage(
         phase=phase,
         at=begun,
-        lasted=duration(max(0.0, (until - begun).total_seconds())) if until else "",
+        lasted=lasted((until - begun).total_seconds()) if until else "",
         now=is_now,
         said=tuple(Said(each.at, line(each.reason), links(each.links)) for each in shown),
         left_out=len(entries) - len(shown),

@@ -22,7 +22,7 @@ _UNITS = (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0), ("seconds", 1
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a rollout, and what was seen at it."""
+    """A step of a rollout, what was seen at it, and why it is not passed, if so."""
 
     what: str
     since: datetime
@@ -102,11 +102,12 @@ def _chart(release: Release, now: datetime) -> Markup | None:
 
 
 def _step(judged: Judgement) -> Step:
+    reasons = judged.analysis.reasons
     return Step(
         what=share_text(judged.share, mirrored=judged.mirrored),
         since=judged.since,
         until=judged.until,
         verdict=judged.analysis.verdict,
         seen=figures_text(judged),
-        reasons=tuple(map(line, judged.analysis.reasons)),
+        reasons=() if judged.analysis.verdict == "pass" else tuple(map(line, reasons)),
     )

@@ -20,7 +20,6 @@ from tuneops.release import Metrics, Release
 MAX_METRICS = 60
 MAX_CHANGES = 60
 MAX_PARAMETERS = 200
-LOSS_TITLE = "Training and evaluation loss"
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Going:
 
 def curves(release: Release) -> Markup | None:
     """The losses, drawn; None when there are none."""
-    chart = plan(loss_curves(release), LOSS_TITLE)
+    chart = plan(loss_curves(release), f"Loss of release {release.number}")
     return svg(chart) if chart.lines else None
 
 
@@ -108,9 +107,7 @@ def _figure(name: str, value: float, before: float | None) -> Figure:
     if before is None:
         return Figure(shown, value)
     difference = value - before
-    change = f"{difference:+.3g}"
-    if before:
-        change += f" ({100 * difference / abs(before):+.1f} %)"
+    change = f"{100 * difference / abs(before):+.1f} %" if before else f"{difference:+.3g}"
     rising = greater_is_better(name)
     if not difference or rising is None:
         return Figure(shown, value, before, change if difference else "as before")
