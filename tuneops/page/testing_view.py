@@ -34,7 +34,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class TestSet:
+class ScoredSet:
     """An evaluation set with its scores; `reasons` stand behind the verdict."""
 
     name: str
@@ -55,7 +55,7 @@ class Tests:
     """All tests; `asking` says how far a set was asked that is asked now."""
 
     smoke: tuple[Answer, ...]
-    sets: tuple[TestSet, ...]
+    sets: tuple[ScoredSet, ...]
     asking: str
 
 
@@ -80,15 +80,15 @@ def _answer(given: SampleAnswer) -> Answer:
     )
 
 
-def _sets(behaviour: Progress) -> Iterator[TestSet]:
+def _sets(behaviour: Progress) -> Iterator[ScoredSet]:
     for each in behaviour.comparisons:
         worst = behaviour.worst.get(each.name, ())[:MAX_EXAMPLES]
         texts = ((one.question, one.expected, one.answer, one.live_answer) for one in worst)
         yield _set(each, tuple(Example(*map(cut, four)) for four in texts))
 
 
-def _set(compared: Comparison, examples: tuple[Example, ...]) -> TestSet:
-    return TestSet(
+def _set(compared: Comparison, examples: tuple[Example, ...]) -> ScoredSet:
+    return ScoredSet(
         name=line(compared.name, MAX_NAME),
         scores=score_text(compared),
         verdict=compared.verdict,
