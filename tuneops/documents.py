@@ -8,6 +8,8 @@ PROJECTS = "projects/"
 DESIRED = "desired/"
 ORDERS = "orders/"
 SWEPT = "swept/"
+OVERVIEW = "overview.json"
+"""What people see of all projects at once."""
 
 
 def repository(environment: str) -> str:
