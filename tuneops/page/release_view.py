@@ -6,7 +6,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from tuneops.cost.machines import Machines
+from tuneops.cost.machines import Machines, most
 from tuneops.data.report import Reason
 from tuneops.estimate_text import beside
 from tuneops.estimates import Actuals
@@ -150,6 +150,6 @@ def _cost(release: Release, policy: Policy | None) -> str:
     prices = policy.prices if policy else None
     if release.phase != Phase.LIVE or prices is None:
         return ""
-    machines = Machines(size=release.instance_type, count=release.deployment.instance_count)
+    machines = Machines(size=release.instance_type, count=most(release.config))
     hourly = machines.hourly(prices)
-    return "no price" if hourly is None else f"{hourly:,.2f} {prices.currency} an hour"
+    return "no price" if hourly is None else f"{hourly:,.2f} {prices.currency} an hour at most"
