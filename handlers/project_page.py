@@ -36,16 +36,17 @@ def _project(visit: Visit, services: Services) -> Answer:
     status = reading.status(services, name) if name else None
     if status is None or (before and not _NUMBER.fullmatch(before)):
         return _missing(visit)
-    releases = listing(reading.listed(services, name), int(before) if before else None, now)
     try:
-        project = reading.project(services, name)
+        known = reading.surroundings(services, name)
         views = [
-            release_view(each, reading.around(services, project, each), now)
-            for each in reading.shown_releases(services, project)
+            release_view(each, known.of(each), now)
+            for each in reading.shown_releases(services, known.project)
         ]
     except UnreadableError as error:
         return _unreadable(visit, error)
-    return visit.html("project.html", view=project_view(status, project, views, releases, now))
+    releases = listing(known.listed, int(before) if before else None, now)
+    view = project_view(status, known.project, views, releases, now)
+    return visit.html("project.html", view=view)
 
 
 def _release(visit: Visit, services: Services) -> Answer:
@@ -53,11 +54,10 @@ def _release(visit: Visit, services: Services) -> Answer:
     if not name or not _NUMBER.fullmatch(number):
         return _missing(visit)
     try:
-        project = reading.project(services, name)
         found = reading.release(services, name, int(number))
         if found is None:
             return _missing(visit)
-        around = reading.around(services, project, found, whole=True)
+        around = reading.surroundings(services, name).of(found, whole=True)
     except UnreadableError as error:
         return _unreadable(visit, error)
     return visit.html("release.html", view=release_view(found, around, datetime.now(UTC)))

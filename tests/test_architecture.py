@@ -74,6 +74,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "behaviour/scoring",
         "behaviour/settings",
         "behaviour/text",
+        "chart/description",
         "chart/plan",
         "chart/style",
         "chart/ticks",

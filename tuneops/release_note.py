@@ -11,6 +11,7 @@ from tuneops.release import Release
 from tuneops.scrub import scrub
 
 MAX_REASON = 160
+MAX_METRIC = 60
 
 
 class ReleaseNote(Document):
@@ -51,7 +52,7 @@ def note_of(release: Release) -> ReleaseNote:
         began=history[0].at if history else None,
         ended=ends[0].at if ends else None,
         reason=scrub(release.reason)[:MAX_REASON],
-        metric=metric,
+        metric=metric[:MAX_METRIC],
         value=values.get(metric),
         rejected=bool(release.rejected),
         adopts=release.adopts,

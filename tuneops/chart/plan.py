@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from tuneops.chart.description import describe, short
 from tuneops.chart.style import STROKES
-from tuneops.chart.ticks import MAX_TICKS, drawable, figure, labels, span, ticks
+from tuneops.chart.ticks import MAX_TICKS, drawable, labels, span, ticks
 from tuneops.curves import MAX_POINTS, Curve, Point, thinned
 
 WIDTH, HEIGHT = 420, 270
@@ -22,7 +23,6 @@ _CHARACTER = 0.6 * FONT
 _EDGE = 12
 _LINE_HEIGHT = 20
 _BELOW = 40
-_MAX_NAME = 40
 _LONG = 50
 
 
@@ -102,7 +102,7 @@ def plan(
     x_values, y_values = _across(x_low, x_high, steps), ticks(y_low, y_high)
     x_labels, y_labels = labels(x_values), labels(y_values)
 
-    legend, top = _legend([_short(curve.name) for curve in shown])
+    legend, top = _legend([short(curve.name) for curve in shown])
     left = _EDGE + _widest(y_labels) + 6
     right, bottom = WIDTH - _EDGE - _widest(x_labels) / 2, float(HEIGHT - _BELOW)
 
@@ -114,7 +114,7 @@ def plan(
 
     return Chart(
         title=title,
-        description=_description(curves, shown, across),
+        description=describe(curves, shown, across),
         x_name=across,
         y_name=_y_name(shown),
         left=left,
@@ -125,7 +125,7 @@ def plan(
         y_ticks=tuple(map(Tick, map(y, y_values), y_labels)),
         lines=tuple(
             Line(
-                name=_short(curve.name),
+                name=short(curve.name),
                 style=style,
                 points=tuple((x(step), y(value)) for step, value in _drawn(curve, stepped)),
             )
@@ -183,38 +183,7 @@ def _legend(names: Sequence[str]) -> tuple[tuple[Key, ...], float]:
 def _y_name(curves: Sequence[Curve]) -> str:
     """What all of them are: their name, or how all their names end, with the unit."""
     endings = {curve.name.rpartition("_")[2] for curve in curves}
-    single = _short(curves[0].name) if len(curves) == 1 else ""
-    name = single or (_short(endings.pop()) if len(endings) == 1 else "value")
+    single = short(curves[0].name) if len(curves) == 1 else ""
+    name = single or (short(endings.pop()) if len(endings) == 1 else "value")
     unit = curves[0].unit if curves else ""
     return f"{name} ({unit})" if unit else name
-
-
-def _description(curves: Sequence[Curve], shown: Sequence[Curve], across: str) -> str:
-    if not shown:
-        return "There is nothing to draw yet."
-    sentences = [f"{_course(curve, across)}." for curve in shown]
-    names = {curve.name for curve in shown}
-    if left := [_short(curve.name) for curve in curves if curve.name not in names]:
-        sentences.append(f"Not drawn: {', '.join(left[:10])}.")
-    return " ".join(sentences)
-
-
-def _course(curve: Curve, across: str) -> str:
-    """What one curve does, in a sentence."""
-    (first_step, first), (last_step, last) = curve.points[0], curve.points[-1]
-    name, unit = _short(curve.name), f" {curve.unit}" if curve.unit else ""
-    if len(curve.points) == 1:
-        return f"{name} is {figure(first)}{unit} at {across} {figure(first_step)}"
-    start, end = f"{figure(first)}{unit}", f"{figure(last)}{unit}"
-    when = f"at {across} {figure(first_step)}", f"at {across} {figure(last_step)}"
-    verb = "falls" if last < first else "rises" if last > first else "goes"
-    values = [value for _, value in curve.points]
-    low, high = min(values), max(values)
-    text = f"{name} {verb} from {start} {when[0]} to {end} {when[1]}"
-    if {low, high} == {first, last}:
-        return text
-    return f"{text}, between {figure(low)} and {figure(high)}"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 3]}..."

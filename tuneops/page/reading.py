@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from azure.core.exceptions import AzureError
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from tuneops.page.release_list import trained_before
 from tuneops.page.release_view import Around
 from tuneops.policy import Policy
 from tuneops.project import Project
-from tuneops.release import Release
+from tuneops.release import Phase, Release
 from tuneops.services import NoSourceError, Services
 from tuneops.status import ProjectStatus, read_status
 from tuneops.store import Listed, UnreadableError
@@ -42,11 +43,6 @@ def release(services: Services, name: str, number: int | None) -> Release | None
     return stored.value if stored else None
 
 
-def listed(services: Services, name: str) -> list[Listed]:
-    """All releases of a project, by a list alone."""
-    return list(services.store.listed(documents.releases(name)))
-
-
 def project(services: Services, name: str) -> Project:
     """A project, without anything if nothing is remembered of it.
 
@@ -68,14 +64,41 @@ def shown_releases(services: Services, project: Project) -> list[Release]:
     return [each for each in found if each]
 
 
-def around(services: Services, project: Project, found: Release, *, whole: bool = False) -> Around:
-    """What a release is shown with; the report on its data is read for the `whole` of it alone."""
-    return Around(
-        project=project,
-        before=_before(services, project, found),
-        policy=_policy(services, environment_of(found.project)),
-        repository=web_address(services, environment_of(found.project)),
-        reasons=_reasons(services, found) if whole else (),
+@dataclass(frozen=True)
+class Surroundings:
+    """What the releases of a project are shown with; `listed` are all of them."""
+
+    services: Services
+    project: Project
+    listed: Sequence[Listed]
+    policy: Policy | None
+    repository: str
+
+    def of(self, found: Release, *, whole: bool = False) -> Around:
+        """What stands around a release; its data's report is read for the `whole` of it alone."""
+        return Around(
+            project=self.project,
+            before=_before(self, found),
+            policy=self.policy,
+            repository=self.repository,
+            studio=_studio(self.services, found),
+            reasons=_reasons(self.services, found) if whole else (),
+        )
+
+
+def surroundings(services: Services, name: str) -> Surroundings:
+    """What the releases of a project are shown with.
+
+    Raises:
+        UnreadableError: what is stored is none of this version.
+    """
+    environment = environment_of(name)
+    return Surroundings(
+        services=services,
+        project=project(services, name),
+        listed=list(services.store.listed(documents.releases(name))),
+        policy=_policy(services, environment),
+        repository=web_address(services, environment),
     )
 
 
@@ -89,16 +112,29 @@ def web_address(services: Services, environment: str) -> str:
     return f"{web}/{source.repository}"
 
 
-def _before(services: Services, project: Project, found: Release) -> Release | None:
+def _before(known: Surroundings, found: Release) -> Release | None:
     """The live release, if this one is newer; else the last before it that was trained."""
-    number = project.live
+    number = known.project.live
     if number is None or number >= found.number:
-        number = trained_before(listed(services, found.project), found.number)
+        number = trained_before(known.listed, found.number)
     try:
-        return release(services, found.project, number)
+        return release(known.services, found.project, number)
     except UnreadableError as error:
         log.info("nothing to compare with on the page: %s", error)
         return None
+
+
+def _studio(services: Services, found: Release) -> dict[str, str]:
+    """The pages of the studio that are known without asking; a page does without."""
+    try:
+        workspace = services.of(environment_of(found.project)).workspace
+    except NoSourceError:
+        return {}
+    pages = {}
+    if found.entered(Phase.DEPLOYING):
+        pages = {"models": workspace.models_page}
+        pages["endpoint"] = workspace.endpoint_page(found.endpoint)
+    return pages
 
 
 def _policy(services: Services, environment: str) -> Policy | None:

@@ -1,7 +1,7 @@
 """All that a release's page shows, made from documents. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from markupsafe import Markup
@@ -30,14 +30,15 @@ MAX_REASONS = 20
 class Around:
     """What stands around a release: its project and the release that it is compared with.
 
-    `repository` is the address of its repository on the web, empty if there is none. `reasons` are
-    those that rows of its data were refused for; `policy` has the prices.
+    `policy` has the prices, `repository` is the address of its repository on the web, empty if
+    there is none, `studio` are pages about it. `reasons` are those that rows were refused for.
     """
 
     project: Project
     before: Release | None = None
     policy: Policy | None = None
     repository: str = ""
+    studio: Mapping[str, str] = field(default_factory=dict)
     reasons: Sequence[Reason] = ()
 
 
@@ -81,7 +82,7 @@ def release_view(release: Release, around: Around, now: datetime) -> ReleaseView
         notices=dict(_notices(release)),
         commit_url=f"{web}/commit/{release.commit}" if web and release.commit else "",
         config_url=f"{web}/blob/{release.commit}/{release.path}" if web and release.path else "",
-        links=_links(release),
+        links=links({**_linked(release), **around.studio}),
         stages=timeline.stages(release, now),
         going=training_view.going(release, now),
         curves=training_view.curves(release),
@@ -132,10 +133,9 @@ def _notices(release: Release) -> Iterator[tuple[str, str]]:
         yield f"No {line(each.instance_type)}", line(each.reason)
 
 
-def _links(release: Release) -> dict[str, str]:
+def _linked(release: Release) -> dict[str, str]:
     """The newest of each page that its history leads to."""
-    known = {name: url for entry in release.history for name, url in entry.links.items()}
-    return links(known)
+    return {name: url for entry in release.history for name, url in entry.links.items()}
 
 
 def _serves(release: Release) -> str:
