@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tuneops.message import Delivery, Message
-from tuneops.page.texts import MAX_NAME, cut, line
+from tuneops.page.texts import MAX_NAME, line
 from tuneops.release import Release
 
 MAX_MESSAGES = 100
+MAX_SHOWN = 300
+"""A comment on a pull request is longer, and can be read there."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ def _told(message: Message) -> Told:
     return Told(
         at=message.at,
         title=line(message.title),
-        text=cut(message.text),
+        text=line(message.text, MAX_SHOWN),
         severity=message.severity,
         channels={line(n, MAX_NAME): _standing(d) for n, d in message.deliveries.items()},
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -74,14 +75,15 @@ class ReleaseView:
 def release_view(release: Release, around: Around, now: datetime) -> ReleaseView:
     """The page of a release."""
     forecast, web = release.forecast, around.repository
+    commit, path = quote(release.commit), quote(release.path)
     return ReleaseView(
         release=release,
         before=around.before,
         marks=tuple(_marks(release, around.project)),
         standing=line(release.waiting.reason if release.waiting else release.reason),
         notices=dict(_notices(release)),
-        commit_url=f"{web}/commit/{release.commit}" if web and release.commit else "",
-        config_url=f"{web}/blob/{release.commit}/{release.path}" if web and release.path else "",
+        commit_url=f"{web}/commit/{commit}" if web and commit else "",
+        config_url=f"{web}/blob/{commit}/{path}" if web and commit and path else "",
         links=links({**_linked(release), **around.studio}),
         stages=timeline.stages(release, now),
         going=training_view.going(release, now),

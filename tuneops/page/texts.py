@@ -24,7 +24,8 @@ def cut(text: str, limit: int = MAX_TEXT) -> str:
 
 def lasted(seconds: float) -> str:
     """How long something lasted, or lasts."""
-    seconds = max(0.0, seconds)
+    if seconds < 1:
+        return "under 1 s"
     return duration(seconds) if seconds < 2 * DAY else f"{seconds / DAY:.0f} days"
 
 
