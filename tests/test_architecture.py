@@ -88,6 +88,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "gitops/question_text",
         "globs",
         "healing",
+        "hosting",
         "looks",
         "message",
         "names",
