@@ -75,8 +75,8 @@ class Visitor:
 def way_in(environ: Mapping[str, str]) -> Way:
     """How one comes to the page in this environment.
 
-    App Service sets ``WEBSITE_AUTH_ENABLED`` where people have to sign in. No setting opens the page
-    to everybody in Azure.
+    App Service sets ``WEBSITE_AUTH_ENABLED`` where people have to sign in. No setting opens the
+    page to everybody in Azure.
     """
     if environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true":
         return "entra"
