@@ -92,11 +92,19 @@ def test_the_pure_modules_do_no_io() -> None:
         "gitops/question_text",
         "globs",
         "healing",
+        "hosting",
         "looks",
         "message",
         "names",
         "observed",
         "orders",
+        "overview/card",
+        "overview/document",
+        "page/access",
+        "page/answer",
+        "page/asked",
+        "page/overview_view",
+        "page/words",
         "parameters",
         "phase",
         "pinning",
@@ -119,10 +127,13 @@ def test_the_pure_modules_do_no_io() -> None:
     allowed = ("tuneops", "collections", "dataclasses", "datetime", "typing", "enum", "pydantic")
     standard = (
         "ast",
+        "base64",
+        "binascii",
         "fnmatch",
         "functools",
         "hashlib",
         "heapq",
+        "ipaddress",
         "itertools",
         "json",
         "math",
@@ -130,7 +141,8 @@ def test_the_pure_modules_do_no_io() -> None:
         "statistics",
         "unicodedata",
     )
-    known = (*allowed, *standard, "rapidfuzz", "re2")
+    known = (*allowed, *standard, "markupsafe", "rapidfuzz", "re2")
+    exactly = ("http", "urllib.parse")
     files = [ROOT / "tuneops" / f"{name}.py" for name in pure]
     files += [
         ROOT / "tuneops" / "sweep" / f"{name}.py"
@@ -138,7 +150,8 @@ def test_the_pure_modules_do_no_io() -> None:
     ]
     for file in (*files, *python_files("tuneops/evaluation", "tuneops/phases", "tuneops/rollout")):
         for module in imported(file):
-            assert module.split(".")[0] in known, f"{file} imports {module}"
+            pure_enough = module.split(".")[0] in known or module in exactly
+            assert pure_enough, f"{file} imports {module}"
 
 
 def test_the_function_app_starts_light() -> None:

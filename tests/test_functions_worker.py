@@ -173,6 +173,8 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]
     assert {invocation["function"] for invocation in invocations} == answer["functions"].keys()
+    levels = {name: bindings[0].get("authLevel") for name, bindings in answer["functions"].items()}
+    assert (levels["page"], levels["page_static"]) == ("FUNCTION", "ANONYMOUS")
     asked = sorted((r["kind"], r.get("project", "")) for r in queued(services))
     assert asked == [
         ("project", "bot"),
