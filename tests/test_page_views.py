@@ -6,6 +6,7 @@ import pytest
 
 from tests.page_samples import BEGAN, PHASES, failed, release, training, troubled
 from tuneops.curves import Curve
+from tuneops.message import Delivery
 from tuneops.loss_curves import loss_curves
 from tuneops.page import testing_view, texts, timeline, traffic_view, training_view
 from tuneops.page.message_list import told
@@ -143,10 +144,17 @@ def test_answers_keep_their_spaces_and_have_an_end() -> None:
 
 def test_messages_say_where_they_went() -> None:
     made = release("bot", 1)
-    (message,) = told(made)
+    (message,) = told(made, {})
     assert message.channels == {"slack": "sent 03 Mar 11:59"}
-    (owed,) = told(failed("bot", 2, "no quota"))
+    lost = failed("bot", 2, "no quota")
+    (owed,) = told(lost, {})
     assert (owed.text, dict(owed.channels)) == ("no quota", {})
+    known = {
+        "teams": Delivery(attempts=2, error="status 503"),
+        "mail": Delivery(attempts=10, gave_up=True, error="no such mailbox"),
+    }
+    (owed,) = told(lost, {lost.outbox[0].key: known})
+    assert owed.channels == {"teams": "waits after 2 tries", "mail": "not sent: no such mailbox"}
 
 
 def test_a_note_says_what_a_list_shows() -> None:

@@ -12,6 +12,9 @@ MAX_MESSAGES = 100
 MAX_SHOWN = 300
 """A comment on a pull request is longer, and can be read there."""
 
+Deliveries = Mapping[str, Mapping[str, Delivery]]
+"""By the message's key, then by the channel."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -24,18 +27,21 @@ class Told:
     channels: Mapping[str, str]
 
 
-def told(release: Release) -> tuple[Told, ...]:
-    """The newest messages, newest first."""
-    return tuple(map(_told, reversed(release.outbox[-MAX_MESSAGES:])))
+def told(release: Release, deliveries: Deliveries) -> tuple[Told, ...]:
+    """The newest messages, newest first; `deliveries` are what is known beside the release."""
+    newest = reversed(release.outbox[-MAX_MESSAGES:])
+    return tuple(
+        _told(each, {**each.deliveries, **deliveries.get(each.key, {})}) for each in newest
+    )
 
 
-def _told(message: Message) -> Told:
+def _told(message: Message, deliveries: Mapping[str, Delivery]) -> Told:
     return Told(
         at=message.at,
         title=line(message.title),
         text=line(message.text, MAX_SHOWN),
         severity=message.severity,
-        channels={line(n, MAX_NAME): _standing(d) for n, d in message.deliveries.items()},
+        channels={line(name, MAX_NAME): _standing(each) for name, each in deliveries.items()},
     )
 
 

@@ -14,7 +14,7 @@ from tuneops.estimates import Actuals
 from tuneops.evaluation.checks import Check
 from tuneops.outcome import Change
 from tuneops.page import timeline, training_view
-from tuneops.page.message_list import Told, told
+from tuneops.page.message_list import Deliveries, Told, told
 from tuneops.page.testing_view import Tests, tests
 from tuneops.page.texts import line, links
 from tuneops.page.traffic_view import Traffic, traffic
@@ -32,7 +32,8 @@ class Around:
     """What stands around a release: its project and the release that it is compared with.
 
     `policy` has the prices, `repository` is the address of its repository on the web, empty if
-    there is none, `studio` are pages about it. `reasons` are those that rows were refused for.
+    there is none, `studio` are pages about it. `reasons` are those that rows were refused for,
+    `deliveries` how far messages have come that the release itself does not tell.
     """
 
     project: Project
@@ -41,6 +42,7 @@ class Around:
     repository: str = ""
     studio: Mapping[str, str] = field(default_factory=dict)
     reasons: Sequence[Reason] = ()
+    deliveries: Deliveries = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def release_view(release: Release, around: Around, now: datetime) -> ReleaseView
         ),
         serves=_serves(release),
         cost=_cost(release, around.policy),
-        told=told(release),
+        told=told(release, around.deliveries),
     )
 
 
