@@ -6,8 +6,8 @@ import pytest
 
 from tests.page_samples import BEGAN, PHASES, failed, release, training, troubled
 from tuneops.curves import Curve
-from tuneops.message import Delivery
 from tuneops.loss_curves import loss_curves
+from tuneops.message import Delivery
 from tuneops.page import testing_view, texts, timeline, traffic_view, training_view
 from tuneops.page.message_list import told
 from tuneops.page.release_list import SIZE, listing, number_in, trained_before
