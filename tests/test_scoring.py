@@ -173,7 +173,7 @@ def test_how_far_a_training_has_come_is_read_from_the_tracking_server(
     at = datetime.fromtimestamp(1, UTC)
     assert found == Seen(run=step, logged={"loss": (10.0, 2.0)}, at=at)
     assert progress.read(workspace, job, step) == found
-    with pytest.raises(UnavailableError, match="progress of job missing"):
+    with pytest.raises(metrics.NoRunError, match="progress of job missing"):
         progress.read(workspace, "missing")
 
 

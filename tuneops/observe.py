@@ -5,6 +5,7 @@ from datetime import datetime
 
 from tuneops.azureml import autoscale, compute, endpoints, jobs, models, progress, registry
 from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.azureml.metrics import NoRunError
 from tuneops.azureml.workspace import Workspace
 from tuneops.desired import Desired
 from tuneops.observed import RUNNING, Cluster, Endpoint, Job, Observed
@@ -73,6 +74,8 @@ def observe_progress(
         return before
     try:
         seen = progress.read(workspace, release.job_name, before.run if before else "")
+    except NoRunError:
+        return before
     except Exception as error:
         log.warning("project %s: %s", release.project, error)
         return missed(before, now)

@@ -25,6 +25,10 @@ LOOP_METRIC = "train_runtime"
 """What Hugging Face's Trainer logs at its end: the seconds of its loop."""
 
 
+class NoRunError(UnavailableError):
+    """The job has no run yet: it waits for a node, or was not submitted."""
+
+
 def read(workspace: Workspace, job_name: str) -> Metrics:
     """Every metric that the job or a step of it logged, with its course, and how long it trained.
 
@@ -32,6 +36,7 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
     infinite, which is noted.
 
     Raises:
+        NoRunError: the job has no run yet.
         UnavailableError: the tracking server can't be asked now.
     """
     with tracking(workspace, f"metrics of job {job_name}") as client:
@@ -46,6 +51,7 @@ def tracking(workspace: Workspace, what: str) -> "Iterator[MlflowClient]":
     tries again.
 
     Raises:
+        NoRunError: what is asked for is not there.
         UnavailableError: the tracking server can't be asked now.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -63,7 +69,9 @@ def tracking(workspace: Workspace, what: str) -> "Iterator[MlflowClient]":
             raise MissingRoleError(
                 f"{what}: grant TuneOps's identity the role AzureML Data Scientist on the workspace"
             ) from error
-        raise UnavailableError(f"{what}: {error.message}") from error
+        absent = error.error_code == "RESOURCE_DOES_NOT_EXIST"
+        kind = NoRunError if absent else UnavailableError
+        raise kind(f"{what}: {error.message}") from error
 
 
 def collect(client: "MlflowClient", job_name: str) -> Metrics:

@@ -21,6 +21,7 @@ def read(workspace: Workspace, job_name: str, known: str = "") -> Seen | None:
     It takes one small call where its run is `known`, and two else: no course of a metric is read.
 
     Raises:
+        NoRunError: the job has no run yet.
         UnavailableError: the tracking server can't be asked now.
     """
     with tracking(workspace, f"progress of job {job_name}") as client:
