@@ -10,6 +10,7 @@ from handlers import (
     dataset_uploaded,
     job_event,
     page,
+    project_page,
     reconcile,
     resync,
     rollback,
@@ -155,6 +156,20 @@ def get_health(req: func.HttpRequest) -> func.HttpResponse:
 def get_page(req: func.HttpRequest) -> func.HttpResponse:
     """The page: all projects."""
     return _response(page.handle(_asked(req), get_services()))
+
+
+@app.function_name("project_page")
+@app.route(route="projects/{project}", methods=["GET"], auth_level=PAGE)
+def get_project_page(req: func.HttpRequest) -> func.HttpResponse:
+    """The page of a project: its releases."""
+    return _response(project_page.handle(_asked(req), get_services()))
+
+
+@app.function_name("release_page")
+@app.route(route="projects/{project}/releases/{number}", methods=["GET"], auth_level=PAGE)
+def get_release_page(req: func.HttpRequest) -> func.HttpResponse:
+    """The page of a release."""
+    return _response(project_page.handle_release(_asked(req), get_services()))
 
 
 @app.function_name("page_static")

@@ -75,6 +75,10 @@ def test_the_pure_modules_do_no_io() -> None:
         "behaviour/settings",
         "behaviour/text",
         "cause",
+        "chart/description",
+        "chart/plan",
+        "chart/style",
+        "chart/ticks",
         "cost/bill",
         "cost/ledger",
         "cost/limit",
@@ -89,6 +93,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "gitops/question_text",
         "globs",
         "healing",
+        "hosting",
         "looks",
         "message",
         "names",
@@ -105,6 +110,13 @@ def test_the_pure_modules_do_no_io() -> None:
         "notify/why",
         "observed",
         "orders",
+        "overview/card",
+        "overview/document",
+        "page/access",
+        "page/answer",
+        "page/asked",
+        "page/overview_view",
+        "page/words",
         "parameters",
         "phase",
         "pinning",
@@ -117,17 +129,23 @@ def test_the_pure_modules_do_no_io() -> None:
         "previews/wanted",
         "project",
         "provisioning",
+        "loss_curves",
         "release",
+        "release_note",
         "sources",
         "superseded",
+        "training_progress",
     )
     allowed = ("tuneops", "collections", "dataclasses", "datetime", "typing", "enum", "pydantic")
     standard = (
         "ast",
+        "base64",
+        "binascii",
         "fnmatch",
         "functools",
         "hashlib",
         "heapq",
+        "ipaddress",
         "itertools",
         "json",
         "math",
@@ -136,7 +154,8 @@ def test_the_pure_modules_do_no_io() -> None:
         "unicodedata",
         "zoneinfo",
     )
-    known = (*allowed, *standard, "rapidfuzz", "re2")
+    known = (*allowed, *standard, "markupsafe", "rapidfuzz", "re2")
+    exactly = ("http", "urllib.parse")
     files = [ROOT / "tuneops" / f"{name}.py" for name in pure]
     files += [
         ROOT / "tuneops" / "sweep" / f"{name}.py"
@@ -144,7 +163,8 @@ def test_the_pure_modules_do_no_io() -> None:
     ]
     for file in (*files, *python_files("tuneops/evaluation", "tuneops/phases", "tuneops/rollout")):
         for module in imported(file):
-            assert module.split(".")[0] in known, f"{file} imports {module}"
+            pure_enough = module.split(".")[0] in known or module in exactly
+            assert pure_enough, f"{file} imports {module}"
 
 
 def test_the_function_app_starts_light() -> None:

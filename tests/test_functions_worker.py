@@ -152,6 +152,8 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},
         {"function": "page", "data": {"http": {}}},
         {"function": "page_static", "data": {"http": {"params": {"file": "style.css"}}}},
+        {"function": "project_page", "data": {"http": {"params": {"project": "tutor"}}}},
+        {"function": "release_page", "data": {"http": {"params": {"project": "x", "number": "1"}}}},
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -166,10 +168,13 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(None, 200, 404),
         *(None, 404),
         *(200, 200),
+        *(200, 404),
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]
     assert {invocation["function"] for invocation in invocations} == answer["functions"].keys()
+    levels = {name: bindings[0].get("authLevel") for name, bindings in answer["functions"].items()}
+    assert (levels["page"], levels["page_static"]) == ("FUNCTION", "ANONYMOUS")
     asked = sorted((r["kind"], r.get("project", "")) for r in queued(services))
     assert asked == [
         ("project", "bot"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuneops.hosting import own_address
 from tuneops.page.access import (
     MAX_PRINCIPAL,
     OPERATOR,
@@ -38,6 +39,7 @@ ROLE = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
         pytest.param(
             {"TUNEOPS_PAGE_URL": LOCAL, "WEBSITE_INSTANCE_ID": "i"}, "key", id="never-in-azure"
         ),
+        pytest.param({"TUNEOPS_PAGE_URL": LOCAL, "CONTAINER_NAME": "c"}, "key", id="consumption"),
         pytest.param(
             {"WEBSITE_AUTH_ENABLED": "True", "WEBSITE_INSTANCE_ID": "i"}, "entra", id="easy-auth"
         ),
@@ -46,6 +48,18 @@ ROLE = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
 )
 def test_the_way_in(environ: dict[str, str], way: Way) -> None:
     assert way_in(environ) == way
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        ({"WEBSITE_HOSTNAME": "a.example", "WEBSITE_SITE_NAME": "a"}, "https://a.example"),
+        ({"WEBSITE_HOSTNAME": "localhost:7071"}, ""),
+        ({"WEBSITE_SITE_NAME": "a"}, ""),
+    ],
+)
+def test_the_apps_own_address(environ: dict[str, str], address: str) -> None:
+    assert own_address(environ) == address
 
 
 def principal(*claims: tuple[str, str], provider: str = "aad", **more: Any) -> str:

@@ -143,7 +143,7 @@ def _submit_job(action: Any, release: Release, s: Services, now: datetime) -> Re
 
 def _next_attempt(action: Any, release: Release, s: Services, now: datetime) -> Release:
     plan = release.plan
-    return release.replace(training=plan.replace(attempt=plan.attempt + 1))
+    return release.replace(training=plan.replace(attempt=plan.attempt + 1), progress=None)
 
 
 def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Release:
@@ -153,7 +153,7 @@ def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Re
 
 def _read_metrics(action: Any, release: Release, s: Services, now: datetime) -> Release:
     found = metrics.read(s.workspace, release.job_name).replace(read_at=now)
-    release = release.replace(metrics=found)
+    release = release.replace(metrics=found, progress=None)
     return release.replace(actuals=actuals(release))
 
 

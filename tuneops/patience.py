@@ -25,6 +25,8 @@ def wait(release: Release, action: Wait, now: datetime) -> Release:
     if waiting is None or (waiting.about or waiting.reason) != (action.about or action.reason):
         waiting = Waiting(reason=action.reason, since=now, about=action.about)
     waiting = waiting.replace(reason=action.reason)
+    if action.progress:
+        release = release.replace(progress=action.progress)
     patience = action.patience
     if patience is not None and not waiting.told and now - waiting.since >= patience:
         waiting = waiting.replace(told=True)

@@ -31,7 +31,7 @@ from tuneops.notify import outbox, pins, turns
 from tuneops.notify.following import TRIED_AGAIN
 from tuneops.notify.links import linked
 from tuneops.notify.why import cause_of
-from tuneops.observe import followed_base_model, observe
+from tuneops.observe import followed_base_model, observe, observe_progress
 from tuneops.observed import Observed
 from tuneops.orders import Orders, Pin
 from tuneops.overview.keeping import keep_card
@@ -43,6 +43,7 @@ from tuneops.previews.wanted import at_its_time, bounded
 from tuneops.project import Project, Wake, start_release
 from tuneops.queue import ProjectRequest
 from tuneops.release import Phase, Release, Trouble
+from tuneops.release_note import note_of
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored
 from tuneops.unwatched import unwatched
@@ -200,6 +201,7 @@ class _Pass:
             metrics_delay=timedelta(seconds=self.services.settings.metrics_delay_seconds),
             said=orders.said,
             shares_job=sharing.shares_job(self.desired, release, self.services),
+            progress=observe_progress(workspace, release, observed, self.clock()),
         )
         if release and release.number != self.project.value.current:
             action = look_after(self.desired, release, observed, self.clock())
@@ -540,4 +542,5 @@ class _Pass:
         self._forget_look()
         path = documents.release(release.project, release.number)
         etag = before.etag if before and before.value.number == release.number else None
-        return self.services.store.write(path, release, etag)
+        note = note_of(release).text()
+        return self.services.store.write(path, release, etag, note=note)

@@ -24,6 +24,7 @@ from tuneops.prepared import DataJob, PreparedData
 from tuneops.provisioning import Provisioning
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.question import Question
+from tuneops.training_progress import TrainingProgress
 
 
 class TrainingPlan(Document):
@@ -137,6 +138,7 @@ class Release(Document):
     is live differs from it, `heals` when that was begun to be brought back lately. `behaviour` is
     how far its evaluation sets were asked, `rollout` how far its traffic has come, `approval` the
     last question that it had for people, `provisioning` what its deployment was tried on.
+    `progress` is how far its training had come before there were metrics.
     `autoscaled`: the project has, or had, autoscale settings in Azure Monitor.
     """
 
@@ -158,6 +160,7 @@ class Release(Document):
     data_job: DataJob | None = None
     training: TrainingPlan | None = None
     cancelled_job: bool = False
+    progress: TrainingProgress | None = None
     metrics: Metrics | None = None
     checks: tuple[Check, ...] = ()
     smoke: Smoke = Smoke()

@@ -24,6 +24,7 @@ from tuneops.rollout.question import Question
 from tuneops.rollout.steps import share_of, standing
 from tuneops.services import Services
 from tuneops.store import UnreadableError
+from tuneops.training_progress import TrainingProgress
 from tuneops.unwatched import unwatched
 
 _GONE = ("Retired", "the config is not in git")
@@ -51,6 +52,7 @@ class ReleaseStatus(BaseModel):
     provisioning: Provisioning = Provisioning()
     data: PreparedData | None
     training: TrainingPlan | None
+    progress: TrainingProgress | None = None
     metrics: Metrics | None
     checks: tuple[Check, ...]
     forecast: Forecast | None = None
@@ -232,6 +234,7 @@ def _summary(release: Release) -> ReleaseStatus:
         provisioning=release.provisioning,
         data=release.data,
         training=release.training,
+        progress=release.progress,
         metrics=release.metrics,
         checks=release.checks,
         forecast=release.forecast,

@@ -9,7 +9,6 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from azure.core.exceptions import AzureError
 
@@ -48,20 +47,20 @@ def keep_card(name: str, services: Services) -> bool:
     project looked at again.
     """
     try:
-        now = make_card(name, services)
+        now = make_card(name, services, _prices(services, environment_of(name)))
     except Exception:
         log.exception("the card of project %s could not be made", name)
         return False
     return _change(services.store, lambda known: known.with_card(name, now))
 
 
-def make_card(name: str, services: Services) -> Card | None:
+def make_card(name: str, services: Services, prices: Prices | None) -> Card | None:
     """A project's card by its documents, None if it was never seen or has been pruned."""
     seen = read_project(services, name)
     nothing = seen.release is None and seen.phase != UNREADABLE
     if nothing and services.store.read(documents.desired(name), Desired) is None:
         return None
-    return card(seen, _prices(services, environment_of(name)))
+    return card(seen, prices)
 
 
 def keep_source(services: Services, read: Repository) -> None:
@@ -95,8 +94,14 @@ def fill(services: Services, list_projects: Callable[[], Collection[str]]) -> No
     if known.complete and not missing and not gone:
         return
     log.info("the overview lacks %d projects and has %d too many", len(missing), len(gone))
+    environments = {environment_of(name) for name in missing}
+    prices = {each: _prices(services, each) for each in environments}
+
+    def make(name: str) -> Card | None:
+        return make_card(name, services, prices[environment_of(name)])
+
     with ThreadPoolExecutor(THREADS) as pool:
-        made = pool.map(partial(make_card, services=services), missing)
+        made = pool.map(make, missing)
         cards = {name: each for name, each in zip(missing, made, strict=True) if each}
     _change(services.store, lambda known: known.filled(cards, gone))
 
