@@ -39,7 +39,12 @@ ROLE = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
         pytest.param(
             {"TUNEOPS_PAGE_URL": LOCAL, "WEBSITE_INSTANCE_ID": "i"}, "key", id="never-in-azure"
         ),
-        pytest.param({"TUNEOPS_PAGE_URL": LOCAL, "CONTAINER_NAME": "c"}, "key", id="consumption"),
+        pytest.param(
+            {"TUNEOPS_PAGE_URL": LOCAL, "WEBSITE_SITE_NAME": "a"}, "key", id="consumption"
+        ),
+        pytest.param(
+            {"TUNEOPS_PAGE_URL": LOCAL, "CONTAINER_NAME": "c"}, "loopback", id="in-a-container"
+        ),
         pytest.param(
             {"WEBSITE_AUTH_ENABLED": "True", "WEBSITE_INSTANCE_ID": "i"}, "entra", id="easy-auth"
         ),

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-_SET_IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "CONTAINER_NAME", "WEBSITE_POD_NAME")
-"""App Service sets the first two, the consumption plans the others: no plan sets all of them."""
+_SET_IN_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME")
+"""Each plan sets some of these; the tools that run an app on one's own computer set none."""
 
 
 def in_azure(environ: Mapping[str, str]) -> bool:
