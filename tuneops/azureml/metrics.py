@@ -24,6 +24,10 @@ LOOP_METRIC = "train_runtime"
 """What Hugging Face's Trainer logs at its end: the seconds of its loop."""
 
 
+class NoRunError(UnavailableError):
+    """The job has no run yet: it waits for a node, or was not submitted."""
+
+
 def read(workspace: Workspace, job_name: str) -> Metrics:
     """Every metric that the job or a step of it logged, with its course, and how long it trained.
 
@@ -32,6 +36,7 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
     cut short: the reconciler tries again.
 
     Raises:
+        NoRunError: the job has no run yet.
         UnavailableError: the tracking server can't be asked now.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -50,7 +55,9 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
                 f"metrics of job {job_name}: grant TuneOps's identity the role AzureML Data "
                 "Scientist on the workspace"
             ) from error
-        raise UnavailableError(f"metrics of job {job_name}: {error.message}") from error
+        absent = error.error_code == "RESOURCE_DOES_NOT_EXIST"
+        kind = NoRunError if absent else UnavailableError
+        raise kind(f"metrics of job {job_name}: {error.message}") from error
 
 
 def collect(client: "MlflowClient", job_name: str) -> Metrics:
