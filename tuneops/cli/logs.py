@@ -90,20 +90,23 @@ class Reader:
         Raises:
             NoAnswerError: it can't be had, and not for want of a connection.
         """
-        over, lost = False, 0.0
+        over, begun, lost = False, False, 0.0
         while True:
             try:
                 seen = self._next()
             except LostError as error:
+                if not begun:
+                    raise
                 lost = min(2 * lost + 1, MAX_LOST_SECONDS)
                 typer.echo(f"[{error}; asking again in {lost:g} s]", err=True)
                 time.sleep(lost)
                 continue
             if lost:
                 typer.echo("[it answers again]", err=True)
-            lost = 0.0
+            begun, lost = True, 0.0
             self._print(seen)
             if over and not seen.more:
+                typer.echo(f"[release {seen.release} is {seen.phase}]", err=True)
                 return
             over = seen.over and not seen.more
             if not seen.more:

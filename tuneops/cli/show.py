@@ -1,6 +1,7 @@
 """``tuneops show``."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -41,17 +42,13 @@ def render(project: str, release: ReleaseStatus) -> Group:
         made = part(release)
         if made.row_count:
             parts += ["", made]
-    answers = [*release.smoke.answers, *filter(None, [release.smoke.failed])]
-    for answer in answers:
+    for answer in filter(None, (*release.smoke.answers, release.smoke.failed)):
         parts += ["", *_smoke(answer)]
     if release.training:
         parts += ["", inputs(release.training.parameters)]
-    told = (
-        (f"{at.astimezone():%H:%M:%S}" if at else "owed", key)
-        for key, at in release.messages.items()
-    )
-    messages = table("At", "Message", rows=told)
-    return Group(*parts, *(["", messages] if messages.row_count else []))
+    if release.messages:
+        parts += ["", table("At", "Message", rows=map(_told, release.messages.items()))]
+    return Group(*parts)
 
 
 def _facts(project: str, release: ReleaseStatus) -> Iterator[tuple[str, str]]:
@@ -87,3 +84,9 @@ def _smoke(answer: SampleAnswer) -> Iterator[Text]:
     yield Text(f"Smoke test ({went}, {answer.seconds:.1f} s)")
     yield Text(f"  asked     {answer.question}")
     yield Text(f"  answered  {answer.answer}")
+
+
+def _told(message: tuple[str, datetime | None]) -> tuple[str, str]:
+    """When it was sent, and what it was about."""
+    about, at = message
+    return f"{at.astimezone():%H:%M:%S}" if at else "owed", about

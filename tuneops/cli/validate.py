@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from tuneops import config_file, policy_file
 from tuneops.cli.files import read_config, yaml_files
-from tuneops.cli.output import JsonOption
+from tuneops.cli.output import JsonOption, print_json
 from tuneops.cli.policies import policies_near, read_policy
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, violations
@@ -48,7 +48,7 @@ def validate(
     read = {file: read_policy(file) for file in policies.values()}
     errors = [problem for _, problems in read.values() for problem in problems]
     in_force = [policy for policy, _ in read.values() if policy]
-    wrong = {file: found for file in configs if (found := _problems(file, in_force))}
+    wrong = {file: told for file in configs if (told := _problems(file, in_force))}
     errors += [problem for problems in wrong.values() for problem in problems]
     if not given:
         errors.append("no .yaml file there")

@@ -62,7 +62,6 @@ def read_log(services: Services, release: Release, of: Of, after: str) -> Log:
         NotThereError: the release has no such log, or nobody knows the workspace any more.
         RefusedError, UnavailableError: the workspace can't be asked now.
     """
-    over = _over(release, of)
     name = _written_by(release, of)
     workspace = services_of(services, release.project).workspace
     begun = Log(
@@ -72,8 +71,10 @@ def read_log(services: Services, release: Release, of: Of, after: str) -> Log:
         phase=release.phase,
         pieces=(),
         next=after,
-        over=over,
+        over=_over(release, of),
     )
+    if not name:
+        return begun
     if of is Of.DEPLOYMENT:
         return _of_deployment(workspace, release.endpoint, name, begun)
     return _of_files(logs.of_job(workspace, name), begun)
@@ -90,19 +91,19 @@ def _over(release: Release, of: Of) -> bool:
 
 
 def _written_by(release: Release, of: Of) -> str:
-    """The job or deployment that writes the log.
+    """The job or deployment that writes the log; empty as long as there is none yet.
 
     Raises:
-        NotThereError: the release has none, or none yet.
+        NotThereError: the release has none.
     """
-    which = f"release {release.number} of {release.project}"
-    if of is Of.DATA:
-        if release.data_job is None:
-            raise NotThereError(f"{which} prepares its data without a job, so there is no log")
+    if of is Of.DATA and release.data_job:
         return release.data_job_name
-    if release.training is None:
-        raise NotThereError(f"{which} is {release.phase} and has no {of} yet")
-    return release.job_name if of is Of.JOB else release.deployment_name
+    if of is not Of.DATA and release.training:
+        return release.job_name if of is Of.JOB else release.deployment_name
+    if _over(release, of) or (of is Of.DATA and release.data):
+        why = "its data needed none" if of is Of.DATA else f"it is {release.phase}"
+        raise NotThereError(f"release {release.number} of {release.project} has no {of}: {why}")
+    return ""
 
 
 def _of_files(files: tuple[LogFile, ...], begun: Log) -> Log:
