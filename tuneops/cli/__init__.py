@@ -4,6 +4,8 @@ import typer
 
 from tuneops.cli import (
     approve,
+    ask,
+    compare,
     cost,
     data,
     local,
@@ -34,6 +36,8 @@ app.command()(releases.releases)
 app.command()(show.show)
 app.command()(logs.logs)
 app.command()(metrics.metrics)
+app.command()(compare.compare)
+app.command()(ask.ask)
 app.command()(cost.cost)
 app.command()(plan.plan)
 app.command()(rollback.rollback)

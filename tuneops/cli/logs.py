@@ -7,7 +7,7 @@ import typer
 
 from tuneops.cli import reading
 from tuneops.cli.completion import ProjectArgument, ReleaseArgument
-from tuneops.cli.output import JsonOption, print_json
+from tuneops.cli.output import JsonOption, plain, print_json
 from tuneops.cli.target import (
     STATE,
     KeyOption,
@@ -125,7 +125,7 @@ class Reader:
             if piece.file != self._file:
                 typer.echo(f"==> {piece.file} <==", err=True)
                 self._file = piece.file
-            typer.echo(piece.text, nl=not piece.text.endswith("\n"))
+            typer.echo(plain(piece.text), nl=not piece.text.endswith("\n"))
 
 
 def _joined(seen: list[Log]) -> Log:

@@ -1,6 +1,7 @@
 """How commands print: tables for people, one JSON document for programs."""
 
 import os
+import re
 import sys
 from typing import Annotated
 
@@ -11,6 +12,9 @@ from rich.console import Console
 UNBOUNDED = 10_000
 """Columns of what is no terminal: no line that goes through a pipe is broken."""
 
+_STEERING = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Sequences of colours and the like, and control characters; no line breaks, no tabs."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -18,6 +22,11 @@ def console() -> Console:
     """Standard output, as wide as the terminal; a pipe gets no colours, nor any with NO_COLOR."""
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
     return Console(width=None if known else UNBOUNDED, highlight=False)
+
+
+def plain(text: str) -> str:
+    """Foreign text without what would steer the terminal."""
+    return _STEERING.sub("", text)
 
 
 def print_json(document: BaseModel) -> None:

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuneops.behaviour.text import score_text
+from tuneops.cli.output import plain
 from tuneops.estimate_text import beside
 from tuneops.estimates import Actuals
 from tuneops.parameters import Origin, Parameter
@@ -23,7 +24,7 @@ def table(*names: str, rows: Iterable[Iterable[str]] = ()) -> Table:
     """A table without a frame; its cells are text, never markup."""
     made = Table(*names, box=None, pad_edge=False, show_header=any(names))
     for row in rows:
-        made.add_row(*map(Text, row))
+        made.add_row(*(Text(plain(cell)) for cell in row))
     return made
 
 

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 from rich.table import Table
-from rich.text import Text
 
 from tuneops.cli import reading
 from tuneops.cli.completion import ProjectArgument
 from tuneops.cli.output import JsonOption, console, print_json
+from tuneops.cli.release_tables import table
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
 from tuneops.estimate_text import duration, number
 from tuneops.notify.messages import metrics_text
@@ -50,10 +50,7 @@ def releases(
 def render(found: Iterable[ReleaseLine]) -> Table:
     """The releases as a table."""
     names = ("Release", "Began", "Phase", "To Live", "Cost", "Commit", "Data", "Metrics", "Why")
-    table = Table(*names, box=None, pad_edge=False)
-    for each in found:
-        table.add_row(*map(Text, _row(each)))
-    return table
+    return table(*names, rows=map(_row, found))
 
 
 def _row(each: ReleaseLine) -> tuple[str, ...]:
