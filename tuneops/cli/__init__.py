@@ -8,6 +8,7 @@ from tuneops.cli import (
     compare,
     cost,
     data,
+    init,
     local,
     logs,
     metrics,
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data", help="Training data.")
 app.add_typer(local.app, name="local", help="The local cloud: TuneOps without Azure.")
+app.command()(init.init)
 app.command()(validate.validate)
 app.command()(validate.schema)
 app.command()(status.status)

@@ -65,7 +65,7 @@ def _change(change: Change) -> tuple[str, str, str]:
     return change.field, change.before or "(not set)", change.after or "(not set)"
 
 
-def _figure(figure: Figure) -> tuple[str, str, str, str]:
+def _figure(figure: Figure) -> tuple[str, ...]:
     change = figure.change_percent
     values = ("" if value is None else f"{value:.6g}" for value in (figure.a, figure.b))
     return figure.name, *values, "" if change is None else f"{change:+.1f} %"

@@ -7,7 +7,6 @@ from rich.table import Table
 from rich.text import Text
 
 from tuneops.cli import reading
-from tuneops.cli.charts import chart
 from tuneops.cli.completion import ProjectArgument, ReleaseArgument
 from tuneops.cli.output import JsonOption, console, print_json
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption, fail
@@ -54,6 +53,8 @@ def groups(curves: tuple[Curve, ...]) -> list[tuple[Curve, ...]]:
 
 
 def _show(found: ReleaseMetrics) -> None:
+    from tuneops.cli.charts import chart
+
     out = console()
     state = "is training" if found.live else f"is {found.phase}"
     out.print(Text(f"Release {found.release} of {found.project} {state}"))
