@@ -19,9 +19,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def console() -> Console:
-    """Standard output, as wide as the terminal; a pipe gets no colours, nor any with NO_COLOR."""
+    """Standard output, as wide as the terminal; a pipe gets no colours, nor any with NO_COLOR.
+
+    Texts are foreign as a rule, so no brackets in them mean anything.
+    """
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if known else UNBOUNDED, highlight=False)
+    width = None if known else UNBOUNDED
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def plain(text: str) -> str:

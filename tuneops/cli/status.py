@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuneops.cli.completion import project_names
-from tuneops.cli.output import JsonOption, console, print_json
+from tuneops.cli.output import JsonOption, console, plain, print_json
 from tuneops.cli.release_tables import checks, estimates, history, sets
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
 from tuneops.notify.messages import metrics_text
@@ -54,7 +54,7 @@ def render(seen: Status, *, detailed: bool) -> Group:
             Text(project.phase, style=_COLOURS.get(project.phase, "cyan")),
             str(project.release.number) if project.release else "",
             metrics_text(metrics.values) if metrics else "",
-            _why(project),
+            plain(_why(project)),
         )
     errors = [Text(error, style="red") for error in seen.config_errors]
     if not detailed:

@@ -35,7 +35,7 @@ def sweep(
     if as_json:
         print_json(seen)
         return
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     for workspace in seen.workspaces:
         _show(workspace, console)
     if seen.swept:

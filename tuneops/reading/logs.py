@@ -77,7 +77,7 @@ def read_log(services: Services, release: Release, of: Of, after: str) -> Log:
         return begun
     if of is Of.DEPLOYMENT:
         return _of_deployment(workspace, release.endpoint, name, begun)
-    return _of_files(logs.of_job(workspace, name), begun)
+    return _of_job(workspace, name, begun)
 
 
 def _over(release: Release, of: Of) -> bool:
@@ -106,9 +106,14 @@ def _written_by(release: Release, of: Of) -> str:
     return ""
 
 
-def _of_files(files: tuple[LogFile, ...], begun: Log) -> Log:
+def _of_job(workspace: Workspace, name: str, begun: Log) -> Log:
     read = positions.decode(begun.next)
-    known = {file: read.get(positions.key_of(file.name), 0) for file in files}
+    files = logs.of_job(workspace, name)
+    return _of_files({file: read.get(positions.key_of(file.name), 0) for file in files}, begun)
+
+
+def _of_files(known: dict[LogFile, int], begun: Log) -> Log:
+    """The next pieces of files of which so many bytes are known."""
     pieces, left = [], MAX_BYTES
     for file, place in known.items():
         raw = file.read(place, left) if left else b""
