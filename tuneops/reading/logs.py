@@ -114,16 +114,17 @@ def _of_job(workspace: Workspace, name: str, begun: Log) -> Log:
 
 def _of_files(known: dict[LogFile, int], begun: Log) -> Log:
     """The next pieces of files of which so many bytes are known."""
-    pieces, left = [], MAX_BYTES
+    pieces, left, more = [], MAX_BYTES, False
     for file, place in known.items():
         raw = file.read(place, left) if left else b""
         taken = _taken(raw, left, over=begun.over)
         if taken:
             pieces.append(Piece(file=file.name, text=scrub(taken.decode("utf-8", "replace"))))
             known[file] = place + len(taken)
-        left -= len(raw)
+        more |= len(raw) == left
+        left -= len(taken)
     place_now = positions.encode({positions.key_of(file.name): n for file, n in known.items()})
-    return begun.model_copy(update={"pieces": tuple(pieces), "next": place_now, "more": not left})
+    return begun.model_copy(update={"pieces": tuple(pieces), "next": place_now, "more": more})
 
 
 def _taken(raw: bytes, asked: int, *, over: bool) -> bytes:
