@@ -83,7 +83,7 @@ def _answered(read: Callable[[], BaseModel]) -> tuple[HTTPStatus, str]:
         return said(HTTPStatus.BAD_REQUEST, str(error))
     except NotThereError as error:
         return said(HTTPStatus.NOT_FOUND, str(error))
-    except UnreadableError as error:
+    except (UnreadableError, RefusedError) as error:
         return said(HTTPStatus.CONFLICT, str(error))
-    except (RefusedError, UnavailableError) as error:
+    except UnavailableError as error:
         return said(HTTPStatus.BAD_GATEWAY, str(error))

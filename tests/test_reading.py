@@ -99,9 +99,7 @@ def read_all(files: list[LogFile], begun: Log) -> Log:
     """All there is from a position on; as one answer, with the pieces of all."""
     pieces = []
     while True:
-        read = positions.decode(begun.next)
-        known = {file: read.get(positions.key_of(file.name), 0) for file in files}
-        begun = logs._of_files(known, begun)
+        begun = logs._of_files(files, positions.decode(begun.next), begun)
         pieces += begun.pieces
         if not begun.more:
             return begun.model_copy(update={"pieces": tuple(pieces)})
@@ -128,6 +126,8 @@ def test_files_that_grow_are_read_to_their_ends(
     two.append_block(b"\nend")
     seen = read_all(both, seen.model_copy(update={"pieces": ()}))
     assert [p.text for p in seen.pieces if p.file == "one.txt"] == ["zwei, token=[hidden]\ndrei\n"]
+    away = read_all([], seen.model_copy(update={"pieces": ()}))
+    assert (away.pieces, away.next) == ((), seen.next)
     over = read_all(both, seen.model_copy(update={"pieces": (), "over": True}))
     assert [(p.file, p.text) for p in over.pieces] == [("two.txt", "end")]
     assert read_all(both, over.model_copy(update={"pieces": ()})).pieces == ()

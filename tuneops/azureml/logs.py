@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -11,7 +12,7 @@ from azure.storage.blob import BlobClient
 from tuneops.azureml.errors import azure_errors
 from tuneops.azureml.workspace import Workspace
 
-MAX_FILES = 50
+MAX_FILES = 100
 MAX_DEPTH = 5
 _WRITTEN = re.compile(r"(user_logs|azureml-logs)/.+|logs/azureml/executionlogs\.txt")
 _NOTHING_THERE = 416
@@ -55,10 +56,10 @@ def of_job(workspace: Workspace, job: str) -> tuple[LogFile, ...]:
     with azure_errors(f"logs of job {job}"):
         try:
             runs = [(job, ""), *_steps(workspace, job)]
-            files = (each for run, step in runs for each in _files(workspace, run, step))
-            return tuple(files)[:MAX_FILES]
         except ResourceNotFoundError:
             return ()
+        files = (each for run, step in runs for each in _files(workspace, run, step))
+        return tuple(islice(files, MAX_FILES))
 
 
 def of_deployment(workspace: Workspace, endpoint: str, name: str, lines: int) -> list[str]:
@@ -90,7 +91,10 @@ def _began(step: Any) -> tuple[str, str]:
 
 
 def _files(workspace: Workspace, run: str, step: str) -> Iterator[LogFile]:
-    found = workspace.ml.jobs._runs_operations.get_run_details(run).log_files or {}
+    try:
+        found = workspace.ml.jobs._runs_operations.get_run_details(run).log_files or {}
+    except ResourceNotFoundError:
+        return
     for path, address in sorted(found.items()):
         if _WRITTEN.fullmatch(path):
             yield LogFile(f"{step}/{path}" if step else path, address)

@@ -20,7 +20,7 @@ def chart(curves: Sequence[Curve], width: int, *, coloured: bool) -> str:
     plotext.terminal.limit(width=False, height=False)
     figure = plotext.figure
     figure.clear()
-    figure.theme("default" if coloured else "colorless")
+    figure.theme("simple" if coloured else "colorless")
     figure.plot_size(width if width <= MAX_WIDTH else PIPED_WIDTH, HEIGHT)
     shown = list(zip(curves, MARKERS.items(), strict=False))
     for curve, (marker, _) in shown:

@@ -14,6 +14,9 @@ from tuneops.curves import Curve
 from tuneops.evaluation.directions import is_loss
 from tuneops.reading.metrics import ReleaseMetrics
 
+TOGETHER = 5
+"""Curves that can be told apart in one picture."""
+
 
 def metrics(
     project: ProjectArgument,
@@ -49,7 +52,8 @@ def metrics(
 def groups(curves: tuple[Curve, ...]) -> list[tuple[Curve, ...]]:
     """Which curves are drawn together."""
     losses = tuple(curve for curve in curves if is_loss(curve.name))
-    return [*([losses] if losses else []), *((each,) for each in curves if each not in losses)]
+    pictures = [losses[place : place + TOGETHER] for place in range(0, len(losses), TOGETHER)]
+    return [*pictures, *((each,) for each in curves if each not in losses)]
 
 
 def _show(found: ReleaseMetrics) -> None:

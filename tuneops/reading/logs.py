@@ -108,23 +108,24 @@ def _written_by(release: Release, of: Of) -> str:
 
 def _of_job(workspace: Workspace, name: str, begun: Log) -> Log:
     read = positions.decode(begun.next)
-    files = logs.of_job(workspace, name)
-    return _of_files({file: read.get(positions.key_of(file.name), 0) for file in files}, begun)
+    return _of_files(logs.of_job(workspace, name), read, begun)
 
 
-def _of_files(known: dict[LogFile, int], begun: Log) -> Log:
-    """The next pieces of files of which so many bytes are known."""
+def _of_files(files: Sequence[LogFile], read: dict[str, int], begun: Log) -> Log:
+    """The next pieces of files of which so much was read; what is not seen now may come back."""
     pieces, left, more = [], MAX_BYTES, False
-    for file, place in known.items():
+    for file in files:
+        key = positions.key_of(file.name)
+        place = read.get(key, 0)
         raw = file.read(place, left) if left else b""
         taken = _taken(raw, left, over=begun.over)
         if taken:
             pieces.append(Piece(file=file.name, text=scrub(taken.decode("utf-8", "replace"))))
-            known[file] = place + len(taken)
+            read = {**read, key: place + len(taken)}
         more |= len(raw) == left
         left -= len(taken)
-    place_now = positions.encode({positions.key_of(file.name): n for file, n in known.items()})
-    return begun.model_copy(update={"pieces": tuple(pieces), "next": place_now, "more": more})
+    changes = {"pieces": tuple(pieces), "next": positions.encode(read), "more": more}
+    return begun.model_copy(update=changes)
 
 
 def _taken(raw: bytes, asked: int, *, over: bool) -> bytes:

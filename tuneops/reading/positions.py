@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tuneops.names import digest
 
 START = ""
-SHAPE = r"([0-9a-f]{12}-[0-9]{1,12}(\.[0-9a-f]{12}-[0-9]{1,12}){0,49})?"
+SHAPE = r"([0-9a-f]{12}-[0-9]{1,12}(\.[0-9a-f]{12}-[0-9]{1,12}){0,199})?"
 MARK_LINES = 20
 MARK = r"([0-9a-f]{12})?"
 
