@@ -12,6 +12,7 @@ from azure.storage.blob import BlobClient, ContainerSasPermissions, generate_con
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuneops import names
 from tuneops.azureml import talking
 from tuneops.azureml.logs import LogFile
 from tuneops.azureml.scoring import Door
@@ -54,7 +55,7 @@ def test_lines_that_are_gone_are_told_of() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.text(max_size=9), st.integers(1, 10**9), max_size=50))
 def test_a_position_comes_back(read: dict[str, int]) -> None:
-    known = {positions.key_of(file): count for file, count in read.items()}
+    known = {names.digest(file): count for file, count in read.items()}
     assert positions.decode(positions.encode(known)) == known
 
 
@@ -90,7 +91,7 @@ def files(services: Services) -> Callable[[str], tuple[BlobClient, LogFile]]:
     def make(name: str) -> tuple[BlobClient, LogFile]:
         blob = container.get_blob_client(name)
         blob.create_append_blob()
-        return blob, LogFile(name, f"{blob.url}?{token}")
+        return blob, LogFile(names.digest(name), name, f"{blob.url}?{token}")
 
     return make
 

@@ -1,6 +1,7 @@
 """What a job's steps and a deployment's container have written."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -9,6 +10,7 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient
 
+from tuneops import names
 from tuneops.azureml.errors import azure_errors
 from tuneops.azureml.workspace import Workspace
 
@@ -21,8 +23,12 @@ _NOTHING_THERE = 416
 
 @dataclass(frozen=True)
 class LogFile:
-    """A file of a job's logs; its address opens it for a while."""
+    """A file of a job's logs; its address opens it for a while.
 
+    The key is its own; people call it by its name, in which a step is called as in the pipeline.
+    """
+
+    key: str
     name: str
     address: str = field(repr=False)
 
@@ -55,9 +61,11 @@ def of_job(workspace: Workspace, job: str) -> tuple[LogFile, ...]:
     """
     with azure_errors(f"logs of job {job}"):
         try:
-            runs = [(job, ""), *_steps(workspace, job)]
+            steps = list(_steps(workspace, job))
         except ResourceNotFoundError:
             return ()
+        called = Counter(step for _, step in steps)
+        runs = [(job, ""), *((run, step if called[step] == 1 else run) for run, step in steps)]
         files = (each for run, step in runs for each in _files(workspace, run, step))
         return tuple(islice(files, MAX_FILES))
 
@@ -97,4 +105,5 @@ def _files(workspace: Workspace, run: str, step: str) -> Iterator[LogFile]:
         return
     for path, address in sorted(found.items()):
         if _WRITTEN.fullmatch(path):
-            yield LogFile(f"{step}/{path}" if step else path, address)
+            key = names.digest(run, path)
+            yield LogFile(key, f"{step}/{path}" if step else path, address)

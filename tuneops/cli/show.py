@@ -59,6 +59,10 @@ def _facts(project: str, release: ReleaseStatus) -> Iterator[tuple[str, str]]:
     rows = f"{data.train_rows:,} to train, {data.test_rows:,} to test" if data else ""
     facts = (
         ("release", f"{release.number} of {project}"),
+        (
+            "began",
+            f"{release.history[0].at.astimezone():%Y-%m-%d %H:%M}" if release.history else "",
+        ),
         ("phase", release.phase),
         ("why", "; ".join(filter(None, (release.reason, trouble or waits)))),
         ("rejected", release.rejected),

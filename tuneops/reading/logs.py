@@ -115,13 +115,12 @@ def _of_files(files: Sequence[LogFile], read: dict[str, int], begun: Log) -> Log
     """The next pieces of files of which so much was read; what is not seen now may come back."""
     pieces, left, more = [], MAX_BYTES, False
     for file in files:
-        key = positions.key_of(file.name)
-        place = read.get(key, 0)
+        place = read.get(file.key, 0)
         raw = file.read(place, left) if left else b""
         taken = _taken(raw, left, over=begun.over)
         if taken:
             pieces.append(Piece(file=file.name, text=scrub(taken.decode("utf-8", "replace"))))
-            read = {**read, key: place + len(taken)}
+            read = {**read, file.key: place + len(taken)}
         more |= len(raw) == left
         left -= len(taken)
     changes = {"pieces": tuple(pieces), "next": positions.encode(read), "more": more}

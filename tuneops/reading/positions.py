@@ -33,11 +33,6 @@ def encode(read: Mapping[str, int]) -> str:
     return ".".join(f"{key}-{count}" for key, count in read.items() if count)
 
 
-def key_of(file: str) -> str:
-    """What stands for a file in a position."""
-    return digest(file)
-
-
 def whole_lines(raw: bytes) -> bytes:
     """The complete lines of what was read; empty without one."""
     return raw[: raw.rfind(b"\n") + 1]
