@@ -20,7 +20,11 @@ from tests.planned import NOW, come_to, desired, release, until
 from tests.served import served
 from tuneops import documents
 from tuneops.cli import app
+from tuneops.cli.charts import chart
+from tuneops.cli.metrics import groups
+from tuneops.cli.output import plain
 from tuneops.cli.reference import commands, example, reference
+from tuneops.curves import Curve
 from tuneops.desired import Desired
 from tuneops.project import Project
 from tuneops.release import Metrics, Phase, Point, Release, TrainingPlan
@@ -269,3 +273,29 @@ def test_a_lost_connection_is_said_and_made_anew(bot: tuple[Services, str]) -> N
         assert seen.wait(20) == 1
     said = "release 12 of bot has no job: it is Failed\n"
     assert seen.communicate() == ("", said)
+
+
+# Pictures and foreign text
+
+
+@pytest.mark.parametrize(("width", "wide"), [(60, 60), (200, 200), (10_000, 80)])
+def test_curves_differ_by_more_than_their_colours(width: int, wide: int) -> None:
+    falling = Curve(name="loss", points=((0, 3.0), (50, 1.0), (100, 0.5)))
+    rising = Curve(name="eval_loss", unit="nats", points=((0, 0.5), (100, 3.0)))
+    drawn = chart((falling, rising), width, coloured=False)
+    title, *lines = drawn.splitlines()
+    assert title.strip() == "▚ loss   x eval_loss (nats)"
+    assert {len(line) for line in drawn.splitlines()} == {wide}
+    assert re.search(r"\b0 .* 20 .* 100\b", lines[-2])
+    assert "xx" in drawn
+    assert "\x1b" in chart((falling,), width, coloured=True)
+
+
+def test_seven_losses_are_two_pictures_and_others_have_their_own() -> None:
+    names = ["accuracy", *(f"loss_{letter}" for letter in "abcdefg")]
+    found = groups(tuple(Curve(name=name, points=((0, 1), (1, 2))) for name in names))
+    assert [len(together) for together in found] == [5, 2, 1]
+
+
+def test_foreign_text_does_not_steer_the_terminal() -> None:
+    assert plain("\x1b[2J\x1b[31mred\x1b[0m\x07\n\ttab\x9b") == "red\n\ttab"

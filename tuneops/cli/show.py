@@ -8,7 +8,7 @@ from rich.text import Text
 
 from tuneops.cli import reading
 from tuneops.cli.completion import ProjectArgument, ReleaseArgument
-from tuneops.cli.output import JsonOption, console, print_json
+from tuneops.cli.output import JsonOption, console, plain, print_json
 from tuneops.cli.release_tables import checks, estimates, history, inputs, sets, table
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
 from tuneops.notify.messages import metrics_text
@@ -59,10 +59,7 @@ def _facts(project: str, release: ReleaseStatus) -> Iterator[tuple[str, str]]:
     rows = f"{data.train_rows:,} to train, {data.test_rows:,} to test" if data else ""
     facts = (
         ("release", f"{release.number} of {project}"),
-        (
-            "began",
-            f"{release.history[0].at.astimezone():%Y-%m-%d %H:%M}" if release.history else "",
-        ),
+        *(("began", f"{e.at.astimezone():%Y-%m-%d %H:%M}") for e in release.history[:1]),
         ("phase", release.phase),
         ("why", "; ".join(filter(None, (release.reason, trouble or waits)))),
         ("rejected", release.rejected),
@@ -86,8 +83,8 @@ def _smoke(answer: SampleAnswer) -> Iterator[Text]:
     """The smoke test's question, and what was answered to it."""
     went = "passed" if answer.passed else f"failed: {'; '.join(answer.failures)}"
     yield Text(f"Smoke test ({went}, {answer.seconds:.1f} s)")
-    yield Text(f"  asked     {answer.question}")
-    yield Text(f"  answered  {answer.answer}")
+    yield Text(plain(f"  asked     {answer.question}"))
+    yield Text(plain(f"  answered  {answer.answer}"))
 
 
 def _told(message: tuple[str, datetime | None]) -> tuple[str, str]:

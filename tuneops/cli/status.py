@@ -74,7 +74,8 @@ def _why(project: ProjectStatus) -> str:
 
 
 def _watch(target: Target, project: str | None, seen: Status) -> None:
-    with Live(render(seen, detailed=project is not None), refresh_per_second=4) as live:
+    shown = render(seen, detailed=project is not None)
+    with Live(shown, console=console(), refresh_per_second=4) as live:
         try:
             while True:
                 time.sleep(WATCH_SECONDS)
