@@ -196,8 +196,8 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
         held_back=held_back,
         held=held,
         rejected=tuple(each.why for each in project.rejected),
-        release=_summary(newest),
-        live=_summary(live.value) if live else None,
+        release=release_status(newest),
+        live=release_status(live.value) if live else None,
         preview=terms,
     )
 
@@ -215,7 +215,8 @@ def _why(release: Release, held_back: str) -> str:
     return "; ".join(filter(None, (why, held_back)))
 
 
-def _summary(release: Release) -> ReleaseStatus:
+def release_status(release: Release) -> ReleaseStatus:
+    """What people see of a release."""
     planned = release.training is not None
     return ReleaseStatus(
         number=release.number,

@@ -6,13 +6,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from pydantic import BaseModel
 
 from tuneops import config_file, policy_file
 from tuneops.cli.files import read_config, yaml_files
+from tuneops.cli.output import JsonOption, print_json
 from tuneops.cli.policies import policies_near, read_policy
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, violations
+
+
+class Validated(BaseModel):
+    """How many files are valid, and every error of the others."""
+
+    valid: int
+    errors: list[str]
 
 
 class Kind(StrEnum):
@@ -24,6 +32,7 @@ class Kind(StrEnum):
 
 def validate(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Check config files; print every error with file, line and field, and exit 1 if there is one.
 
@@ -38,15 +47,20 @@ def validate(
     policies = {file.resolve(): file for file in (*given, *found) if file.name == POLICY_FILE}
     read = {file: read_policy(file) for file in policies.values()}
     errors = [problem for _, problems in read.values() for problem in problems]
-    for file in configs:
-        errors += _problems(file, [policy for policy, _ in read.values() if policy])
-    for problem in errors:
-        typer.echo(problem, err=True)
+    in_force = [policy for policy, _ in read.values() if policy]
+    wrong = {file: told for file in configs if (told := _problems(file, in_force))}
+    errors += [problem for problems in wrong.values() for problem in problems]
     if not given:
-        typer.echo("no .yaml file there", err=True)
-    if errors or not given:
+        errors.append("no .yaml file there")
+    valid = sum(policy is not None for policy, _ in read.values()) + len(configs) - len(wrong)
+    if as_json:
+        print_json(Validated(valid=valid, errors=errors))
+    for problem in () if as_json else errors:
+        typer.echo(problem, err=True)
+    if errors:
         raise typer.Exit(1)
-    Console().print(f"{len(configs) + len(read)} valid")
+    if not as_json:
+        typer.echo(f"{valid} valid")
 
 
 def schema(
