@@ -164,6 +164,10 @@ class Settings(WorkspaceSettings):
     notify_urls: Annotated[
         list[SecretStr], Field(description="apprise URLs that every notification goes to")
     ] = []
+    channels: SecretStr = Field(
+        SecretStr(""),
+        description="A JSON list of the ways to people: docs/notifications.md",
+    )
 
     poll_seconds: Annotated[
         int, Field(ge=1, le=3600, description="How often a running job or deployment is looked at")

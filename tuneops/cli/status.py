@@ -55,6 +55,8 @@ def render(seen: Status, *, detailed: bool) -> Group:
             _why(project),
         )
     errors = [Text(error, style="red") for error in seen.config_errors]
+    unheard = [each for each in seen.projects if each.unheard]
+    errors += [Text(f"{each.name}: {each.unheard}", style="yellow") for each in unheard]
     if not detailed:
         return Group(table, *errors)
     parts = (history, checks, sets, estimates)

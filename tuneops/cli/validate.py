@@ -1,5 +1,6 @@
 """``tuneops validate`` and ``tuneops schema``."""
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,15 +12,20 @@ from rich.console import Console
 from tuneops import config_file, policy_file
 from tuneops.cli.files import read_config, yaml_files
 from tuneops.cli.policies import policies_near, read_policy
+from tuneops.notify.channels import published
+from tuneops.notify.channels.making import channel_names
+from tuneops.notify.channels.settings import SETTING
+from tuneops.notify.chosen import unknown_channel
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, violations
 
 
 class Kind(StrEnum):
-    """The files that have a schema."""
+    """What has a schema: files, and the messages to webhooks."""
 
     PROJECT = "project"
     POLICY = "policy"
+    MESSAGE = "message"
 
 
 def validate(
@@ -28,7 +34,8 @@ def validate(
     """Check config files; print every error with file, line and field, and exit 1 if there is one.
 
     The policy, tuneops-policy.yaml, is checked when it is given, or is in the same folder or the
-    one above; configs are then held against it.
+    one above; configs are then held against it. Where TUNEOPS_CHANNELS is set, the channels that
+    configs choose are held against that.
 
     Example: tuneops validate finetune/
     """
@@ -50,19 +57,25 @@ def validate(
 
 
 def schema(
-    kind: Annotated[Kind, typer.Argument(help="Which files it is for.")] = Kind.PROJECT,
+    kind: Annotated[Kind, typer.Argument(help="What it is for.")] = Kind.PROJECT,
 ) -> None:
-    """Print the JSON Schema of a config file, or of the policy's, for editors.
+    """Print the JSON Schema of a config file or of the policy's, for editors, or of a message.
 
     Example: tuneops schema > schemas/project.schema.json
     """
-    made = policy_file.json_schema() if kind == Kind.POLICY else config_file.json_schema()
-    sys.stdout.write(made)
+    schemas = {
+        Kind.PROJECT: config_file.json_schema,
+        Kind.POLICY: policy_file.json_schema,
+        Kind.MESSAGE: published.json_schema,
+    }
+    sys.stdout.write(schemas[kind]())
 
 
 def _problems(file: Path, policies: list[Policy]) -> list[str]:
     config, problems = read_config(file)
     if config is None:
         return problems
-    forbidden = (each for policy in policies for each in violations(policy, config, None, ""))
-    return [f"{file}: {each}" for each in forbidden]
+    wrong = [each for policy in policies for each in violations(policy, config, None, "")]
+    if SETTING in os.environ:
+        wrong.append(unknown_channel(config, channel_names(os.environ[SETTING])))
+    return [f"{file}: {each}" for each in wrong if each]

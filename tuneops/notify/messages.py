@@ -47,6 +47,7 @@ def compose(
         text=text,
         at=at,
         commit=release.commit,
+        channels=release.config.notifications.channels,
         links=release.history[-1].links if release.history else {},
     )
 
