@@ -3,6 +3,7 @@
 Texts stand in runs, which have no markup, so that nothing foreign is a link or a heading.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ MAX_FACT = 300
 MAX_LINES = 40
 
 _STYLES: Mapping[Severity, str] = {"info": "accent", "warning": "warning", "error": "attention"}
+_MARKUP = re.compile(r"[\[\]<>*_`]")
+"""What Markdown means something by; a client that can't show the card takes its fallback so."""
 
 Json = dict[str, Any]
 
@@ -51,7 +54,7 @@ def card(message: Message) -> Json:
         "$schema": SCHEMA,
         "type": "AdaptiveCard",
         "version": VERSION,
-        "fallbackText": title,
+        "fallbackText": _MARKUP.sub("", title),
         "body": [heading, *said, *facts],
     }
     actions = [

@@ -10,7 +10,7 @@ from tuneops.message import Message, Severity
 from tuneops.notify.channels import words
 
 MAX_HEADER = 150
-MAX_SECTION = 3_000
+MAX_SECTION = 2_500
 
 _MARKS: Mapping[Severity, str] = {"info": "🔵", "warning": "🟠", "error": "🔴"}
 _LIVE = "🟢"

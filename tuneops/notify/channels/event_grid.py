@@ -69,15 +69,13 @@ class EventGridChannel:
             ChannelError: the topic did not take it.
         """
         from azure.core.exceptions import AzureError, HttpResponseError
-        from azure.core.messaging import CloudEvent
         from azure.eventgrid import EventGridPublisherClient
 
         check_url(self._endpoint, os.environ)
-        event: CloudEvent[Any] = CloudEvent.from_dict(cloud_event(message, self._source))
         try:
             with EventGridPublisherClient(self._endpoint, self._login()) as topic:
                 topic.send(
-                    event,
+                    cloud_event(message, self._source),
                     retry_total=0,
                     permit_redirects=False,
                     connection_timeout=CONNECT_SECONDS,

@@ -4,13 +4,12 @@ import logging
 import os
 import smtplib
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from email.message import EmailMessage
 from functools import cache
 from socket import SHUT_RDWR, socket
 from threading import Timer
-from typing import Literal
+from typing import Any, Literal
 
 from tuneops.message import Message
 from tuneops.notify.channels.guard import check_address, is_loopback
@@ -71,7 +70,7 @@ class MailChannel:
         except smtplib.SMTPResponseException as error:
             raise ChannelError(f"the server refused ({error.smtp_code})") from error
         except (smtplib.SMTPException, OSError) as error:
-            raise ChannelError(f"no mail server: {_what_failed(error)}") from error
+            raise ChannelError(f"no answer of the mail server: {_what_failed(error)}") from error
         if refused:
             log.warning("%s: %d of its recipients were refused", self.name, len(refused))
         return ""
@@ -79,22 +78,21 @@ class MailChannel:
     def _deliver(self, mail: EmailMessage) -> dict[str, tuple[int, bytes]]:
         """Gives the recipients that were refused, if not all were."""
         server = self._server()
-        with _cut_off(server):
-            try:
-                server.connect(self._host, self._port)
-                self._check_peer(server)
-                if self._security == "starttls":
-                    server.starttls(context=_trust())
-                if self._username:
-                    server.login(self._username, self._password)
-                return server.send_message(mail, self._sender, list(self._to))
-            finally:
-                _leave(server)
+        try:
+            self._check_peer(server)
+            if self._security == "starttls":
+                server.starttls(context=_trust())
+            if self._username:
+                server.login(self._username, self._password)
+            return server.send_message(mail, self._sender, list(self._to))
+        finally:
+            _leave(server)
 
     def _server(self) -> smtplib.SMTP:
+        where = (self._host, self._port)
         if self._security == "tls":
-            return smtplib.SMTP_SSL(timeout=STEP_SECONDS, context=_trust())
-        return smtplib.SMTP(timeout=STEP_SECONDS)
+            return _TlsServer(*where, timeout=STEP_SECONDS, context=_trust())
+        return _Server(*where, timeout=STEP_SECONDS)
 
     def _check_peer(self, server: smtplib.SMTP) -> None:
         host = _connected(server).getpeername()[0]
@@ -103,16 +101,30 @@ class MailChannel:
             raise ChannelError("security none is for a mail server on this machine alone")
 
 
-@contextmanager
-def _cut_off(server: smtplib.SMTP) -> Iterator[None]:
-    """Whatever the server does, its connection ends after a while; each step has its own end."""
-    timer = Timer(TOTAL_SECONDS, _end, [server])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+class _Server(smtplib.SMTP):
+    """Its connection ends after a while whatever it says; each step has its own end besides."""
+
+    def connect(
+        self, host: str = "localhost", port: int = 0, source_address: Any = None
+    ) -> tuple[int, bytes]:
+        """Connect, and begin to count."""
+        self._timer = Timer(TOTAL_SECONDS, _end, [self])
+        self._timer.daemon = True
+        self._timer.start()
+        try:
+            return super().connect(host, port, source_address)
+        except OSError:
+            self._timer.cancel()
+            raise
+
+    def close(self) -> None:
+        """Close the connection, and count no more."""
+        self._timer.cancel()
+        super().close()
+
+
+class _TlsServer(_Server, smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte on."""
 
 
 def _end(server: smtplib.SMTP) -> None:
