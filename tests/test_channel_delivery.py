@@ -192,7 +192,12 @@ def test_a_topic_knows_the_app_by_its_identity(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize(
     ("status", "text", "permanent"),
-    [(401, "EventGrid Data Sender", False), (400, "status 400", True), (503, "status 503", False)],
+    [
+        (401, "EventGrid Data Sender", False),
+        (302, "status 302", False),
+        (400, "status 400", True),
+        (503, "status 503", False),
+    ],
 )
 def test_a_topic_that_refuses(receiver: Receiver, status: int, text: str, permanent: bool) -> None:
     receiver.default = (status, {"retry-after": "30"}, b"{}")
@@ -374,6 +379,7 @@ def test_a_mail_is_sent_with_starttls_and_login(
     assert not any(part.defects for part in sent.walk())
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")
 def test_a_mail_is_sent_by_tls(receiver: Receiver, authority: Authority) -> None:
     server = MailServer(authority.server_side())
     with server.running(tls=True) as port:

@@ -13,9 +13,11 @@ from tests.told import FAILED, HOSTILE, LIVE, NASTY, messages
 from tuneops.message import Message
 from tuneops.notify.channels import published, words
 from tuneops.notify.channels.adaptive_card import MAX_BYTES, envelope
+from tuneops.notify.channels.apprise_url import unmentioned
 from tuneops.notify.channels.blocks import payload
 from tuneops.notify.channels.event_grid import cloud_event, event_type
 from tuneops.notify.channels.letter import letter
+from tuneops.notify.channels.picture import picture
 
 SENDER, TO = "tuneops@example.com", ("ml@example.com", "ops@example.com")
 FEW = settings(max_examples=40, deadline=None)
@@ -117,6 +119,12 @@ def test_a_mail_shows_its_curves() -> None:
     assert "cid:" not in plain.get_body(("html",)).get_content()
 
 
+def test_what_has_no_curves_has_no_picture() -> None:
+    assert picture(LIVE.replace(curves=())) is None
+    drawn = picture(LIVE)
+    assert drawn is None or drawn.startswith(b"\x89PNG")
+
+
 def test_the_mails_of_a_release_are_one_thread() -> None:
     live, failed = letter(LIVE, SENDER, TO), letter(FAILED, SENDER, TO)
     assert live["In-Reply-To"] == failed["In-Reply-To"] == failed["References"]
@@ -155,6 +163,17 @@ def test_events_have_types(event: str, kind: str) -> None:
 )
 def test_lines_are_clean(text: str, line: str) -> None:
     assert words.one_line(text, 20) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("hi @everyone and <!channel>", "hi @\u200beveryone and <\u200b!channel>"),
+        ("a < b, @ 5 %", "a < b, @ 5 %"),
+    ],
+)
+def test_apprise_mentions_nobody(text: str, shown: str) -> None:
+    assert unmentioned(text) == shown
 
 
 @pytest.mark.parametrize(

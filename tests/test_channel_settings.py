@@ -17,7 +17,8 @@ from tuneops.notify.channels.broken import BrokenChannel
 from tuneops.notify.channels.guard import ForbiddenError, check_address, check_url
 from tuneops.notify.channels.making import channel_names, make_channels
 from tuneops.notify.channels.post import retry_after
-from tuneops.notify.channels.settings import KINDS, read_channels
+from tuneops.notify.channels.reading import read_channels
+from tuneops.notify.channels.settings import KINDS
 from tuneops.notify.chosen import unknown_channel
 from tuneops.notify.outbox import Channel, ChannelError
 from tuneops.notify.routing import Route, meant

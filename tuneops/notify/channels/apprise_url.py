@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ from tuneops.notify.routing import Route
 
 if TYPE_CHECKING:
     from apprise import NotifyType
+
+_MENTIONS = re.compile(r"@(?=\w)|<(?=[!@#&])")
 
 
 def url_id(url: str) -> str:
@@ -40,7 +43,7 @@ class AppriseChannel:
         if not notifier.add(self._url):
             raise ChannelError("apprise does not know this kind of URL")
         sent = notifier.notify(
-            title=words.title(message),
+            title=unmentioned(words.title(message)),
             body=_body(message),
             body_format=apprise.NotifyFormat.TEXT,
             notify_type=_kind(message),
@@ -61,7 +64,13 @@ class AppriseChannel:
 def _body(message: Message) -> str:
     facts = (f"{label}: {value}" for label, value in words.facts(message))
     links = (f"{name}: {url}" for name, url in words.links(message))
-    return "\n".join(filter(None, (words.clean(message.text), *facts, *links)))
+    text = unmentioned("\n".join(filter(None, (words.clean(message.text), *facts))))
+    return "\n".join(filter(None, (text, *links)))
+
+
+def unmentioned(text: str) -> str:
+    """The text with nobody mentioned in it: some services look for that even in plain text."""
+    return _MENTIONS.sub(lambda found: f"{found[0]}\u200b", text)
 
 
 def _kind(message: Message) -> "NotifyType":

@@ -11,7 +11,7 @@ _PLATFORM = tuple(
     for each in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "168.63.129.16/32")
 )
 """Link-local addresses, where metadata and identities are, and Azure's own host."""
-_IDENTITIES = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT")
+_IDENTITIES = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "IMDS_ENDPOINT")
 _PORTS = {"http": 80, "https": 443}
 
 

@@ -22,6 +22,9 @@ STEP_SECONDS = 10
 TOTAL_SECONDS = 30
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
+_NOBODY = "[127.0.0.1]"
+"""What a mail server is greeted with; asking for this machine's own name may take long."""
+
 Security = Literal["starttls", "tls", "none"]
 
 log = logging.getLogger(__name__)
@@ -89,7 +92,7 @@ class MailChannel:
             _leave(server)
 
     def _server(self) -> smtplib.SMTP:
-        where = (self._host, self._port)
+        where = (self._host, self._port, _NOBODY)
         if self._security == "tls":
             return _TlsServer(*where, timeout=STEP_SECONDS, context=_trust())
         return _Server(*where, timeout=STEP_SECONDS)

@@ -8,18 +8,17 @@ from tuneops.notify.channels.broken import BrokenChannel
 from tuneops.notify.channels.event_grid import EventGridChannel
 from tuneops.notify.channels.guard import check_url
 from tuneops.notify.channels.mail import PORTS, MailChannel
+from tuneops.notify.channels.reading import BrokenSettings, read_channels
 from tuneops.notify.channels.secrets import SecretError, secret
 from tuneops.notify.channels.settings import (
     SETTING,
     AnySettings,
     AppriseSettings,
-    BrokenSettings,
     EventGridSettings,
     MailSettings,
     SlackSettings,
     TeamsSettings,
     WebhookSettings,
-    read_channels,
 )
 from tuneops.notify.channels.slack import SlackBotChannel, SlackWebhookChannel
 from tuneops.notify.channels.teams import TeamsChannel

@@ -29,6 +29,6 @@ def secret(name: str, environment: Mapping[str, str]) -> str:
             "that the secret exists, and that the app's identity has the role Key Vault Secrets "
             "User"
         )
-    if len(value) > MAX_CHARACTERS or not value.isprintable():
-        raise SecretError(f"the app setting {name} is no single line of text")
+    if len(value) > MAX_CHARACTERS or not (value.isascii() and value.isprintable()):
+        raise SecretError(f"the app setting {name} is no single line of ASCII")
     return value

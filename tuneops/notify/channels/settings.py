@@ -1,14 +1,12 @@
-"""The setting TUNEOPS_CHANNELS: a JSON list of channels, each with what its kind needs. Pure.
+"""What each kind of channel needs in TUNEOPS_CHANNELS, beside its name and its route. Pure.
 
 No secret stands in it: a field that ends in ``_setting`` names the app setting that holds one.
 """
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tuneops.config import ChannelName
 from tuneops.notify.channels.guard import check_url
@@ -18,11 +16,7 @@ from tuneops.scrub import scrub
 
 SETTING = "TUNEOPS_CHANNELS"
 PREFIX = "TUNEOPS_CHANNEL_"
-MAX_CHANNELS = 50
-MAX_CHARACTERS = 64 * 1024
-MAX_SHOWN_ERRORS = 3
-
-_REFERENCE = "_setting"
+REFERENCE = "_setting"
 
 
 def _https(url: str) -> str:
@@ -59,7 +53,7 @@ class ChannelSettings(Route):
         if not isinstance(given, dict):
             return given
         for field in given:
-            named = f"{field}{_REFERENCE}"
+            named = f"{field}{REFERENCE}"
             if field not in cls.model_fields and named in cls.model_fields:
                 raise ValueError(
                     f"{field} would be a secret in {SETTING}: put it into an app setting whose "
@@ -70,7 +64,7 @@ class ChannelSettings(Route):
                 raise ValueError(
                     f"{field} holds a secret itself, it seems: it is to be the name of an app "
                     f"setting, which begins with {PREFIX}"
-                    if str(field).endswith(_REFERENCE)
+                    if str(field).endswith(REFERENCE)
                     else f"{field} holds a secret, it seems: secrets go into app settings"
                 )
         return given
@@ -165,92 +159,9 @@ KINDS: Mapping[str, type[AnySettings]] = {
     "event-grid": EventGridSettings,
     "apprise": AppriseSettings,
 }
-_NAME: TypeAdapter[str] = TypeAdapter(ChannelName)
-
-
-@dataclass(frozen=True)
-class BrokenSettings:
-    """A channel whose settings are wrong; `name` and `kind` as far as they can be read."""
-
-    name: str
-    kind: str
-    route: Route
-    problem: str
-
-
-def read_channels(text: str) -> list[AnySettings | BrokenSettings]:
-    """The channels that the setting has; what is wrong with one is no other's trouble."""
-    if not text.strip():
-        return []
-    try:
-        given = json.loads(text) if len(text) <= MAX_CHARACTERS else None
-    except (ValueError, RecursionError) as error:
-        what = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "nested"
-        return [_broken({}, f"is no JSON ({what})")]
-    if not isinstance(given, list) or len(given) > MAX_CHANNELS:
-        return [_broken({}, f"must be a JSON list of at most {MAX_CHANNELS} channels")]
-    return list(_each(given))
-
-
-def _each(given: list[Any]) -> Iterator[AnySettings | BrokenSettings]:
-    taken: set[str] = set()
-    for number, each in enumerate(given, 1):
-        read = _read(each, number)
-        if read.name in taken:
-            problem = f"name {read.name!r} stands there twice: give each channel its own"
-            read = _broken({}, problem, number)
-        taken.add(read.name)
-        yield read
-
-
-def _read(given: Any, number: int) -> AnySettings | BrokenSettings:
-    kind = given.get("kind") if isinstance(given, dict) else None
-    if not isinstance(kind, str) or kind not in KINDS:
-        return _broken(given, f"kind must be one of {', '.join(KINDS)}", number)
-    try:
-        return KINDS[kind].model_validate(given)
-    except ValidationError as error:
-        found = [_problem(each) for each in error.errors(include_input=False)[:MAX_SHOWN_ERRORS]]
-        return _broken(given, "; ".join(found), number)
-
-
-def _problem(error: Any) -> str:
-    """What is wrong and where, without what stands there."""
-    path = ".".join(str(part) for part in error["loc"] if len(str(part)) <= 40)
-    text = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        text = "unknown field"
-    elif path.endswith(_REFERENCE) and error["type"] == "string_pattern_mismatch":
-        text = f"must be the name of an app setting that begins with {PREFIX}"
-    return scrub(f"{path}: {text}" if path else text)[:300]
-
-
-def _broken(given: Any, problem: str, number: int = 0) -> BrokenSettings:
-    fields = given if isinstance(given, dict) else {}
-    name, kind = fields.get("name"), fields.get("kind")
-    try:
-        name = _NAME.validate_python(name)
-    except ValidationError:
-        name = f"channel.{number}" if number else "channels"
-    where = f"{SETTING}: {name}: " if number else f"{SETTING} "
-    known = isinstance(kind, str) and kind in KINDS
-    return BrokenSettings(name, str(kind) if known else "", _route(fields), where + problem)
-
-
-def _route(fields: dict[Any, Any]) -> Route:
-    """As much of the route as can be read."""
-    route = Route()
-    for name in Route.model_fields:
-        if name in fields:
-            try:
-                read = Route.model_validate({name: fields[name]})
-            except ValidationError:
-                continue
-            route = route.model_copy(update={name: getattr(read, name)})
-    return route
 
 
 def _looks_secret(field: str, value: str) -> bool:
-    if field.endswith(_REFERENCE):
+    if field.endswith(REFERENCE):
         return "://" in value or scrub(value) != value
     return scrub(value) != value
