@@ -9,7 +9,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import create_server
+from socket import create_server, socket
 from threading import Event, Thread
 from typing import Any
 
@@ -188,9 +188,10 @@ class MailServer:
 
 
 class Talker:
-    """A server that greets, and greets, and never comes to an end."""
+    """A mail server that greets without an end, or answers everything with the same line."""
 
-    def __init__(self) -> None:
+    def __init__(self, line: bytes = b"") -> None:
+        self._line = line
         self._over = Event()
         self._socket = create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
@@ -200,8 +201,15 @@ class Talker:
         with suppress(OSError):
             connection, _ = self._socket.accept()
             with connection:
+                if self._line:
+                    self._answer(connection)
                 while not self._over.wait(0.02):
                     connection.sendall(b"220-welcome\r\n")
+
+    def _answer(self, connection: socket) -> None:
+        connection.sendall(b"220 hello\r\n")
+        while connection.recv(1000):
+            connection.sendall(self._line)
 
     def close(self) -> None:
         """Fall silent."""

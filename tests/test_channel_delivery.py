@@ -286,6 +286,15 @@ def test_a_message_that_was_taken_with_many_words_is_taken(receiver: Receiver) -
     webhook(receiver.url).send(LIVE, "")
 
 
+def test_on_this_machine_no_encryption_is_needed() -> None:
+    plain = Receiver(None)
+    try:
+        webhook(plain.url).send(LIVE, "")
+        assert plain.received[0].json["id"] == LIVE.key
+    finally:
+        plain.close()
+
+
 def test_nobody_there(receiver: Receiver) -> None:
     gone = Receiver(None)
     gone.close()
@@ -385,6 +394,15 @@ def test_a_mail_is_sent_by_tls(receiver: Receiver, authority: Authority) -> None
     with server.running(tls=True) as port:
         by_mail(port, server.password, security="tls").send(LIVE, "")
     assert len(server.mails) == 1
+
+
+def test_a_mail_server_without_encryption_gets_no_password() -> None:
+    plain = Talker(b"250 hello\r\n")
+    try:
+        with pytest.raises(ChannelError, match="STARTTLS extension not supported"):
+            by_mail(plain.port, "x").send(LIVE, "")
+    finally:
+        plain.close()
 
 
 def test_a_mail_server_that_refuses(

@@ -1,6 +1,5 @@
 """``tuneops validate`` and ``tuneops schema``."""
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -10,12 +9,10 @@ import typer
 from rich.console import Console
 
 from tuneops import config_file, policy_file
+from tuneops.cli.channels import channel_problem
 from tuneops.cli.files import read_config, yaml_files
 from tuneops.cli.policies import policies_near, read_policy
 from tuneops.notify.channels import published
-from tuneops.notify.channels.making import channel_names
-from tuneops.notify.channels.settings import SETTING
-from tuneops.notify.chosen import unknown_channel
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, violations
 
@@ -76,6 +73,5 @@ def _problems(file: Path, policies: list[Policy]) -> list[str]:
     if config is None:
         return problems
     wrong = [each for policy in policies for each in violations(policy, config, None, "")]
-    if SETTING in os.environ:
-        wrong.append(unknown_channel(config, channel_names(os.environ[SETTING])))
+    wrong.append(channel_problem(config))
     return [f"{file}: {each}" for each in wrong if each]

@@ -70,6 +70,8 @@ class MailChannel:
         except smtplib.SMTPDataError as error:
             final = error.smtp_code in (552, 554)
             raise ChannelError(f"the mail was refused ({error.smtp_code})", final) from error
+        except smtplib.SMTPNotSupportedError as error:
+            raise ChannelError(f"the mail server can't do that: {error}") from error
         except smtplib.SMTPResponseException as error:
             raise ChannelError(f"the server refused ({error.smtp_code})") from error
         except (smtplib.SMTPException, OSError) as error:

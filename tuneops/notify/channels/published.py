@@ -54,7 +54,7 @@ def published(message: Message) -> PublishedMessage:
         figure=words.one_line(message.figure),
         following=words.one_line(message.following),
         commit=message.commit,
-        links={name: url for name, url in message.links.items() if len(url) <= words.MAX_URL},
+        links={name: url for name, url in message.links.items() if words.can_be_opened(url)},
     )
 
 

@@ -57,11 +57,12 @@ def _links(message: Message) -> Iterator[tuple[str, str]]:
     for name, url in message.links.items():
         if label := one_line(name, 40):
             shown = label[0].upper() + label[1:]
-            if _can_be_opened(url):
+            if can_be_opened(url):
                 yield shown, url
 
 
-def _can_be_opened(url: str) -> bool:
+def can_be_opened(url: str) -> bool:
+    """Whether it is a plain address of a page."""
     if len(url) > MAX_URL or not url.isascii() or re.search(r"[\s<>\"'\\^`{|}\x00-\x20]", url):
         return False
     try:
