@@ -281,9 +281,13 @@ def test_a_receiver_that_never_ends_is_left(
     assert not raised.value.permanent
 
 
-def test_a_message_that_was_taken_with_many_words_is_taken(receiver: Receiver) -> None:
-    receiver.default = (200, {}, BIG)
+@pytest.mark.parametrize(
+    "answer", [(200, {}, BIG), (200, {"content-length": "9"}, b"cut")], ids=["10 MB", "cut off"]
+)
+def test_a_message_is_taken_whatever_is_said_of_it(receiver: Receiver, answer: Any) -> None:
+    receiver.default = answer
     webhook(receiver.url).send(LIVE, "")
+    assert len(receiver.received) == 1
 
 
 def test_on_this_machine_no_encryption_is_needed() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import ssl
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -73,11 +74,11 @@ def post(
 async def _post(
     url: str, body: bytes, headers: Mapping[str, str]
 ) -> tuple[Answer, Mapping[str, str]]:
+    end = asyncio.get_running_loop().time() + TOTAL_SECONDS
     timeout = httpx2.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS)
-    async with (
-        asyncio.timeout(TOTAL_SECONDS),
-        httpx2.AsyncClient(timeout=timeout, verify=_trust(), follow_redirects=False) as client,
-    ):
+    async with httpx2.AsyncClient(
+        timeout=timeout, verify=_trust(), follow_redirects=False
+    ) as client:
         request = client.build_request(
             "POST",
             url,
@@ -85,14 +86,21 @@ async def _post(
             headers={"user-agent": "tuneops", "accept-encoding": "identity", **headers},
             extensions={"trace": _look},
         )
-        response = await client.send(request, stream=True)
-        read = b""
-        async for piece in response.aiter_raw(MAX_ANSWER_BYTES):
-            read += piece
-            if len(read) >= MAX_ANSWER_BYTES:
-                break
-        await response.aclose()
-        return Answer(response.status_code, read[:MAX_ANSWER_BYTES]), response.headers
+        async with asyncio.timeout_at(end):
+            response = await client.send(request, stream=True)
+        return Answer(response.status_code, await _read(response, end)), response.headers
+
+
+async def _read(response: httpx2.Response, end: float) -> bytes:
+    """What there is of a body: whether the message was taken, the status has said already."""
+    read = b""
+    with suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout_at(end):
+            async for piece in response.aiter_raw(MAX_ANSWER_BYTES):
+                read += piece
+                if len(read) >= MAX_ANSWER_BYTES:
+                    break
+    return read[:MAX_ANSWER_BYTES]
 
 
 async def _look(event: str, info: Mapping[str, Any]) -> None:
