@@ -45,6 +45,7 @@ format: $(VENV)/.dev
 schema: $(VENV)/.demo
 	$(BIN)/tuneops schema > schemas/project.schema.json
 	$(BIN)/tuneops schema policy > schemas/policy.schema.json
+	$(BIN)/tuneops schema message > schemas/message.schema.json
 
 diagram: $(VENV)/.demo
 	$(BIN)/python -m tuneops.diagram docs/rollout.md

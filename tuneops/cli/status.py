@@ -57,6 +57,8 @@ def render(seen: Status, *, detailed: bool) -> Group:
             plain(_why(project)),
         )
     errors = [Text(error, style="red") for error in seen.config_errors]
+    unheard = [each for each in seen.projects if each.unheard]
+    errors += [Text(f"{each.name}: {each.unheard}", style="yellow") for each in unheard]
     if not detailed:
         return Group(table, *errors)
     releases = [each.release for each in seen.projects if each.release]

@@ -41,7 +41,7 @@ def sweep(
     if seen.swept:
         console.print(_swept(seen))
     if seen.mode == "delete" and not seen.told:
-        console.print("Nothing is deleted: TUNEOPS_NOTIFY_URLS names nobody who could be told.")
+        console.print("Nothing is deleted: nobody is set who could be told.")
     elif seen.mode != "delete":
         console.print(f"Nothing is deleted: TUNEOPS_SWEEP is {seen.mode}.")
 

@@ -9,9 +9,11 @@ import typer
 from pydantic import BaseModel
 
 from tuneops import config_file, policy_file
+from tuneops.cli.channels import channel_problem
 from tuneops.cli.files import read_config, yaml_files
 from tuneops.cli.output import JsonOption, print_json
 from tuneops.cli.policies import policies_near, read_policy
+from tuneops.notify.channels import published
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, violations
 
@@ -24,10 +26,11 @@ class Validated(BaseModel):
 
 
 class Kind(StrEnum):
-    """The files that have a schema."""
+    """What has a schema: files, and the messages to webhooks."""
 
     PROJECT = "project"
     POLICY = "policy"
+    MESSAGE = "message"
 
 
 def validate(
@@ -37,7 +40,8 @@ def validate(
     """Check config files; print every error with file, line and field, and exit 1 if there is one.
 
     The policy, tuneops-policy.yaml, is checked when it is given, or is in the same folder or the
-    one above; configs are then held against it.
+    one above; configs are then held against it. Where TUNEOPS_CHANNELS is set, the channels that
+    configs choose are held against that.
 
     Example: tuneops validate finetune/
     """
@@ -64,19 +68,24 @@ def validate(
 
 
 def schema(
-    kind: Annotated[Kind, typer.Argument(help="Which files it is for.")] = Kind.PROJECT,
+    kind: Annotated[Kind, typer.Argument(help="What it is for.")] = Kind.PROJECT,
 ) -> None:
-    """Print the JSON Schema of a config file, or of the policy's, for editors.
+    """Print the JSON Schema of a config file or of the policy's, for editors, or of a message.
 
     Example: tuneops schema > schemas/project.schema.json
     """
-    made = policy_file.json_schema() if kind == Kind.POLICY else config_file.json_schema()
-    sys.stdout.write(made)
+    schemas = {
+        Kind.PROJECT: config_file.json_schema,
+        Kind.POLICY: policy_file.json_schema,
+        Kind.MESSAGE: published.json_schema,
+    }
+    sys.stdout.write(schemas[kind]())
 
 
 def _problems(file: Path, policies: list[Policy]) -> list[str]:
     config, problems = read_config(file)
     if config is None:
         return problems
-    forbidden = (each for policy in policies for each in violations(policy, config, None, ""))
-    return [f"{file}: {each}" for each in forbidden]
+    wrong = [each for policy in policies for each in violations(policy, config, None, "")]
+    wrong.append(channel_problem(config))
+    return [f"{file}: {each}" for each in wrong if each]

@@ -6,6 +6,7 @@ from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.message import Message
 from tuneops.notify.links import first
 from tuneops.notify.outbox import ChannelError
+from tuneops.notify.routing import Route
 from tuneops.release import Phase
 
 _STATES: Mapping[str, str] = {
@@ -39,11 +40,13 @@ class CommitStatusChannel:
     """Commit statuses of the repository that the configs are in."""
 
     id = "github"
+    name = "GitHub commit status"
+    route = Route()
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, thread: str = "") -> str:
         """Set the status of the message's commit.
 
         Raises:
@@ -60,3 +63,4 @@ class CommitStatusChannel:
             )
         except GitHubError as error:
             raise ChannelError(str(error)) from error
+        return ""

@@ -82,6 +82,7 @@ def compose(
         figure=figure,
         following=following,
         curves=figures.curves(release.metrics) if event in _DRAWN else (),
+        channels=release.config.notifications.channels,
     )
     return fitted(told)
 

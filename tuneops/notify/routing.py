@@ -97,6 +97,21 @@ class Route(Section):
     ] = "error"
 
 
+def meant(message: Message, channel_id: str, name: str, route: Route) -> bool:
+    """Whether a message is for the channel with this id, name and route.
+
+    A project may choose among the channels; GitHub shows its releases whatever that is.
+    """
+    if message.only:
+        return message.only == channel_id
+    chosen = message.channels is None or name in message.channels or _is_github(channel_id)
+    return chosen and wants(route, message)
+
+
+def _is_github(channel_id: str) -> bool:
+    return channel_id.partition("-")[0] == "github"
+
+
 def wants(route: Route, message: Message) -> bool:
     """Whether the message is for the channel. One that is of no project is not for some of them."""
     if SEVERITIES.index(message.severity) < SEVERITIES.index(route.severity):
