@@ -108,6 +108,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "release",
         "sources",
         "superseded",
+        "suspension",
     )
     allowed = ("tuneops", "collections", "dataclasses", "datetime", "typing", "enum", "pydantic")
     standard = (

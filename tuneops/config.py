@@ -70,6 +70,8 @@ Event = Literal[
     "unpinned",
     "awaits_approval",
     "approved",
+    "suspended",
+    "resumed",
 ]
 
 

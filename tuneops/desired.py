@@ -37,7 +37,8 @@ class Desired(Document):
     has the file any more, though it is not gone; nothing is done then. `adopts`: it is not git that
     wants this but a pin, and this release's model is to be used. `by` is the login of who brought
     the config, empty when that could not be found out, None where no rule of the policy asked.
-    `preview`: this is wanted by an open pull request, for a while.
+    `preview`: this is wanted by an open pull request, for a while. `suspended` says who has ordered
+    that everything stays as it is, empty if nobody has.
     """
 
     project: str
@@ -50,6 +51,13 @@ class Desired(Document):
     left: str = ""
     by: str | None = None
     preview: Terms | None = None
+    suspended: str = ""
+
+    @property
+    def standstill(self) -> str:
+        """Why nothing is begun, changed or taken down, by an order or by git; empty if not."""
+        by_git = self.config is not None and self.config.suspend
+        return self.suspended or (f"suspended by {self.path}" if by_git else "")
 
     @cached_property
     def fingerprint(self) -> str:

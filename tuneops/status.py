@@ -13,7 +13,7 @@ from tuneops.difference import Answer, Drift
 from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
-from tuneops.orders import Pin
+from tuneops.orders import Pin, Suspension
 from tuneops.prepared import PreparedData
 from tuneops.previews.terms import Terms
 from tuneops.project import Project
@@ -24,6 +24,7 @@ from tuneops.rollout.question import Question
 from tuneops.rollout.steps import standing
 from tuneops.services import Services
 from tuneops.store import UnreadableError
+from tuneops.suspension import stays_as_it_is
 from tuneops.unwatched import unwatched
 
 _GONE = ("Retired", "the config is not in git")
@@ -67,7 +68,8 @@ class ProjectStatus(BaseModel):
     `pins` is what its releases have resolved where the config leaves a version open, `trainings`
     the last ones that were measured. `pin` is the release that it is held at; `held_back` says why
     what git wants is not done, if it is not; `rejected` what was rolled back and does not come back
-    by itself. `preview` says for which pull request it is there, and until when.
+    by itself. `preview` says for which pull request it is there, and until when. `suspension` is
+    the order to stand still.
     """
 
     name: str
@@ -77,6 +79,7 @@ class ProjectStatus(BaseModel):
     pins: dict[str, str] = {}
     trainings: tuple[Measured, ...] = ()
     pin: Pin | None = None
+    suspension: Suspension | None = None
     held_back: str = ""
     rejected: tuple[str, ...] = ()
     release: ReleaseStatus | None = None
@@ -150,8 +153,9 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
     terms = wanted.value.preview if wanted else None
     path = config.data.path if config and isinstance(config.data, UploadedData) else ""
     held = unwatched(name, wanted.value if wanted else None, services.settings)
-    if wanted and config and config.suspend and not held:
-        held = f"suspended by {wanted.value.path}"
+    if wanted and not held:
+        held = stays_as_it_is(wanted.value, project.suspension, project.pin).standstill
+    stays = project.suspension is not None and project.suspension.stays(project.pin)
     current = services.release(name, project.current)
     if current is None:
         phase, reason = ("Waiting for data", f"no data in {path} yet") if config else _GONE
@@ -162,6 +166,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
             phase=phase,
             reason=reason,
             data_path=path,
+            suspension=project.suspension,
             held_back=refused,
             preview=terms,
         )
@@ -173,11 +178,12 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
     return ProjectStatus(
         name=name,
         phase=newest.phase,
-        reason=("" if project.pin else held) or _why(newest, held_back),
+        reason=("" if project.pin and not stays else held) or _why(newest, held_back),
         data_path=path,
         pins=known.pins,
         trainings=known.trainings,
         pin=project.pin,
+        suspension=project.suspension,
         held_back=held_back,
         rejected=tuple(each.why for each in project.rejected),
         release=_summary(newest),

@@ -23,6 +23,8 @@ _TITLES: Mapping[Event, str] = {
     "unpinned": "is not pinned any more",
     "awaits_approval": "release {n} waits for approval",
     "approved": "release {n} is approved",
+    "suspended": "is suspended",
+    "resumed": "is resumed",
 }
 
 MAX_SHOWN_METRICS = 6
