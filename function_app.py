@@ -9,6 +9,7 @@ from handlers import (
     cost,
     dataset_uploaded,
     job_event,
+    page,
     reconcile,
     resync,
     rollback,
@@ -16,17 +17,23 @@ from handlers import (
     summary,
     sweep,
 )
+from tuneops.page.access import way_in
+from tuneops.page.answer import Answer
+from tuneops.page.asked import Asked
 from tuneops.services import get_services
 
 RESYNC_SCHEDULE = os.environ.get("TUNEOPS_RESYNC_SCHEDULE", "0 */5 * * * *")
 SWEEP_SCHEDULE = os.environ.get("TUNEOPS_SWEEP_SCHEDULE", "0 17 * * * *")
 SUMMARY_SCHEDULE = os.environ.get("TUNEOPS_SUMMARY_SCHEDULE", "0 0 7 * * *")
 
+PAGE = func.AuthLevel.FUNCTION if way_in(os.environ) == "key" else func.AuthLevel.ANONYMOUS
+"""Who opens a page: the host wants a key where nothing else tells people from others."""
+
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
 @app.function_name("github_webhook")
-@app.route(route="github", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.route(route="api/github", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 def github_webhook(req: func.HttpRequest) -> func.HttpResponse:
     """GitHub's webhook; its signature is the authorisation."""
     code, text = config_merged.handle(req.headers, req.get_body(), get_services())
@@ -69,7 +76,7 @@ def on_summary_timer(timer: func.TimerRequest) -> None:
 
 
 @app.function_name("cost")
-@app.route(route="cost", methods=["GET"])
+@app.route(route="api/cost", methods=["GET"])
 def get_cost(req: func.HttpRequest) -> func.HttpResponse:
     """What runs and what it costs, in all environments or in ``?environment=NAME``."""
     code, text = cost.handle(req.params.get("environment"), get_services())
@@ -77,7 +84,7 @@ def get_cost(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("status")
-@app.route(route="status", methods=["GET"])
+@app.route(route="api/status", methods=["GET"])
 def get_status(req: func.HttpRequest) -> func.HttpResponse:
     """All projects, or ``?project=NAME``."""
     code, text = status.handle(req.params.get("project"), get_services())
@@ -85,7 +92,7 @@ def get_status(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("rollback")
-@app.route(route="projects/{project}/rollback", methods=["POST"])
+@app.route(route="api/projects/{project}/rollback", methods=["POST"])
 def post_rollback(req: func.HttpRequest) -> func.HttpResponse:
     """An order to go back to an earlier release, by git or by a pin."""
     project = req.route_params["project"]
@@ -94,7 +101,7 @@ def post_rollback(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("retry")
-@app.route(route="projects/{project}/retry", methods=["POST"])
+@app.route(route="api/projects/{project}/retry", methods=["POST"])
 def post_retry(req: func.HttpRequest) -> func.HttpResponse:
     """An order to try what failed or was rolled back again."""
     project = req.route_params["project"]
@@ -103,7 +110,7 @@ def post_retry(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("approve")
-@app.route(route="projects/{project}/approve", methods=["POST"])
+@app.route(route="api/projects/{project}/approve", methods=["POST"])
 def post_approve(req: func.HttpRequest) -> func.HttpResponse:
     """Approving or rejecting what a release waits for."""
     project = req.route_params["project"]
@@ -119,7 +126,7 @@ def on_sweep_timer(timer: func.TimerRequest) -> None:
 
 
 @app.function_name("findings")
-@app.route(route="sweep", methods=["GET"])
+@app.route(route="api/sweep", methods=["GET"])
 def get_findings(req: func.HttpRequest) -> func.HttpResponse:
     """What belongs to nothing, as of the last sweep, or with ``?look=now``; nothing is changed."""
     code, text = sweep.handle_findings(req.params.get("look"), get_services())
@@ -127,7 +134,7 @@ def get_findings(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("restore")
-@app.route(route="swept/{id}/restore", methods=["POST"])
+@app.route(route="api/swept/{id}/restore", methods=["POST"])
 def post_restore(req: func.HttpRequest) -> func.HttpResponse:
     """An order to bring back what was swept away."""
     identifier = req.route_params["id"]
@@ -136,8 +143,33 @@ def post_restore(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("health")
-@app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.route(route="api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_health(req: func.HttpRequest) -> func.HttpResponse:
     """Whether the app runs and has its settings."""
     get_services()
     return func.HttpResponse("ok")
+
+
+@app.function_name("page")
+@app.route(route="/", methods=["GET"], auth_level=PAGE)
+def get_page(req: func.HttpRequest) -> func.HttpResponse:
+    """The page: all projects."""
+    return _response(page.handle(_asked(req), get_services()))
+
+
+@app.function_name("page_static")
+@app.route(route="static/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def get_static(req: func.HttpRequest) -> func.HttpResponse:
+    """A file that pages link, which holds no data."""
+    return _response(page.static(req.route_params["file"]))
+
+
+def _asked(req: func.HttpRequest) -> Asked:
+    """What a browser asks for."""
+    headers = {name.lower(): value for name, value in req.headers.items()}
+    return Asked(req.url, req.method, headers, req.params, req.route_params, req.get_body())
+
+
+def _response(answer: Answer) -> func.HttpResponse:
+    """What a browser is answered."""
+    return func.HttpResponse(answer.body, status_code=answer.status, headers=answer.all_headers)

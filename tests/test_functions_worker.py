@@ -150,6 +150,8 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         {"function": "restore", "data": {"http": RESTORE}},
         DAILY,
         {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},
+        {"function": "page", "data": {"http": {}}},
+        {"function": "page_static", "data": {"http": {"params": {"file": "style.css"}}}},
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -163,6 +165,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(404, 409, 409, 409),
         *(None, 200, 404),
         *(None, 404),
+        *(200, 200),
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]

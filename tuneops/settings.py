@@ -6,6 +6,7 @@ names serve in Azure, under ``func start`` and in the local cloud.
 
 import json
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -165,6 +166,22 @@ class Settings(WorkspaceSettings):
         list[SecretStr], Field(description="apprise URLs that every notification goes to")
     ] = []
 
+    page_url: Annotated[
+        str,
+        Field(
+            pattern=r"^(https?://[^/?#\s]+)?$",
+            description="Where people reach the page; in Azure the app's own address",
+        ),
+    ] = Field(default_factory=lambda: azure_page_url(os.environ))
+    page_reader_role: Annotated[
+        str,
+        Field(
+            max_length=120,
+            description="The app role of Entra ID that may look at the page; left out, everybody "
+            "who has signed in",
+        ),
+    ] = ""
+
     poll_seconds: Annotated[
         int, Field(ge=1, le=3600, description="How often a running job or deployment is looked at")
     ] = 60
@@ -208,6 +225,11 @@ class Settings(WorkspaceSettings):
         """The source of an environment, None when the settings name it no longer."""
         found = (each for each in self.config_sources if each.environment == environment)
         return next(found, None)
+
+    @field_validator("page_url", mode="before")
+    @classmethod
+    def _without_slash(cls, value: object) -> object:
+        return value.rstrip("/") if isinstance(value, str) else value
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -255,6 +277,12 @@ class Settings(WorkspaceSettings):
         if not as_app and not self.github_token:
             raise ValueError(f"no way into GitHub is set: set {app} (preferred), or {token}")
         return self
+
+
+def azure_page_url(environ: Mapping[str, str]) -> str:
+    """The function app's own address, as App Service gives it; empty elsewhere."""
+    host = environ.get("WEBSITE_HOSTNAME", "")
+    return f"https://{host}" if host and environ.get("WEBSITE_INSTANCE_ID") else ""
 
 
 def read_config_json() -> dict[str, Any]:

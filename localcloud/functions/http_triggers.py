@@ -1,13 +1,14 @@
 """HTTP triggers: routes, authorisation, and the translation of requests and responses."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import azure.functions as func
 from azure.functions.meta import Datum
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from localcloud.functions.app import AppError, Function
 from localcloud.functions.bodies import BodyTooLargeError, read_body
@@ -18,6 +19,7 @@ from localcloud.functions.routes import Route, RouteError, compile_route
 # FUNCTIONS_REQUEST_BODY_SIZE_LIMIT's default.
 MAX_BODY_BYTES = 100 * 1024 * 1024
 AUTH_LEVELS = ("anonymous", "function", "admin")
+HOMEPAGE = "<!doctype html><title>Functions</title><p>Your Functions app is up and running</p>"
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +38,18 @@ class HttpTriggers:
     """All HTTP triggers of an app, as one endpoint."""
 
     def __init__(
-        self, functions: list[Function], prefix: str, keys: Keys, invoker: Invoker
+        self,
+        functions: list[Function],
+        prefix: str,
+        keys: Keys,
+        invoker: Invoker,
+        settings: Mapping[str, str],
     ) -> None:
         triggers = [_read(function, prefix) for function in functions]
         self._triggers = sorted(triggers, key=lambda trigger: trigger.route.rank)
         self._keys = keys
         self._invoker = invoker
+        self._homepage = settings.get("AzureWebJobsDisableHomepage", "").lower() != "true"
 
     def serves(self, method: str, path: str) -> bool:
         """Whether a function takes such a request."""
@@ -55,7 +63,7 @@ class HttpTriggers:
         """
         found = self._find(request.method, request.scope["path"])
         if found is None:
-            return Response(status_code=404)
+            return self._unserved(request.scope["path"])
         trigger, parameters = found
         if not trigger.anonymous and not self._keys.allow(request):
             return Response(status_code=401)
@@ -71,6 +79,15 @@ class HttpTriggers:
             return Response(status_code=500)
         return _response(trigger.function, result)
 
+    def _unserved(self, path: str) -> Response:
+        """Nothing is found, but at the root, where no function answers, the host has its own page.
+
+        See HomepageMiddleware.cs of https://github.com/Azure/azure-functions-host.
+        """
+        if path != "/":
+            return Response(status_code=404)
+        return HTMLResponse(HOMEPAGE) if self._homepage else Response(status_code=204)
+
     def _find(self, method: str, path: str) -> tuple[HttpTrigger, dict[str, str]] | None:
         for trigger in self._triggers:
             parameters = trigger.route.match(path.removeprefix("/"))
@@ -80,7 +97,7 @@ class HttpTriggers:
 
 
 def _read(function: Function, prefix: str) -> HttpTrigger:
-    template = function.trigger.setting("route", function.name)
+    template = function.trigger.setting("route") or function.name
     level = function.trigger.setting("authLevel", "function").lower()
     if level not in AUTH_LEVELS:
         raise AppError(f"function {function.name}: auth level {level!r} is not supported")

@@ -53,7 +53,11 @@ class Host:
         self._keys = keys
         self._invoker = Invoker(queues, THREADS)
         self._http = HttpTriggers(
-            self._with("httpTrigger"), config.extensions.http.route_prefix, keys, self._invoker
+            self._with("httpTrigger"),
+            config.extensions.http.route_prefix,
+            keys,
+            self._invoker,
+            settings,
         )
         self._eventgrid = EventGridTriggers(self._with("eventGridTrigger"), keys, self._invoker)
         self._listeners = [

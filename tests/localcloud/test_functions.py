@@ -101,6 +101,15 @@ class TestHttp:
     def test_unknown_path_is_not_found(self, host: RunningHost, path: str) -> None:
         assert httpx2.get(host.url + path).status_code == 404
 
+    def test_the_root_has_the_hosts_own_page_where_no_function_answers(
+        self, host: RunningHost
+    ) -> None:
+        answer = httpx2.get(f"{host.url}/")
+        assert (answer.status_code, answer.headers["content-type"]) == (
+            200,
+            "text/html; charset=utf-8",
+        )
+
     def test_wrong_method_is_not_found_as_on_azure(self, host: RunningHost) -> None:
         assert httpx2.post(f"{host.url}/api/broken").status_code == 404
         assert httpx2.request("HEAD", f"{host.url}/api/broken").status_code == 404

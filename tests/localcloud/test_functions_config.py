@@ -33,6 +33,8 @@ class TestRoutes:
             ("a/{*rest}", "a/b/c", {"rest": "b/c"}),
             ("a/{*rest}", "a", {}),
             ("{*rest}", "", {}),
+            ("/", "", {}),
+            ("/", "x", None),
             ("{n:int}", "-12", {"n": "-12"}),
             ("{n:int}", "x", None),
             ("{b:bool}/x", "TRUE/x", {"b": "TRUE"}),

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from tuneops.cli import demo_model
 from tuneops.cli.demo_progress import Progress
-from tuneops.cli.local import localcloud
+from tuneops.cli.local import localcloud, page_address
 from tuneops.cli.target import Target, open_storage, read_connection, use_local_identity
 from tuneops.release import Phase
 from tuneops.status import ProjectStatus, ReleaseStatus
@@ -72,6 +72,7 @@ class Demo:
         use_local_identity(self.connection)
         self.target = Target.find("", "", self.state)
         self.progress = Progress(self.console, demo_model.client(self.connection))
+        self.console.print(f"The page is at {page_address(self.state)}", highlight=False)
 
     def _tell(self) -> None:
         self._chapter("A config is merged: the project exists, and waits for data")

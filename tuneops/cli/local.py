@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tuneops.cli.target import STATE, StateOption
+from tuneops.cli.target import STATE, StateOption, read_connection
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -17,7 +18,10 @@ def up(state: StateOption = STATE) -> None:
 
     Example: tuneops local up
     """
-    raise typer.Exit(localcloud("up", state))
+    code = localcloud("up", state)
+    if code == 0:
+        typer.echo(f"The page is at {page_address(state)}")
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -41,6 +45,11 @@ def demo(
     from tuneops.cli.demo import Demo
 
     raise typer.Exit(Demo(state, keep=keep).run())
+
+
+def page_address(state: Path) -> str:
+    """Where the local cloud shows all projects."""
+    return f"{read_connection(state)['functions']['base_url']}/"
 
 
 def localcloud(command: str, state: object, *options: str) -> int:

@@ -1,0 +1,54 @@
+"""The page's frame: who may look, the overview, and the files that pages link."""
+
+import logging
+import os
+from collections.abc import Callable
+from http import HTTPStatus
+from mimetypes import guess_type
+from urllib.parse import quote
+
+from tuneops.page import rendering
+from tuneops.page.access import DeniedError, visitor, way_in
+from tuneops.page.answer import Answer, etag, html, see_other, unless_known
+from tuneops.page.asked import Asked
+from tuneops.page.visit import Visit
+from tuneops.services import Services
+
+KEPT_FOR_EVER = "public, max-age=31536000, immutable"
+
+log = logging.getLogger(__name__)
+
+
+def handle(asked: Asked, services: Services) -> Answer:
+    """The overview of all projects."""
+    return shown(asked, services, lambda visit: visit.html("overview.html"))
+
+
+def shown(asked: Asked, services: Services, show: Callable[[Visit], Answer]) -> Answer:
+    """What `show` makes for whoever asks, if the page is for them; 304 if they have it already."""
+    try:
+        who = visitor(asked, way_in(os.environ), services.settings.page_reader_role)
+    except DeniedError as error:
+        return _denied(asked, error)
+    return unless_known(show(Visit(asked, who)), asked.headers.get("if-none-match", ""))
+
+
+def static(name: str) -> Answer:
+    """A file that pages link; its address changes with its content, so it is kept for ever."""
+    body = rendering.static_files().get(name)
+    if body is None:
+        return Answer(HTTPStatus.NOT_FOUND, headers={"Content-Type": "text/plain"})
+    kind = guess_type(name)[0] or "application/octet-stream"
+    headers = {"Content-Type": kind, "Cache-Control": KEPT_FOR_EVER, "ETag": etag(body)}
+    return Answer(body=body, headers=headers)
+
+
+def _denied(asked: Asked, error: DeniedError) -> Answer:
+    """Why not; who has not signed in is asked to, unless something was to be done."""
+    log.info("denied %s %s: %s", asked.method, asked.path[:200], error)
+    if error.may_sign_in and asked.method == "GET":
+        back = quote(asked.link(asked.path, **asked.query), safe="")
+        address = f"/.auth/login/aad?post_login_redirect_uri={back}"
+        return see_other(address, HTTPStatus.FOUND)
+    text = rendering.render("problem.html", title="Not for you", text=str(error))
+    return html(text, error.status, "no-store")

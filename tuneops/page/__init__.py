@@ -1,0 +1,1 @@
+"""The page: what people see of all projects in a browser, rendered by the function app."""
