@@ -5,6 +5,7 @@ import os
 import azure.functions as func
 
 from handlers import (
+    audit,
     config_merged,
     cost,
     dataset_uploaded,
@@ -115,6 +116,32 @@ def post_approve(req: func.HttpRequest) -> func.HttpResponse:
     """Approving or rejecting what a release waits for."""
     project = req.route_params["project"]
     code, text = rollback.handle_approval(project, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("suspend")
+@app.route(route="api/projects/{project}/suspend", methods=["POST"])
+def post_suspend(req: func.HttpRequest) -> func.HttpResponse:
+    """An order to have everything of a project stay as it is."""
+    project = req.route_params["project"]
+    code, text = rollback.handle_suspend(project, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("resume")
+@app.route(route="api/projects/{project}/resume", methods=["POST"])
+def post_resume(req: func.HttpRequest) -> func.HttpResponse:
+    """An order to have a suspended project go on."""
+    project = req.route_params["project"]
+    code, text = rollback.handle_resume(project, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("audit")
+@app.route(route="api/audit", methods=["GET"])
+def get_audit(req: func.HttpRequest) -> func.HttpResponse:
+    """Who ordered what, of ``?project=NAME`` or of all, in ``?month=2026-11`` or this one."""
+    code, text = audit.handle(req.params.get("project"), req.params.get("month"), get_services())
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 

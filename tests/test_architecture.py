@@ -66,6 +66,7 @@ def test_the_pure_modules_do_no_io() -> None:
     pure = (
         "actions",
         "approvals",
+        "audit/entry",
         "autoscaling",
         "behaviour/comparison",
         "behaviour/progress",

@@ -8,6 +8,7 @@ PROJECTS = "projects/"
 DESIRED = "desired/"
 ORDERS = "orders/"
 SWEPT = "swept/"
+AUDIT = "audit/"
 
 
 def repository(environment: str) -> str:
@@ -98,3 +99,9 @@ def findings(workspace_id: str) -> str:
 def swept(identifier: str) -> str:
     """What was swept away, to bring it back, which carries the lease of its restoration."""
     return f"{SWEPT}{identifier}.json"
+
+
+def audit(name: str, month: str, page: int) -> str:
+    """The orders that were given for a project in a month, as 2026-11; `-` is for those of none."""
+    more = f"~{page:03d}" if page > 1 else ""
+    return f"{AUDIT}{name or '-'}/{month}{more}.json"

@@ -65,12 +65,14 @@ class Page(Document):
     def put(self, entry: Entry) -> "Page":
         """The page with the entry, in place of one of its id; as it was if it has no room.
 
-        What is known of an order is not forgotten when it is begun again.
+        What is known of an order is not forgotten when it is begun again, and what was accepted
+        once stays so: told again, it may come too late.
         """
-        if not self.has(entry):
+        known = next((each for each in self.entries if each.id == entry.id), None)
+        if known is None:
             full = len(self.entries) >= MAX_ENTRIES
             return self if full else self.replace(entries=(*self.entries, entry))
-        if entry.outcome == "begun":
+        if entry.outcome == "begun" or known.outcome == "accepted":
             return self
         entries = tuple(entry if each.id == entry.id else each for each in self.entries)
         return self.replace(entries=entries)

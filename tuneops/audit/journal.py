@@ -30,10 +30,11 @@ def audited(
     Nothing is done that has no entry. Once it is done, an entry that can't be completed stays
     `begun`, and does not make it undone.
     """
+    known: tuple[type[Exception], ...] = (*REFUSALS, *refusals)
     write(store, entry)
     try:
         answer = do()
-    except (*REFUSALS, *refusals) as error:
+    except known as error:
         _complete(store, entry.end("refused", str(error), datetime.now(UTC)))
         raise
     except Exception as error:

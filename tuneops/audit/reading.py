@@ -16,7 +16,7 @@ MAX_PAGES = 200
 """So many documents are read for one answer."""
 RECENT_PAGES = 2
 
-_PATH = re.compile(rf"{documents.AUDIT}(?P<project>[^/]+)/(?P<month>\d{{4}}-\d\d)(\.\d+)?\.json")
+_PATH = re.compile(rf"{documents.AUDIT}(?P<project>[^/]+)/(?P<month>\d{{4}}-\d\d)(~\d+)?\.json")
 
 
 class Audit(BaseModel):

@@ -2,7 +2,19 @@
 
 import typer
 
-from tuneops.cli import approve, cost, data, local, plan, rollback, status, sweep, validate
+from tuneops.cli import (
+    approve,
+    audit,
+    cost,
+    data,
+    local,
+    plan,
+    rollback,
+    status,
+    suspend,
+    sweep,
+    validate,
+)
 
 app = typer.Typer(
     help="GitOps for fine-tuning language models on Azure Machine Learning.",
@@ -20,5 +32,8 @@ app.command()(plan.plan)
 app.command()(rollback.rollback)
 app.command()(rollback.retry)
 app.command()(approve.approve)
+app.command()(suspend.suspend)
+app.command()(suspend.resume)
+app.command()(audit.audit)
 app.command()(sweep.sweep)
 app.command()(sweep.restore)

@@ -110,7 +110,7 @@ class Target:
         return seen.projects[0] if seen else None
 
     def order(self, project: str, what: str, body: dict[str, Any]) -> Answer:
-        """Order something for a project: `what` is rollback, retry or approve.
+        """Order something for a project: `what` is rollback, retry, approve, suspend or resume.
 
         Raises:
             typer.Exit: it was refused, or TuneOps does not answer.
