@@ -104,6 +104,6 @@ def make_entry(
 
 def clean(text: str, length: int = MAX_TEXT) -> str:
     """One line without secrets and control characters, of at most so many characters."""
-    line = " ".join(scrub(text).split())
-    line = "".join(each for each in line if each.isprintable())
+    shown = "".join(each if each.isprintable() else " " for each in scrub(text))
+    line = " ".join(shown.split())
     return line if len(line) <= length else f"{line[: length - 3]}..."
