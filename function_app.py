@@ -11,6 +11,7 @@ from handlers import (
     dataset_uploaded,
     job_event,
     page,
+    page_actions,
     reconcile,
     resync,
     rollback,
@@ -189,6 +190,13 @@ def get_page(req: func.HttpRequest) -> func.HttpResponse:
 def get_static(req: func.HttpRequest) -> func.HttpResponse:
     """A file that pages link, which holds no data."""
     return _response(page.static(req.route_params["file"]))
+
+
+@app.function_name("page_action")
+@app.route(route="projects/{project}/actions/{action}", methods=["POST"], auth_level=PAGE)
+def post_action(req: func.HttpRequest) -> func.HttpResponse:
+    """An order from the page, by a form of its own."""
+    return _response(page_actions.handle(_asked(req), get_services()))
 
 
 def _asked(req: func.HttpRequest) -> Asked:

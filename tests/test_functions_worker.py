@@ -108,6 +108,7 @@ def order(function: str, project: str, **asked: Any) -> dict[str, Any]:
 TIMER = {"function": "resync", "data": {"json": json.dumps({"IsPastDue": False})}}
 SWEEP = {**TIMER, "function": "sweep"}
 RESTORE = {"method": "POST", "params": {"id": "0123456789ab"}, "body": "{}"}
+FORM = {"method": "POST", "params": {"project": "tutor", "action": "suspend"}, "body": ""}
 DAILY = {**TIMER, "function": "summary"}
 
 
@@ -145,6 +146,9 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         order("rollback", "tutor", action="unpin"),
         order("retry", "tutor"),
         order("approve", "tutor", reject=True),
+        order("suspend", "tutor"),
+        order("resume", "tutor"),
+        {"function": "audit", "data": {"http": {"query": {"project": "tutor"}}}},
         SWEEP,
         {"function": "findings", "data": {"http": {}}},
         {"function": "restore", "data": {"http": RESTORE}},
@@ -152,6 +156,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},
         {"function": "page", "data": {"http": {}}},
         {"function": "page_static", "data": {"http": {"params": {"file": "style.css"}}}},
+        {"function": "page_action", "data": {"http": FORM}},
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -162,10 +167,10 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(202, 401),
         *(None, None, None, None, None),
         *(200, 404, 200),
-        *(404, 409, 409, 409),
+        *(404, 409, 409, 409, 200, 200, 200),
         *(None, 200, 404),
         *(None, 404),
-        *(200, 200),
+        *(200, 200, 403),
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]
@@ -173,7 +178,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
     asked = sorted((r["kind"], r.get("project", "")) for r in queued(services))
     assert asked == [
         ("project", "bot"),
-        ("project", "tutor"),
+        *[("project", "tutor")] * 3,
         ("projects", ""),
         ("pull_requests", ""),
         *[("repository", "")] * 2,

@@ -9,6 +9,7 @@ DESIRED = "desired/"
 ORDERS = "orders/"
 SWEPT = "swept/"
 AUDIT = "audit/"
+FORM_KEY = "page/forms.json"
 
 
 def repository(environment: str) -> str:

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from tuneops import approval, documents, rollback, suspending
 from tuneops.approval import ApprovalOrder
-from tuneops.audit.entry import Caller, make_entry
-from tuneops.audit.journal import audited
+from tuneops.audit import journal
+from tuneops.audit.entry import Caller, Entry, make_entry
 from tuneops.desired import Desired
 from tuneops.going_back import RefusedError
 from tuneops.names import PROJECT_KEY, environment_of, is_preview
@@ -101,19 +101,15 @@ class Desk:
         )
 
     def refuse(self, action: str, order: Order, why: str) -> None:
-        """Refuse an order that somebody may not give; it has its entry all the same.
-
-        Raises:
-            RefusedError: always.
-        """
-
-        def do() -> Answer:
-            raise RefusedError(why)
-
-        self._give(action, order, do)
+        """Take no order of somebody who may give none; it has its entry all the same."""
+        entry = self._entry(action, order)
+        journal.write(self.services.store, entry.end("refused", why, self.now))
 
     def _give(self, action: str, order: Order, do: Callable[[], Answer], what: str = "") -> Answer:
-        entry = make_entry(
+        return journal.audited(self._entry(action, order, what), self.services.store, do)
+
+    def _entry(self, action: str, order: Order, what: str = "") -> Entry:
+        return make_entry(
             uuid.uuid4().hex[:12],
             self.project,
             action,
@@ -122,4 +118,3 @@ class Desk:
             what=what,
             reason=order.reason,
         )
-        return audited(entry, self.services.store, do)

@@ -63,6 +63,15 @@ class Answer(BaseModel):
     commands: list[str] = []
 
 
+def chosen(name: str, number: int | None, services: Services) -> tuple[Release | None, Release]:
+    """The release that is live, None if none is, and the one that is gone back to.
+
+    Raises:
+        UnknownProjectError, RefusedError: there is none.
+    """
+    return _choose(load_project(name, services)[0], number, services)
+
+
 def propose(name: str, order: RollbackOrder, services: Services) -> Answer:
     """Have a pull request that goes back to a release; with `print` only say how.
 
