@@ -7,10 +7,12 @@ from http import HTTPStatus
 from mimetypes import guess_type
 from urllib.parse import quote
 
+from tuneops.overview.keeping import read_overview
 from tuneops.page import rendering
 from tuneops.page.access import DeniedError, visitor, way_in
 from tuneops.page.answer import Answer, etag, html, see_other, unless_known
 from tuneops.page.asked import Asked
+from tuneops.page.overview_view import NO_ENVIRONMENT, Filter, view
 from tuneops.page.visit import Visit
 from tuneops.services import Services
 
@@ -21,7 +23,16 @@ log = logging.getLogger(__name__)
 
 def handle(asked: Asked, services: Services) -> Answer:
     """The overview of all projects."""
-    return shown(asked, services, lambda visit: visit.html("overview.html"))
+
+    def show(visit: Visit) -> Answer:
+        stored = read_overview(services.store)
+        wanted = Filter.of(asked.query)
+        seen = view(stored.value if stored else None, services.settings.config_sources, wanted)
+        return visit.html(
+            "overview.html", view=seen, code=asked.query.get("code"), none_named=NO_ENVIRONMENT
+        )
+
+    return shown(asked, services, show)
 
 
 def shown(asked: Asked, services: Services, show: Callable[[Visit], Answer]) -> Answer:

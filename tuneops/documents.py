@@ -10,6 +10,8 @@ ORDERS = "orders/"
 SWEPT = "swept/"
 AUDIT = "audit/"
 FORM_KEY = "page/forms.json"
+OVERVIEW = "overview.json"
+"""What people see of all projects at once."""
 
 
 def repository(environment: str) -> str:

@@ -31,6 +31,7 @@ from tuneops.notify import messages, outbox
 from tuneops.observe import followed_base_model, observe
 from tuneops.observed import Observed
 from tuneops.orders import Orders, Pin
+from tuneops.overview.keeping import keep_card
 from tuneops.patience import wait
 from tuneops.pinning import agrees, mark, pinned, rejection, still_rejected
 from tuneops.policy import Verdict, verdict
@@ -71,9 +72,11 @@ def reconcile_project(
         if is_preview(request.project):
             services = services.of(environment_of(request.project))
             pruning.forget(request.project, services, clock())
+        keep_card(request.project, services)
         return
     if reason := unwatched(request.project, desired.value, services.settings):
         log.info("project %s: %s", request.project, reason)
+        keep_card(request.project, services)
         return
     services = services.of(environment_of(request.project))
     try:
@@ -81,6 +84,7 @@ def reconcile_project(
             _Pass(request, services, lease, clock).run()
             if is_preview(request.project):
                 pruning.prune(request.project, services, lease, clock())
+                keep_card(request.project, services)
     except (BusyError, ConflictError) as error:
         log.info("project %s is looked at by another worker: %s", request.project, error)
         services.queue.send(request, random.uniform(1, BUSY_SECONDS))
@@ -109,13 +113,15 @@ class _Pass:
         self.release = self._load_release(self.project.value.current)
         self.base_model = self.newest_base_model = ""
         self.settled = 0
+        self.shown = self._standing()
 
     def run(self) -> None:
         """Step until there is nothing to do now, then arrange the next look."""
         pauses = [self._steps_told()]
         if self._turn_to_live():
             pauses.append(self._steps_told())
-        look = self._look() if self.settled == len(pauses) else None
+        shown = keep_card(self.request.project, self.services)
+        look = self._look() if shown and self.settled == len(pauses) else None
         self._arrange(min((pause for pause in pauses if pause is not None), default=None), look)
 
     def _steps_told(self) -> float | None:
@@ -173,6 +179,7 @@ class _Pass:
             except Exception as error:
                 return self._note_trouble(error)
             self._deliver()
+            self._show()
         return 0
 
     def _decide(self) -> Effect | Wait | Idle:
@@ -427,6 +434,16 @@ class _Pass:
         delivered = outbox.deliver(release.outbox, self.channels, self.clock())
         if delivered != release.outbox:
             self._save_release(release.replace(outbox=delivered))
+
+    def _show(self) -> None:
+        """Let people see the release's phase as soon as it has come to it."""
+        if self.shown != self._standing():
+            self.shown = self._standing()
+            keep_card(self.request.project, self.services)
+
+    def _standing(self) -> tuple[int, Phase] | None:
+        """The release and its phase."""
+        return (self.release.value.number, self.release.value.phase) if self.release else None
 
     def _arrange(self, pause: float | None, look: Look | None) -> None:
         """Ask for the next look, unless a message for it is on its way, and note this one."""

@@ -20,6 +20,7 @@ from tuneops.gitops.open_pulls import Reviews
 from tuneops.gitops.repository import Repository
 from tuneops.looks import Note, View, due, read_note
 from tuneops.names import digest, environment_of
+from tuneops.overview.keeping import fill
 from tuneops.policy import InForce
 from tuneops.previews.keeping import look_again, read_register
 from tuneops.queue import ProjectRequest, PullRequestRequest, PullRequestsRequest
@@ -45,6 +46,7 @@ def resync_projects(services: Services) -> None:
     log.info("%d of %d projects are looked at", len(chosen), len(views))
     for name in chosen:
         services.queue.send(ProjectRequest(project=name, view=views[name]))
+    fill(services, lambda: documents.desired_projects(services.store.paths(documents.DESIRED)))
 
 
 def see_projects(services: Services, notes: Mapping[str, Note]) -> tuple[dict[str, View], set[str]]:

@@ -21,7 +21,7 @@ from tuneops.provisioning import Provisioning
 from tuneops.release import Entry, Metrics, Phase, Release, Smoke, TrainingPlan, Trouble, Waiting
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.question import Question
-from tuneops.rollout.steps import standing
+from tuneops.rollout.steps import share_of, standing
 from tuneops.services import Services
 from tuneops.store import UnreadableError
 from tuneops.suspension import stays_as_it_is
@@ -31,7 +31,10 @@ _GONE = ("Retired", "the config is not in git")
 
 
 class ReleaseStatus(BaseModel):
-    """One release, without its messages' texts."""
+    """One release, without its messages' texts.
+
+    `model` is the registered one, as NAME:VERSION; `share` what it has of the traffic, in percent.
+    """
 
     number: int
     phase: Phase
@@ -41,6 +44,8 @@ class ReleaseStatus(BaseModel):
     source: str
     config: ProjectConfig
     endpoint: str
+    model: str = ""
+    share: int = 0
     job: str | None
     deployment: str | None
     instance_type: str = ""
@@ -67,9 +72,9 @@ class ProjectStatus(BaseModel):
 
     `pins` is what its releases have resolved where the config leaves a version open, `trainings`
     the last ones that were measured. `pin` is the release that it is held at; `held_back` says why
-    what git wants is not done, if it is not; `rejected` what was rolled back and does not come back
-    by itself. `preview` says for which pull request it is there, and until when. `suspension` is
-    the order to stand still.
+    what git wants is not done, if it is not; `held` why nothing at all is done; `rejected` what was
+    rolled back and does not come back by itself. `preview` says for which pull request it is there,
+    and until when. `suspension` is the order to stand still.
     """
 
     name: str
@@ -81,6 +86,7 @@ class ProjectStatus(BaseModel):
     pin: Pin | None = None
     suspension: Suspension | None = None
     held_back: str = ""
+    held: str = ""
     rejected: tuple[str, ...] = ()
     release: ReleaseStatus | None = None
     live: ReleaseStatus | None = None
@@ -137,6 +143,11 @@ def read_status(services: Services, only: str | None = None) -> Status:
     )
 
 
+def read_project(services: Services, name: str) -> ProjectStatus:
+    """The status of one project by its own documents; what its source refuses is not in them."""
+    return _project(services, name, refused="")
+
+
 def _project(services: Services, name: str, refused: str) -> ProjectStatus:
     try:
         return _read_project(services, name, refused)
@@ -168,6 +179,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
             data_path=path,
             suspension=project.suspension,
             held_back=refused,
+            held=held,
             preview=terms,
         )
     held_back = "; ".join(filter(None, (project.held_back, refused)))
@@ -185,6 +197,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
         pin=project.pin,
         suspension=project.suspension,
         held_back=held_back,
+        held=held,
         rejected=tuple(each.why for each in project.rejected),
         release=_summary(newest),
         live=_summary(live.value) if live else None,
@@ -216,6 +229,8 @@ def _summary(release: Release) -> ReleaseStatus:
         source=release.source.name,
         config=release.config,
         endpoint=release.endpoint,
+        model=f"{release.model_name}:{release.model_version}" if planned else "",
+        share=share_of(release),
         job=release.job_name if planned else None,
         deployment=release.deployment_name if planned else None,
         instance_type=release.instance_type,

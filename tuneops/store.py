@@ -4,6 +4,7 @@ An ETag makes a stale write fail, so of two workers only one can win; a lease ke
 from beginning at all. Neither relies on a clock of ours.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -123,12 +124,20 @@ class Store:
         return Stored(value, answer["etag"])
 
     def update(
-        self, path: str, kind: type[T], change: Callable[[T | None], T], note: str = ""
+        self,
+        path: str,
+        kind: type[T],
+        change: Callable[[T | None], T],
+        note: str = "",
+        tries: float = math.inf,
     ) -> T:
         """Change a document that several writers share, as often as it takes to win.
 
         `change` gets what is stored (None at first, and when it can't be read) and returns what
         shall be.
+
+        Raises:
+            ConflictError: others have won all the `tries`.
         """
         while True:
             try:
@@ -142,7 +151,9 @@ class Store:
             try:
                 return self.write(path, value, etag, note=note).value
             except ConflictError:
-                continue
+                tries -= 1
+                if tries < 1:
+                    raise
 
     def delete(self, path: str, etag: str = "", lease: BlobLeaseClient | None = None) -> None:
         """Delete the document, if it is there and still is what `etag` says, where one is given.

@@ -18,6 +18,7 @@ from tuneops.gitops.repository import (
     reading_of,
 )
 from tuneops.notify import outbox
+from tuneops.overview.keeping import keep_source
 from tuneops.policy import InForce
 from tuneops.queue import ProjectRequest, ProjectsRequest, RepositoryRequest
 from tuneops.services import Services
@@ -66,6 +67,7 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
         services.queue.send(ProjectRequest(project=name))
     if now.policy != before.policy:
         services.queue.send(ProjectsRequest())
+    keep_source(services, after)
 
 
 def _read(before: Repository, services: Services) -> tuple[Repository, list[Desired]]:

@@ -93,6 +93,17 @@ def standing(release: Release, now: datetime) -> str:
     return said
 
 
+def share_of(release: Release) -> int:
+    """How much of the traffic a release has, in percent, as far as its record says."""
+    steps, progress = steps_of(release), release.rollout
+    if release.phase == Phase.LIVE:
+        return 100
+    if release.phase != Phase.SHIFTING or progress is None or progress.aborted:
+        return 0
+    reached = progress.step if progress.since else progress.step - 1
+    return steps[min(reached, len(steps) - 1)].level if steps and reached >= 0 else 0
+
+
 def onward(
     release: Release, observed: Observed, endpoint: Endpoint, now: datetime
 ) -> Action | None:

@@ -1,0 +1,123 @@
+"""Keeping the overview: each look at a project writes its card, each sync what it has read.
+
+All write the same document, and whoever finds it changed meanwhile tries again; those of one
+process take turns, so that they don't cost each other tries. A card that could not be written, or
+an overview that has gone, is made up for by the resync.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from azure.core.exceptions import AzureError
+
+from tuneops import documents
+from tuneops.desired import Desired
+from tuneops.gitops.repository import Repository
+from tuneops.names import environment_of
+from tuneops.overview.card import card, cut
+from tuneops.overview.document import UNREADABLE, Card, ChannelCard, Overview, SourceCard
+from tuneops.prices import Prices
+from tuneops.services import NoSourceError, Services
+from tuneops.status import read_project
+from tuneops.store import ConflictError, Store, Stored, UnreadableError
+
+THREADS = 8
+TRIES = 50
+MAX_ERRORS = 50
+
+log = logging.getLogger(__name__)
+_turn = threading.Lock()
+
+
+def read_overview(store: Store) -> Stored[Overview] | None:
+    """The overview, None when there is none that this version can read: the resync makes one."""
+    try:
+        return store.read(documents.OVERVIEW, Overview)
+    except UnreadableError as error:
+        log.warning("%s", error)
+        return None
+
+
+def keep_card(name: str, services: Services) -> bool:
+    """Write a project's card as it is now, if it is another; gives whether that could be done.
+
+    What people see never holds up what is done: whoever could not write it goes on, and has the
+    project looked at again.
+    """
+    try:
+        now = make_card(name, services)
+    except Exception:
+        log.exception("the card of project %s could not be made", name)
+        return False
+    return _change(services.store, lambda known: known.with_card(name, now))
+
+
+def make_card(name: str, services: Services) -> Card | None:
+    """A project's card by its documents, None if it was never seen or has been pruned."""
+    seen = read_project(services, name)
+    nothing = seen.release is None and seen.phase != UNREADABLE
+    if nothing and services.store.read(documents.desired(name), Desired) is None:
+        return None
+    return card(seen, _prices(services, environment_of(name)))
+
+
+def keep_source(services: Services, read: Repository) -> None:
+    """Write what was read of the environment's repository."""
+    errors = [cut(error) for state in read.files.values() for error in state.errors]
+    errors += [cut(f"{path}: {each.why}") for path, each in read.refused.items()]
+    more = len(errors) - MAX_ERRORS
+    shown = [*errors[:MAX_ERRORS], f"and {more} more errors"] if more > 0 else errors
+    refused = {each.project: cut(each.why) for each in read.refused.values() if each.project}
+    source = SourceCard(commit=read.commit, errors=tuple(shown), refused=refused)
+    _change(services.store, lambda known: known.with_source(services.environment, source))
+
+
+def keep_channels(store: Store, seen: Iterable[object]) -> None:
+    """Write how the channels fare, each by its attributes of `ChannelCard`'s names."""
+    channels = [ChannelCard.model_validate(each) for each in seen]
+    _change(store, lambda known: known.with_channels(channels))
+
+
+def fill(services: Services, list_projects: Callable[[], Collection[str]]) -> None:
+    """Add the cards of projects that have none, and take those away of which nothing is left.
+
+    The overview is read before the projects are listed: a project that came after that is not taken
+    for one that has gone.
+    """
+    stored = read_overview(services.store)
+    known = stored.value if stored else Overview()
+    projects = set(list_projects())
+    missing = sorted(projects - known.cards.keys())
+    gone = known.cards.keys() - projects
+    if known.complete and not missing and not gone:
+        return
+    log.info("the overview lacks %d projects and has %d too many", len(missing), len(gone))
+    with ThreadPoolExecutor(THREADS) as pool:
+        made = pool.map(partial(make_card, services=services), missing)
+        cards = {name: each for name, each in zip(missing, made, strict=True) if each}
+    _change(services.store, lambda known: known.filled(cards, gone))
+
+
+def _prices(services: Services, environment: str) -> Prices | None:
+    try:
+        return services.of(environment).policy.prices
+    except (NoSourceError, UnreadableError):
+        return None
+
+
+def _change(store: Store, change: Callable[[Overview], Overview]) -> bool:
+    """Change the overview; gives whether that could be done."""
+
+    def changed(known: Overview | None) -> Overview:
+        return change(known or Overview())
+
+    try:
+        with _turn:
+            store.update(documents.OVERVIEW, Overview, changed, tries=TRIES)
+    except (AzureError, ConflictError) as error:
+        log.warning("the overview could not be written: %s", error)
+        return False
+    return True
