@@ -8,11 +8,14 @@ import pytest
 
 from handlers import rollback
 from tests.test_decide import DESIRED, NOW
-from tests.test_rollback import bot, git_of, orders
+from tests.test_rollback import LARGE, bot, git_of, made, orders
 from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.message import Message
 from tuneops.orders import Orders, Pin, Suspension
+from tuneops.queue import ProjectRequest
+from tuneops.reconcile import reconcile_project
+from tuneops.release import Phase, Release
 from tuneops.services import Services
 from tuneops.suspension import stays_as_it_is, tell_of_suspension
 
@@ -110,6 +113,24 @@ def test_whichever_of_pin_and_suspension_was_ordered_last_is_followed(bot: Servi
     assert "already" not in pin()
     assert not stays()
     assert "already pinned" in pin()
+
+
+@pytest.mark.parametrize("by_git", [False, True])
+def test_azure_is_not_asked_meanwhile(bot: Services, by_git: bool) -> None:
+    """Whatever it would refuse: here there is not even a workspace."""
+    alone = Services(bot.settings.model_copy(update={"github_api_url": "http://127.0.0.1:9"}))
+    if by_git:
+        alone.store.update(documents.desired("bot"), Desired, lambda _: git_of("suspend: true\n"))
+    else:
+        give(alone, "suspend")
+    begun = made(2, LARGE, phase=Phase.TRAINING)
+    alone.store.update(documents.release("bot", 2), Release, lambda _: begun)
+    reconcile_project(ProjectRequest(project="bot"), alone)
+    after = alone.release("bot", 2)
+    assert after is not None
+    assert (after.value.phase, after.value.trouble) == (Phase.TRAINING, None)
+    told = [message.event for message in after.value.outbox]
+    assert told == ([] if by_git else ["suspended"])
 
 
 def test_each_suspension_and_its_end_is_told_of_once() -> None:

@@ -183,10 +183,13 @@ class _Pass:
         return 0
 
     def _decide(self) -> Effect | Wait | Idle:
+        """The next action; Azure is not asked while all stays as it is: no refusal changes that."""
         orders = self._read_orders()
         self._note_suspension(orders)
         pin = self._follow(orders)
         self.desired = stays_as_it_is(self.desired, orders.suspension, pin)
+        if self.desired.standstill:
+            return bounded(Idle(self.desired.standstill), self.desired, self.clock())
         release = self.release.value if self.release else None
         workspace = self.services.workspace
         observed = observe(workspace, self.desired, self.project.value, release)
