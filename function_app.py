@@ -5,11 +5,13 @@ import os
 import azure.functions as func
 
 from handlers import (
+    audit,
     config_merged,
     cost,
     dataset_uploaded,
     job_event,
     page,
+    page_actions,
     project_page,
     reconcile,
     releases,
@@ -94,7 +96,7 @@ def get_status(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("projects")
-@app.route(route="projects", methods=["GET"])
+@app.route(route="api/projects", methods=["GET"])
 def get_projects(req: func.HttpRequest) -> func.HttpResponse:
     """The names of all projects."""
     code, text = releases.handle_names(get_services())
@@ -102,7 +104,7 @@ def get_projects(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("releases")
-@app.route(route="projects/{project}/releases", methods=["GET"])
+@app.route(route="api/projects/{project}/releases", methods=["GET"])
 def get_releases(req: func.HttpRequest) -> func.HttpResponse:
     """A project's releases, the newest first: ``?limit=N``, and ``?before=N`` for more."""
     project = req.route_params["project"]
@@ -111,7 +113,7 @@ def get_releases(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("release")
-@app.route(route="projects/{project}/releases/{number}", methods=["GET"])
+@app.route(route="api/projects/{project}/releases/{number}", methods=["GET"])
 def get_release(req: func.HttpRequest) -> func.HttpResponse:
     """All of one release; ``latest`` is the newest."""
     where = req.route_params
@@ -120,7 +122,7 @@ def get_release(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("metrics")
-@app.route(route="projects/{project}/releases/{number}/metrics", methods=["GET"])
+@app.route(route="api/projects/{project}/releases/{number}/metrics", methods=["GET"])
 def get_metrics(req: func.HttpRequest) -> func.HttpResponse:
     """What a release's training has logged, with its curves."""
     where = req.route_params
@@ -129,7 +131,7 @@ def get_metrics(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("logs")
-@app.route(route="projects/{project}/releases/{number}/logs", methods=["GET"])
+@app.route(route="api/projects/{project}/releases/{number}/logs", methods=["GET"])
 def get_logs(req: func.HttpRequest) -> func.HttpResponse:
     """The next piece of a log: ``?of=job|data|deployment``, and ``?after=`` the last ``next``."""
     project, number = req.route_params["project"], req.route_params["number"]
@@ -161,6 +163,32 @@ def post_approve(req: func.HttpRequest) -> func.HttpResponse:
     """Approving or rejecting what a release waits for."""
     project = req.route_params["project"]
     code, text = rollback.handle_approval(project, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("suspend")
+@app.route(route="api/projects/{project}/suspend", methods=["POST"])
+def post_suspend(req: func.HttpRequest) -> func.HttpResponse:
+    """An order to have everything of a project stay as it is."""
+    project = req.route_params["project"]
+    code, text = rollback.handle_suspend(project, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("resume")
+@app.route(route="api/projects/{project}/resume", methods=["POST"])
+def post_resume(req: func.HttpRequest) -> func.HttpResponse:
+    """An order to have a suspended project go on."""
+    project = req.route_params["project"]
+    code, text = rollback.handle_resume(project, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("audit")
+@app.route(route="api/audit", methods=["GET"])
+def get_audit(req: func.HttpRequest) -> func.HttpResponse:
+    """Who ordered what, of ``?project=NAME`` or of all, in ``?month=2026-11`` or this one."""
+    code, text = audit.handle(req.params.get("project"), req.params.get("month"), get_services())
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 
@@ -222,6 +250,13 @@ def get_release_page(req: func.HttpRequest) -> func.HttpResponse:
 def get_static(req: func.HttpRequest) -> func.HttpResponse:
     """A file that pages link, which holds no data."""
     return _response(page.static(req.route_params["file"]))
+
+
+@app.function_name("page_action")
+@app.route(route="projects/{project}/actions/{action}", methods=["POST"], auth_level=PAGE)
+def post_action(req: func.HttpRequest) -> func.HttpResponse:
+    """An order from the page, by a form of its own."""
+    return _response(page_actions.handle(_asked(req), get_services()))
 
 
 def _asked(req: func.HttpRequest) -> Asked:

@@ -1,6 +1,6 @@
-"""An order for a project: go back to an earlier release, try again, or approve what waits."""
+"""An order for a project: go back, try again, approve what waits, suspend or resume."""
 
-import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -8,19 +8,17 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from tuneops import approval, rollback
 from tuneops.approval import ApprovalOrder
+from tuneops.audit.entry import Caller
 from tuneops.going_back import RefusedError
-from tuneops.names import environment_of, is_preview
+from tuneops.ordering import Desk
+from tuneops.page.access import DeniedError, visitor, way_in
+from tuneops.page.asked import Asked
 from tuneops.rollback import Answer, NotProposedError, Order, RollbackOrder, UnknownProjectError
-from tuneops.services import NoSourceError, Services
+from tuneops.services import Services
 from tuneops.store import UnreadableError
 
 MAX_BODY_BYTES = 4 * 1024
-CALLER = "x-ms-client-principal-name"
-"""Who has signed in, where the app asks for that; it counts more than what the body says."""
-
-log = logging.getLogger(__name__)
 
 Kind = TypeVar("Kind", bound=Order)
 
@@ -29,83 +27,88 @@ def handle(
     project: str, headers: Mapping[str, str], body: bytes, services: Services
 ) -> tuple[HTTPStatus, str]:
     """The answer to an order to go back."""
-    return answered(
-        RollbackOrder,
-        headers,
-        body,
-        lambda order: _go_back(project, order, _services_of(project, services)),
-    )
+    return _taken(RollbackOrder, Desk.go_back, project, headers, body, services)
 
 
 def handle_retry(
     project: str, headers: Mapping[str, str], body: bytes, services: Services
 ) -> tuple[HTTPStatus, str]:
     """The answer to an order to try again."""
-    return answered(
-        Order,
-        headers,
-        body,
-        lambda order: rollback.retry(
-            project, order, _services_of(project, services), datetime.now(UTC)
-        ),
-    )
+    return _taken(Order, Desk.retry, project, headers, body, services)
 
 
 def handle_approval(
     project: str, headers: Mapping[str, str], body: bytes, services: Services
 ) -> tuple[HTTPStatus, str]:
     """The answer to what somebody says to a release that waits for approval."""
-    return answered(
-        ApprovalOrder,
-        headers,
-        body,
-        lambda order: approval.by_key(
-            project, order, _services_of(project, services), datetime.now(UTC)
-        ),
-    )
+    return _taken(ApprovalOrder, Desk.approve, project, headers, body, services)
 
 
-def _go_back(project: str, order: RollbackOrder, services: Services) -> Answer:
-    log.info("project %r: %s, release %s, by %r", project, order.action, order.to, order.by)
-    if is_preview(project):
-        raise RefusedError(f"{project[:80]} is a preview: push to its pull request, or close it")
-    if order.action == "pin":
-        return rollback.pin(project, order, services, datetime.now(UTC))
-    if order.action == "unpin":
-        return rollback.unpin(project, order, services)
-    return rollback.propose(project, order, services)
+def handle_suspend(
+    project: str, headers: Mapping[str, str], body: bytes, services: Services
+) -> tuple[HTTPStatus, str]:
+    """The answer to an order to have everything stay as it is."""
+    return _taken(Order, Desk.suspend, project, headers, body, services)
 
 
-def _services_of(project: str, services: Services) -> Services:
-    try:
-        return services.of(environment_of(project))
-    except NoSourceError as error:
-        raise UnknownProjectError(f"there is no project {project[:80]!r} in any source") from error
+def handle_resume(
+    project: str, headers: Mapping[str, str], body: bytes, services: Services
+) -> tuple[HTTPStatus, str]:
+    """The answer to an order to go on."""
+    return _taken(Order, Desk.resume, project, headers, body, services)
+
+
+def _taken(
+    kind: type[Kind],
+    give: Callable[[Desk, Kind], Answer],
+    project: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    services: Services,
+) -> tuple[HTTPStatus, str]:
+    def do(order: Kind, caller: Caller) -> Answer:
+        return give(Desk.of(project, caller, services, datetime.now(UTC)), order)
+
+    return answered(kind, headers, body, do)
 
 
 def answered(
-    kind: type[Kind], headers: Mapping[str, str], body: bytes, do: Callable[[Kind], Answer]
+    kind: type[Kind],
+    headers: Mapping[str, str],
+    body: bytes,
+    do: Callable[[Kind, Caller], Answer],
 ) -> tuple[HTTPStatus, str]:
     """What the order leads to, with the status that says how it went."""
     if len(body) > MAX_BODY_BYTES:
         return said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes")
     try:
         order = kind.model_validate_json(body or b"{}")
-        caller = {name.lower(): value for name, value in headers.items()}.get(CALLER)
-        if caller:
-            order = kind.model_validate({**order.model_dump(), "by": caller})
+        if name := _signed_in(headers):
+            order = kind.model_validate({**order.model_dump(), "by": name})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(map(str, first["loc"])) or "body"
         return said(HTTPStatus.BAD_REQUEST, f"{field}: {first['msg']}")
+    caller = Caller(order.by, "entra" if name else "key", "api")
     try:
-        return HTTPStatus.OK, do(order).model_dump_json()
+        return HTTPStatus.OK, do(order, caller).model_dump_json()
     except UnknownProjectError as error:
         return said(HTTPStatus.NOT_FOUND, str(error))
     except (RefusedError, UnreadableError) as error:
         return said(HTTPStatus.CONFLICT, str(error))
     except NotProposedError as error:
         return said(HTTPStatus.BAD_GATEWAY, str(error), error.commands)
+
+
+def _signed_in(headers: Mapping[str, str]) -> str:
+    """Who has signed in, where the app asks for that: it counts more than what the body says."""
+    if way_in(os.environ) != "entra":
+        return ""
+    known = {name.lower(): value for name, value in headers.items()}
+    try:
+        return visitor(Asked(url="", headers=known), "entra").name
+    except DeniedError:
+        return ""
 
 
 def said(status: HTTPStatus, text: str, commands: Sequence[str] = ()) -> tuple[HTTPStatus, str]:

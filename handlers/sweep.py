@@ -1,13 +1,15 @@
 """Sweeping: the timer asks for it, people ask what was found and order things back."""
 
-import logging
 import re
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from handlers.rollback import answered, said
 from tuneops import names
+from tuneops.audit.entry import Caller, make_entry
+from tuneops.audit.journal import audited
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.queue import SweepRequest
 from tuneops.rollback import Answer, Order
@@ -15,8 +17,6 @@ from tuneops.services import Services
 from tuneops.store import UnreadableError
 from tuneops.sweep import restorer, view
 from tuneops.sweep.restorer import NotRestorableError, UnknownRecordError
-
-log = logging.getLogger(__name__)
 
 
 def handle(services: Services) -> None:
@@ -43,10 +43,23 @@ def handle_restore(
 ) -> tuple[HTTPStatus, str]:
     """The answer to an order to bring something back."""
 
-    def do(order: Order) -> Answer:
-        log.info("restore %r, by %r", identifier, order.by)
+    def do(order: Order, caller: Caller) -> Answer:
         now = datetime.now(UTC)
-        return Answer(text=restorer.order(identifier, order.by, order.reason, services, now))
+        found = restorer.ordered(identifier, services)
+        entry = make_entry(
+            uuid.uuid4().hex[:12],
+            found.project if re.fullmatch(names.PROJECT_KEY, found.project) else "",
+            "restore",
+            caller,
+            now,
+            what=found.label,
+            reason=order.reason,
+        )
+
+        def give() -> Answer:
+            return Answer(text=restorer.order(identifier, order.by, order.reason, services, now))
+
+        return audited(entry, services.store, give, (UnknownRecordError, NotRestorableError))
 
     if not re.fullmatch(names.DIGEST, identifier):
         return said(HTTPStatus.NOT_FOUND, "an id has 12 letters and digits: see 'tuneops sweep'")

@@ -66,6 +66,7 @@ def test_the_pure_modules_do_no_io() -> None:
     pure = (
         "actions",
         "approvals",
+        "audit/entry",
         "autoscaling",
         "behaviour/comparison",
         "behaviour/progress",
@@ -142,6 +143,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "sources",
         "superseded",
         "training_progress",
+        "suspension",
     )
     allowed = ("tuneops", "collections", "dataclasses", "datetime", "typing", "enum", "pydantic")
     standard = (

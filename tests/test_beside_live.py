@@ -8,13 +8,14 @@ from tuneops.desired import Desired
 from tuneops.difference import Part
 from tuneops.notify import outbox
 from tuneops.notify.messages import tell
-from tuneops.orders import Orders, Pin
+from tuneops.orders import Orders, Pin, Suspension
 from tuneops.policy import Freeze, InForce, Policy
 from tuneops.project import Project
 from tuneops.queue import ProjectRequest
 from tuneops.reconcile import reconcile_project
 from tuneops.release import Metrics, Phase, Release, TrainingPlan
 from tuneops.services import Services
+from tuneops.status import read_status
 
 pytestmark = pytest.mark.slow
 
@@ -104,6 +105,36 @@ def test_a_pin_is_told_of_once(working: Services) -> None:
     life.reconcile()
     told = [m.key for number in (1, 2) for m in life.release(number).outbox if m.event == "pinned"]
     assert told == [f"{name}:2:pinned:p{'0' * 40}"]
+
+
+def test_a_suspension_holds_all_until_it_is_resumed_and_is_told_of_once(working: Services) -> None:
+    """Be it that the config is removed meanwhile: what is live serves on."""
+    name = "stands-still"
+    git = desired("deployment: {instance_count: 2}\n", name)
+    life = Life(working, git, 1, made(name, 1, Phase.LIVE), made(name, 2, Phase.FAILED))
+    held = Suspension(id="s", by="Ada", at=NOW, reason="look at it first")
+    orders = documents.orders(name)
+    working.store.write(orders, Orders(suspension=held), etag=None)
+    life.reconcile()
+    working.store.update(
+        documents.desired(name), Desired, lambda _: git.replace(config=None, source=None)
+    )
+    life.reconcile()
+    assert [life.release(number).phase for number in (1, 2)] == [Phase.LIVE, Phase.FAILED]
+    assert (life.project.current, life.project.suspension) == (2, held)
+    (seen,) = read_status(working, name).projects
+    assert (seen.suspension, seen.reason) == (held, str(held))
+
+    working.store.update(documents.desired(name), Desired, lambda _: git)
+    resumed = Orders(resumed="resumed by Grace")
+    working.store.update(orders, Orders, lambda _: resumed)
+    life.reconcile()
+    assert (life.project.current, life.project.suspension) == (3, None)
+    told = [(m.key, m.text) for m in life.release(2).outbox]
+    assert told == [
+        (f"{name}:2:suspended:s", f"{held}; what is live serves on, and nothing else goes on"),
+        (f"{name}:2:resumed:s", "resumed by Grace"),
+    ]
 
 
 @pytest.mark.parametrize("upload", [False, True])

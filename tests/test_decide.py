@@ -439,6 +439,7 @@ GONE = DESIRED.replace(config=None, source=None)
 PROTECTED = config_of("bot", "deletion_protection: true\n")
 RETAINED = config_of("bot", "on_removal: retain\n")
 SUSPENDED = DESIRED.replace(config=config_of("bot", "suspend: true\n"))
+BY_ORDER = {"suspended": "suspended by Ada"}
 FINISHES = config_of("bot", "in_flight: finish\ntraining: {parameters: {num_train_epochs: 9}}\n")
 
 
@@ -519,6 +520,20 @@ FINISHES = config_of("bot", "in_flight: finish\ntraining: {parameters: {num_trai
         ),
         pytest.param(SUSPENDED, None, Observed(), actions.Idle, id="suspended-before-the-first"),
         pytest.param(SUSPENDED, at(Phase.TRAINING), RUNNING, actions.Idle, id="suspended"),
+        pytest.param(
+            RETRAIN.replace(**BY_ORDER),
+            at(Phase.TRAINING),
+            RUNNING,
+            actions.Idle("suspended by Ada"),
+            id="suspended-by-an-order",
+        ),
+        pytest.param(
+            GONE.replace(**BY_ORDER),
+            at(Phase.TRAINING),
+            RUNNING,
+            actions.Idle("suspended by Ada"),
+            id="suspended-before-it-was-removed",
+        ),
         pytest.param(
             RETRAIN.replace(config=FINISHES),
             at(Phase.TRAINING),

@@ -387,7 +387,8 @@ def test_what_is_live_is_looked_after_when_the_newest_release_has_failed() -> No
     noted = LIVE
     assert next_of(sees()) == actions.NoteDrift(differences(LIVE, sees()), Answer.REPORTED)
     suspended = DESIRED.replace(config=config_of("bot", "suspend: true\n"))
-    for desired in (suspended, DESIRED.replace(config=None)):
+    ordered = DESIRED.replace(suspended="suspended by Ada")
+    for desired in (suspended, ordered, DESIRED.replace(config=None)):
         assert next_of(SHIFTED, desired) == actions.Idle("live")
 
 

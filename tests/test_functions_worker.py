@@ -113,6 +113,7 @@ def reading(function: str, project: str, **which: str) -> dict[str, Any]:
 TIMER = {"function": "resync", "data": {"json": json.dumps({"IsPastDue": False})}}
 SWEEP = {**TIMER, "function": "sweep"}
 RESTORE = {"method": "POST", "params": {"id": "0123456789ab"}, "body": "{}"}
+FORM = {"method": "POST", "params": {"project": "tutor", "action": "suspend"}, "body": ""}
 DAILY = {**TIMER, "function": "summary"}
 
 
@@ -150,6 +151,9 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         order("rollback", "tutor", action="unpin"),
         order("retry", "tutor"),
         order("approve", "tutor", reject=True),
+        order("suspend", "tutor"),
+        order("resume", "tutor"),
+        {"function": "audit", "data": {"http": {"query": {"project": "tutor"}}}},
         SWEEP,
         {"function": "findings", "data": {"http": {}}},
         {"function": "restore", "data": {"http": RESTORE}},
@@ -164,6 +168,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         reading("release", "tutor", number="latest"),
         reading("metrics", "stranger", number="1"),
         reading("logs", "tutor", number="x"),
+        {"function": "page_action", "data": {"http": FORM}},
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -174,12 +179,12 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(202, 401),
         *(None, None, None, None, None),
         *(200, 404, 200),
-        *(404, 409, 409, 409),
+        *(404, 409, 409, 409, 200, 200, 200),
         *(None, 200, 404),
         *(None, 404),
         *(200, 200),
         *(200, 404),
-        *(200, 200, 404, 404, 404),
+        *(200, 200, 404, 404, 404, 403),
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]
@@ -189,7 +194,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
     asked = sorted((r["kind"], r.get("project", "")) for r in queued(services))
     assert asked == [
         ("project", "bot"),
-        ("project", "tutor"),
+        *[("project", "tutor")] * 3,
         ("projects", ""),
         ("pull_requests", ""),
         *[("repository", "")] * 2,

@@ -19,6 +19,7 @@ from tests.cloud import Cloud, app_settings
 from tests.test_approval import ALL
 from tuneops import asking, documents
 from tuneops.actions import AskPeople
+from tuneops.audit.reading import read_recent
 from tuneops.desired import Desired
 from tuneops.gitops.pull_request_channel import PullRequestChannel
 from tuneops.hearing import hear_all
@@ -187,6 +188,13 @@ def test_a_comment_approves_once_however_often_it_is_heard(team: Team) -> None:
     team.hear()
     assert team.orders() == first
     assert "was already approved by ada" in team.answers()[1]
+    entries = read_recent(team.services.store, "bot", 10).entries[::-1]
+    assert [(each.by, each.known, each.action, each.outcome) for each in entries] == [
+        ("ada", "github", "approve", "accepted"),
+        ("bob", "github", "approve", "accepted"),
+        ("bob", "github", "reject", "refused"),
+    ]
+    assert entries[0].id == f"comment-{comment}"
     assert "was approved by ada" in team.answers()[2]
     assert "nothing was done" in team.answers()[2]
 

@@ -29,6 +29,7 @@ from tests.test_decide import (
     matches,
     sees,
 )
+from tests.test_page_access import principal
 from tuneops import actions, documents
 from tuneops.cli import app
 from tuneops.decide import decide
@@ -382,12 +383,17 @@ def test_a_pin_is_stored_once_and_taken_back(bot: Services) -> None:
     assert orders(bot) == Orders(ended="unpinned by Ada: all is well")
 
 
-def test_who_has_signed_in_counts(bot: Services) -> None:
-    headers = {"X-MS-CLIENT-PRINCIPAL-NAME": "grace@contoso.example"}
+@pytest.mark.parametrize(("easy_auth", "by"), [("True", "grace@contoso.example"), ("", "Ada")])
+def test_who_has_signed_in_counts(
+    bot: Services, monkeypatch: pytest.MonkeyPatch, easy_auth: str, by: str
+) -> None:
+    """Where nobody has to sign in, the header is anybody's."""
+    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", easy_auth)
+    headers = {"X-MS-CLIENT-PRINCIPAL": principal(("preferred_username", "grace@contoso.example"))}
     rollback.handle("bot", headers, b'{"action": "pin", "by": "Ada"}', bot)
     pin = orders(bot).pin
     assert pin is not None
-    assert pin.by == "grace@contoso.example"
+    assert pin.by == by
 
 
 def test_what_the_policy_does_not_allow_is_not_pinned(bot: Services) -> None:

@@ -11,7 +11,7 @@ from tests.simulation.world import Tally
 from tuneops.act import _EFFECTS
 
 pytestmark = pytest.mark.slow
-HISTORIES = 3_000
+HISTORIES = 3_300
 """`make simulate` drives 100,000, and looks for the rare mistakes as well."""
 
 

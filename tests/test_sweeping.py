@@ -22,9 +22,10 @@ from tests.fleet import Fleet
 from tests.planned import come_to, until
 from tests.test_resync import queue
 from tuneops import documents, names
+from tuneops.audit.reading import read_recent
 from tuneops.azureml import arm
 from tuneops.desired import Desired
-from tuneops.orders import Orders, Pin
+from tuneops.orders import Orders, Pin, Suspension
 from tuneops.project import Project
 from tuneops.queue import RepositoryRequest, RestoreRequest, SweepRequest
 from tuneops.release import Phase, Release
@@ -191,6 +192,11 @@ def test_what_a_crash_left_is_told_kept_for_its_grace_swept_and_brought_back(tea
 
     code, said = team.restore(found.id)
     assert (code, said) == (HTTPStatus.OK, f"endpoint {STRAY} of p-0000 is being brought back")
+    entries = read_recent(team.services.store, "p-0000", 5).entries
+    assert [(e.action, e.what, e.by, e.outcome) for e in entries] == [
+        ("restore", f"endpoint {STRAY}", "Ada", "accepted"),
+        ("restore", f"endpoint {STRAY}", "Ada", "refused"),
+    ]
     assert team.asked() == [{"kind": "restore", "id": found.id}]
     team.sweep()
     assert team.asked() == [{"kind": "restore", "id": found.id}], "a lost message is made up for"
@@ -386,8 +392,10 @@ def test_nothing_goes_while_the_project_is_busy_or_pinned_or_git_has_moved_on(te
         assert len(team.sweep(24)) == 1
     assert team.there()
     pin = Pin(id="p", release=1, by="Ada", at=team.clock.now)
-    store.update(documents.orders("p-0000"), Orders, lambda _: Orders(pin=pin))
-    assert team.sweep() == ()
+    held = Suspension(id="s", by="Ada", at=team.clock.now)
+    for orders in (Orders(pin=pin), Orders(suspension=held)):
+        store.update(documents.orders("p-0000"), Orders, lambda _, now=orders: now)
+        assert team.sweep() == ()
     store.update(documents.orders("p-0000"), Orders, lambda _: Orders())
     assert len(team.sweep()) == 1, "it is found anew, and has the whole grace"
     assert len(team.told()) == 2

@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 from tuneops import documents
+from tuneops.approvals import why_not_without_github
 from tuneops.desired import Desired
 from tuneops.going_back import RefusedError
 from tuneops.names import PROJECT_KEY
 from tuneops.orders import Orders
-from tuneops.policy import FILE
 from tuneops.project import Project
 from tuneops.queue import ProjectRequest
 from tuneops.release import Phase, Release
@@ -32,18 +32,19 @@ class ApprovalOrder(Order):
     reject: bool = False
 
 
-def by_key(name: str, order: ApprovalOrder, services: Services, now: datetime) -> Answer:
-    """What somebody says who has the function's key, as far as the policy takes that.
+def without_github(
+    name: str, order: ApprovalOrder, services: Services, now: datetime, entra: str = ""
+) -> Answer:
+    """What somebody says of whom GitHub tells nothing, as far as the policy takes that.
+
+    `entra` is the name of who has signed in, empty for who has the function's key.
 
     Raises:
         UnknownProjectError, RefusedError: it can't be done.
     """
     release = waiting(name, order.release, services)
-    if not order.reject and not services.policy_demand(name).takes_key:
-        raise RefusedError(
-            f"approvals of {FILE} want a comment by somebody who may: write '/tuneops approve' on "
-            "the pull request"
-        )
+    if not order.reject and (why := why_not_without_github(services.policy_demand(name), entra)):
+        raise RefusedError(why)
     return say(release, order, services, now)
 
 

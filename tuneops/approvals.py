@@ -6,21 +6,31 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tuneops.changes import MAX_NAMED, AboutProjects, Login
+from tuneops.changes import MAX_NAMED, AboutProjects
 from tuneops.names import is_preview
 from tuneops.rollout.approval_settings import Before, gates
 
 KEY = "approvals of tuneops-policy.yaml"
 
+ENTRA = "entra:"
+"""Stands before the name with which somebody signs in with Entra ID."""
+
+Person = Annotated[
+    str,
+    Field(
+        max_length=206,
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]*(\[bot\])?|entra:[^\s\x00-\x1f\x7f]{1,200})$",
+    ),
+]
 Approvers = Annotated[
-    tuple[Login, ...] | None,
+    tuple[Person, ...] | None,
     Field(
         min_length=1,
         max_length=100,
-        description="Logins on GitHub of those who may approve, if they may write to the "
-        "repository; left out, the required reviewers of the environment on GitHub, without such "
-        "all who may write",
-        examples=[["ada", "grace"]],
+        description="Who may approve: logins on GitHub, if they may write to the repository, and "
+        "for the page names in Entra ID as entra:ada@contoso.com; left out, the required reviewers "
+        "of the environment on GitHub, without such all who may write",
+        examples=[["ada", "entra:grace@contoso.com"]],
     ),
 ]
 
@@ -106,3 +116,21 @@ def why_not(approver: Approver, demand: Demand, author: str) -> str:
     elif approver.reviews is not None:
         return "" if approver.reviews else "only a required reviewer of the environment may"
     return "" if approver.writes else "only who may write to the repository may"
+
+
+def why_not_without_github(demand: Demand, entra: str) -> str:
+    """Why somebody may not approve of whom GitHub tells nothing, empty if they may.
+
+    `entra` is the name of who has signed in with Entra ID, empty for a function key. Whether that
+    is who opened the pull request can't be told.
+    """
+    if demand.takes_key:
+        return ""
+    named = f"{ENTRA}{entra}".lower() in {each.lower() for each in demand.by}
+    if entra and named and not demand.not_by_author:
+        return ""
+    who = f"{ENTRA}{entra} is not named there: " if entra and not named else ""
+    return (
+        f"{KEY} want a comment by somebody who may: {who}write '/tuneops approve' on the pull "
+        "request"
+    )

@@ -72,6 +72,8 @@ Event = Literal[
     "unpinned",
     "awaits_approval",
     "approved",
+    "suspended",
+    "resumed",
 ]
 
 

@@ -44,10 +44,10 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
 
     While it lasts, what is under way is not made to wait for what may not begin.
     """
+    if desired.standstill:
+        return Idle(desired.standstill)
     if desired.config is None:
         return retire(desired, release, observed)
-    if desired.config.suspend:
-        return Idle(f"suspended by {desired.path}")
     if release and release.phase == Phase.FAILED and (back := take_back(release, observed)):
         return back
     rejected = bool(observed.rejected) and not observed.retried
@@ -75,7 +75,7 @@ def look_after(desired: Desired, live: Release, observed: Observed, now: datetim
     what is superseded behind its own endpoint alone.
     """
     config = desired.config
-    if config is None or config.suspend:
+    if config is None or desired.standstill:
         return Idle("live")
     moves = config.endpoint.name != live.config.endpoint.name
     return (

@@ -39,7 +39,8 @@ class Desired(Document):
     wants this but a pin, and this release's model is to be used. `by` is the login of who brought
     the config, empty when that could not be found out, None where no rule of the policy asked.
     `brought` is the commit it came by, for people, None where it is not known. `preview`: this is
-    wanted by an open pull request, for a while.
+    wanted by an open pull request, for a while. `suspended` says who has ordered that everything
+    stays as it is, empty if nobody has.
     """
 
     project: str
@@ -53,6 +54,13 @@ class Desired(Document):
     by: str | None = None
     brought: Brought | None = None
     preview: Terms | None = None
+    suspended: str = ""
+
+    @property
+    def standstill(self) -> str:
+        """Why nothing is begun, changed or taken down, by an order or by git; empty if not."""
+        by_git = self.config is not None and self.config.suspend
+        return self.suspended or (f"suspended by {self.path}" if by_git else "")
 
     @cached_property
     def fingerprint(self) -> str:

@@ -8,6 +8,8 @@ PROJECTS = "projects/"
 DESIRED = "desired/"
 ORDERS = "orders/"
 SWEPT = "swept/"
+AUDIT = "audit/"
+FORM_KEY = "page/forms.json"
 OVERVIEW = "overview.json"
 """What people see of all projects at once."""
 
@@ -100,3 +102,9 @@ def findings(workspace_id: str) -> str:
 def swept(identifier: str) -> str:
     """What was swept away, to bring it back, which carries the lease of its restoration."""
     return f"{SWEPT}{identifier}.json"
+
+
+def audit(name: str, month: str, page: int) -> str:
+    """The orders that were given for a project in a month, as 2026-11; `-` is for those of none."""
+    more = f"~{page:03d}" if page > 1 else ""
+    return f"{AUDIT}{name or '-'}/{month}{more}.json"

@@ -11,6 +11,8 @@ from tuneops import approval, documents
 from tuneops.approval import ApprovalOrder
 from tuneops.approvals import why_not
 from tuneops.asked import Asking, Heard
+from tuneops.audit.entry import Caller, make_entry
+from tuneops.audit.journal import audited
 from tuneops.gitops.approvers import HiddenError
 from tuneops.gitops.commands import Command, parse
 from tuneops.gitops.comments import OURS, Comment
@@ -20,6 +22,7 @@ from tuneops.going_back import RefusedError
 from tuneops.names import environment_of
 from tuneops.queue import CommentRequest
 from tuneops.rollback import Answer, UnknownProjectError
+from tuneops.rollout.approval_text import about
 from tuneops.services import NoSourceError, Services
 from tuneops.store import BusyError, UnreadableError
 
@@ -158,7 +161,20 @@ class _Hearing:
                 f"release {order.release} of {name} does not ask here, release {asked.release} does"
             )
         services = self._services.of(environment_of(name))
-        release = approval.waiting(name, asked.release, services)
+        entry = make_entry(
+            f"comment-{comment.id}",
+            name,
+            order.verb,
+            Caller(comment.login, "github", "comment"),
+            comment.created_at,
+            what=about(asked.release, order.share),
+        )
+        return audited(
+            entry, services.store, lambda: self._say(comment, order, name, services), (HiddenError,)
+        )
+
+    def _say(self, comment: Comment, order: Command, name: str, services: Services) -> Answer:
+        release = approval.waiting(name, self._asking[name].release, services)
         if release.approval and comment.created_at < release.approval.asked - SKEW:
             raise RefusedError("this was written before it was asked: write it again")
         self._see_who(comment.login, name, services, rejects=order.verb == "reject")

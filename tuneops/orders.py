@@ -1,4 +1,4 @@
-"""What people order for a project beside git: to be held at an earlier release, or tried again."""
+"""What people order for a project beside git: to go back, to try again, or to stand still."""
 
 from datetime import datetime
 
@@ -33,10 +33,35 @@ class Retry(Document):
     at: datetime
 
 
+class Suspension(Document):
+    """Nothing is begun, changed or taken down until it is resumed; what is live serves on.
+
+    `id` tells one order from the next.
+    """
+
+    id: str
+    by: str
+    at: datetime
+    reason: str = ""
+
+    def __str__(self) -> str:
+        why = f": {self.reason}" if self.reason else ""
+        return f"suspended by {self.by} since {self.at:%Y-%m-%d %H:%M} UTC{why}"
+
+    def stays(self, pin: Pin | None) -> bool:
+        """Whether it holds up what is desired: a pin that was ordered later goes live first."""
+        return pin is None or pin.at < self.at
+
+
 class Orders(Document):
-    """The orders in force; `ended` says what became of the last pin, `said` answers a question."""
+    """The orders in force; `ended` says what became of the last pin, `said` answers a question.
+
+    `resumed` says who ended the last suspension.
+    """
 
     pin: Pin | None = None
     ended: str = ""
     retry: Retry | None = None
     said: Said | None = None
+    suspension: Suspension | None = None
+    resumed: str = ""

@@ -9,7 +9,7 @@ from tuneops.desired import Desired, Source, fingerprint
 from tuneops.document import Document
 from tuneops.estimates import Measured
 from tuneops.looks import MAX_ENDPOINTS, Look, Note
-from tuneops.orders import Pin
+from tuneops.orders import Pin, Suspension
 from tuneops.pins import pins
 from tuneops.release import Phase, Release, Trouble
 from tuneops.superseded import Superseded, superseding
@@ -54,6 +54,7 @@ class Project(Document):
     `trouble` is what keeps it from being looked at at all, `look` the last that found nothing to
     do. `pin` is the order that is followed, `rejected` what was rolled back; `held_back` says why
     what git wants is not done, if it is not. `autoscaled`: it has, or had, autoscale settings.
+    `suspension` is the order to stand still that was seen.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Project(Document):
     wake: Wake | None = None
     trouble: Trouble | None = None
     pin: Pin | None = None
+    suspension: Suspension | None = None
     rejected: tuple[Rejection, ...] = ()
     held_back: str = ""
     look: Look | None = None

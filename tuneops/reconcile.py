@@ -46,6 +46,7 @@ from tuneops.release import Phase, Release, Trouble
 from tuneops.release_note import note_of
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored
+from tuneops.suspension import stays_as_it_is, tell_of_suspension
 from tuneops.unwatched import unwatched
 
 MAX_STEPS = 30
@@ -186,8 +187,13 @@ class _Pass:
         return 0
 
     def _decide(self) -> Effect | Wait | Idle:
+        """The next action; Azure is not asked while all stays as it is: no refusal changes that."""
         orders = self._read_orders()
+        self._note_suspension(orders)
         pin = self._follow(orders)
+        self.desired = stays_as_it_is(self.desired, orders.suspension, pin)
+        if self.desired.standstill:
+            return bounded(Idle(self.desired.standstill), self.desired, self.clock())
         release = self.release.value if self.release else None
         workspace = self.services.workspace
         observed = observe(workspace, self.desired, self.project.value, release)
@@ -234,10 +240,11 @@ class _Pass:
         return stored.value if stored else None
 
     def _read_orders(self) -> Orders:
-        """What people have ordered; no pin holds a preview beyond its time."""
+        """What people have ordered; no pin and no suspension holds a preview beyond its time."""
         stored = self.services.store.read(documents.orders(self.request.project), Orders)
         orders = stored.value if stored else Orders()
-        return orders.replace(pin=None) if is_preview(self.request.project) else orders
+        is_held = not is_preview(self.request.project)
+        return orders if is_held else orders.replace(pin=None, suspension=None)
 
     def _follow(self, orders: Orders) -> Pin | None:
         """Set what is desired, and why git is not followed; gives the pin that is in force."""
@@ -291,6 +298,15 @@ class _Pass:
             self._save_release(told)
         held_back = self.project.value.held_back if pin else ""
         self._save_project(self.project.value.replace(pin=pin, held_back=held_back))
+
+    def _note_suspension(self, orders: Orders) -> None:
+        """Remember which suspension is ordered; tell of it, and of the end of the one before."""
+        before = self.project.value.suspension
+        if before == orders.suspension:
+            return
+        if self.release:
+            self._save_release(tell_of_suspension(self.release.value, before, orders, self.clock()))
+        self._save_project(self.project.value.replace(suspension=orders.suspension))
 
     def _verdict(self, release: Release | None, observed: Observed) -> Verdict:
         """What the policy says now."""

@@ -175,6 +175,8 @@ def _notes(desired: Desired, project: Project, services: Services) -> Iterator[s
     if project.pin:
         end = f"tuneops rollback {project.name} --unpin"
         yield f"{project.pin}: merging this takes effect when the pin ends, such as by '{end}'"
+    if project.suspension:
+        yield f"{project.suspension}: merging this takes effect when it is resumed"
     if desired.config is None:
         return
     try:

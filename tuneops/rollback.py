@@ -63,6 +63,15 @@ class Answer(BaseModel):
     commands: list[str] = []
 
 
+def chosen(name: str, number: int | None, services: Services) -> tuple[Release | None, Release]:
+    """The release that is live, None if none is, and the one that is gone back to.
+
+    Raises:
+        UnknownProjectError, RefusedError: there is none.
+    """
+    return _choose(load_project(name, services)[0], number, services)
+
+
 def propose(name: str, order: RollbackOrder, services: Services) -> Answer:
     """Have a pull request that goes back to a release; with `print` only say how.
 
@@ -70,8 +79,8 @@ def propose(name: str, order: RollbackOrder, services: Services) -> Answer:
         UnknownProjectError, RefusedError: it can't be done.
         NotProposedError: GitHub does not take it.
     """
-    project, git = _load(name, services)
-    held = _orders(name, services).pin
+    project, git = load_project(name, services)
+    held = read_orders(name, services).pin
     live, target = _choose(project, order.to or (held.release if held else None), services)
     if met := _why_rejected(project, target):
         raise RefusedError(f"{met}: merging would not bring it back, only --pin does")
@@ -107,9 +116,11 @@ def pin(name: str, order: RollbackOrder, services: Services, now: datetime) -> A
     Raises:
         UnknownProjectError, RefusedError: it can't be done.
     """
-    project, git = _load(name, services)
-    known = _orders(name, services).pin
-    if known and order.to in (None, known.release):
+    project, git = load_project(name, services)
+    orders = read_orders(name, services)
+    known, suspended = orders.pin, orders.suspension
+    held_up = suspended is not None and suspended.stays(known)
+    if known and order.to in (None, known.release) and not held_up:
         return Answer(text=f"{name} is already {mark(known, git)}", release=known.release)
     live, target = _choose(project, order.to, services)
     settled = live and live.number == project.current and not project.held_back
@@ -124,7 +135,7 @@ def pin(name: str, order: RollbackOrder, services: Services, now: datetime) -> A
         at=now,
         reason=order.reason,
     )
-    _order(name, services, lambda orders: orders.replace(pin=new, ended=""))
+    give_order(name, services, lambda orders: orders.replace(pin=new, ended=""))
     model = f"model {target.model_name}:{target.model_version}"
     text = f"{name} is {mark(new, git)}; {model} goes live without training"
     return Answer(text=text, release=target.number)
@@ -136,8 +147,8 @@ def unpin(name: str, order: RollbackOrder, services: Services) -> Answer:
     Raises:
         UnknownProjectError, RefusedError: it can't be done.
     """
-    _load(name, services)
-    known = _orders(name, services).pin
+    load_project(name, services)
+    known = read_orders(name, services).pin
     if known is None:
         raise RefusedError(f"{name} is not pinned")
     why = f": {order.reason}" if order.reason else ""
@@ -146,7 +157,7 @@ def unpin(name: str, order: RollbackOrder, services: Services) -> Answer:
     def change(orders: Orders) -> Orders:
         return orders.replace(pin=None, ended=ended) if orders.pin == known else orders
 
-    _order(name, services, change)
+    give_order(name, services, change)
     return Answer(text=f"{name} is not pinned any more: git is followed again")
 
 
@@ -156,7 +167,7 @@ def retry(name: str, order: Order, services: Services, now: datetime) -> Answer:
     Raises:
         UnknownProjectError, RefusedError: it can't be done.
     """
-    project, _ = _load(name, services)
+    project, _ = load_project(name, services)
     stored = services.release(name, project.current)
     newest = stored.value if stored else None
     if newest is None:
@@ -169,12 +180,17 @@ def retry(name: str, order: Order, services: Services, now: datetime) -> Answer:
             f"that git still wants: there is nothing to retry{more}"
         )
     again = Retry(release=newest.number, by=order.by or "somebody", at=now)
-    _order(name, services, lambda orders: orders.replace(retry=again))
+    give_order(name, services, lambda orders: orders.replace(retry=again))
     what = f"release {newest.number}, which failed," if failed else "what was rolled back"
     return Answer(text=f"{what} is tried again as release {newest.number + 1}")
 
 
-def _load(name: str, services: Services) -> tuple[Project, Desired]:
+def load_project(name: str, services: Services) -> tuple[Project, Desired]:
+    """A project and what git wants of it.
+
+    Raises:
+        UnknownProjectError: there is none.
+    """
     unknown = UnknownProjectError(f"there is no project {name[:80]!r}")
     try:
         ProjectRequest(project=name)
@@ -210,12 +226,16 @@ def _with_data(git: Desired, services: Services) -> Desired:
     return git.replace(source=source)
 
 
-def _orders(name: str, services: Services) -> Orders:
+def read_orders(name: str, services: Services) -> Orders:
+    """What people have ordered for the project until now."""
     stored = services.store.read(documents.orders(name), Orders)
     return stored.value if stored else Orders()
 
 
-def _order(name: str, services: Services, change: Callable[[Orders], Orders]) -> None:
-    """Change the orders, and have the project looked at."""
-    services.store.update(documents.orders(name), Orders, lambda known: change(known or Orders()))
+def give_order(name: str, services: Services, change: Callable[[Orders], Orders]) -> Orders:
+    """Change the orders, and have the project looked at; gives what is ordered now."""
+    orders = services.store.update(
+        documents.orders(name), Orders, lambda known: change(known or Orders())
+    )
     services.queue.send(ProjectRequest(project=name))
+    return orders

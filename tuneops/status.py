@@ -13,7 +13,7 @@ from tuneops.difference import Answer, Drift
 from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
-from tuneops.orders import Pin
+from tuneops.orders import Pin, Suspension
 from tuneops.prepared import PreparedData
 from tuneops.previews.terms import Terms
 from tuneops.project import Project
@@ -24,6 +24,7 @@ from tuneops.rollout.question import Question
 from tuneops.rollout.steps import share_of, standing
 from tuneops.services import Services
 from tuneops.store import UnreadableError
+from tuneops.suspension import stays_as_it_is
 from tuneops.training_progress import TrainingProgress
 from tuneops.unwatched import unwatched
 
@@ -76,6 +77,7 @@ class ProjectStatus(BaseModel):
     what git wants is not done, if it is not; `held` why nothing at all is done; `rejected` what was
     rolled back and does not come back by itself. `unheard` says what is wrong with the channels
     that it chooses, if something is. `preview`: for which pull request it is there, until when.
+    `suspension` is the order to stand still.
     """
 
     name: str
@@ -85,6 +87,7 @@ class ProjectStatus(BaseModel):
     pins: dict[str, str] = {}
     trainings: tuple[Measured, ...] = ()
     pin: Pin | None = None
+    suspension: Suspension | None = None
     held_back: str = ""
     held: str = ""
     rejected: tuple[str, ...] = ()
@@ -165,8 +168,9 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
     terms = wanted.value.preview if wanted else None
     path = config.data.path if config and isinstance(config.data, UploadedData) else ""
     held = unwatched(name, wanted.value if wanted else None, services.settings)
-    if wanted and config and config.suspend and not held:
-        held = f"suspended by {wanted.value.path}"
+    if wanted and not held:
+        held = stays_as_it_is(wanted.value, project.suspension, project.pin).standstill
+    stays = project.suspension is not None and project.suspension.stays(project.pin)
     unheard = services.unknown_channel(config) if config else ""
     current = services.release(name, project.current)
     if current is None:
@@ -178,6 +182,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
             phase=phase,
             reason=reason,
             data_path=path,
+            suspension=project.suspension,
             held_back=refused,
             held=held,
             unheard=unheard,
@@ -191,11 +196,12 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
     return ProjectStatus(
         name=name,
         phase=newest.phase,
-        reason=("" if project.pin else held) or _why(newest, held_back),
+        reason=("" if project.pin and not stays else held) or _why(newest, held_back),
         data_path=path,
         pins=known.pins,
         trainings=known.trainings,
         pin=project.pin,
+        suspension=project.suspension,
         held_back=held_back,
         held=held,
         rejected=tuple(each.why for each in project.rejected),

@@ -5,19 +5,24 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
+import httpx2
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tests.cloud import QUICK, Cloud, config, jsonl, some_rows
+from tests.cloud import QUICK, Cloud, app_settings, config, jsonl, some_rows
 from tests.inventory import check_inventory
 from tuneops.cli import app
 from tuneops.estimates import Forecast
 from tuneops.gitops.final_text import MARK
+from tuneops.page.access import OPERATOR, Visitor
+from tuneops.page.actions import read_actions
+from tuneops.services import Services
 from tuneops.status import ProjectStatus, ReleaseStatus
 
 pytestmark = pytest.mark.slow
@@ -366,6 +371,19 @@ def endpoints_of(cloud: Cloud, name: str) -> dict[str, str]:
     return {key: str(e.name) for key, e in found.items() if key.rpartition(".")[2] == name}
 
 
+def order_on_the_page(cloud: Cloud, project: str, action: str, **fields: str) -> httpx2.Response:
+    """What the page answers to a form of its own."""
+    me, now = Visitor("this computer", frozenset({OPERATOR}), "loopback"), datetime.now(UTC)
+    storage = cloud.connection["storage"]["connection_string"]
+    services = Services(app_settings(cloud, storage_connection_string=storage))
+    token = read_actions(project, me, {}, services, now).token
+    return httpx2.post(
+        f"{cloud.connection['functions']['base_url']}/projects/{project}/actions/{action}",
+        data={"token": token, **fields},
+        headers={"Sec-Fetch-Site": "same-origin"},
+    )
+
+
 def test_git_holds_a_project_back_and_protects_it(cloud: Cloud) -> None:
     cloud.merge({"held.yaml": config("held", suspend=True)})
     cloud.upload("held/chats.jsonl", some_rows())
@@ -373,7 +391,12 @@ def test_git_holds_a_project_back_and_protects_it(cloud: Cloud) -> None:
     cloud.merge({"held.yaml": config("held", deletion_protection=True)}, "Go\n\ntuneops: skip")
     cloud.until_idle()
     assert cloud.jobs("held") == []
+    run = CliRunner().invoke(app, ["suspend", "held", "--reason=not yet", f"--state={cloud.state}"])
+    assert run.exit_code == 0, run.output
     cloud.merge({"note.txt": "Nothing of ours."})
+    cloud.until("held", lambda seen: seen.reason.endswith("UTC: not yet"))
+    assert cloud.jobs("held") == []
+    assert order_on_the_page(cloud, "held", "resume", reason="now").status_code == 303
     release = cloud.until_phase("held", 1, "Live").release
     assert release is not None
     serving = {release.deployment: 100}
@@ -390,6 +413,11 @@ def test_git_holds_a_project_back_and_protects_it(cloud: Cloud) -> None:
     assert retired.reason.endswith(f"endpoint {release.endpoint} is retained")
     check_inventory(cloud, "held")
     assert cloud.traffic(release.endpoint) == serving
+    said = CliRunner().invoke(app, ["audit", "held", "--json", f"--state={cloud.state}"]).output
+    assert [(e["action"], e["where"], e["outcome"]) for e in json.loads(said)["entries"]] == [
+        ("resume", "page", "accepted"),
+        ("suspend", "api", "accepted"),
+    ]
 
 
 def test_a_broken_config_is_reported_on_its_commit_and_changes_nothing(cloud: Cloud) -> None:

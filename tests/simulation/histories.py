@@ -157,6 +157,8 @@ def settle(world: World) -> str:
     world.calm, world.pace = True, CALM
     if world.verdict.freeze or world.chance.random() < 0.7:
         world.verdict = Verdict()
+    if world.project.suspension and world.chance.random() < 0.8:
+        people.suspend_or_resume(world)
     if world.say:
         world.say("-- everybody is calm --")
     if world.limit is not None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from tests.simulation.world import World
 from tuneops.approvals import Demand
 from tuneops.observed import Deployment, Endpoint
-from tuneops.orders import Pin
+from tuneops.orders import Pin, Suspension
 from tuneops.phase import Phase
 from tuneops.policy import Freeze, Verdict
 from tuneops.rollout.question import Said
@@ -172,9 +172,11 @@ def change_policy(world: World) -> None:
 
 
 def give_orders(world: World) -> None:
-    """Pin the project to what was live once, unpin it, or have the newest release tried again."""
+    """Pin the project to what was live once, unpin it, try again, suspend it or resume it."""
     chance, project = world.chance, world.project
-    if chance.random() < 0.3:
+    if chance.random() < (0.5 if project.suspension else 0.1):
+        suspend_or_resume(world)
+    elif chance.random() < 0.3:
         world.retry = project.current or 0
         world.happens("retry")
     elif project.pin and chance.random() < 0.7:
@@ -188,6 +190,14 @@ def give_orders(world: World) -> None:
             pin = Pin(id=str(world.seconds), release=number, by="Ada", at=world.now)
             world.project = project.replace(pin=pin)
             world.happens("pin")
+
+
+def suspend_or_resume(world: World) -> None:
+    """Whichever of both can be."""
+    order = Suspension(id=str(world.seconds), by="Ada", at=world.now)
+    after = None if world.project.suspension else order
+    world.project = world.project.replace(suspension=after)
+    world.happens("suspension" if after else "resumption")
 
 
 def change_azure(world: World) -> None:

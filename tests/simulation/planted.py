@@ -144,8 +144,14 @@ MISTAKES = (
     Mistake(
         "suspend is not heeded",
         decide,
-        '    if desired.config.suspend:\n        return Idle(f"suspended by',
-        '    if desired.config.suspend and release is None:\n        return Idle(f"suspended by',
+        "    if desired.standstill:\n        return Idle(desired.standstill)",
+        "    if desired.standstill and release is None:\n        return Idle(desired.standstill)",
+    ),
+    Mistake(
+        "a suspension by an order lets a removal take all down",
+        decide,
+        "    if desired.standstill:\n        return Idle(desired.standstill)",
+        "    if desired.standstill and desired.config:\n        return Idle(desired.standstill)",
     ),
     Mistake(
         "what was rolled back comes back",
@@ -160,7 +166,7 @@ MISTAKES = (
         healing,
         "return Answer.HEALING if len(_recent(release, now)) < MAX_HEALS else Answer.STOPPED",
         "return Answer.HEALING",
-        rare=True,
+        of=people.MACHINES,
     ),
     Mistake(
         "traffic goes to what a failed release made again",

@@ -14,12 +14,14 @@ from tuneops.config import ProjectConfig
 from tuneops.cost.room import Room
 from tuneops.desired import Desired, Source
 from tuneops.observed import Endpoint, Observed
+from tuneops.orders import Suspension
 from tuneops.phases.behaving import asks
 from tuneops.pinning import pinned
 from tuneops.policy import Verdict
 from tuneops.project import Project
 from tuneops.release import Phase, Release
 from tuneops.rollout.question import Question, Said
+from tuneops.suspension import stays_as_it_is
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 FRESH = 300
@@ -108,6 +110,7 @@ class World:
     known: Desired = field(init=False)
     before: Desired = field(init=False)
     _pinned: tuple[int, Desired, Desired] | None = None
+    _suspended: tuple[Desired, Suspension, Desired] | None = None
 
     def __post_init__(self) -> None:
         self.git = self.known = self.before = self.commit(self.configs[0])
@@ -147,6 +150,18 @@ class World:
 
     @property
     def desired(self) -> Desired:
+        """What is wanted, or that all of it stays as it is."""
+        wanted, order = self._wanted, self.project.suspension
+        if order is None or not order.stays(self.project.pin):
+            return wanted
+        found = self._suspended
+        if found is None or found[0] is not wanted or found[1] is not order:
+            held = stays_as_it_is(wanted, order, self.project.pin)
+            self._suspended = found = (wanted, order, held)
+        return found[2]
+
+    @property
+    def _wanted(self) -> Desired:
         """What is known that git wants, or what a pin holds the project at."""
         pin = self.project.pin
         if pin is None:

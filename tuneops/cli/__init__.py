@@ -5,6 +5,7 @@ import typer
 from tuneops.cli import (
     approve,
     ask,
+    audit,
     compare,
     cost,
     data,
@@ -17,6 +18,7 @@ from tuneops.cli import (
     rollback,
     show,
     status,
+    suspend,
     sweep,
     validate,
 )
@@ -45,5 +47,8 @@ app.command()(plan.plan)
 app.command()(rollback.rollback)
 app.command()(rollback.retry)
 app.command()(approve.approve)
+app.command()(suspend.suspend)
+app.command()(suspend.resume)
+app.command()(audit.audit)
 app.command()(sweep.sweep)
 app.command()(sweep.restore)

@@ -155,7 +155,7 @@ class Target:
         raise (LostError if response.is_server_error else NoAnswerError)(refused)
 
     def order(self, project: str, what: str, body: dict[str, Any]) -> Answer:
-        """Order something for a project: `what` is rollback, retry or approve.
+        """Order something for a project: `what` is rollback, retry, approve, suspend or resume.
 
         Raises:
             typer.Exit: it was refused, or TuneOps does not answer.

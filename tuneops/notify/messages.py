@@ -31,6 +31,8 @@ _TITLES: Mapping[Event, str] = {
     "unpinned": "is not pinned any more",
     "awaits_approval": "release {n} waits for approval",
     "approved": "release {n} is approved",
+    "suspended": "is suspended",
+    "resumed": "is resumed",
 }
 _SEVERITIES: Mapping[str, Severity] = {
     "failed": "error",

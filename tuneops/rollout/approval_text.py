@@ -11,6 +11,12 @@ def what_text(share: int) -> str:
     return share_text(share, mirrored=False) if share else "a mirror of the requests"
 
 
+def about(release: int | None, share: int | None) -> str:
+    """What an answer says it is about, if anything."""
+    which = f"release {release}" if release else ""
+    return ", ".join(filter(None, (which, "" if share is None else what_text(share))))
+
+
 def waiting_text(project: str, question: Question) -> str:
     """What is waited for, and how it is answered in a terminal."""
     until = f" until {_minute(question.deadline)}" if question.deadline else ""

@@ -15,6 +15,7 @@ from tuneops.reconcile import utc_now
 from tuneops.services import NoSourceError, Services
 from tuneops.store import BusyError, ConflictError, Stored
 from tuneops.sweep import text
+from tuneops.sweep.finding import Finding
 from tuneops.sweep.record import DONE, FAILED, UNDER_WAY, Record, Restoration
 from tuneops.sweep.resource import Kind
 from tuneops.sweep.restoring import End, Look, Put, Step, next_step
@@ -42,9 +43,7 @@ def order(identifier: str, by: str, reason: str, services: Services, now: dateti
         UnknownRecordError, NotRestorableError: it can't be done.
     """
     path = documents.swept(identifier)
-    stored = services.store.read(path, Record)
-    if stored is None:
-        raise UnknownRecordError(f"nothing was swept away as {identifier}: see 'tuneops sweep'")
+    stored = _read(path, identifier, services)
     record = stored.value
     if record.finding.kind == Kind.JOB:
         raise NotRestorableError("a job can't be brought back: see 'tuneops retry'")
@@ -62,6 +61,22 @@ def order(identifier: str, by: str, reason: str, services: Services, now: dateti
             raise NotRestorableError("it is looked at right now: try again") from error
     services.queue.send(RestoreRequest(id=identifier))
     return f"{record.finding.label} of {record.finding.project} is being brought back"
+
+
+def ordered(identifier: str, services: Services) -> Finding:
+    """What is to be brought back.
+
+    Raises:
+        UnknownRecordError: nothing was swept away under this id.
+    """
+    return _read(documents.swept(identifier), identifier, services).value.finding
+
+
+def _read(path: str, identifier: str, services: Services) -> Stored[Record]:
+    stored = services.store.read(path, Record)
+    if stored is None:
+        raise UnknownRecordError(f"nothing was swept away as {identifier}: see 'tuneops sweep'")
+    return stored
 
 
 def _ordered(record: Record, by: str, reason: str, now: datetime) -> Restoration:

@@ -106,6 +106,8 @@ class Survey:
         held = unwatched(project, desired.value, self.services.settings)
         if orders and orders.value.pin:
             held = held or str(orders.value.pin)
+        if orders and orders.value.suspension:
+            held = held or str(orders.value.suspension)
         if {stored.value.current, stored.value.live} - {None} - known.keys():
             held = held or "the record of a release has gone"
         return Holding(desired.value, stored.value, known, held)

@@ -1,0 +1,1 @@
+"""Who ordered what, when, from where, and what came of it."""

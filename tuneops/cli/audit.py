@@ -1,0 +1,77 @@
+"""``tuneops audit``."""
+
+from typing import Annotated
+
+import httpx2
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tuneops.audit.entry import Entry
+from tuneops.audit.reading import Audit
+from tuneops.cli.completion import project_names
+from tuneops.cli.output import JsonOption, print_json
+from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption, fail
+from tuneops.rollback import Answer
+
+_COLOURS = {"accepted": "green", "refused": "yellow", "failed": "red"}
+
+
+def audit(
+    project: Annotated[
+        str | None, typer.Argument(help="Only this project.", autocompletion=project_names)
+    ] = None,
+    month: Annotated[str, typer.Option(help="As 2026-11; left out, this one.")] = "",
+    as_json: JsonOption = False,
+    url: UrlOption = "",
+    key: KeyOption = "",
+    state: StateOption = STATE,
+) -> None:
+    """Show who ordered what in a month, and what came of it.
+
+    Example: tuneops audit support-bot --month 2026-11
+    """
+    seen = _ask(Target.find(url, key, state), project, month)
+    if as_json:
+        print_json(seen)
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(_table(seen.entries) if seen.entries else f"no order was given in {seen.month}")
+    if seen.more:
+        console.print("There are more: name a project.")
+    for problem in seen.problems:
+        typer.echo(problem, err=True)
+    if seen.problems:
+        raise typer.Exit(1)
+
+
+def _table(entries: list[Entry]) -> Table:
+    table = Table("When", "Project", "Order", "Who", "Came of it", box=None, pad_edge=False)
+    for each in entries:
+        order = " ".join(filter(None, (each.action, each.what)))
+        why = f": {each.reason}" if each.reason else ""
+        came = Text(each.outcome, style=_COLOURS.get(each.outcome, ""))
+        table.add_row(
+            f"{each.at.astimezone():%Y-%m-%d %H:%M}",
+            each.project,
+            Text(f"{order}{why}"),
+            Text(f"{each.by} ({each.known}, {each.where})"),
+            came.append(f": {each.said}" if each.said else "", style="default"),
+        )
+    return table
+
+
+def _ask(target: Target, project: str | None, month: str) -> Audit:
+    params = {"project": project, "month": month}
+    given = {name: value for name, value in params.items() if value}
+    response = target.send_or_fail("GET", "audit", params=given)
+    kind = Audit if response.status_code == httpx2.codes.OK else Answer
+    try:
+        seen = kind.model_validate_json(response.content)
+    except ValidationError as error:
+        raise fail(f"{target.url} answers with status {response.status_code}") from error
+    if isinstance(seen, Answer):
+        raise fail(seen.text)
+    return seen

@@ -1,0 +1,27 @@
+"""What is desired of a project while people have it stand still. Pure."""
+
+from datetime import datetime
+
+from tuneops.desired import Desired
+from tuneops.notify import messages
+from tuneops.orders import Orders, Pin, Suspension
+from tuneops.release import Release
+
+
+def stays_as_it_is(desired: Desired, suspension: Suspension | None, pin: Pin | None) -> Desired:
+    """What is desired, or that all of it stays as it is; `pin` is the one in force."""
+    holds = suspension is not None and suspension.stays(pin)
+    return desired.replace(suspended=str(suspension)) if holds else desired
+
+
+def tell_of_suspension(
+    release: Release, before: Suspension | None, orders: Orders, at: datetime
+) -> Release:
+    """The release with word of the suspension that is ordered, and of the end of the one before."""
+    now = orders.suspension
+    if before:
+        release = messages.tell(release, "resumed", orders.resumed, at, occasion=before.id)
+    if now:
+        text = f"{now}; what is live serves on, and nothing else goes on"
+        release = messages.tell(release, "suspended", text, at, occasion=now.id)
+    return release
