@@ -152,11 +152,12 @@ def test_nothing_set_is_nothing() -> None:
 
 
 def test_names_are_unique() -> None:
-    first, second = made({"name": "ml", **TEAMS}, {"name": "ml", **HOOKED})
+    first, second = made({"name": "ml", **TEAMS}, {"name": "ml", "severity": "error", **HOOKED})
     assert first.name == "ml"
     assert isinstance(second, BrokenChannel)
     assert (second.name, second.id) == ("channel.2", "channel.2")
     assert "'ml' stands there twice" in second.problem
+    assert second.route == Route(severity="error")
 
 
 def test_a_broken_channel_keeps_what_can_be_read_of_its_route() -> None:
