@@ -4,8 +4,6 @@ import os
 from collections.abc import Callable
 from http import HTTPStatus
 
-from pydantic import ValidationError
-
 from handlers.rollback import said
 from tuneops.doctor.checks import AREAS, IN_THE_COMMAND
 from tuneops.doctor.examination import examine
@@ -28,13 +26,13 @@ def handle(
         return said(HTTPStatus.BAD_REQUEST, f"only: is one of {', '.join(areas)}")
     try:
         services = get_services()
-    except ValidationError as error:
+    except ValueError as error:
         return HTTPStatus.OK, _unusable(error).model_dump_json()
     report = examine(services, os.environ, asked_at, only or "")
     return HTTPStatus.OK, report.model_dump_json()
 
 
-def _unusable(error: ValidationError) -> Report:
+def _unusable(error: ValueError) -> Report:
     """What is found where the settings can't be used: nothing else can be looked at."""
     site = Site.of(os.environ)
     found = (judge_valid(error, site), *judge_secrets(os.environ, site))

@@ -2,7 +2,7 @@
 
 import typer
 
-from tuneops.cli import approve, cost, data, local, plan, rollback, status, sweep, validate
+from tuneops.cli import approve, cost, data, doctor, local, plan, rollback, status, sweep, validate
 
 app = typer.Typer(
     help="GitOps for fine-tuning language models on Azure Machine Learning.",
@@ -21,4 +21,5 @@ app.command()(rollback.rollback)
 app.command()(rollback.retry)
 app.command()(approve.approve)
 app.command()(sweep.sweep)
+app.command()(doctor.doctor)
 app.command()(sweep.restore)

@@ -82,7 +82,8 @@ class Patient:
                 stored = self.store.read(path, Desired)
             except UnreadableError:
                 continue
-            if stored and stored.value.config:
+            config = stored.value.config if stored else None
+            if stored and config:
                 desired = stored.value
-                found.append(Wanted(desired.project, desired.path, desired.config))
+                found.append(Wanted(desired.project, desired.path, config))
         return found

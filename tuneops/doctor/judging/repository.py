@@ -12,8 +12,8 @@ def judge_branch(error: str, source: ConfigSource) -> Finding:
     where = f"{source.repository}, branch {source.branch}"
     if error:
         mend = (
-            f"gh api repos/{source.repository}/branches --jq '.[].name' shows those there are; push "
-            f"the branch, or name another one in {_setting(source)}"
+            f"gh api repos/{source.repository}/branches --jq '.[].name' shows those there are; "
+            f"push the branch, or name another one in {_setting(source)}"
         )
         return failed("repository.branch", error, mend, where)
     return ok("repository.branch", "is there", where)

@@ -17,10 +17,12 @@ MAX_NAMED = 10
 _VAULT = re.compile(r"(?:https://|VaultName=)(?P<name>[A-Za-z0-9-]+)")
 
 
-def judge_valid(error: ValidationError | None, site: Site) -> Finding:
+def judge_valid(error: ValueError | None, site: Site) -> Finding:
     """Whether the settings can be used at all."""
     if error is None:
         return ok("settings.valid", "all settings can be used")
+    if not isinstance(error, ValidationError):
+        return failed("settings.valid", scrub(str(error)), "mend the file that this names")
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     said = [_problem(each["loc"], each["msg"], each["type"]) for each in problems[:MAX_NAMED]]
     names = [_name(each["loc"]) for each in problems if each["loc"]]

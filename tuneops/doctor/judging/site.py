@@ -43,7 +43,8 @@ class Site:
 
 def grant(role: str, object_id: str, scope: str) -> str:
     """How to give an identity a role."""
+    whom = object_id or "OBJECT_ID"
     return (
-        f"az role assignment create --role '{role}' --assignee-object-id {object_id or 'OBJECT_ID'} "
+        f"az role assignment create --role '{role}' --assignee-object-id {whom} "
         f"--assignee-principal-type ServicePrincipal --scope {scope}"
     )

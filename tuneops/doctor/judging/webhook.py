@@ -51,10 +51,8 @@ def _no_webhook(
             "TUNEOPS_GITHUB_WEBHOOK_SECRET has it"
         )
     if elsewhere:
-        said = f"no webhook comes here, only to {elsewhere}"
-        return failed(
-            check, f"{said}; if that is this app as well, set TUNEOPS_PAGE_URL", mend, here
-        )
+        mend += "; if the other address is this app's as well, set TUNEOPS_PAGE_URL to it"
+        return failed(check, f"no webhook comes here, only to {elsewhere}", mend, here)
     if known.of_repository is None:
         said = "the App has no webhook" if known.of_app else "no webhook is known"
         return warning(

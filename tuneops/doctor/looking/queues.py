@@ -3,9 +3,10 @@
 import base64
 import binascii
 from collections.abc import Iterator
+from datetime import datetime
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
-from azure.storage.queue import PeekedMessage, QueueClient
+from azure.storage.queue import QueueClient, QueueMessage
 from pydantic import BaseModel, ValidationError
 
 from tuneops.doctor.errors import code_of
@@ -48,8 +49,9 @@ def look(patient: Patient) -> Iterator[Finding]:
     else:
         yield judging.judge_exists(True, name, account)
         yield judging.judge_send(_send_error(queue), name, account)
-        waiting = [_waiting(each) for each in queue.peek_messages(max_messages=MAX_PEEKED)]
-        yield judging.judge_consumed(waiting, patient.now, name, account, patient.site)
+        now = patient.now
+        waiting = [_waiting(each, now) for each in queue.peek_messages(max_messages=MAX_PEEKED)]
+        yield judging.judge_consumed(waiting, now, name, account, patient.site)
     yield _poison(patient, name)
 
 
@@ -76,13 +78,13 @@ def _poison(patient: Patient, name: str) -> Finding:
         count = poison.get_queue_properties().approximate_message_count or 0
         if count:
             peeked = poison.peek_messages(max_messages=judging.MAX_NAMED)
-            named = [_waiting(each).what for each in peeked]
+            named = [_waiting(each, patient.now).what for each in peeked]
     except ResourceNotFoundError:
         count = 0
     return judging.judge_poison(count, named, name, patient.account)
 
 
-def _waiting(message: PeekedMessage) -> Waiting:
+def _waiting(message: QueueMessage, now: datetime) -> Waiting:
     """What a message asks for; one that can't be read asks for nothing that is known."""
     try:
         asked = _Asked.model_validate_json(base64.b64decode(message.content, validate=True))
@@ -90,4 +92,4 @@ def _waiting(message: PeekedMessage) -> Waiting:
         asked = _Asked()
     about = asked.project or asked.environment
     what = " ".join(filter(None, (asked.kind[:40] or "unreadable", about[:100])))
-    return Waiting(what, message.inserted_on, asked.kind in AT_ONCE)
+    return Waiting(what, message.inserted_on or now, asked.kind in AT_ONCE)

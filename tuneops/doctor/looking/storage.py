@@ -75,7 +75,7 @@ def _write_error(blobs: BlobServiceClient, name: str) -> str:
         blob.upload_blob(b"{}", overwrite=True)
         blob.delete_blob()
     except ResourceNotFoundError as error:
-        return "" if error.error_code == "BlobNotFound" else code_of(error)
+        return "" if code_of(error) == "BlobNotFound" else code_of(error)
     except AzureError as error:
         return code_of(error)
     return ""
