@@ -1,5 +1,6 @@
 """``tuneops doctor``."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,8 @@ ACCOUNT_SECONDS = 10
 WIDTH = max(map(len, CHECKS)) + 2
 CHEAPEST = "settings"
 """What is asked of the function app where nothing it says is wanted."""
+_LONG = re.compile(r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/")
+"""What all ids of resources begin with; JSON has them whole."""
 MARKS: dict[Outcome, tuple[str, str]] = {
     "ok": ("✓", "green"),
     "warning": ("!", "yellow"),
@@ -123,7 +126,7 @@ def _show(report: Report) -> None:
         name = f"{finding.environment}: " if finding.environment else ""
         line = Text.assemble((mark, colour), f" {finding.check:<{WIDTH}}", f"{name}{finding.what}")
         if finding.where:
-            line.append(f" ({finding.where})", "dim")
+            line.append(f" ({_LONG.sub('', finding.where)})", "dim")
         console.print(line)
         if finding.mend and finding.outcome != "skipped":
             console.print(Text(f"{'':<{WIDTH + 2}}mend: {finding.mend}"))

@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tuneops.azureml import sdk
 from tuneops.azureml.workspace import Workspace
 from tuneops.doctor.checks import settled
 from tuneops.doctor.errors import said
@@ -102,6 +103,7 @@ def examine(
 
     `environment` are the process's variables, `asked_at` the address by which it was asked.
     """
+    sdk.load()
     hosts = judging_settings.hosts(environment, asked_at)
     patient = Patient(services, environment, hosts, datetime.now(UTC))
     tasks = [task for task in _tasks(patient) if _is_in(task, only)]

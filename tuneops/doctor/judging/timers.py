@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tuneops.doctor.finding import Finding, failed, ok, warning
+from tuneops.doctor.finding import Finding, failed, ok, skipped
 from tuneops.doctor.judging.site import Site
 from tuneops.ticks import Tick
 
@@ -51,8 +51,7 @@ def judge(
     allowed = max(MISSED * _period(timer, tick), timer.least)
     if tick is None:
         late = since is not None and now - since > allowed
-        said = "has never run"
-        return failed(check, said, mend) if late else warning(check, f"{said} yet", mend)
+        return failed(check, "has never run", mend) if late else skipped(check, "has not run yet")
     said = f"ran last at {tick.at:%Y-%m-%d %H:%M:%S} UTC"
     return failed(check, said, mend) if now - tick.at > allowed else ok(check, said)
 

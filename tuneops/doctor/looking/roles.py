@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from azure.core.exceptions import AzureError
+
 from tuneops.azureml import permissions
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.permissions import Permission
 from tuneops.azureml.workspace import Workspace
+from tuneops.config import ProjectConfig
 from tuneops.doctor.finding import Finding, failed
 from tuneops.doctor.judging import roles as judging
 from tuneops.doctor.patient import Patient
@@ -29,6 +32,14 @@ def look(patient: Patient, workspace: Workspace, environment: str | None) -> Ite
         workspace.id,
         None if of_workspace is None else lambda action: allows(of_workspace, action),
         lambda action: allows(of_group, action),
-        [each.config for each in patient.wanted(environment)],
+        _configs(patient, environment),
         patient.object_id,
     )
+
+
+def _configs(patient: Patient, environment: str | None) -> list[ProjectConfig]:
+    """What configs ask for, as far as it can be read: the storage account is another's matter."""
+    try:
+        return [each.config for each in patient.wanted(environment)]
+    except AzureError:
+        return []
