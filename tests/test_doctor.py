@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -31,7 +30,9 @@ from tuneops import documents
 from tuneops.cli import app
 from tuneops.cli.target import use_local_identity
 from tuneops.doctor import examination
+from tuneops.doctor.checks import CHECKS
 from tuneops.doctor.finding import Finding, Report
+from tuneops.gitops.repository import Repository
 from tuneops.message import Message
 from tuneops.notify.outbox import deliver
 from tuneops.notify.people import AppriseChannel
@@ -107,8 +108,6 @@ class Ward:
         until(lambda: self._is_read(commit))
 
     def _is_read(self, commit: str) -> bool:
-        from tuneops.gitops.repository import Repository
-
         stored = self.services.store.read(documents.repository(""), Repository)
         return stored is not None and stored.value.commit == commit
 
@@ -169,16 +168,16 @@ def test_wrong_settings_are_named_each_by_itself(ward: Ward) -> None:
         workspace="ws-renamed",
         github_branch="away",
     )
-    named = {finding.check: finding.where for finding in found}
-    assert {check: where.split()[1] for check, where in named.items() if " " in where} == {
-        "storage.containers": "gone",
-        "queues.exists": "lost",
-        "repository.branch": "branch",
+    where = {
+        "settings.workspace": "/workspaces/ws-renamed",
+        "storage.containers": "container gone",
+        "queues.exists": "queue lost",
+        "repository.branch": "branch away",
     }
-    assert named.keys() - {"storage.containers", "queues.exists", "repository.branch"} == {
-        "settings.workspace"
-    }
-    assert all(finding.mend for finding in found)
+    assert [finding.check for finding in found] == list(where)
+    for finding in found:
+        assert where[finding.check] in finding.where
+        assert finding.mend
 
 
 @pytest.mark.parametrize(
@@ -404,9 +403,7 @@ def test_it_is_healthy_again_and_then_does_not_answer(ward: Ward) -> None:
     only(ward.failed(), "app.answers")
 
 
-def test_every_finding_is_explained(tmp_path: Path) -> None:
-    from tuneops.doctor.checks import CHECKS
-
+def test_every_finding_is_explained() -> None:
     text = (ROOT / "docs" / "troubleshooting.md").read_text()
     explained = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
     assert explained == list(CHECKS)
