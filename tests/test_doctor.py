@@ -195,6 +195,21 @@ def test_a_way_into_github_that_is_closed_is_named(ward: Ward, changes: dict[str
     assert "ghp_wrong" not in found[0].model_dump_json()
 
 
+def test_of_several_environments_the_broken_one_is_named(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TUNEOPS_GITHUB_REPOSITORY")
+    monkeypatch.delenv("TUNEOPS_GITHUB_BRANCH")
+    repository = ward.cloud.connection["github"]["repository"]
+    sources = [
+        {"environment": "production", "repository": repository},
+        {"environment": "staging", "repository": repository, "workspace": "ws-staging"},
+    ]
+    finding = only(ward.examined(sources=sources), "settings.workspace")
+    assert finding.environment == "staging"
+    assert "/workspaces/ws-staging" in finding.where
+
+
 def test_a_reference_that_azure_did_not_resolve_is_named(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:

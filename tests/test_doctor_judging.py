@@ -34,6 +34,7 @@ from tuneops.doctor.judging import (
     webhook,
 )
 from tuneops.doctor.judging.machines import Wanted
+from tuneops.doctor.judging.outboxes import health_of
 from tuneops.doctor.judging.queues import Waiting
 from tuneops.doctor.judging.site import Site
 from tuneops.doctor.judging.storage import Account, judge_containers, judge_recovery
@@ -326,7 +327,7 @@ def test_a_channel_counts_as_working_once_it_took_a_later_message() -> None:
         return Message(key=f"{minute}", event="e", title="", text="", at=at, deliveries={"c": how})
 
     def judged(*messages: Message) -> Outcome:
-        return channels.judge(channels.health_of([messages]))[0].outcome
+        return channels.judge(health_of([messages]))[0].outcome
 
     assert judged() == "ok"
     assert judged(told(0, taken=True), told(1, taken=False)) == "failed"

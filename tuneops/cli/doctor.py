@@ -128,7 +128,7 @@ def _show(report: Report) -> None:
         if finding.where:
             line.append(f" ({_LONG.sub('', finding.where)})", "dim")
         console.print(line)
-        if finding.mend and finding.outcome != "skipped":
+        if finding.mend:
             console.print(Text(f"{'':<{WIDTH + 2}}mend: {finding.mend}"))
     counts = [
         f"{number} {outcome}"

@@ -57,14 +57,20 @@ class Patient:
     @property
     def account(self) -> Account:
         """The storage account; it is taken to be in the app's resource group."""
-        settings, name = self.services.settings, str(self.blobs.account_name)
-        group = self.site.resource_group if self.site.known else settings.resource_group
-        return Account(
-            name=name,
-            id=f"/subscriptions/{settings.subscription_id}/resourceGroups/{group}"
-            f"/providers/Microsoft.Storage/storageAccounts/{name}",
-            object_id=self.object_id,
-        )
+        name = str(self.blobs.account_name)
+        return Account(name=name, id=self.account_ids[0], object_id=self.object_id)
+
+    @property
+    def account_ids(self) -> list[str]:
+        """What the storage account's id may be: in the app's resource group, or the workspace's."""
+        settings = self.services.settings
+        groups = [self.site.resource_group] if self.site.known else []
+        kind = "providers/Microsoft.Storage/storageAccounts"
+        return [
+            f"/subscriptions/{settings.subscription_id}/resourceGroups/{group}/{kind}"
+            f"/{self.blobs.account_name}"
+            for group in dict.fromkeys((*groups, settings.resource_group))
+        ]
 
     def wanted(self, environment: str | None) -> list[Wanted]:
         """The configs of projects, among the first `MAX_PROJECTS`; None: of all environments."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tuneops import documents
 from tuneops.doctor.finding import Finding
 from tuneops.doctor.judging import channels as judging
+from tuneops.doctor.judging.outboxes import health_of
 from tuneops.doctor.patient import MAX_PROJECTS, Patient
 from tuneops.message import Message
 from tuneops.project import Project
@@ -14,7 +15,7 @@ from tuneops.store import UnreadableError
 
 def look(patient: Patient) -> Iterator[Finding]:
     """Each channel that was written to."""
-    yield from judging.judge(judging.health_of(_outboxes(patient)))
+    yield from judging.judge(health_of(_outboxes(patient)))
 
 
 def _outboxes(patient: Patient) -> Iterator[tuple[Message, ...]]:

@@ -14,7 +14,8 @@ from tuneops.doctor.patient import Patient
 def look_at_data(patient: Patient, workspace: Workspace) -> Iterator[Finding]:
     """Whether uploads are told of; the workspace lends its way to Azure."""
     container = patient.services.settings.datasets_container
-    yield from _look(patient, workspace, judging.data_topic(patient.account.id, container))
+    topics = [judging.data_topic(account, container) for account in patient.account_ids]
+    yield from _look(patient, workspace, *topics)
 
 
 def look_at_jobs(patient: Patient, workspace: Workspace) -> Iterator[Finding]:
@@ -22,7 +23,9 @@ def look_at_jobs(patient: Patient, workspace: Workspace) -> Iterator[Finding]:
     yield from _look(patient, workspace, judging.jobs_topic(workspace.id))
 
 
-def _look(patient: Patient, workspace: Workspace, topic: Topic) -> Iterator[Finding]:
+def _look(patient: Patient, workspace: Workspace, *topics: Topic) -> Iterator[Finding]:
+    """Whether one of these is told of: the first whose resource is there."""
+    topic, *others = topics
     try:
         found = event_subscriptions.listed(workspace, topic.resource)
     except MissingRoleError as error:
@@ -31,5 +34,8 @@ def _look(patient: Patient, workspace: Workspace, topic: Topic) -> Iterator[Find
     except (RefusedError, UnavailableError) as error:
         mend = "see that the app's network reaches Azure"
         yield failed(topic.check, str(error), mend, topic.resource)
+        return
+    if found is None and others:
+        yield from _look(patient, workspace, *others)
         return
     yield from judging.judge(topic, found, patient.site, patient.hosts)

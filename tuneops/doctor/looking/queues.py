@@ -32,10 +32,15 @@ class _Asked(BaseModel):
 
 
 def look(patient: Patient) -> Iterator[Finding]:
-    """The queue, its place for what was given up, and what lies on it."""
-    settings, account = patient.services.settings, patient.account
-    name = settings.reconcile_queue
-    queue = open_queue(settings, name, **SOON)
+    """All queues that functions wait at."""
+    for name in (patient.services.settings.reconcile_queue,):
+        yield from _look(patient, name)
+
+
+def _look(patient: Patient, name: str) -> Iterator[Finding]:
+    """A queue, its place for what was given up, and what lies on it."""
+    account = patient.account
+    queue = open_queue(patient.services.settings, name, **SOON)
     try:
         queue.get_queue_properties()
     except ResourceNotFoundError:

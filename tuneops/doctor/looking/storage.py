@@ -14,6 +14,8 @@ from tuneops.document import Document
 from tuneops.store import BusyError, ConflictError
 
 PROBE = "doctor/probe.json"
+PREPARED_PROBE = ".tuneops-doctor"
+"""No project has such a name, so that it is in no project's folder."""
 _FORBIDDEN = (401, 403)
 
 
@@ -70,7 +72,7 @@ def _read_error(blobs: BlobServiceClient, name: str) -> str:
 
 
 def _write_error(blobs: BlobServiceClient, name: str) -> str:
-    blob = blobs.get_blob_client(name, PROBE)
+    blob = blobs.get_blob_client(name, PREPARED_PROBE)
     try:
         blob.upload_blob(b"{}", overwrite=True)
         blob.delete_blob()
