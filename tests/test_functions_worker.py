@@ -150,6 +150,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         {"function": "restore", "data": {"http": RESTORE}},
         DAILY,
         {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},
+        {"function": "doctor", "data": {"http": {"query": {"only": "stranger"}}}},
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -163,6 +164,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(404, 409, 409, 409),
         *(None, 200, 404),
         *(None, 404),
+        400,
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]
