@@ -147,7 +147,7 @@ def ward(account: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
         os.environ |= Manifest.load(connection.manifest_file).app_environment(connection)
         use_local_identity(cloud.connection)
         ward = Ward(cloud)
-        ward.push({"bot.yaml": config("bot")})
+        ward.push({"bot.yaml": config("bot", rollout={"strategy": "canary"})})
         yield ward
     os.environ.clear()
     os.environ.update(before)

@@ -29,6 +29,7 @@ from tuneops.doctor.judging import (
     identity,
     machines,
     queues,
+    roles,
     settings,
     timers,
     webhook,
@@ -288,6 +289,22 @@ def test_the_quota_for_serving(limit: int | None, expected: Outcome) -> None:
     quotas = [] if limit is None else [Quota("NCADSA100v4", used=48, limit=limit)]
     wanted = Wanted("bot", "finetune/bot.yaml", config_of("bot"))
     assert machines.judge_serving(wanted, [size], quotas).outcome == expected
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [("", "warning"), ("rollout: {strategy: canary}\n", "failed")],
+)
+def test_metrics_are_vital_where_they_are_weighed(extra: str, expected: Outcome) -> None:
+    configs = [config_of("bot", extra)]
+    found = roles.judge(
+        "/subscriptions/s/resourceGroups/g/providers/x/workspaces/w",
+        lambda action: "Insights" not in action,
+        lambda _: True,
+        configs,
+        "oid",
+    )
+    assert {each.check: each.outcome for each in found if each.mend} == {"roles.metrics": expected}
 
 
 def test_containers_and_what_protects_them() -> None:

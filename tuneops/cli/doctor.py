@@ -37,6 +37,8 @@ MARKS: dict[Outcome, tuple[str, str]] = {
     "failed": ("✗", "red"),
     "skipped": ("-", "dim"),
 }
+PLAIN_MARKS = {"✓": "+", "✗": "x"}
+"""For terminals that can't show the others."""
 
 
 def doctor(
@@ -123,6 +125,7 @@ def _show(report: Report) -> None:
     console = Console(soft_wrap=True, highlight=False)
     for finding in report.findings:
         mark, colour = MARKS[finding.outcome]
+        mark = mark if console.encoding.startswith("utf") else PLAIN_MARKS.get(mark, mark)
         name = f"{finding.environment}: " if finding.environment else ""
         line = Text.assemble((mark, colour), f" {finding.check:<{WIDTH}}", f"{name}{finding.what}")
         if finding.where:

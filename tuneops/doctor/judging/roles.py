@@ -1,10 +1,10 @@
 """Which roles are missing, from what the identity may do. Pure."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuneops.config import ProjectConfig
-from tuneops.doctor.finding import Finding, failed, ok, skipped
+from tuneops.doctor.finding import Finding, failed, ok, skipped, warning
 from tuneops.doctor.judging.site import grant
 
 _ML = "Microsoft.MachineLearningServices/workspaces"
@@ -21,7 +21,7 @@ class Need:
     what: str
     role: str
     actions: tuple[str, ...]
-    in_group: bool = False
+    vital: bool = True
 
 
 WORKSPACE = Need("roles.workspace", "to read the workspace", _SCIENTIST, (f"{_ML}/read",))
@@ -51,12 +51,12 @@ ALWAYS = (
             f"{_ML}/onlineEndpoints/deployments/getLogs/action",
         ),
     ),
-    Need(
-        "roles.metrics",
-        "to see whether a deployment is still asked, and to weigh it in a rollout",
-        "Monitoring Reader",
-        ("Microsoft.Insights/metrics/read",),
-    ),
+)
+METRICS = Need(
+    "roles.metrics",
+    "to weigh live figures in rollouts and to see that nobody uses what is swept away",
+    "Monitoring Reader",
+    ("Microsoft.Insights/metrics/read",),
 )
 COMPUTE = Need("roles.compute", "to see clusters", _SCIENTIST, (f"{_ML}/computes/read",))
 NEW_COMPUTE = Need(
@@ -70,7 +70,6 @@ AUTOSCALE = Need(
     "to set the autoscale of deployments",
     "Monitoring Contributor",
     ("Microsoft.Insights/autoscalesettings/read", "Microsoft.Insights/autoscalesettings/write"),
-    in_group=True,
 )
 
 
@@ -84,7 +83,9 @@ def judge(
     """What the identity may do in a workspace and its group; None: there is no workspace."""
     configs = list(configs)
     described = any(config.compute.cluster for config in configs)
-    needs = [WORKSPACE, *ALWAYS, NEW_COMPUTE if described else COMPUTE]
+    weighed = any(config.rollout.strategy != "blue-green" for config in configs)
+    metrics = replace(METRICS, vital=weighed)
+    needs = [WORKSPACE, *ALWAYS, NEW_COMPUTE if described else COMPUTE, metrics]
     if of_workspace is None:
         return [skipped(need.check, "there is no such workspace", workspace_id) for need in needs]
     found = [_judged(need, of_workspace, workspace_id, object_id) for need in needs]
@@ -99,4 +100,7 @@ def _judged(need: Need, allows: Allows, scope: str, object_id: str) -> Finding:
     if not missing:
         return ok(need.check, f"has what it takes {need.what}", scope)
     said = f"TuneOps may not {', '.join(missing)}, {need.what}"
-    return failed(need.check, said, grant(need.role, object_id, scope), scope)
+    mend = grant(need.role, object_id, scope)
+    if not need.vital:
+        return warning(need.check, said, mend, scope)
+    return failed(need.check, said, mend, scope)
