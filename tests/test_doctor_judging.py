@@ -18,7 +18,6 @@ from tuneops.azureml.event_subscriptions import EventSubscription
 from tuneops.azureml.permissions import Permission
 from tuneops.doctor import examination
 from tuneops.doctor.checks import CHECKS, settled
-from tuneops.doctor.examination import Task
 from tuneops.doctor.finding import Finding, Outcome, failed, ok
 from tuneops.doctor.judging import (
     channels,
@@ -39,6 +38,7 @@ from tuneops.doctor.judging.outboxes import health_of
 from tuneops.doctor.judging.queues import Waiting
 from tuneops.doctor.judging.site import Site
 from tuneops.doctor.judging.storage import Account, judge_containers, judge_recovery
+from tuneops.doctor.tasks import Task
 from tuneops.feasibility import Quota, Size
 from tuneops.gitops.standing import Standing
 from tuneops.gitops.webhooks import Delivery, Webhook, Webhooks

@@ -2,31 +2,17 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tuneops.azureml import sdk
-from tuneops.azureml.workspace import Workspace
 from tuneops.doctor.checks import settled
 from tuneops.doctor.errors import said
 from tuneops.doctor.finding import Finding, Report, failed, skipped
 from tuneops.doctor.judging import settings as judging_settings
-from tuneops.doctor.looking import (
-    channels,
-    events,
-    github,
-    identity,
-    machines,
-    queues,
-    registry,
-    roles,
-    settings,
-    storage,
-    timers,
-)
 from tuneops.doctor.patient import Patient
+from tuneops.doctor.tasks import Task, tasks_of
 from tuneops.scrub import scrub
 from tuneops.services import Services
 from tuneops.version import VERSION
@@ -40,15 +26,6 @@ _POOL = ThreadPoolExecutor(AT_ONCE, "doctor")
 """One for the process: however often it is asked, no more threads than these hang."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Task:
-    """Something to look at by itself, and the checks that it answers."""
-
-    checks: tuple[str, ...]
-    look: Callable[[], Iterable[Finding]]
-    environment: str | None = None
 
 
 class _Run:
@@ -106,7 +83,7 @@ def examine(
     sdk.load()
     hosts = judging_settings.hosts(environment, asked_at)
     patient = Patient(services, environment, hosts, datetime.now(UTC))
-    tasks = [task for task in _tasks(patient) if _is_in(task, only)]
+    tasks = [task for task in tasks_of(patient) if _is_in(task, only)]
     found = [finding for finding in _run(tasks) if only in ("", finding.area)]
     return Report(version=VERSION, findings=settled([_hidden(each) for each in found]))
 
@@ -133,108 +110,3 @@ def _run(tasks: Iterable[Task]) -> Iterator[Finding]:
         future.cancel()
     for run in runs:
         yield from run.findings()
-
-
-def _tasks(patient: Patient) -> Iterator[Task]:
-    """What there is to look at: what is shared, then each source with its workspace."""
-    services = patient.services
-    yield Task(
-        ("settings.valid", "settings.secrets", "settings.page"), lambda: settings.look(patient)
-    )
-    yield Task(
-        ("identity.resource_manager", "identity.storage", "identity.machine_learning"),
-        lambda: identity.look(patient),
-    )
-    yield Task(("clock.skew",), lambda: identity.look_at_clock(patient))
-    yield Task(
-        (
-            "storage.containers",
-            "storage.public",
-            "storage.state",
-            "storage.data",
-            "storage.recovery",
-        ),
-        lambda: storage.look(patient),
-    )
-    yield Task(
-        ("queues.exists", "queues.send", "queues.poison", "queues.consumed"),
-        lambda: queues.look(patient),
-    )
-    yield Task(("timers.resync", "timers.sweep", "timers.summary"), lambda: timers.look(patient))
-    yield Task(("channels.delivery",), lambda: channels.look(patient))
-    of_sources = [services.of(each.environment) for each in services.settings.config_sources]
-    first = of_sources[0].workspace
-    yield Task(("events.data", "events.dead_letters"), lambda: events.look_at_data(patient, first))
-    for each in of_sources:
-        yield from _of_source(patient, each)
-    for each, environment in _distinct(of_sources, lambda of: of.source.repository):
-        yield from _of_repository(patient, each, environment)
-    for each, environment in _distinct(of_sources, lambda of: of.workspace.id):
-        yield from _of_workspace(patient, each.workspace, environment)
-
-
-def _distinct(
-    of_sources: Iterable[Services], name: Callable[[Services], str]
-) -> Iterator[tuple[Services, str | None]]:
-    """The first that has each name, and its environment, None for what several of them share."""
-    sharing: dict[str, list[Services]] = {}
-    for each in of_sources:
-        sharing.setdefault(name(each).lower(), []).append(each)
-    for same in sharing.values():
-        yield same[0], same[0].environment if len(same) == 1 else None
-
-
-def _of_repository(patient: Patient, services: Services, environment: str | None) -> Iterator[Task]:
-    yield Task(
-        ("github.login", "github.permissions"),
-        lambda: github.look(patient, services),
-        environment,
-    )
-    yield Task(
-        ("webhook.address", "webhook.events", "webhook.secret", "webhook.deliveries"),
-        lambda: github.look_at_webhook(patient, services),
-        environment,
-    )
-
-
-def _of_source(patient: Patient, services: Services) -> Iterator[Task]:
-    environment, workspace = services.source.environment, services.workspace
-    yield Task(
-        ("repository.branch", "repository.configs", "repository.current"),
-        lambda: github.look_at_branch(patient, services),
-        environment,
-    )
-    yield Task(
-        ("compute.clusters", "quota.serving", "quota.training"),
-        lambda: machines.look(patient, workspace, environment),
-        environment,
-    )
-    yield Task(
-        ("registry.model", "registry.component"),
-        lambda: registry.look(patient, workspace, environment),
-        environment,
-    )
-
-
-def _of_workspace(
-    patient: Patient, workspace: Workspace, environment: str | None
-) -> Iterator[Task]:
-    yield Task(
-        ("settings.workspace",),
-        lambda: settings.look_at_workspace(patient, workspace),
-        environment,
-    )
-    yield Task(
-        (
-            "roles.workspace",
-            "roles.jobs",
-            "roles.models",
-            "roles.endpoints",
-            "roles.compute",
-            "roles.metrics",
-            "roles.autoscale",
-        ),
-        lambda: roles.look(patient, workspace, environment),
-        environment,
-    )
-    yield Task(("events.jobs",), lambda: events.look_at_jobs(patient, workspace), environment)
