@@ -9,6 +9,7 @@ from handlers import (
     config_merged,
     cost,
     dataset_uploaded,
+    doctor,
     job_event,
     page,
     page_actions,
@@ -213,6 +214,14 @@ def post_restore(req: func.HttpRequest) -> func.HttpResponse:
     """An order to bring back what was swept away."""
     identifier = req.route_params["id"]
     code, text = sweep.handle_restore(identifier, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("doctor")
+@app.route(route="api/doctor", methods=["GET"])
+def get_doctor(req: func.HttpRequest) -> func.HttpResponse:
+    """What is broken and how to mend it, everywhere or in ``?only=AREA``; nothing is changed."""
+    code, text = doctor.handle(req.params.get("only"), req.url, get_services)
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 

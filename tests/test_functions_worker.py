@@ -169,6 +169,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         reading("metrics", "stranger", number="1"),
         reading("logs", "tutor", number="x"),
         {"function": "page_action", "data": {"http": FORM}},
+        {"function": "doctor", "data": {"http": {"query": {"only": "stranger"}}}},
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -185,6 +186,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(200, 200),
         *(200, 404),
         *(200, 200, 404, 404, 404, 403),
+        400,
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]

@@ -29,7 +29,7 @@ class Root(TyperGroup):
 
 def _show_version(given: bool) -> None:
     if given:
-        typer.echo(f"tuneops {metadata.version('tuneops')}")
+        typer.echo(f"tuneops {VERSION}")
         raise typer.Exit
 
 

@@ -1,6 +1,5 @@
 """``tuneops suspend`` and ``tuneops resume``."""
 
-
 from tuneops.cli.completion import ProjectArgument
 from tuneops.cli.output import JsonOption
 from tuneops.cli.rollback import ReasonOption, give, say
