@@ -1,6 +1,12 @@
 """The timer: whatever event was lost, every source and all that follows from it is looked at."""
 
-from tuneops.queue import ProjectsRequest, PullRequestsRequest, RepositoryRequest, Request
+from tuneops.queue import (
+    MailboxesRequest,
+    ProjectsRequest,
+    PullRequestsRequest,
+    RepositoryRequest,
+    Request,
+)
 from tuneops.services import Services
 
 
@@ -12,3 +18,4 @@ def handle(services: Services) -> None:
     requests += [PullRequestsRequest(environment=each) for each in environments]
     for request in requests:
         services.queue.send(request)
+    services.deliveries.send(MailboxesRequest())

@@ -16,11 +16,12 @@ from tuneops.gitops.github import GitHub
 from tuneops.gitops.login import Tokens, make_login
 from tuneops.gitops.pull_request_channel import PullRequestChannel
 from tuneops.names import is_preview
+from tuneops.notify.gone import GoneChannel
 from tuneops.notify.outbox import Channel
 from tuneops.notify.people import AppriseChannel
 from tuneops.policy import InForce, Policy
 from tuneops.previews.channel import PreviewChannel
-from tuneops.queue import ReconcileQueue
+from tuneops.queue import RequestQueue
 from tuneops.release import Release
 from tuneops.settings import Settings, credential, get_settings
 from tuneops.sources import ConfigSource
@@ -120,16 +121,22 @@ class Services:
         return demanded(self.policy.approvals, project)
 
     @cached_property
-    def queue(self) -> ReconcileQueue:
+    def queue(self) -> RequestQueue:
         """The queue that reconciles are asked for with."""
+        return self._queue(self.settings.reconcile_queue)
+
+    @cached_property
+    def deliveries(self) -> RequestQueue:
+        """The queue that mailboxes are emptied by."""
+        return self._queue(self.settings.deliver_queue)
+
+    def _queue(self, name: str) -> RequestQueue:
         s = self.settings
         if s.storage_connection_string:
             connection = s.storage_connection_string.get_secret_value()
-            client = QueueClient.from_connection_string(connection, s.reconcile_queue)
-        else:
-            uri = _given(s.queue_service_uri, "queue")
-            client = QueueClient(uri, s.reconcile_queue, credential=credential(s))
-        return ReconcileQueue(client)
+            return RequestQueue(QueueClient.from_connection_string(connection, name))
+        uri = _given(s.queue_service_uri, "queue")
+        return RequestQueue(QueueClient(uri, name, credential=credential(s)))
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -155,6 +162,19 @@ class Services:
     def channels_of(self, project: str) -> tuple[Channel, ...]:
         """Where messages about a project go: those about a preview to its pull request alone."""
         return self.preview_channels if is_preview(project) else self.channels
+
+    def channel(self, identifier: str) -> Channel:
+        """The environment's channel of this id; one that takes nothing when there is none."""
+        known = (*self.channels, *self.preview_channels)
+        found = (each for each in known if each.id == identifier)
+        return next(found, GoneChannel(identifier))
+
+    def has_channel(self, identifier: str, environment: str) -> bool:
+        """Whether the settings name such a channel, of this environment or of all."""
+        if any(each.id == identifier for each in self.people):
+            return True
+        known = self.settings.source(environment) is not None
+        return known and not isinstance(self.of(environment).channel(identifier), GoneChannel)
 
     @cached_property
     def preview_channels(self) -> tuple[Channel, ...]:

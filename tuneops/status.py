@@ -1,5 +1,6 @@
 """What people see of all projects: read from the stored documents alone."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
@@ -13,6 +14,9 @@ from tuneops.difference import Answer, Drift
 from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
+from tuneops.message import Message
+from tuneops.notify.mailbox import Outcome, outcomes
+from tuneops.notify.post import read_mailboxes
 from tuneops.orders import Pin
 from tuneops.prepared import PreparedData
 from tuneops.previews.terms import Terms
@@ -168,6 +172,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
     held_back = "; ".join(filter(None, (project.held_back, refused)))
     newest = current.value
     known = project.remember(newest)
+    told = outcomes(read_mailboxes(services.store, name).values())
     is_live = project.live == newest.number
     live = current if is_live else services.release(name, project.live)
     return ProjectStatus(
@@ -180,8 +185,8 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
         pin=project.pin,
         held_back=held_back,
         rejected=tuple(each.why for each in project.rejected),
-        release=_summary(newest),
-        live=_summary(live.value) if live else None,
+        release=_summary(newest, told),
+        live=_summary(live.value, told) if live else None,
         preview=terms,
     )
 
@@ -199,7 +204,7 @@ def _why(release: Release, held_back: str) -> str:
     return "; ".join(filter(None, (why, held_back)))
 
 
-def _summary(release: Release) -> ReleaseStatus:
+def _summary(release: Release, told: Mapping[str, Outcome]) -> ReleaseStatus:
     planned = release.training is not None
     return ReleaseStatus(
         number=release.number,
@@ -228,10 +233,12 @@ def _summary(release: Release) -> ReleaseStatus:
         drift=release.drift,
         trouble=release.trouble,
         waiting=release.waiting,
-        messages={
-            message.key: min(
-                (d.sent_at for d in message.deliveries.values() if d.sent_at), default=None
-            )
-            for message in release.outbox
-        },
+        messages={message.key: _sent_at(message, told) for message in release.outbox},
     )
+
+
+def _sent_at(message: Message, told: Mapping[str, Outcome]) -> datetime | None:
+    """When the first channel took it; an earlier version wrote that down in the message itself."""
+    became = told.get(message.key)
+    times = [each.sent_at for each in message.deliveries.values() if each.sent_at]
+    return became.sent_at if became else min(times, default=None)

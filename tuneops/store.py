@@ -123,12 +123,16 @@ class Store:
         return Stored(value, answer["etag"])
 
     def update(
-        self, path: str, kind: type[T], change: Callable[[T | None], T], note: str = ""
+        self,
+        path: str,
+        kind: type[T],
+        change: Callable[[T | None], T],
+        note: str | Callable[[T], str] = "",
     ) -> T:
         """Change a document that several writers share, as often as it takes to win.
 
         `change` gets what is stored (None at first, and when it can't be read) and returns what
-        shall be.
+        shall be; `note` may be made from that.
         """
         while True:
             try:
@@ -140,7 +144,8 @@ class Store:
             if value == known:
                 return value
             try:
-                return self.write(path, value, etag, note=note).value
+                said = note if isinstance(note, str) else note(value)
+                return self.write(path, value, etag, note=said).value
             except ConflictError:
                 continue
 
@@ -200,6 +205,20 @@ class Store:
             self.write(path, initial, etag=None)
         except ConflictError:
             return
+
+
+def hold(lease: BlobLeaseClient) -> None:
+    """Renew a lease before something is done that nobody else may do.
+
+    Raises:
+        ConflictError: it was lost.
+    """
+    try:
+        lease.renew()
+    except HttpResponseError as error:
+        if error.status_code not in _CONFLICTS:
+            raise
+        raise ConflictError("the lease was lost") from error
 
 
 def _complaint(path: str, error: ValidationError) -> str:

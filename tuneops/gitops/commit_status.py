@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
+from tuneops.notify.routing import Route
 from tuneops.release import Phase
 
 _STATES: Mapping[str, str] = {
@@ -33,11 +34,13 @@ class CommitStatusChannel:
     """Commit statuses of the repository that the configs are in."""
 
     id = "github"
+    name = "GitHub commit statuses"
+    route = Route()
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, thread: str) -> str:
         """Set the status of the message's commit.
 
         Raises:
@@ -53,4 +56,5 @@ class CommitStatusChannel:
                 url=next(iter(message.links.values()), ""),
             )
         except GitHubError as error:
-            raise ChannelError(str(error)) from error
+            raise ChannelError(str(error), error.permanent) from error
+        return ""

@@ -13,6 +13,7 @@ from tuneops.gitops import final_text
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
+from tuneops.notify.routing import Route
 from tuneops.store import BusyError, ConflictError, Store, UnreadableError
 
 CONCLUDED = "concluded"
@@ -35,23 +36,28 @@ class PullRequest(Document):
 
 
 class PullRequestChannel:
-    """Comments on merged pull requests; a commit that came by none is left alone."""
+    """Comments on merged pull requests; a commit that came by none is left alone.
+
+    It gets what is for it alone.
+    """
 
     id = "github-pull-requests"
+    name = "GitHub pull requests"
+    route = Route(events=())
 
     def __init__(self, github: GitHub, repository: str, store: Store) -> None:
         self._github = github
         self._repository = repository
         self._store = store
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, thread: str) -> str:
         """Put the message into the final comment of the pull request that its commit came by.
 
         Raises:
             ChannelError: GitHub or the store did not take it, or another project is at it now.
         """
         if message.event not in (CONCLUDED, ASKED):
-            return
+            return ""
         try:
             number = self._github.merged_pull(message.commit, message.path)
             if number is not None and message.event == ASKED:
@@ -59,11 +65,12 @@ class PullRequestChannel:
             elif number is not None:
                 self._tell(number, message)
         except GitHubError as error:
-            raise ChannelError(str(error)) from error
+            raise ChannelError(str(error), error.permanent) from error
         except (BusyError, ConflictError) as error:
             raise ChannelError("another project tells the pull request now") from error
         except (UnreadableError, AzureError) as error:
             raise ChannelError(f"what it was told can't be read: {type(error).__name__}") from error
+        return ""
 
     def _tell(self, number: int, message: Message) -> None:
         path = documents.pull_request(self._repository, number)

@@ -6,18 +6,22 @@ from pydantic import SecretStr
 
 from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
+from tuneops.notify.routing import Route
 
 
 class AppriseChannel:
     """One apprise URL. The URL is a secret: neither the id nor an error shows it."""
+
+    route = Route()
 
     def __init__(self, url: SecretStr) -> None:
         self._url = url
         text = url.get_secret_value()
         scheme = text.partition("://")[0]
         self.id = f"{scheme}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        self.name = self.id
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, thread: str) -> str:
         """Deliver one message.
 
         Raises:
@@ -32,3 +36,4 @@ class AppriseChannel:
         kind = apprise.NotifyType.FAILURE if message.event == "failed" else apprise.NotifyType.INFO
         if not notifier.notify(title=message.title, body=message.text + links, notify_type=kind):
             raise ChannelError("the service did not take the message")
+        return ""

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 
 from azure.storage.blob import BlobLeaseClient
 
-from tuneops import documents
+from tuneops import documents, names
 from tuneops.azureml import arm, jobs, tagged
 from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
-from tuneops.notify import outbox
+from tuneops.notify.mailbox import outcomes
+from tuneops.notify.post import post, read_mailboxes
 from tuneops.project import Project
 from tuneops.queue import RestoreRequest, SweepRequest
 from tuneops.reconcile import utc_now
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 def sweep_workspace(
     request: SweepRequest, services: Services, clock: Callable[[], datetime] = utc_now
 ) -> None:
-    """Sweep the workspace of an environment, or only deliver what people are owed of it.
+    """Sweep the workspace of an environment.
 
     Raises:
         NoSourceError: the settings have no source for the environment.
@@ -84,10 +85,6 @@ class _Sweep:
 
     def run(self) -> None:
         """Look and tell; then delete what was due before this look."""
-        if self.request.only == "tell":
-            self._deliver()
-            self._arrange(deleted=0)
-            return
         survey = Survey(self.services, self.now)
         if survey.empty:
             log.warning("nothing is swept: there are no projects in the store")
@@ -99,9 +96,10 @@ class _Sweep:
             self._save(self.stored.value.replace(trouble=str(error)))
             return
         self._remind_of_restorations()
-        self._deliver()
-        deletes = self.deletes and not self.request.only
-        self._arrange(deleted=self._delete() if deletes else 0)
+        self._tell()
+        if self.deletes and not self.request.only and self._delete():
+            again = SweepRequest(environment=self.request.environment, only="look")
+            self.services.queue.send(again, LOOK_AGAIN_SECONDS)
 
     def _look(self, survey: Survey) -> None:
         before = self.stored.value.on_the_way(self.now, deletes=self.deletes)
@@ -133,14 +131,13 @@ class _Sweep:
             if tagged.look(self.services.workspace, resource, self.now, self.now) is None:
                 yield self._note_gone(path)
 
-    def _deliver(self) -> None:
-        """Tell people, and note who of the findings' readers got them."""
-        findings = self.stored.value
-        people = self.services.people
-        delivered = outbox.deliver(findings.outbox, people, self.now)
-        known = told(findings.findings, delivered)
-        owed = outbox.unsettled(delivered, people)
-        self._save(findings.replace(findings=known, outbox=owed))
+    def _tell(self) -> None:
+        """Post what people are owed, and note which findings somebody has been told of by now."""
+        stream = names.stream(self.services.environment, "sweeps")
+        post(self.services, stream, self.stored.value.outbox, self.services.people)
+        became = outcomes(read_mailboxes(self.services.store, stream).values())
+        known = told(self.stored.value.findings, became)
+        self._save(self.stored.value.replace(findings=known, outbox=()))
 
     def _delete(self) -> int:
         """Begin to delete what is due; gives how much that was."""
@@ -211,17 +208,6 @@ class _Sweep:
         for listed in self.services.store.listed(documents.SWEPT):
             if listed.note == UNDER_WAY:
                 self.services.queue.send(RestoreRequest(id=documents.name_in(listed.path)))
-
-    def _arrange(self, *, deleted: int) -> None:
-        """Ask for another look after a deletion, and for another try to tell people."""
-        environment = self.request.environment
-        if deleted:
-            again = SweepRequest(environment=environment, only="look")
-            self.services.queue.send(again, LOOK_AGAIN_SECONDS)
-        retry_at = outbox.next_retry(self.stored.value.outbox, self.services.people)
-        if retry_at:
-            pause = (retry_at - self.now).total_seconds()
-            self.services.queue.send(SweepRequest(environment=environment, only="tell"), pause)
 
     def _save(self, findings: Findings) -> None:
         if findings != self.stored.value:
