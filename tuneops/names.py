@@ -50,7 +50,7 @@ def environment_of(project: str) -> str:
     return project.rpartition(".")[0]
 
 
-def stream(environment: str, kind: str) -> str:
+def stream_of(environment: str, kind: str) -> str:
     """What an environment's messages of this kind are of, which are of no project."""
     return project_key(environment, f"_{kind}")
 

@@ -53,7 +53,7 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
             services.store.update(policy, InForce, lambda _: InForce(policy=now.policy))
             for wanted in desired:
                 _remember(wanted, services)
-            stream = names.stream(request.environment, "repository")
+            stream = names.stream_of(request.environment, "repository")
             post(services, stream, now.outbox, services.channels)
             after = now.replace(outbox=())
             if stored and after != before:

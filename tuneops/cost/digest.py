@@ -82,7 +82,7 @@ def _tell(
         digest = _next(stored.value, bill, request.day, now)
         stored = store.write(path, digest, stored.etag, lease)
     if stored.value.outbox:
-        stream = names.stream(request.environment, "summary")
+        stream = names.stream_of(request.environment, "summary")
         post(services, stream, stored.value.outbox, services.people)
         store.write(path, stored.value.replace(outbox=()), stored.etag, lease)
 

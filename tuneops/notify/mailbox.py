@@ -108,17 +108,14 @@ class Mailbox(Document):
     ) -> "Mailbox":
         """After the channel did not take these; what has waited long enough is given up."""
         series = Series(self.failing_since or now, self.failures + 1)
-        keys = _keys(parcel)
+        tried = {e.key: e.replace(attempts=e.attempts + 1, error=error) for e in parcel}
         box = self.replace(
-            owed=tuple(
-                each.replace(attempts=each.attempts + 1, error=error) if each.key in keys else each
-                for each in self.owed
-            ),
+            owed=tuple(tried.get(each.key, each) for each in self.owed),
             failing_since=series.since,
             failures=series.failures,
             retry_at=retry_at,
         )
-        over = [each for each in parcel if series.gives_up(each, route, now)]
+        over = [each for each in tried.values() if series.gives_up(each, route, now)]
         return box.give_up(over, error) if over else box
 
     def refused(self, parcel: Sequence[Letter], error: str) -> "Mailbox":

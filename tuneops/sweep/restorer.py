@@ -186,7 +186,7 @@ class _Restoring:
         self._save(restoration=restoration, outbox=owed)
 
     def _post(self) -> None:
-        stream = names.stream(self.services.environment, "sweeps")
+        stream = names.stream_of(self.services.environment, "sweeps")
         post(self.services, stream, self.stored.value.outbox, self.services.people)
         self._save(outbox=())
 

@@ -133,7 +133,7 @@ class _Sweep:
 
     def _tell(self) -> None:
         """Post what people are owed, and note which findings somebody has been told of by now."""
-        stream = names.stream(self.services.environment, "sweeps")
+        stream = names.stream_of(self.services.environment, "sweeps")
         post(self.services, stream, self.stored.value.outbox, self.services.people)
         became = outcomes(read_mailboxes(self.services.store, stream).values())
         known = told(self.stored.value.findings, became)
