@@ -9,6 +9,7 @@ from handlers import (
     config_merged,
     cost,
     dataset_uploaded,
+    deliver,
     doctor,
     job_event,
     page,
@@ -64,6 +65,13 @@ def on_job_event(event: func.EventGridEvent) -> None:
 def on_reconcile(message: func.QueueMessage) -> None:
     """The queue: look at a project or at the repository."""
     reconcile.handle(message.get_body(), get_services())
+
+
+@app.function_name("deliver")
+@app.queue_trigger(arg_name="message", queue_name="deliver", connection="AzureWebJobsStorage")
+async def on_deliver(message: func.QueueMessage) -> None:
+    """The queue: send people what they are owed."""
+    await deliver.handle(message.get_body(), get_services())
 
 
 @app.function_name("resync")

@@ -8,6 +8,8 @@ from pydantic import BaseModel
 
 from handlers.rollback import said
 from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.notify.mailbox import outcomes
+from tuneops.notify.post import read_mailboxes
 from tuneops.reading.asked import NotThereError, release_of
 from tuneops.reading.logs import Of, read_log
 from tuneops.reading.metrics import read_metrics
@@ -43,7 +45,12 @@ def handle_page(
 
 def handle_release(project: str, number: str, services: Services) -> tuple[HTTPStatus, str]:
     """All of one release, or of the newest one: ``latest``."""
-    return _answered(lambda: release_status(release_of(services, project, number)))
+
+    def read() -> BaseModel:
+        told = outcomes(read_mailboxes(services.store, project).values())
+        return release_status(release_of(services, project, number), told)
+
+    return _answered(read)
 
 
 def handle_metrics(project: str, number: str, services: Services) -> tuple[HTTPStatus, str]:

@@ -3,7 +3,13 @@
 from datetime import UTC, datetime
 
 from tuneops import ticks
-from tuneops.queue import ProjectsRequest, PullRequestsRequest, RepositoryRequest, Request
+from tuneops.queue import (
+    MailboxesRequest,
+    ProjectsRequest,
+    PullRequestsRequest,
+    RepositoryRequest,
+    Request,
+)
 from tuneops.services import Services
 
 
@@ -15,4 +21,5 @@ def handle(services: Services) -> None:
     requests += [PullRequestsRequest(environment=each) for each in environments]
     for request in requests:
         services.queue.send(request)
+    services.deliveries.send(MailboxesRequest())
     ticks.note(services.store, "resync", datetime.now(UTC))

@@ -117,6 +117,7 @@ def _services(storage: str, **settings: Any) -> "Services":
             datasets_container=f"datasets-{own}",
             prepared_container=f"prepared-{own}",
             reconcile_queue=f"reconcile-{own}",
+            deliver_queue=f"deliver-{own}",
             github_webhook_secret="secret",
             **{**common, **settings},
         )
@@ -124,7 +125,8 @@ def _services(storage: str, **settings: Any) -> "Services":
     made.blobs.create_container(made.settings.state_container)
     made.blobs.create_container(made.settings.datasets_container)
     made.blobs.create_container(made.settings.prepared_container)
-    QueueClient.from_connection_string(storage, made.settings.reconcile_queue).create_queue()
+    for name in (made.settings.reconcile_queue, made.settings.deliver_queue):
+        QueueClient.from_connection_string(storage, name).create_queue()
     return made
 
 

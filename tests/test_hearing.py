@@ -57,6 +57,7 @@ class Team:
             storage_connection_string=connection,
             state_container=f"state-{own}",
             reconcile_queue=f"reconcile-{own}",
+            deliver_queue=f"deliver-{own}",
         )
         self.services = Services(settings)
         self.services.blobs.create_container(settings.state_container)

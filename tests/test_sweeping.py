@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from handlers import sweep
 from tests.cloud import Cloud
+from tests.delivering import deliver_all
 from tests.faults import Faults
 from tests.fleet import Fleet
 from tests.planned import come_to, until
@@ -65,9 +66,14 @@ class Team:
         self.clock = Clock()
 
     def sweep(self, hours: float = 0) -> tuple[Finding, ...]:
-        """The timer's sweep, so many hours later; gives what was found."""
+        """The timer's sweep, so many hours later; gives what was found.
+
+        What people are told is delivered, and that is noted.
+        """
         self.clock.now += timedelta(hours=hours)
         sweep_workspace(SweepRequest(), self.services, self.clock)
+        deliver_all(self.services, self.clock)
+        sweep_workspace(SweepRequest(only="tell"), self.services, self.clock)
         return self.findings.findings
 
     def sweep_for(self, hours: int) -> tuple[Finding, ...]:
@@ -139,6 +145,7 @@ class Team:
             return not self.record(identifier).note
 
         until(ended)
+        deliver_all(self.services, self.clock)
         return self.record(identifier)
 
     def asked(self) -> list[dict[str, Any]]:
@@ -182,7 +189,8 @@ def test_what_a_crash_left_is_told_kept_for_its_grace_swept_and_brought_back(tea
     record = team.record(found.id)
     assert record.parts[0]["properties"]["authMode"] == "Key"
     assert team.restore(found.id)[0] == HTTPStatus.CONFLICT
-    assert queue(team.services).get_queue_properties().approximate_message_count == 1
+    waiting = queue(team.services).get_queue_properties().approximate_message_count
+    assert waiting == 2, "a look whether it has gone, and one whether somebody was told"
     team.asked()
 
     assert team.sweep() == ()

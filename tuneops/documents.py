@@ -12,6 +12,8 @@ AUDIT = "audit/"
 FORM_KEY = "page/forms.json"
 OVERVIEW = "overview.json"
 """What people see of all projects at once."""
+MAILBOXES = "mailboxes/"
+CHANNELS = "channels/"
 
 
 def repository(environment: str) -> str:
@@ -113,3 +115,34 @@ def audit(name: str, month: str, page: int) -> str:
     """The orders that were given for a project in a month, as 2026-11; `-` is for those of none."""
     more = f"~{page:03d}" if page > 1 else ""
     return f"{AUDIT}{name or '-'}/{month}{more}.json"
+
+
+def mailboxes(stream: str) -> str:
+    """Where all mailboxes of a stream are; see `names.STREAM`."""
+    return f"{MAILBOXES}{stream}/"
+
+
+def mailbox(channel: str, stream: str) -> str:
+    """What a channel is owed of a stream, and got of it."""
+    return f"{mailboxes(stream)}{channel}.json"
+
+
+def mailbox_in(path: str) -> tuple[str, str]:
+    """The channel and the stream whose mailbox has this path."""
+    stream, _, channel = path.removeprefix(MAILBOXES).partition("/")
+    return channel.removesuffix(".json"), stream
+
+
+def carriers(stream: str) -> str:
+    """Where the leases are of those who empty a stream's mailboxes."""
+    return f"carriers/{stream}/"
+
+
+def carrier(channel: str, stream: str) -> str:
+    """Carries the lease of the one who empties the mailbox, to which others add meanwhile."""
+    return f"{carriers(stream)}{channel}.json"
+
+
+def health(channel: str, environment: str) -> str:
+    """How a channel fares; without an environment one that all of them share."""
+    return f"{CHANNELS}{environment or '_'}/{channel}.json"

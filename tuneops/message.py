@@ -12,7 +12,7 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 
 
 class Delivery(Document):
-    """How far one message has come on one channel."""
+    """How far one message has come on one channel, as earlier versions of TuneOps wrote it."""
 
     attempts: int = 0
     sent_at: datetime | None = None
@@ -34,7 +34,8 @@ class Message(Document):
     `path` is that of the config file. `project` and `release` are empty where it is of none, and
     `environment` where the project names it; the messages of one release make a thread. `model` is
     what it is about, `why` who or what led to it, `figure` the number that matters with its change,
-    `following` what happens next.
+    `following` what happens next. `posted`: it is in the mailboxes of its channels; `deliveries` is
+    what was written in place of these before.
     """
 
     key: str
@@ -57,4 +58,5 @@ class Message(Document):
     figure: str = ""
     following: str = ""
     curves: tuple[Curve, ...] = ()
+    posted: bool = False
     deliveries: dict[str, Delivery] = {}

@@ -14,6 +14,8 @@ DIGEST_LENGTH = 12
 DIGEST = rf"^[0-9a-f]{{{DIGEST_LENGTH}}}$"
 ENVIRONMENT = r"^([a-z][a-z0-9-]{0,14})?$"
 PROJECT_KEY = r"^([a-z][a-z0-9-]{0,14}\.)?[a-z][a-z0-9-]{0,22}[a-z0-9](~[1-9][0-9]{0,15})?$"
+STREAM = rf"{PROJECT_KEY}|^([a-z][a-z0-9-]{{0,14}}\.)?_[a-z]+$"
+"""What messages are of: a project, or what else an environment tells people."""
 
 _PREVIEW = "~"
 _MAX_ENDPOINT = 32
@@ -46,6 +48,11 @@ def project_key(environment: str, name: str) -> str:
 def environment_of(project: str) -> str:
     """The environment of a project, empty for the one without a name."""
     return project.rpartition(".")[0]
+
+
+def stream_of(environment: str, kind: str) -> str:
+    """What an environment's messages of this kind are of, which are of no project."""
+    return project_key(environment, f"_{kind}")
 
 
 def preview_key(project: str, number: int) -> str:

@@ -1,16 +1,19 @@
-"""The queue ``reconcile``: names of what is to be looked at, at once or after a while."""
+"""The queues: names of what is to be looked at, or delivered, at once or after a while."""
 
 import base64
+from contextlib import suppress
 from datetime import date
 from typing import Literal
 
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneops.looks import View
-from tuneops.names import DIGEST, ENVIRONMENT, PROJECT_KEY
+from tuneops.names import DIGEST, ENVIRONMENT, PROJECT_KEY, STREAM
 
 MAX_DELAY_SECONDS = 7 * 24 * 3600
+CHANNEL = r"^[^/\\\x00-\x1f]{1,100}$"
 
 
 class ProjectRequest(BaseModel):
@@ -77,7 +80,7 @@ class PullRequestsRequest(BaseModel):
 class SweepRequest(BaseModel):
     """Find what belongs to nothing in an environment's workspace, and sweep it away in its time.
 
-    `only` to look, and delete nothing; or only to tell people what they are owed.
+    `only` to look, and delete nothing; or only to tell people, and to note who was told.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -124,17 +127,47 @@ Request = (
 )
 
 
-class ReconcileQueue:
+class DeliverRequest(BaseModel):
+    """Deliver what a channel is owed of a stream; `wake` is set when the mailbox has asked for it.
+
+    This and `MailboxesRequest` go on a queue of their own: nobody waits for a slow receiver.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["deliver"] = "deliver"
+    channel: str = Field(pattern=CHANNEL)
+    stream: str = Field(pattern=STREAM)
+    wake: str | None = None
+
+
+class MailboxesRequest(BaseModel):
+    """Find the mailboxes that owe something and that nobody will come for."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["mailboxes"] = "mailboxes"
+
+
+Delivering = DeliverRequest | MailboxesRequest
+
+
+class RequestQueue:
     """Sends requests; the Functions host delivers them, at least once and in any order."""
 
     def __init__(self, client: QueueClient) -> None:
         self._client = client
 
-    def send(self, request: Request, delay_seconds: float = 0) -> None:
-        """Put a request on the queue, to be delivered after the delay.
+    def send(self, request: Request | Delivering, delay_seconds: float = 0) -> None:
+        """Put a request on the queue, to be delivered after the delay; a missing queue is made.
 
         The text is base64, which is what the Functions host reads by default.
         """
         text = base64.b64encode(request.model_dump_json().encode()).decode()
         delay = min(max(0, round(delay_seconds)), MAX_DELAY_SECONDS - 60)
-        self._client.send_message(text, visibility_timeout=delay)
+        try:
+            self._client.send_message(text, visibility_timeout=delay)
+        except ResourceNotFoundError:
+            with suppress(ResourceExistsError):
+                self._client.create_queue()
+            self._client.send_message(text, visibility_timeout=delay)

@@ -27,9 +27,9 @@ from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.looks import LOST_AFTER, Look
 from tuneops.names import environment_of, is_preview
-from tuneops.notify import outbox, pins, turns
+from tuneops.notify import pins, turns
 from tuneops.notify.following import TRIED_AGAIN
-from tuneops.notify.links import linked
+from tuneops.notify.post import post
 from tuneops.notify.why import cause_of
 from tuneops.observe import followed_base_model, observe, observe_progress
 from tuneops.observed import Observed
@@ -109,7 +109,6 @@ class _Pass:
         self.lease = lease
         self.clock = clock
         self.project = self._load(documents.project(request.project), Project)
-        self.channels = services.channels_of(request.project)
         git = self._load(documents.desired(request.project), Desired).value
         self.git = at_its_time(git, clock())
         self.desired = self.git
@@ -126,19 +125,15 @@ class _Pass:
             pauses.append(self._steps_told())
         shown = keep_card(self.request.project, self.services)
         look = self._look() if shown and self.settled == len(pauses) else None
+        newest = self.release.value if self.release else None
+        pauses.append(pruning.pause(newest, self.services, self.clock()))
         self._arrange(min((pause for pause in pauses if pause is not None), default=None), look)
 
     def _steps_told(self) -> float | None:
         """Take steps and tell of them; gives the seconds to wait for more to do."""
         pause = self._steps()
-        self._deliver()
-        if self.release is None:
-            return pause
-        retry_at = outbox.next_retry(self.release.value.outbox, self.channels)
-        if retry_at is None:
-            return pause
-        until_retry = max(0.0, (retry_at - self.clock()).total_seconds())
-        return until_retry if pause is None else min(pause, until_retry)
+        self._post()
+        return pause
 
     def _turn_to_live(self) -> bool:
         """When the newest release came to nothing, go on with the one that is live, if any."""
@@ -182,7 +177,7 @@ class _Pass:
                 raise
             except Exception as error:
                 return self._note_trouble(error)
-            self._deliver()
+            self._post()
             self._show()
         return 0
 
@@ -334,8 +329,9 @@ class _Pass:
         """Write the new release first, then point the project at it; both may happen again.
 
         What is begun, by whatever order, is not rejected any more. What the release before still
-        owed people is the new one's to tell, and no more its own: it may be looked after yet.
+        owes people is posted first: nobody may look at it again.
         """
+        self._post()
         project, now = self.project.value.allow(self.desired), self.clock()
         if self.release:
             project = project.remember(self.release.value)
@@ -348,10 +344,6 @@ class _Pass:
         if adopted:
             release = release.adopt(adopted.value)
         release = turns.queued(release, now)
-        before, channels = self.release, self.channels
-        if before:
-            owed = outbox.unsettled(before.value.outbox, channels)
-            release = release.replace(outbox=(*owed, *release.outbox))
         self.release = self._load_release(release.number)
         begun = self.release.value if self.release else None
         if begun is None or (begun.fingerprint, begun.adopts) != (
@@ -368,9 +360,6 @@ class _Pass:
                 trouble=None,
             )
         )
-        if before:
-            told = outbox.taken_over(before.value.outbox, channels, f"told by {release.number}")
-            self._write(before, before.value.replace(outbox=told))
 
     def _promote(self, release: Release) -> None:
         """Mark the release that was live as superseded, then point the project at this one.
@@ -433,15 +422,13 @@ class _Pass:
         self._save_release(release.replace(trouble=trouble))
         return pause
 
-    def _deliver(self) -> None:
-        """Send the messages that are due and note which were taken."""
+    def _post(self) -> None:
+        """Hand over what people are owed; others deliver it."""
         if self.release is None:
             return
-        release = self.release.value
-        owed = [linked(message, self.services.places) for message in release.outbox]
-        delivered = outbox.deliver(owed, self.channels, self.clock())
-        if delivered != release.outbox:
-            self._save_release(release.replace(outbox=delivered))
+        release, channels = self.release.value, self.services.channels_of(self.request.project)
+        posted = post(self.services, self.request.project, release.outbox, channels)
+        self._save_release(release.replace(outbox=posted))
 
     def _show(self) -> None:
         """Let people see the release's phase as soon as it has come to it."""

@@ -21,11 +21,12 @@ from tuneops.gitops.pull_request_channel import PullRequestChannel
 from tuneops.names import is_preview
 from tuneops.notify.channels.making import make_channels
 from tuneops.notify.chosen import unknown_channel
+from tuneops.notify.gone import GoneChannel
 from tuneops.notify.links import Places, places
 from tuneops.notify.outbox import Channel
 from tuneops.policy import InForce, Policy
 from tuneops.previews.channel import PreviewChannel
-from tuneops.queue import ReconcileQueue
+from tuneops.queue import RequestQueue
 from tuneops.release import Release
 from tuneops.settings import Settings, credential, get_settings
 from tuneops.sources import ConfigSource
@@ -121,9 +122,14 @@ class Services:
         return demanded(self.policy.approvals, project)
 
     @cached_property
-    def queue(self) -> ReconcileQueue:
+    def queue(self) -> RequestQueue:
         """The queue that reconciles are asked for with."""
-        return ReconcileQueue(open_queue(self.settings, self.settings.reconcile_queue))
+        return RequestQueue(open_queue(self.settings, self.settings.reconcile_queue))
+
+    @cached_property
+    def deliveries(self) -> RequestQueue:
+        """The queue that mailboxes are emptied by."""
+        return RequestQueue(open_queue(self.settings, self.settings.deliver_queue))
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -155,6 +161,19 @@ class Services:
     def channels_of(self, project: str) -> tuple[Channel, ...]:
         """Where messages about a project go: those about a preview to its pull request alone."""
         return self.preview_channels if is_preview(project) else self.channels
+
+    def channel(self, identifier: str) -> Channel:
+        """The environment's channel of this id; one that takes nothing when there is none."""
+        known = (*self.channels, *self.preview_channels)
+        found = (each for each in known if each.id == identifier)
+        return next(found, GoneChannel(identifier))
+
+    def has_channel(self, identifier: str, environment: str) -> bool:
+        """Whether the settings name such a channel, of this environment or of all."""
+        if any(each.id == identifier for each in self.people):
+            return True
+        known = self.settings.source(environment) is not None
+        return known and not isinstance(self.of(environment).channel(identifier), GoneChannel)
 
     @cached_property
     def preview_channels(self) -> tuple[Channel, ...]:

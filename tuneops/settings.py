@@ -136,6 +136,7 @@ class Settings(WorkspaceSettings):
     prepared_container: str = "prepared"
     state_container: str = "tuneops"
     reconcile_queue: str = "reconcile"
+    deliver_queue: str = "deliver"
 
     github_api_url: str = "https://api.github.com"
     github_repository: Repository | None = Field(

@@ -1,5 +1,6 @@
 """What people see of all projects: read from the stored documents alone."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
@@ -13,6 +14,9 @@ from tuneops.difference import Answer, Drift
 from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
+from tuneops.message import Message
+from tuneops.notify.mailbox import Outcome, outcomes
+from tuneops.notify.post import read_mailboxes
 from tuneops.orders import Pin, Suspension
 from tuneops.prepared import PreparedData
 from tuneops.previews.terms import Terms
@@ -191,6 +195,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
     held_back = "; ".join(filter(None, (project.held_back, refused)))
     newest = current.value
     known = project.remember(newest)
+    told = outcomes(read_mailboxes(services.store, name).values())
     is_live = project.live == newest.number
     live = current if is_live else services.release(name, project.live)
     return ProjectStatus(
@@ -206,8 +211,8 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
         held=held,
         rejected=tuple(each.why for each in project.rejected),
         unheard=unheard,
-        release=release_status(newest),
-        live=release_status(live.value) if live else None,
+        release=release_status(newest, told),
+        live=release_status(live.value, told) if live else None,
         preview=terms,
     )
 
@@ -225,8 +230,8 @@ def _why(release: Release, held_back: str) -> str:
     return "; ".join(filter(None, (why, held_back)))
 
 
-def release_status(release: Release) -> ReleaseStatus:
-    """What people see of a release."""
+def release_status(release: Release, told: Mapping[str, Outcome]) -> ReleaseStatus:
+    """What people see of a release; `told` is what became of its project's messages."""
     planned = release.training is not None
     return ReleaseStatus(
         number=release.number,
@@ -258,10 +263,12 @@ def release_status(release: Release) -> ReleaseStatus:
         drift=release.drift,
         trouble=release.trouble,
         waiting=release.waiting,
-        messages={
-            message.key: min(
-                (d.sent_at for d in message.deliveries.values() if d.sent_at), default=None
-            )
-            for message in release.outbox
-        },
+        messages={message.key: _sent_at(message, told) for message in release.outbox},
     )
+
+
+def _sent_at(message: Message, told: Mapping[str, Outcome]) -> datetime | None:
+    """When the first channel took it; an earlier version wrote that down in the message itself."""
+    became = told.get(message.key)
+    times = [each.sent_at for each in message.deliveries.values() if each.sent_at]
+    return became.sent_at if became else min(times, default=None)

@@ -128,13 +128,13 @@ class Store:
         path: str,
         kind: type[T],
         change: Callable[[T | None], T],
-        note: str = "",
+        note: str | Callable[[T], str] = "",
         tries: float = math.inf,
     ) -> T:
         """Change a document that several writers share, as often as it takes to win.
 
         `change` gets what is stored (None at first, and when it can't be read) and returns what
-        shall be.
+        shall be; `note` may be made from that.
 
         Raises:
             ConflictError: others have won all the `tries`.
@@ -149,7 +149,8 @@ class Store:
             if value == known:
                 return value
             try:
-                return self.write(path, value, etag, note=note).value
+                said = note if isinstance(note, str) else note(value)
+                return self.write(path, value, etag, note=said).value
             except ConflictError:
                 tries -= 1
                 if tries < 1:
@@ -211,6 +212,20 @@ class Store:
             self.write(path, initial, etag=None)
         except ConflictError:
             return
+
+
+def hold(lease: BlobLeaseClient) -> None:
+    """Renew a lease before something is done that nobody else may do.
+
+    Raises:
+        ConflictError: it was lost.
+    """
+    try:
+        lease.renew()
+    except HttpResponseError as error:
+        if error.status_code not in _CONFLICTS:
+            raise
+        raise ConflictError("the lease was lost") from error
 
 
 def _complaint(path: str, error: ValidationError) -> str:

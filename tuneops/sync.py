@@ -19,7 +19,7 @@ from tuneops.gitops.repository import (
     read_commit,
     reading_of,
 )
-from tuneops.notify import outbox
+from tuneops.notify.post import post
 from tuneops.overview.keeping import keep_source
 from tuneops.policy import InForce
 from tuneops.queue import ProjectRequest, ProjectsRequest, RepositoryRequest
@@ -56,8 +56,9 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
             services.store.update(policy, InForce, lambda _: InForce(policy=now.policy))
             for wanted in desired:
                 _remember(wanted, services)
-            delivered = outbox.deliver(now.outbox, services.channels, datetime.now(UTC))
-            after = now.replace(outbox=outbox.unsettled(delivered, services.channels))
+            stream = names.stream_of(request.environment, "repository")
+            post(services, stream, now.outbox, services.channels)
+            after = now.replace(outbox=())
             if stored and after != before:
                 services.store.write(path, after, stored.etag, lease)
     except BusyError:

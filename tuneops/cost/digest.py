@@ -1,7 +1,7 @@
-"""The daily summary of an environment: written once a day, then delivered as other messages are.
+"""The daily summary of an environment: written once a day, then posted as other messages are.
 
 What a day's message says and that it is owed is one write, under the document's lease. So two
-timers make one message, and a crash repeats a delivery at most.
+timers make one message, and after a crash it is posted the next day at the latest.
 """
 
 import logging
@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 
 from azure.storage.blob import BlobLeaseClient
 
-from tuneops import documents
+from tuneops import documents, names
 from tuneops.azureml.errors import UnavailableError
 from tuneops.cost import text
 from tuneops.cost.bill import Bill
@@ -19,8 +19,8 @@ from tuneops.cost.machines import Deployed
 from tuneops.cost.report import read_bill, read_bill_or_problem
 from tuneops.document import Document
 from tuneops.message import Message
-from tuneops.notify import outbox
 from tuneops.notify.plain import fitted
+from tuneops.notify.post import post
 from tuneops.queue import SummaryRequest
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored, UnreadableError
@@ -58,10 +58,10 @@ def summarize(
         NoSourceError: the settings have no source for the environment.
     """
     services = services.of(request.environment)
-    path = documents.summary(request.environment)
+    path, pause = documents.summary(request.environment), None
     try:
         with services.store.lease(path, Digest()) as lease:
-            pause = _tell(path, request, services, lease, clock())
+            _tell(path, request, services, lease, clock())
     except (BusyError, ConflictError) as error:
         log.info("the summary is told by another worker: %s", error)
         pause = random.uniform(1, BUSY_SECONDS)
@@ -74,24 +74,18 @@ def summarize(
 
 def _tell(
     path: str, request: SummaryRequest, services: Services, lease: BlobLeaseClient, now: datetime
-) -> float | None:
-    """Write the message of the day and deliver it; gives the seconds until more is to be done.
-
-    What a channel took is noted before the next one is told, so that a crash repeats little.
-    """
+) -> None:
+    """Write the message of the day and post it."""
     store, stored = services.store, _load(path, services)
     if stored.value.day is None or stored.value.day < request.day:
         last = request.tries >= MAX_TRIES
         bill = read_bill_or_problem(services, now) if last else read_bill(services, now)
-        digest = _next(stored.value, bill, request.day, services, now)
+        digest = _next(stored.value, bill, request.day, now)
         stored = store.write(path, digest, stored.etag, lease)
-    for channel in services.people:
-        delivered = outbox.deliver(stored.value.outbox, [channel], now)
-        if delivered != stored.value.outbox:
-            digest = stored.value.replace(outbox=delivered)
-            stored = store.write(path, digest, stored.etag, lease)
-    retry_at = outbox.next_retry(stored.value.outbox, services.people)
-    return max(0.0, (retry_at - now).total_seconds()) if retry_at else None
+    if stored.value.outbox:
+        stream = names.stream_of(request.environment, "summary")
+        post(services, stream, stored.value.outbox, services.people)
+        store.write(path, stored.value.replace(outbox=()), stored.etag, lease)
 
 
 def _load(path: str, services: Services) -> Stored[Digest]:
@@ -106,9 +100,9 @@ def _load(path: str, services: Services) -> Stored[Digest]:
     return stored
 
 
-def _next(before: Digest, bill: Bill, day: date, services: Services, now: datetime) -> Digest:
+def _next(before: Digest, bill: Bill, day: date, now: datetime) -> Digest:
     """The day's summary; nobody is told where nothing runs, is under way or has changed."""
-    owed = outbox.unsettled(before.outbox, services.people)
+    owed = before.outbox
     running = before.running if bill.problem else bill.running
     changed = bool(text.changes(before.running or (), running or ()))
     if bill.runs or changed:

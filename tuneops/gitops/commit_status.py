@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
 from tuneops.notify.links import first
-from tuneops.notify.outbox import ChannelError
 from tuneops.notify.routing import Route
 from tuneops.release import Phase
 
@@ -40,13 +40,13 @@ class CommitStatusChannel:
     """Commit statuses of the repository that the configs are in."""
 
     id = "github"
-    name = "GitHub commit status"
+    name = "GitHub commit statuses"
     route = Route()
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
 
-    def send(self, message: Message, thread: str = "") -> str:
+    def send(self, message: Message, thread: str) -> str:
         """Set the status of the message's commit.
 
         Raises:
@@ -62,5 +62,5 @@ class CommitStatusChannel:
                 url=first(message.links),
             )
         except GitHubError as error:
-            raise ChannelError(str(error)) from error
+            raise refusal(error, message) from error
         return ""

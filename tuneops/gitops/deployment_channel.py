@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
-from tuneops.notify.outbox import ChannelError
 from tuneops.notify.routing import Route
 from tuneops.release import Phase
 
@@ -21,16 +21,16 @@ _STATES: Mapping[str, str] = {
 
 
 class DeploymentChannel:
-    """Deployments of the repository that the configs are in; what is no turn of one is left out."""
+    """Deployments of the repository that the configs are in; it gets what is a turn of one."""
 
     id = "github-deployments"
     name = "GitHub deployments"
-    route = Route()
+    route = Route.model_validate({"events": (*_STATES, "torn_down")})
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
 
-    def send(self, message: Message, thread: str = "") -> str:
+    def send(self, message: Message, thread: str) -> str:
         """Set the status of the deployment of the message's commit.
 
         Raises:
@@ -50,5 +50,5 @@ class DeploymentChannel:
                 log_url=message.links.get("job", ""),
             )
         except GitHubError as error:
-            raise ChannelError(str(error)) from error
+            raise refusal(error, message) from error
         return ""

@@ -58,7 +58,14 @@ T = TypeVar("T")
 
 
 class GitHubError(Exception):
-    """GitHub could not be asked, or answered what it should not have; worth trying again."""
+    """GitHub could not be asked, or answered what it should not have; worth trying again.
+
+    `permanent`: but not for the same thing, such as a status of a commit that GitHub has not.
+    """
+
+    def __init__(self, text: str, permanent: bool = False) -> None:
+        super().__init__(text)
+        self.permanent = permanent
 
 
 class TooManyError(GitHubError):
@@ -524,6 +531,9 @@ class GitHub:
             return await self._signed_in(work, cache)
         except LoginError as error:
             raise GitHubError(str(error)) from error
+        except gidgethub.HTTPException as error:
+            permanent = error.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+            raise GitHubError(f"{type(error).__name__}: {error}"[:300], permanent) from error
         except (gidgethub.GitHubException, httpx2.HTTPError) as error:
             raise GitHubError(f"{type(error).__name__}: {error}"[:300]) from error
         except (KeyError, TypeError, ValueError, ValidationError) as error:

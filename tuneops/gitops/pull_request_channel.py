@@ -11,8 +11,9 @@ from tuneops import documents
 from tuneops.document import Document
 from tuneops.gitops import final_text
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
-from tuneops.notify.outbox import ChannelError
+from tuneops.notify.outbox import ChannelBusyError, ChannelError
 from tuneops.notify.routing import Route
 from tuneops.store import BusyError, ConflictError, Store, UnreadableError
 
@@ -36,18 +37,21 @@ class PullRequest(Document):
 
 
 class PullRequestChannel:
-    """Comments on merged pull requests; a commit that came by none is left alone."""
+    """Comments on merged pull requests; a commit that came by none is left alone.
+
+    It gets what is for it alone.
+    """
 
     id = "github-pull-requests"
     name = "GitHub pull requests"
-    route = Route()
+    route = Route(events=())
 
     def __init__(self, github: GitHub, repository: str, store: Store) -> None:
         self._github = github
         self._repository = repository
         self._store = store
 
-    def send(self, message: Message, thread: str = "") -> str:
+    def send(self, message: Message, thread: str) -> str:
         """Put the message into the final comment of the pull request that its commit came by.
 
         Raises:
@@ -62,9 +66,9 @@ class PullRequestChannel:
             elif number is not None:
                 self._tell(number, message)
         except GitHubError as error:
-            raise ChannelError(str(error)) from error
+            raise refusal(error, message) from error
         except (BusyError, ConflictError) as error:
-            raise ChannelError("another project tells the pull request now") from error
+            raise ChannelBusyError("another project tells the pull request now") from error
         except (UnreadableError, AzureError) as error:
             raise ChannelError(f"what it was told can't be read: {type(error).__name__}") from error
         return ""
@@ -82,4 +86,4 @@ class PullRequestChannel:
             self._github.comment(number, final_text.MARK, final_text.comment(texts))
         after = self._store.read(path, PullRequest)
         if after is None or after.etag != written.etag:
-            raise ChannelError("another project has told the pull request meanwhile")
+            raise ChannelBusyError("another project has told the pull request meanwhile")

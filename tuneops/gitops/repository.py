@@ -238,7 +238,7 @@ def _complaints(before: Repository, now: Repository, at: datetime) -> Iterator[M
         if state.errors and (known is None or known.errors != state.errors):
             more = f" (and {len(state.errors) - 1} more)" if len(state.errors) > 1 else ""
             told = Message(
-                key=f"config_invalid:{path}:{state.sha}",
+                key=f"config_invalid:{path}:{state.sha}:{now.commit}",
                 event="config_invalid",
                 title=f"{subject}: {path} is not valid",
                 text=f"{state.errors[0]}{more}",

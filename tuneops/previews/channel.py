@@ -7,6 +7,7 @@ from azure.core.exceptions import AzureError
 from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
 from tuneops.names import family
 from tuneops.notify.outbox import ChannelError
@@ -22,7 +23,7 @@ class PreviewChannel:
     """The comment on a preview; whatever the message is about, it says how the preview is now."""
 
     id = "github-previews"
-    name = "GitHub previews"
+    name = "GitHub comments on previews"
     route = Route()
 
     def __init__(self, github: GitHub, store: Store, where: tuple[str, str]) -> None:
@@ -30,7 +31,7 @@ class PreviewChannel:
         self._store = store
         self._where = where
 
-    def send(self, message: Message, thread: str = "") -> str:
+    def send(self, message: Message, thread: str) -> str:
         """Let the comment be what is stored of the preview that the message is of.
 
         Raises:
@@ -39,7 +40,7 @@ class PreviewChannel:
         try:
             self.tell(message.key.partition(":")[0])
         except GitHubError as error:
-            raise ChannelError(str(error)) from error
+            raise refusal(error, message) from error
         except (UnreadableError, AzureError) as error:
             raise ChannelError(f"what is stored can't be read: {type(error).__name__}") from error
         return ""

@@ -5,21 +5,27 @@ place in the register is free after that. A crash on the way leaves what is done
 """
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from azure.storage.blob import BlobLeaseClient
 
 from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.gitops.github import GitHubError
-from tuneops.notify import outbox
+from tuneops.names import is_preview
+from tuneops.notify.mailbox import Note, read_note
 from tuneops.previews.channel import PreviewChannel
 from tuneops.previews.keeping import read_register, serve_next
 from tuneops.previews.register import Register
 from tuneops.previews.wanted import at_its_time
 from tuneops.project import Project
-from tuneops.release import Phase
+from tuneops.release import Phase, Release
 from tuneops.services import Services
+
+LEAST_PAUSE = 3.0
+"""So long after the last word was posted somebody looks whether it was delivered."""
+LONGEST_WAIT = timedelta(hours=1)
+"""A place is worth more than a word that is not taken."""
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +44,33 @@ def prune(key: str, services: Services, lease: BlobLeaseClient, now: datetime) -
     newest = services.release(key, project.value.current)
     if newest is None:
         _say_over(key, services)
-    elif newest.value.phase != Phase.RETIRED or outbox.unsettled(
-        newest.value.outbox, services.preview_channels
-    ):
+    elif newest.value.phase != Phase.RETIRED or _waiting(newest.value, services, now):
         return
+    for path in (*store.paths(documents.mailboxes(key)), *store.paths(documents.carriers(key))):
+        store.delete(path)
     for path in store.paths(documents.releases(key)):
         store.delete(path)
     store.delete(documents.orders(key))
     store.delete(documents.project(key), lease=lease)
     store.delete(documents.desired(key), wanted.etag)
     forget(key, services, now)
+
+
+def pause(release: Release | None, services: Services, now: datetime) -> float | None:
+    """The seconds until a preview that is taken down may have been told of; None for no other."""
+    if release is None or release.phase != Phase.RETIRED or not is_preview(release.project):
+        return None
+    waiting = _waiting(release, services, now)
+    wakes = [(note.wake_at - now).total_seconds() for note in waiting if note.wake_at]
+    return max(LEAST_PAUSE, min(wakes, default=0.0)) if waiting else None
+
+
+def _waiting(release: Release, services: Services, now: datetime) -> list[Note]:
+    """Notes of the mailboxes that still owe word of the preview, for `LONGEST_WAIT`."""
+    if now - (release.entered(Phase.RETIRED) or now) > LONGEST_WAIT:
+        return []
+    listed = services.store.listed(documents.mailboxes(release.project))
+    return [note for each in listed if (note := read_note(each.note)).waiting]
 
 
 def forget(key: str, services: Services, now: datetime) -> None:

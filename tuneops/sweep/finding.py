@@ -5,12 +5,13 @@ when it was used, when it could not be looked at for a day, when it turned out n
 delete. Nothing goes that people have not been told of since.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from tuneops import names
 from tuneops.document import Document
 from tuneops.message import Message
+from tuneops.notify.mailbox import Outcome
 from tuneops.sweep.resource import Kind, Resource
 
 PROVEN = timedelta(days=1)
@@ -163,18 +164,14 @@ def too_many(findings: Iterable[Finding], total: int) -> str:
     )
 
 
-def told(findings: Iterable[Finding], messages: Iterable[Message]) -> tuple[Finding, ...]:
-    """The findings after their messages were sent; what nobody has taken is to be told again."""
-    known = {message.key: message for message in messages}
-    return tuple(_told(finding, known.get(finding.message)) for finding in findings)
+def told(findings: Iterable[Finding], became: Mapping[str, Outcome]) -> tuple[Finding, ...]:
+    """The findings with what became of their messages; what nobody took is to be told again."""
+    return tuple(_told(finding, became.get(finding.message)) for finding in findings)
 
 
-def _told(finding: Finding, message: Message | None) -> Finding:
+def _told(finding: Finding, became: Outcome | None) -> Finding:
     if finding.told_at or not finding.message:
         return finding
-    deliveries = message.deliveries.values() if message else ()
-    sent = [each.sent_at for each in deliveries if each.sent_at]
-    if sent:
-        return finding.replace(told_at=min(sent))
-    owed = message is not None and not all(each.settled for each in deliveries)
-    return finding if owed else finding.replace(message="")
+    if became and became.sent_at:
+        return finding.replace(told_at=became.sent_at)
+    return finding if became and became.owed else finding.replace(message="")

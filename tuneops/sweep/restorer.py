@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from azure.storage.blob import BlobLeaseClient
 
-from tuneops import documents
+from tuneops import documents, names
 from tuneops.azureml import arm
 from tuneops.azureml.errors import RefusedError, UnavailableError
-from tuneops.notify import outbox
+from tuneops.notify.post import post
 from tuneops.queue import RestoreRequest
 from tuneops.reconcile import utc_now
 from tuneops.services import NoSourceError, Services
@@ -148,7 +148,8 @@ class _Restoring:
         try:
             for _ in range(MAX_STEPS):
                 if self.stored.value.note != UNDER_WAY:
-                    return self._deliver()
+                    self._post()
+                    return None
                 if not self._step():
                     return pause
         except UnavailableError as error:
@@ -199,12 +200,10 @@ class _Restoring:
         owed = (*record.outbox, text.restored(record, self.clock()))
         self._save(restoration=restoration, outbox=owed)
 
-    def _deliver(self) -> float | None:
-        record, people, now = self.stored.value, self.services.people, self.clock()
-        delivered = outbox.deliver(record.outbox, people, now)
-        self._save(outbox=outbox.unsettled(delivered, people))
-        retry_at = outbox.next_retry(delivered, people)
-        return (retry_at - now).total_seconds() if retry_at else None
+    def _post(self) -> None:
+        stream = names.stream_of(self.services.environment, "sweeps")
+        post(self.services, stream, self.stored.value.outbox, self.services.people)
+        self._save(outbox=())
 
     def _save(self, **changes: object) -> None:
         record = self.stored.value.replace(**changes)

@@ -8,13 +8,15 @@ is seen to have gone. So a crash at any moment leaves a state from which the sam
 import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import Literal
 
 from azure.storage.blob import BlobLeaseClient
 
-from tuneops import documents
+from tuneops import documents, names
 from tuneops.azureml import arm, jobs, tagged
 from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
-from tuneops.notify import outbox
+from tuneops.notify.mailbox import outcomes
+from tuneops.notify.post import post, read_mailboxes
 from tuneops.project import Project
 from tuneops.queue import RestoreRequest, SweepRequest
 from tuneops.reconcile import utc_now
@@ -26,8 +28,8 @@ from tuneops.sweep.record import UNDER_WAY, Record
 from tuneops.sweep.resource import Kind, Resource
 from tuneops.sweep.survey import Survey, behind_git, examine, looked_at
 
-LOOK_AGAIN_SECONDS = 60
-"""After something was deleted, to see that it has gone."""
+AGAIN_SECONDS = 60
+"""After something was deleted, to see that it has gone; or told, to see that somebody knows."""
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ log = logging.getLogger(__name__)
 def sweep_workspace(
     request: SweepRequest, services: Services, clock: Callable[[], datetime] = utc_now
 ) -> None:
-    """Sweep the workspace of an environment, or only deliver what people are owed of it.
+    """Sweep the workspace of an environment, or only tell people what they are owed of it.
 
     Raises:
         NoSourceError: the settings have no source for the environment.
@@ -85,8 +87,7 @@ class _Sweep:
     def run(self) -> None:
         """Look and tell; then delete what was due before this look."""
         if self.request.only == "tell":
-            self._deliver()
-            self._arrange(deleted=0)
+            self._tell()
             return
         survey = Survey(self.services, self.now)
         if survey.empty:
@@ -99,9 +100,9 @@ class _Sweep:
             self._save(self.stored.value.replace(trouble=str(error)))
             return
         self._remind_of_restorations()
-        self._deliver()
-        deletes = self.deletes and not self.request.only
-        self._arrange(deleted=self._delete() if deletes else 0)
+        self._tell()
+        if self.deletes and not self.request.only and self._delete():
+            self._ask("look")
 
     def _look(self, survey: Survey) -> None:
         before = self.stored.value.on_the_way(self.now, deletes=self.deletes)
@@ -134,14 +135,15 @@ class _Sweep:
             if tagged.look(self.services.workspace, resource, self.now, self.now) is None:
                 yield self._note_gone(path)
 
-    def _deliver(self) -> None:
-        """Tell people, and note who of the findings' readers got them."""
-        findings = self.stored.value
-        people = self.services.people
-        delivered = outbox.deliver(findings.outbox, people, self.now)
-        known = told(findings.findings, delivered)
-        owed = outbox.unsettled(delivered, people)
-        self._save(findings.replace(findings=known, outbox=owed))
+    def _tell(self) -> None:
+        """Post what people are owed, and note which findings somebody has been told of by now."""
+        stream = names.stream_of(self.services.environment, "sweeps")
+        if self.stored.value.outbox:
+            post(self.services, stream, self.stored.value.outbox, self.services.people)
+            self._ask("tell")
+        became = outcomes(read_mailboxes(self.services.store, stream).values())
+        known = told(self.stored.value.findings, became)
+        self._save(self.stored.value.replace(findings=known, outbox=()))
 
     def _delete(self) -> int:
         """Begin to delete what is due; gives how much that was."""
@@ -213,16 +215,10 @@ class _Sweep:
             if listed.note == UNDER_WAY:
                 self.services.queue.send(RestoreRequest(id=documents.name_in(listed.path)))
 
-    def _arrange(self, *, deleted: int) -> None:
-        """Ask for another look after a deletion, and for another try to tell people."""
-        environment = self.request.environment
-        if deleted:
-            again = SweepRequest(environment=environment, only="look")
-            self.services.queue.send(again, LOOK_AGAIN_SECONDS)
-        retry_at = outbox.next_retry(self.stored.value.outbox, self.services.people)
-        if retry_at:
-            pause = (retry_at - self.now).total_seconds()
-            self.services.queue.send(SweepRequest(environment=environment, only="tell"), pause)
+    def _ask(self, only: Literal["look", "tell"]) -> None:
+        """Have somebody see, in a while, what has become of it."""
+        again = SweepRequest(environment=self.request.environment, only=only)
+        self.services.queue.send(again, AGAIN_SECONDS)
 
     def _save(self, findings: Findings) -> None:
         if findings != self.stored.value:

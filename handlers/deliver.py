@@ -1,0 +1,71 @@
+"""A message on the queue ``deliver``: empty a mailbox, or find the forgotten ones.
+
+Receivers may be slow, so this has threads of its own: the worker's others are left to reconciles.
+One channel has no more than some of them, so that one that hangs leaves the rest to the others.
+"""
+
+import asyncio
+import logging
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Semaphore
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from tuneops.notify.carrier import carry
+from tuneops.notify.reminding import remind
+from tuneops.queue import Delivering, DeliverRequest
+from tuneops.services import NoSourceError, Services
+
+THREADS = 12
+OF_ONE_CHANNEL = 4
+FULL_SECONDS = 3
+
+_REQUEST: TypeAdapter[Delivering] = TypeAdapter(Annotated[Delivering, Field(discriminator="kind")])
+_POOL = ThreadPoolExecutor(THREADS, thread_name_prefix="deliver")
+_PLACES: dict[str, Semaphore] = {}
+
+log = logging.getLogger(__name__)
+
+
+async def handle(body: bytes, services: Services) -> None:
+    """Do what the message asks for, beside others.
+
+    Raises:
+        AzureError: it can't be done now; the queue delivers the message again.
+    """
+    await asyncio.get_running_loop().run_in_executor(_POOL, deliver, body, services)
+
+
+def deliver(body: bytes, services: Services) -> None:
+    """Do what the message asks for; one that can't be read is dropped: the timer makes up for it.
+
+    Raises:
+        AzureError: it can't be done now; the queue delivers the message again.
+    """
+    try:
+        request = _REQUEST.validate_json(body)
+    except ValidationError:
+        log.error("dropped a message that is no request: %r", body[:200])
+        return
+    try:
+        if isinstance(request, DeliverRequest):
+            _carry(request, services)
+        else:
+            remind(services, datetime.now(UTC))
+    except NoSourceError as error:
+        log.info("dropped %s: %s", request, error)
+
+
+def _carry(request: DeliverRequest, services: Services) -> None:
+    """Empty a mailbox, or come again when the channel has all its threads at work."""
+    places = _PLACES.setdefault(request.channel, Semaphore(OF_ONE_CHANNEL))
+    if not places.acquire(blocking=False):
+        services.deliveries.send(request, random.uniform(1, FULL_SECONDS))
+        return
+    try:
+        carry(request, services)
+    finally:
+        places.release()
