@@ -24,9 +24,12 @@ from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
+from tuneops import documents
+from tuneops.notify.mailbox import read_note
 from tuneops.queue import ProjectsRequest, PullRequestsRequest, RepositoryRequest
 from tuneops.settings import Settings
 from tuneops.status import ProjectStatus, Status
+from tuneops.store import Store
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".localcloud" / "cache"
@@ -327,8 +330,18 @@ class Cloud:
         except ResourceNotFoundError:
             return None
 
+    def until_told(self, stream: str = "", seconds: float = 60) -> None:
+        """Look until nobody is owed anything of a project, or of anything."""
+        store = Store(self.blobs, "tuneops")
+        prefix = documents.mailboxes(stream) if stream else documents.MAILBOXES
+        deadline = time.monotonic() + seconds
+        while waiting := [e.path for e in store.listed(prefix) if read_note(e.note).waiting]:
+            assert time.monotonic() < deadline, waiting
+            time.sleep(0.2)
+
     def messages(self, project: str) -> list[str]:
-        """The titles of what people were told of the project, in order."""
+        """The titles of what people were told of the project, in order, once all is delivered."""
+        self.until_told(project)
         told = httpx2.get(self.connection["inbox_url"]).json()
         titles = [str(item["body"]["title"]) for item in told]
         return [title for title in titles if title.startswith(f"{project}:")]

@@ -6,8 +6,8 @@ from tests.planned import NOW, come_to, desired, release
 from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.difference import Part
-from tuneops.notify import outbox
 from tuneops.notify.messages import tell
+from tuneops.notify.post import read_mailboxes
 from tuneops.orders import Orders, Pin
 from tuneops.policy import Freeze, InForce, Policy
 from tuneops.project import Project
@@ -134,13 +134,14 @@ def test_the_live_release_is_looked_after_while_a_freeze_holds_the_next(working:
     assert [each.part for each in drift.differences] == [Part.ENDPOINT_GONE]
 
 
-def test_what_is_owed_is_told_by_the_next_release_alone(working: Services) -> None:
-    """GitHub knows none of these commits, so everything stays owed."""
+def test_what_a_release_owes_is_posted_before_the_next_one_begins(working: Services) -> None:
     name = "owed"
     live = tell(tell(made(name, 1, Phase.LIVE), "trained", "", NOW), "live", "", NOW)
     life = Life(working, desired("deployment: {instance_count: 2}\n", name), 1, live)
     life.reconcile()
-    keys = [message.key for message in live.outbox]
-    assert [message.key for message in life.release(2).outbox][:2] == keys
-    left = outbox.unsettled(life.release(1).outbox, working.channels)
-    assert not {message.key for message in left} & set(keys)
+    assert all(message.posted for n in (1, 2) for message in life.release(n).outbox)
+    box = read_mailboxes(working.store, name)["github"]
+    keys = [letter.key for letter in box.owed]
+    assert keys[:3] == [f"{name}:1:trained", f"{name}:1:live", f"{name}:2:queued"]
+    life.reconcile()
+    assert [letter.key for letter in read_mailboxes(working.store, name)["github"].owed] == keys

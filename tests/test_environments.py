@@ -12,6 +12,7 @@ from azure.storage.queue import QueueClient
 
 from tests.beside import cloud_beside
 from tests.cloud import ROOT, Cloud, config
+from tests.delivering import deliver_all
 from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.gitops.github import GitHubError
@@ -59,6 +60,7 @@ def services(hub: Cloud) -> Services:
         "storage_connection_string": storage,
         "state_container": f"state-{own}",
         "reconcile_queue": f"reconcile-{own}",
+        "deliver_queue": f"deliver-{own}",
         "github_api_url": github["api_url"],
         "sources": json.dumps(SOURCES),
         "github_app_id": str(github["app"]["id"]),
@@ -83,6 +85,7 @@ def synced(services: Services, environment: str) -> list[str]:
     Another policy has it found out at which of all projects to look: ``*``.
     """
     sync_repository(RepositoryRequest(environment=environment), services)
+    deliver_all(services)
     storage = services.settings.storage_connection_string
     assert storage is not None
     client = QueueClient.from_connection_string(

@@ -53,6 +53,7 @@ def app_settings(settings: Settings) -> dict[str, str]:
         "TUNEOPS_DATASETS_CONTAINER": settings.datasets_container,
         "TUNEOPS_PREPARED_CONTAINER": settings.prepared_container,
         "TUNEOPS_RECONCILE_QUEUE": settings.reconcile_queue,
+        "TUNEOPS_DELIVER_QUEUE": settings.deliver_queue,
         "TUNEOPS_GITHUB_REPOSITORY": settings.github_repository,
         "TUNEOPS_GITHUB_TOKEN": settings.github_token.get_secret_value(),
         "TUNEOPS_GITHUB_WEBHOOK_SECRET": settings.github_webhook_secret.get_secret_value(),
@@ -99,6 +100,11 @@ def message(**request: Any) -> dict[str, Any]:
     }
 
 
+def delivery(**request: Any) -> dict[str, Any]:
+    """A message of the queue `deliver`."""
+    return {**message(**request), "function": "deliver"}
+
+
 def order(function: str, project: str, **asked: Any) -> dict[str, Any]:
     """An order for a project."""
     http = {"method": "POST", "params": {"project": project}, "body": json.dumps(asked)}
@@ -137,6 +143,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         event("on_job_event", "Microsoft.MachineLearningServices.RunCompleted", "s", runId=job),
         message(kind="nonsense"),
         message(kind="project", project="stranger"),
+        delivery(kind="deliver", channel="github", stream="stranger"),
         TIMER,
         {"function": "status", "data": {"http": {}}},
         {"function": "status", "data": {"http": {"query": {"project": "stranger"}}}},
@@ -158,13 +165,13 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
     assert [result["status"] for result in results] == statuses, results
     assert [result.get("code") for result in results] == [
         *(202, 401),
-        *(None, None, None, None, None),
+        *(None, None, None, None, None, None),
         *(200, 404, 200),
         *(404, 409, 409, 409),
         *(None, 200, 404),
         *(None, 404),
     ]
-    seen = json.loads(results[7]["body"])["projects"]
+    seen = json.loads(results[8]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]
     assert {invocation["function"] for invocation in invocations} == answer["functions"].keys()
     asked = sorted((r["kind"], r.get("project", "")) for r in queued(services))

@@ -43,12 +43,12 @@ def known(services: Services) -> Services:
     return services
 
 
-def requests(services: Services) -> list[dict[str, Any]]:
-    """What is on the queue, which is empty afterwards."""
+def requests(services: Services, queue: str = "") -> list[dict[str, Any]]:
+    """What is on the queue, `reconcile` unless another is named, which is empty afterwards."""
     settings = services.settings
     assert settings.storage_connection_string is not None
     connection = settings.storage_connection_string.get_secret_value()
-    client = QueueClient.from_connection_string(connection, settings.reconcile_queue)
+    client = QueueClient.from_connection_string(connection, queue or settings.reconcile_queue)
     found = [json.loads(base64.b64decode(m.content)) for m in client.receive_messages()]
     client.clear_messages()
     return found
@@ -119,6 +119,7 @@ def test_the_timer_asks_for_everything(several: Services) -> None:
         {"kind": "projects"},
         *({"kind": "pull_requests", "environment": each} for each in environments),
     ]
+    assert requests(several, several.settings.deliver_queue) == [{"kind": "mailboxes"}]
 
 
 def test_the_daily_timer_asks_for_each_environment(several: Services) -> None:

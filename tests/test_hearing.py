@@ -56,6 +56,7 @@ class Team:
             storage_connection_string=connection,
             state_container=f"state-{own}",
             reconcile_queue=f"reconcile-{own}",
+            deliver_queue=f"deliver-{own}",
         )
         self.services = Services(settings)
         self.services.blobs.create_container(settings.state_container)
@@ -280,8 +281,8 @@ def test_quotes_code_and_our_own_words_order_nothing(team: Team) -> None:
             channel = PullRequestChannel(
                 team.services.github, "contoso/models", team.services.store
             )
-            channel.send(message)
-            channel.send(message)
+            channel.send(message, "")
+            channel.send(message, "")
     team.say("> /tuneops approve")
     team.say("```\n/tuneops approve\n```")
     team.hear()

@@ -11,6 +11,7 @@ from azure.ai.ml.entities import Model
 from azure.storage.queue import QueueClient
 
 from tests.cloud import Cloud, config
+from tests.delivering import deliver_all
 from tests.planned import NOW, come_to, desired, release
 from tuneops import documents, names, planning, rollback
 from tuneops.azureml import jobs
@@ -40,6 +41,7 @@ def synced(services: Services) -> tuple[Policy, set[str]]:
     Another policy has it found out at which of all projects to look: ``*``.
     """
     sync_repository(RepositoryRequest(), services)
+    deliver_all(services)
     stored = services.store.read(documents.policy(""), InForce)
     assert stored is not None
     return stored.value.policy, asked(services)

@@ -15,6 +15,7 @@ from azure.storage.queue import QueueClient
 from handlers import dataset_uploaded, job_event
 from handlers import reconcile as handler
 from tests.cloud import QUICK, Cloud, config, jsonl, some_rows
+from tests.delivering import deliver_all
 from tests.test_policy_in_force import synced
 from tuneops import documents
 from tuneops.azureml import jobs
@@ -57,7 +58,10 @@ def upload(services: Services, name: str) -> None:
 
 
 def drain(services: Services, *, do: bool = False) -> list[str]:
-    """Empty the queue, `do` what is due on it as well; gives the kinds and names asked for."""
+    """Empty the queue, `do` what is due on it as well; gives the kinds and names asked for.
+
+    It is done once more when what people are told is delivered, as a preview's end waits for that.
+    """
     connection = services.settings.storage_connection_string
     assert connection is not None
     name = services.settings.reconcile_queue
@@ -70,6 +74,10 @@ def drain(services: Services, *, do: bool = False) -> list[str]:
             found.append(body.decode())
             if do:
                 handler.handle(body, services)
+    if do:
+        deliver_all(services)
+        for body in found:
+            handler.handle(body.encode(), services)
     client.clear_messages()
     return found
 
@@ -98,8 +106,10 @@ def close(azure: Cloud, number: int) -> None:
 
 
 def look(services: Services, key: str, hours: float = 0) -> None:
-    """Reconcile it, so many hours from now, until it has no more to do at once."""
+    """Reconcile it, so many hours from now, until it has no more to do at once, and is told."""
     later = datetime.now(UTC) + timedelta(hours=hours)
+    reconcile_project(ProjectRequest(project=key), services, lambda: later)
+    deliver_all(services)
     reconcile_project(ProjectRequest(project=key), services, lambda: later)
 
 

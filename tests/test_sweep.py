@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.planned import NOW, come_to, desired, release
 from tuneops import names
 from tuneops.desired import Desired
-from tuneops.message import Delivery, Message
+from tuneops.notify.mailbox import Outcome
 from tuneops.orders import Pin
 from tuneops.project import Project
 from tuneops.release import Phase, Release, TrainingPlan
@@ -278,21 +278,18 @@ def test_who_was_told_while_nothing_was_deleted_is_told_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    ("deliveries", "message", "heard"),
+    ("became", "message", "heard"),
     [
-        pytest.param({}, "", False, id="nobody-to-tell"),
-        pytest.param({"a": Delivery(attempts=1)}, "m", False, id="not-yet"),
-        pytest.param({"a": Delivery(gave_up=True)}, "", False, id="nobody-takes-it"),
-        pytest.param(
-            {"a": Delivery(gave_up=True), "b": Delivery(sent_at=NOW)}, "m", True, id="one"
-        ),
+        pytest.param(None, "", False, id="nobody-to-tell"),
+        pytest.param(Outcome(None, owed=True), "m", False, id="not-yet"),
+        pytest.param(Outcome(None, owed=False), "", False, id="nobody-takes-it"),
+        pytest.param(Outcome(NOW, owed=True), "m", True, id="one"),
     ],
 )
 def test_it_counts_whether_somebody_got_the_message(
-    deliveries: dict[str, Delivery], message: str, heard: bool
+    became: Outcome | None, message: str, heard: bool
 ) -> None:
-    sent = Message(key="m", event="e", title="t", text="t", at=NOW, deliveries=deliveries)
-    (finding,) = told([look(None, NOW).replace(message="m")], [sent])
+    (finding,) = told([look(None, NOW).replace(message="m")], {"m": became} if became else {})
     assert (finding.message, finding.told_at) == (message, NOW if heard else None)
 
 

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from handlers import sweep
 from tests.cloud import Cloud
+from tests.delivering import deliver_all
 from tests.faults import Faults
 from tests.fleet import Fleet
 from tests.planned import come_to, until
@@ -64,9 +65,14 @@ class Team:
         self.clock = Clock()
 
     def sweep(self, hours: float = 0) -> tuple[Finding, ...]:
-        """The timer's sweep, so many hours later; gives what was found."""
+        """The timer's sweep, so many hours later; gives what was found.
+
+        What people are told is delivered, and that is noted.
+        """
         self.clock.now += timedelta(hours=hours)
         sweep_workspace(SweepRequest(), self.services, self.clock)
+        deliver_all(self.services, self.clock)
+        sweep_workspace(SweepRequest(only="tell"), self.services, self.clock)
         return self.findings.findings
 
     def sweep_for(self, hours: int) -> tuple[Finding, ...]:
@@ -138,6 +144,7 @@ class Team:
             return not self.record(identifier).note
 
         until(ended)
+        deliver_all(self.services, self.clock)
         return self.record(identifier)
 
     def asked(self) -> list[dict[str, Any]]:

@@ -225,7 +225,7 @@ def test_who_brought_it_is_asked_again_while_it_is_not_known(
     assert (count(working, "guarded"), count(working, "free")) == (None, 7)
     assert "GitHub does not tell by whom" in status_errors(working)[0]
     assert "tuneops/guarded" not in statuses(azure, pushed)
-    sync_repository(RepositoryRequest(), working)
+    synced(working)
     assert "GitHub does not tell by whom" in statuses(azure, pushed)["tuneops/guarded"]
 
     with closing(sqlite3.connect(azure.state / "github" / "github.db")) as database, database:

@@ -80,14 +80,14 @@ class PullRequestsRequest(BaseModel):
 class SweepRequest(BaseModel):
     """Find what belongs to nothing in an environment's workspace, and sweep it away in its time.
 
-    `only` to look, and delete nothing.
+    `only` to look, and delete nothing; or only to tell people, and to note who was told.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["sweep"] = "sweep"
     environment: str = Field("", pattern=ENVIRONMENT)
-    only: Literal["", "look"] = ""
+    only: Literal["", "look", "tell"] = ""
 
 
 class RestoreRequest(BaseModel):

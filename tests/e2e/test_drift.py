@@ -43,6 +43,7 @@ def whole(seen: ProjectStatus) -> bool:
 
 def told(cloud: Cloud) -> list[str]:
     """What people were told of drift, in order."""
+    cloud.until_told("drifts")
     inbox = httpx2.get(cloud.connection["inbox_url"]).json()
     return [
         str(item["body"]["message"])

@@ -66,10 +66,11 @@ def make_again(services: Services, release: Release) -> None:
     until(lambda: (found := seen()) is not None and not found.changing)
 
 
-def sweep_for_days(services: Services) -> None:
+def sweep_for_days(cloud: Cloud, services: Services) -> None:
     now = datetime.now(UTC)
     for later in DAYS:
         sweep_workspace(SweepRequest(), services, lambda at=now + later: at)
+        cloud.until_told()
 
 
 def tuneops(cloud: Cloud, *command: str) -> str:
@@ -79,6 +80,7 @@ def tuneops(cloud: Cloud, *command: str) -> str:
 
 
 def titles(cloud: Cloud) -> list[str]:
+    cloud.until_told()
     told = httpx2.get(cloud.connection["inbox_url"]).json()
     return [str(item["body"]["title"]) for item in told]
 
@@ -101,7 +103,7 @@ def test_what_was_made_too_late_is_swept_away_and_can_come_back(cloud: Cloud) ->
     cloud.resync()
     assert cloud.traffic(release.endpoint) == {release.deployment_name: 100}
 
-    sweep_for_days(services)
+    sweep_for_days(cloud, services)
     until(lambda: cloud.traffic(release.endpoint) is None, 60)
     sweep_workspace(SweepRequest(), services)
     check_inventory(cloud, "late-comer")
@@ -127,7 +129,7 @@ def test_what_was_made_too_late_is_swept_away_and_can_come_back(cloud: Cloud) ->
         timeout=60,
     )
     assert answer.status_code == 200, answer.text
-    sweep_for_days(services)
+    sweep_for_days(cloud, services)
     assert cloud.traffic(release.endpoint) == {release.deployment_name: 100}
     cloud.ml.online_endpoints.begin_delete(release.endpoint).result()
 

@@ -8,6 +8,7 @@ is seen to have gone. So a crash at any moment leaves a state from which the sam
 import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import Literal
 
 from azure.storage.blob import BlobLeaseClient
 
@@ -27,8 +28,8 @@ from tuneops.sweep.record import UNDER_WAY, Record
 from tuneops.sweep.resource import Kind, Resource
 from tuneops.sweep.survey import Survey, behind_git, examine, looked_at
 
-LOOK_AGAIN_SECONDS = 60
-"""After something was deleted, to see that it has gone."""
+AGAIN_SECONDS = 60
+"""After something was deleted, to see that it has gone; or told, to see that somebody knows."""
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 def sweep_workspace(
     request: SweepRequest, services: Services, clock: Callable[[], datetime] = utc_now
 ) -> None:
-    """Sweep the workspace of an environment.
+    """Sweep the workspace of an environment, or only tell people what they are owed of it.
 
     Raises:
         NoSourceError: the settings have no source for the environment.
@@ -85,6 +86,9 @@ class _Sweep:
 
     def run(self) -> None:
         """Look and tell; then delete what was due before this look."""
+        if self.request.only == "tell":
+            self._tell()
+            return
         survey = Survey(self.services, self.now)
         if survey.empty:
             log.warning("nothing is swept: there are no projects in the store")
@@ -98,8 +102,7 @@ class _Sweep:
         self._remind_of_restorations()
         self._tell()
         if self.deletes and not self.request.only and self._delete():
-            again = SweepRequest(environment=self.request.environment, only="look")
-            self.services.queue.send(again, LOOK_AGAIN_SECONDS)
+            self._ask("look")
 
     def _look(self, survey: Survey) -> None:
         before = self.stored.value.on_the_way(self.now, deletes=self.deletes)
@@ -134,7 +137,9 @@ class _Sweep:
     def _tell(self) -> None:
         """Post what people are owed, and note which findings somebody has been told of by now."""
         stream = names.stream_of(self.services.environment, "sweeps")
-        post(self.services, stream, self.stored.value.outbox, self.services.people)
+        if self.stored.value.outbox:
+            post(self.services, stream, self.stored.value.outbox, self.services.people)
+            self._ask("tell")
         became = outcomes(read_mailboxes(self.services.store, stream).values())
         known = told(self.stored.value.findings, became)
         self._save(self.stored.value.replace(findings=known, outbox=()))
@@ -208,6 +213,11 @@ class _Sweep:
         for listed in self.services.store.listed(documents.SWEPT):
             if listed.note == UNDER_WAY:
                 self.services.queue.send(RestoreRequest(id=documents.name_in(listed.path)))
+
+    def _ask(self, only: Literal["look", "tell"]) -> None:
+        """Have somebody see, in a while, what has become of it."""
+        again = SweepRequest(environment=self.request.environment, only=only)
+        self.services.queue.send(again, AGAIN_SECONDS)
 
     def _save(self, findings: Findings) -> None:
         if findings != self.stored.value:
