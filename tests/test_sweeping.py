@@ -188,7 +188,8 @@ def test_what_a_crash_left_is_told_kept_for_its_grace_swept_and_brought_back(tea
     record = team.record(found.id)
     assert record.parts[0]["properties"]["authMode"] == "Key"
     assert team.restore(found.id)[0] == HTTPStatus.CONFLICT
-    assert queue(team.services).get_queue_properties().approximate_message_count == 1
+    waiting = queue(team.services).get_queue_properties().approximate_message_count
+    assert waiting == 2, "a look whether it has gone, and one whether somebody was told"
     team.asked()
 
     assert team.sweep() == ()
