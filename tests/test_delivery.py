@@ -15,6 +15,7 @@ from azure.storage.queue import QueueClient
 from pydantic import SecretStr
 
 from handlers.deliver import deliver
+from tests.planned import come_to, release
 from tests.receiver import receiving
 from tuneops import documents
 from tuneops.message import Delivery, Message
@@ -26,7 +27,9 @@ from tuneops.notify.outbox import Channel, ChannelError
 from tuneops.notify.post import post, read_mailboxes
 from tuneops.notify.reminding import remind
 from tuneops.notify.routing import Route
+from tuneops.previews import pruning
 from tuneops.queue import DeliverRequest, MailboxesRequest
+from tuneops.release import Phase
 from tuneops.services import Services
 from tuneops.store import Store
 
@@ -335,6 +338,18 @@ def test_a_channel_that_is_gone_holds_its_messages_for_a_day(services: Services)
     assert back.box(channel="gone").owed == ()
     remind(back.services, back.now)
     assert read_health(services.store) == []
+
+
+def test_a_previews_end_waits_an_hour_at_most_for_word_of_it(office: Post) -> None:
+    key, now = "bot~12", office.now
+    retired = come_to(release(name="bot"), Phase.RETIRED, now).replace(project=key)
+    assert pruning.pause(retired, office.services, now) is None
+    office.post("gone", stream=key)
+    assert pruning.pause(retired, office.services, now) == pruning.LEAST_PAUSE
+    assert pruning.pause(retired, office.services, now + 2 * HOUR) is None
+    assert pruning.pause(retired.replace(project="bot"), office.services, now) is None
+    office.carry(key)
+    assert pruning.pause(retired, office.services, now) is None
 
 
 def test_a_digest_is_one_message_at_its_time(services: Services) -> None:

@@ -148,8 +148,9 @@ class Mailbox(Document):
         return max(first, self.retry_at) if first and self.retry_at else first
 
     def _settle(self, letters: Sequence[Letter], sent_at: datetime | None) -> "Mailbox":
-        keys = _keys(letters)
-        new = (each.settled(sent_at) for each in letters)
+        """With what became of these; what was settled meanwhile stays as it was."""
+        keys, known = {each.key for each in letters}, {each.key for each in self.settled}
+        new = (each.settled(sent_at) for each in letters if each.key not in known)
         return self.replace(
             owed=tuple(each for each in self.owed if each.key not in keys),
             settled=(*self.settled, *new)[-MAX_SETTLED:],
@@ -188,7 +189,3 @@ def _ready(owed: Sequence[Letter], route: Route, now: datetime) -> tuple[Letter,
             ready.append(letter)
             threads |= {thread} - {""}
     return tuple(reversed(ready))
-
-
-def _keys(letters: Iterable[Letter]) -> frozenset[str]:
-    return frozenset(each.key for each in letters)

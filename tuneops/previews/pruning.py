@@ -5,7 +5,7 @@ place in the register is free after that. A crash on the way leaves what is done
 """
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from azure.storage.blob import BlobLeaseClient
 
@@ -24,6 +24,8 @@ from tuneops.services import Services
 
 LEAST_PAUSE = 3.0
 """So long after the last word was posted somebody looks whether it was delivered."""
+LONGEST_WAIT = timedelta(hours=1)
+"""A place is worth more than a word that is not taken."""
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ def prune(key: str, services: Services, lease: BlobLeaseClient, now: datetime) -
     newest = services.release(key, project.value.current)
     if newest is None:
         _say_over(key, services)
-    elif newest.value.phase != Phase.RETIRED or _waiting(key, services):
+    elif newest.value.phase != Phase.RETIRED or _waiting(newest.value, services, now):
         return
     for path in (*store.paths(documents.mailboxes(key)), *store.paths(documents.carriers(key))):
         store.delete(path)
@@ -58,17 +60,17 @@ def pause(release: Release | None, services: Services, now: datetime) -> float |
     """The seconds until a preview that is taken down may have been told of; None for no other."""
     if release is None or release.phase != Phase.RETIRED or not is_preview(release.project):
         return None
-    waiting = _waiting(release.project, services)
-    if not waiting:
-        return None
-    wakes = [note.wake_at for note in waiting if note.wake_at]
-    return max(LEAST_PAUSE, min(((at - now).total_seconds() for at in wakes), default=0.0))
+    waiting = _waiting(release, services, now)
+    wakes = [(note.wake_at - now).total_seconds() for note in waiting if note.wake_at]
+    return max(LEAST_PAUSE, min(wakes, default=0.0)) if waiting else None
 
 
-def _waiting(key: str, services: Services) -> list[Note]:
-    """Notes of the mailboxes that still owe word of the preview."""
-    notes = (read_note(each.note) for each in services.store.listed(documents.mailboxes(key)))
-    return [note for note in notes if note.waiting]
+def _waiting(release: Release, services: Services, now: datetime) -> list[Note]:
+    """Notes of the mailboxes that still owe word of the preview, for `LONGEST_WAIT`."""
+    if now - (release.entered(Phase.RETIRED) or now) > LONGEST_WAIT:
+        return []
+    listed = services.store.listed(documents.mailboxes(release.project))
+    return [note for each in listed if (note := read_note(each.note)).waiting]
 
 
 def forget(key: str, services: Services, now: datetime) -> None:
