@@ -340,6 +340,17 @@ def test_a_channel_that_is_gone_holds_its_messages_for_a_day(services: Services)
     assert read_health(services.store) == []
 
 
+def test_a_mailbox_that_can_not_be_read_is_made_anew(office: Post, chat: Listener) -> None:
+    office.post("a")
+    container = office.services.blobs.get_container_client(office.services.settings.state_container)
+    container.upload_blob(documents.mailbox("chat", "bot"), b"[]", overwrite=True)
+    assert read_mailboxes(office.services.store, "bot") == {}
+    office.carry()
+    office.post("b")
+    office.carry()
+    assert chat.heard == ["b"]
+
+
 def test_a_previews_end_waits_an_hour_at_most_for_word_of_it(office: Post) -> None:
     key, now = "bot~12", office.now
     retired = come_to(release(name="bot"), Phase.RETIRED, now).replace(project=key)

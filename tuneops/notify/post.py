@@ -5,6 +5,7 @@ then notes that it is posted. A crash between repeats that, which changes nothin
 key once.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from tuneops import documents
@@ -14,7 +15,9 @@ from tuneops.notify.outbox import Channel
 from tuneops.notify.routing import wants
 from tuneops.queue import DeliverRequest
 from tuneops.services import Services
-from tuneops.store import Store
+from tuneops.store import Store, UnreadableError
+
+log = logging.getLogger(__name__)
 
 
 def post(
@@ -35,12 +38,18 @@ def post(
 def read_mailboxes(store: Store, stream: str) -> dict[str, Mailbox]:
     """The mailboxes of a stream by the ids of their channels.
 
-    Raises:
-        UnreadableError: one of them is none of this version.
+    One that can't be read is left out: whoever posts next makes it anew.
     """
-    paths = list(store.paths(documents.mailboxes(stream)))
-    read = {documents.mailbox_in(path)[0]: store.read(path, Mailbox) for path in paths}
-    return {channel: stored.value for channel, stored in read.items() if stored}
+    found: dict[str, Mailbox] = {}
+    for path in store.paths(documents.mailboxes(stream)):
+        try:
+            stored = store.read(path, Mailbox)
+        except UnreadableError as error:
+            log.error("%s", error)
+        else:
+            if stored:
+                found[documents.mailbox_in(path)[0]] = stored.value
+    return found
 
 
 def _put(services: Services, channel: Channel, stream: str, messages: Sequence[Message]) -> None:
