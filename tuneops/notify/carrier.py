@@ -17,7 +17,7 @@ from tuneops import documents
 from tuneops.document import Document
 from tuneops.looks import LOST_AFTER
 from tuneops.names import environment_of
-from tuneops.notify.breaker import Breaker
+from tuneops.notify.breaker import SPREAD_SECONDS, Breaker
 from tuneops.notify.digests import digest
 from tuneops.notify.letter import Letter
 from tuneops.notify.mailbox import Mailbox
@@ -31,6 +31,8 @@ from tuneops.store import BusyError, ConflictError, UnreadableError, hold
 
 LONGEST_ROUND = timedelta(seconds=60)
 BUSY_SECONDS = 4
+SLACK = timedelta(seconds=SPREAD_SECONDS)
+"""Nobody is asked to come by so little earlier than somebody will."""
 MAX_ERROR = 300
 
 log = logging.getLogger(__name__)
@@ -95,7 +97,6 @@ class _Round:
                 break
             hold(self.lease)
             self._send(parcel)
-            self.box = self._load()
         self._arrange()
 
     def _may_send(self) -> bool:
@@ -111,16 +112,16 @@ class _Round:
 
     def _send(self, parcel: tuple[Letter, ...]) -> None:
         """Send a message, or several as one, and save what became of that."""
-        messages = [letter.message for letter in parcel]
-        message = messages[0] if len(parcel) == 1 else digest(messages, self.clock())
-        thread = Letter(message=message).thread
+        first, *more = (letter.message for letter in parcel)
         try:
+            message = digest([first, *more], self.clock()) if more else first
+            thread = Letter(message=message).thread
             handle = self.channel.send(message, self.box.threads.get(thread, ""))
         except ChannelError as error:
             self._note_failure(parcel, error)
         except Exception as error:
             kind = type(error).__name__
-            log.error("channel %s, message %s: %s", self.channel.id, message.key, kind)
+            log.error("channel %s, message %s: %s", self.channel.id, first.key, kind)
             self._note_failure(parcel, ChannelError(f"internal error ({kind})"))
         else:
             now = self.clock()
@@ -148,7 +149,7 @@ class _Round:
             wake = None
         if at is not None:
             at = max(at, self.breaker.next_try(now))
-            if wake is None or wake.at > at:
+            if wake is None or wake.at - at > SLACK:
                 wake = Wake(id=uuid.uuid4().hex, at=at)
                 again = DeliverRequest(
                     channel=self.request.channel, stream=self.request.stream, wake=wake.id
