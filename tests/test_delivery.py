@@ -15,7 +15,7 @@ from azure.storage.queue import QueueClient
 from pydantic import SecretStr
 
 from handlers.deliver import deliver
-from tests.planned import come_to, release
+from tests.planned import NOW, come_to, desired, release
 from tests.receiver import receiving
 from tuneops import documents
 from tuneops.message import Delivery, Message
@@ -28,9 +28,11 @@ from tuneops.notify.post import post, read_mailboxes
 from tuneops.notify.reminding import remind
 from tuneops.notify.routing import Route
 from tuneops.previews import pruning
+from tuneops.project import Project
 from tuneops.queue import DeliverRequest, MailboxesRequest
 from tuneops.release import Phase
 from tuneops.services import Services
+from tuneops.status import read_status
 from tuneops.store import Store
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
@@ -349,6 +351,22 @@ def test_a_mailbox_that_can_not_be_read_is_made_anew(office: Post, chat: Listene
     office.post("b")
     office.carry()
     assert chat.heard == ["b"]
+
+
+def test_the_status_says_when_the_first_channel_took_it(office: Post) -> None:
+    store, by_earlier = office.services.store, Delivery(sent_at=NOW)
+    old = office.message("old").replace(deliveries={"chat": by_earlier}, posted=True)
+    told, owed = office.message("told"), office.message("owed")
+    made = release().replace(outbox=(old, told, owed))
+    store.write(documents.desired("bot"), desired(), etag=None)
+    store.write(documents.release("bot", 1), made, etag=None)
+    store.write(documents.project("bot"), Project(name="bot", current=1), etag=None)
+    office.post("told")
+    office.carry()
+    office.post("owed")
+    (status,) = read_status(office.services).projects
+    assert status.release
+    assert status.release.messages == {"old": NOW, "told": office.now, "owed": None}
 
 
 def test_a_previews_end_waits_an_hour_at_most_for_word_of_it(office: Post) -> None:

@@ -29,7 +29,7 @@ from tuneops.scrub import scrub
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, UnreadableError, hold
 
-LONGEST_ROUND = timedelta(seconds=60)
+LONGEST_ROUND = timedelta(seconds=30)
 BUSY_SECONDS = 4
 SLACK = timedelta(seconds=SPREAD_SECONDS)
 """Nobody is asked to come by so little earlier than somebody will."""
