@@ -32,7 +32,7 @@ class Breaker:
         """The channel's health as it was known last."""
         return self._stored.value if self._stored else self._new
 
-    def closes(self) -> bool:
+    def admits(self) -> bool:
         """Whether this worker may try the channel now; one that fails is tried by one at a time."""
         if self._tries or self.health.failing_since is None or self.health.probe_at is None:
             return True

@@ -101,7 +101,7 @@ class _Round:
 
     def _may_send(self) -> bool:
         """Whether the channel may be tried; while others try it in vain, what is old goes."""
-        if self.breaker.closes():
+        if self.breaker.admits():
             return True
         series, now = self.breaker.health.series, self.clock()
         over = self.box.expired(series, self.channel.route, now) if series else []
