@@ -1,12 +1,15 @@
 """A message on the queue ``deliver``: empty a mailbox, or find the forgotten ones.
 
 Receivers may be slow, so this has threads of its own: the worker's others are left to reconciles.
+One channel has no more than some of them, so that one that hangs leaves the rest to the others.
 """
 
 import asyncio
 import logging
+import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Semaphore
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -16,10 +19,13 @@ from tuneops.notify.reminding import remind
 from tuneops.queue import Delivering, DeliverRequest
 from tuneops.services import NoSourceError, Services
 
-THREADS = 8
+THREADS = 12
+OF_ONE_CHANNEL = 4
+FULL_SECONDS = 3
 
 _REQUEST: TypeAdapter[Delivering] = TypeAdapter(Annotated[Delivering, Field(discriminator="kind")])
 _POOL = ThreadPoolExecutor(THREADS, thread_name_prefix="deliver")
+_PLACES: dict[str, Semaphore] = {}
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +52,20 @@ def deliver(body: bytes, services: Services) -> None:
         return
     try:
         if isinstance(request, DeliverRequest):
-            carry(request, services)
+            _carry(request, services)
         else:
             remind(services, datetime.now(UTC))
     except NoSourceError as error:
         log.info("dropped %s: %s", request, error)
+
+
+def _carry(request: DeliverRequest, services: Services) -> None:
+    """Empty a mailbox, or come again when the channel has all its threads at work."""
+    places = _PLACES.setdefault(request.channel, Semaphore(OF_ONE_CHANNEL))
+    if not places.acquire(blocking=False):
+        services.deliveries.send(request, random.uniform(1, FULL_SECONDS))
+        return
+    try:
+        carry(request, services)
+    finally:
+        places.release()

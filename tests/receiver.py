@@ -10,7 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Receiver:
-    """`titles` has what it has taken, in order; `asked` counts all requests."""
+    """`titles` has what it has taken, in order; `asked` counts all requests.
+
+    Once it is `over` it answers nobody any more.
+    """
 
     port: int = 0
     status: int = 200
@@ -21,7 +24,7 @@ class Receiver:
 
     def url(self, options: str = "") -> str:
         """As apprise has it, with a secret in it."""
-        return f"json://user:Hunter2Hunter2@127.0.0.1:{self.port}/?cto=5&rto=5{options}"
+        return f"json://user:Hunter2Hunter2@127.0.0.1:{self.port}/?cto=60&rto=60{options}"
 
 
 @contextmanager
@@ -33,8 +36,9 @@ def receiving(status: int = 200, seconds: float = 0) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             receiver.asked += 1
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            receiver.over.wait(receiver.seconds)
-            if receiver.status < 300 and not receiver.over.is_set():
+            if receiver.over.wait(receiver.seconds):
+                return
+            if receiver.status < 300:
                 receiver.titles.append(body["title"])
             self.send_response(receiver.status)
             self.end_headers()
