@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
-from tuneops.notify.outbox import ChannelError
 from tuneops.notify.routing import Route
 from tuneops.release import Phase
 
@@ -56,5 +56,5 @@ class CommitStatusChannel:
                 url=next(iter(message.links.values()), ""),
             )
         except GitHubError as error:
-            raise ChannelError(str(error), error.permanent) from error
+            raise refusal(error, message) from error
         return ""

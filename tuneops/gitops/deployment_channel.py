@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
-from tuneops.notify.outbox import ChannelError
 from tuneops.notify.routing import Route
 from tuneops.release import Phase
 
@@ -50,5 +50,5 @@ class DeploymentChannel:
                 log_url=message.links.get("job", ""),
             )
         except GitHubError as error:
-            raise ChannelError(str(error), error.permanent) from error
+            raise refusal(error, message) from error
         return ""

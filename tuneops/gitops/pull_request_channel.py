@@ -11,6 +11,7 @@ from tuneops import documents
 from tuneops.document import Document
 from tuneops.gitops import final_text
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
 from tuneops.notify.routing import Route
@@ -65,7 +66,7 @@ class PullRequestChannel:
             elif number is not None:
                 self._tell(number, message)
         except GitHubError as error:
-            raise ChannelError(str(error), error.permanent) from error
+            raise refusal(error, message) from error
         except (BusyError, ConflictError) as error:
             raise ChannelError("another project tells the pull request now") from error
         except (UnreadableError, AzureError) as error:

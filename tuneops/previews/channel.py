@@ -7,6 +7,7 @@ from azure.core.exceptions import AzureError
 from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
 from tuneops.names import family
 from tuneops.notify.outbox import ChannelError
@@ -39,7 +40,7 @@ class PreviewChannel:
         try:
             self.tell(message.key.partition(":")[0])
         except GitHubError as error:
-            raise ChannelError(str(error), error.permanent) from error
+            raise refusal(error, message) from error
         except (UnreadableError, AzureError) as error:
             raise ChannelError(f"what is stored can't be read: {type(error).__name__}") from error
         return ""
