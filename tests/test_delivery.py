@@ -23,7 +23,7 @@ from tuneops.notify.carrier import carry
 from tuneops.notify.health import ChannelHealth, read_health
 from tuneops.notify.letter import GIVE_UP_AFTER, LEAST_ATTEMPTS
 from tuneops.notify.mailbox import Mailbox
-from tuneops.notify.outbox import Channel, ChannelError
+from tuneops.notify.outbox import Channel, ChannelBusyError, ChannelError
 from tuneops.notify.post import post, read_mailboxes
 from tuneops.notify.reminding import remind
 from tuneops.notify.routing import Route
@@ -214,6 +214,15 @@ def test_what_is_refused_for_good_is_given_up_and_shown(office: Post, chat: List
     office.post("b")
     office.carry()
     assert (chat.heard, office.health().healthy) == (["b"], True)
+
+
+def test_a_channel_that_is_busy_is_not_ill(office: Post, chat: Listener) -> None:
+    chat.answers = [ChannelBusyError("another is at it")]
+    office.post("a")
+    office.carry()
+    assert (chat.heard, read_health(office.services.store)) == ([], [])
+    office.carry(later=12 * SECOND)
+    assert chat.heard == ["a"]
 
 
 def test_an_error_of_a_channel_is_no_error_of_the_worker(office: Post, chat: Listener) -> None:

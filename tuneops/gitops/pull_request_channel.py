@@ -13,7 +13,7 @@ from tuneops.gitops import final_text
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
-from tuneops.notify.outbox import ChannelError
+from tuneops.notify.outbox import ChannelBusyError, ChannelError
 from tuneops.notify.routing import Route
 from tuneops.store import BusyError, ConflictError, Store, UnreadableError
 
@@ -68,7 +68,7 @@ class PullRequestChannel:
         except GitHubError as error:
             raise refusal(error, message) from error
         except (BusyError, ConflictError) as error:
-            raise ChannelError("another project tells the pull request now") from error
+            raise ChannelBusyError("another project tells the pull request now") from error
         except (UnreadableError, AzureError) as error:
             raise ChannelError(f"what it was told can't be read: {type(error).__name__}") from error
         return ""
@@ -86,4 +86,4 @@ class PullRequestChannel:
             self._github.comment(number, final_text.MARK, final_text.comment(texts))
         after = self._store.read(path, PullRequest)
         if after is None or after.etag != written.etag:
-            raise ChannelError("another project has told the pull request meanwhile")
+            raise ChannelBusyError("another project has told the pull request meanwhile")

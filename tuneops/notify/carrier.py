@@ -21,7 +21,7 @@ from tuneops.notify.breaker import SPREAD_SECONDS, Breaker
 from tuneops.notify.digests import digest
 from tuneops.notify.letter import Letter
 from tuneops.notify.mailbox import Mailbox
-from tuneops.notify.outbox import Channel, ChannelError
+from tuneops.notify.outbox import Channel, ChannelBusyError, ChannelError
 from tuneops.notify.pauses import pause
 from tuneops.project import Wake
 from tuneops.queue import DeliverRequest
@@ -138,7 +138,8 @@ class _Round:
             rest = pause(self.box.failures + 1, random.random(), error.retry_after or 0)
             route = self.channel.route
             self._save(lambda box: box.failed(parcel, text, now, now + rest, route))
-        self.breaker.note_failure(text, error)
+        if not isinstance(error, ChannelBusyError):
+            self.breaker.note_failure(text, error)
 
     def _arrange(self) -> None:
         """Have somebody come when the next is due, unless a message for that is on its way."""

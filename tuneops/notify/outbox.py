@@ -20,6 +20,10 @@ class ChannelError(Exception):
         self.retry_after = retry_after
 
 
+class ChannelBusyError(ChannelError):
+    """A channel that is well did not take a message right now, as others are at it."""
+
+
 class Channel(Protocol):
     """A way to people."""
 
