@@ -105,6 +105,11 @@ def order(function: str, project: str, **asked: Any) -> dict[str, Any]:
     return {"function": function, "data": {"http": http}}
 
 
+def reading(function: str, project: str, **which: str) -> dict[str, Any]:
+    """A question about a project."""
+    return {"function": function, "data": {"http": {"params": {"project": project, **which}}}}
+
+
 TIMER = {"function": "resync", "data": {"json": json.dumps({"IsPastDue": False})}}
 SWEEP = {**TIMER, "function": "sweep"}
 RESTORE = {"method": "POST", "params": {"id": "0123456789ab"}, "body": "{}"}
@@ -152,6 +157,13 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},
         {"function": "page", "data": {"http": {}}},
         {"function": "page_static", "data": {"http": {"params": {"file": "style.css"}}}},
+        {"function": "project_page", "data": {"http": {"params": {"project": "tutor"}}}},
+        {"function": "release_page", "data": {"http": {"params": {"project": "x", "number": "1"}}}},
+        {"function": "projects", "data": {"http": {}}},
+        reading("releases", "tutor"),
+        reading("release", "tutor", number="latest"),
+        reading("metrics", "stranger", number="1"),
+        reading("logs", "tutor", number="x"),
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -166,6 +178,8 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(None, 200, 404),
         *(None, 404),
         *(200, 200),
+        *(200, 404),
+        *(200, 200, 404, 404, 404),
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]

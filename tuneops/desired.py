@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from tuneops import names
+from tuneops.cause import Brought
 from tuneops.config import ProjectConfig
 from tuneops.document import Document
 from tuneops.previews.terms import Terms
@@ -37,7 +38,8 @@ class Desired(Document):
     has the file any more, though it is not gone; nothing is done then. `adopts`: it is not git that
     wants this but a pin, and this release's model is to be used. `by` is the login of who brought
     the config, empty when that could not be found out, None where no rule of the policy asked.
-    `preview`: this is wanted by an open pull request, for a while.
+    `brought` is the commit it came by, for people, None where it is not known. `preview`: this is
+    wanted by an open pull request, for a while.
     """
 
     project: str
@@ -49,6 +51,7 @@ class Desired(Document):
     adopts: int | None = None
     left: str = ""
     by: str | None = None
+    brought: Brought | None = None
     preview: Terms | None = None
 
     @cached_property

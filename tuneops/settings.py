@@ -165,6 +165,10 @@ class Settings(WorkspaceSettings):
     notify_urls: Annotated[
         list[SecretStr], Field(description="apprise URLs that every notification goes to")
     ] = []
+    channels: SecretStr = Field(
+        SecretStr(""),
+        description="A JSON list of the ways to people: docs/notifications.md",
+    )
 
     page_url: Annotated[
         str,
