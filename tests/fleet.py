@@ -26,6 +26,7 @@ from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.gitops.repository import FileState, Repository
 from tuneops.looks import Look
+from tuneops.overview.document import Card, Overview
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy
 from tuneops.project import Project, start_release
@@ -81,6 +82,12 @@ class Fleet:
                 for name in added
             ]
             list(pool.map(self._remember, releases, looks))
+        cards = {name: Card(name=name, phase=Phase.LIVE) for name in added}
+
+        def shown(known: Overview | None) -> Overview:
+            return Overview(cards={**(known.cards if known else {}), **cards}, complete=True)
+
+        self.services.store.update(documents.OVERVIEW, Overview, shown)
 
     def tag(self, project: str, **tags: str) -> None:
         """Somebody adds tags to a project's endpoint."""

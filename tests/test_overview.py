@@ -36,6 +36,7 @@ from tuneops.rollout.progress import Progress
 from tuneops.rollout.question import Question
 from tuneops.services import Services
 from tuneops.store import Store
+from tuneops.training_progress import TrainingProgress
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EXTRA = "deployment: {instance_type: Standard_DS3_v2, instance_count: 2}\n"
@@ -142,11 +143,21 @@ def test_the_traffic_is_what_was_seen_in_place(
     assert sum(share.percent for share in traffic) == 100
 
 
-def test_a_training_says_when_it_is_foretold_to_end(services: Services) -> None:
+def test_a_training_says_how_far_it_is_and_when_it_is_likely_to_end(services: Services) -> None:
     seconds = Span(low=1800, likely=3600, high=7200)
-    found = card_of(services, made(1, Phase.TRAINING, forecast=Forecast(seconds=seconds)))
-    assert found.ends == NOW + timedelta(hours=2)
+    training = made(1, Phase.TRAINING, forecast=Forecast(seconds=seconds))
+    found = card_of(services, training)
+    assert (found.done, found.ends) == (None, NOW + timedelta(hours=2))
     assert (found.live, found.hourly, found.traffic) == (None, None, ())
+
+    ends = NOW + timedelta(hours=1, minutes=20)
+    going = TrainingProgress(step=123, steps=1000, ends_at=ends + timedelta(seconds=42))
+    services.store.update(
+        documents.release("bot", 1), Release, lambda _: training.replace(progress=going)
+    )
+    again = make_card("bot", services, PRICES)
+    assert again is not None
+    assert (again.done, again.ends) == (0.12, ends)
 
 
 DRIFT = Drift(

@@ -48,6 +48,7 @@ def card(project: ProjectStatus, prices: Prices | None) -> Card:
         traffic=_traffic(newest, serving),
         hourly=_hourly(newest, serving, prices),
         currency=prices.currency if prices else "",
+        done=_done(newest),
         ends=_ends(newest),
         approval=newest.approval is not None and newest.approval.is_open,
         drifted=any(each.drift and each.drift.answer != Answer.HEALING for each in both),
@@ -127,18 +128,21 @@ def _since(release: ReleaseStatus) -> datetime | None:
     return came
 
 
-def _ends(release: ReleaseStatus) -> datetime | None:
-    """When the training is likely to end, while it lasts: by its own speed, else as foretold.
+def _done(release: ReleaseStatus) -> float | None:
+    """The part of the training that is done, in whole percent, while it lasts."""
+    share = release.progress.share if release.progress else None
+    return round(share, 2) if share is not None and release.phase == Phase.TRAINING else None
 
-    To the minute, as each look would else change the card.
+
+def _ends(release: ReleaseStatus) -> datetime | None:
+    """When the training is likely to end, while it lasts: by its own pace, before that as foretold.
+
+    A minute more or less makes no other card.
     """
-    since, forecast, seen = _since(release), release.forecast, release.progress
-    if release.phase != Phase.TRAINING or since is None:
+    if release.phase != Phase.TRAINING:
         return None
-    if seen and seen.ends_at:
-        return seen.ends_at.replace(second=0, microsecond=0)
-    return (
-        since + timedelta(seconds=forecast.seconds.likely)
-        if forecast and forecast.seconds
-        else None
-    )
+    since, forecast, progress = _since(release), release.forecast, release.progress
+    ends = progress.ends_at if progress else None
+    if ends is None and since and forecast and forecast.seconds:
+        ends = since + timedelta(seconds=forecast.seconds.likely)
+    return ends.replace(second=0, microsecond=0) if ends else None

@@ -49,9 +49,10 @@ class Card(Document):
 
     `release` is the newest of `releases` many, in its phase `since` then; `figures` are its own as
     long as it is not what is `live`. `hourly` is what its deployments cost at most, None without a
-    price or a deployment. `ends` is when its training is foretold to. `held` says why nothing is
-    done for it, `approval`: it asks people, `drifted`, `troubled` and `stalled` (it waits for so
-    long that people were told) say what else people may want to know first.
+    price or a deployment. While it trains, `done` is the part that is done, and `ends` when it is
+    likely to end, to the minute. `held`: nothing is done for it, `approval`: it asks people;
+    `drifted`, `troubled` and `stalled` (it waits for so long that people were told) say what else
+    people may want to know first.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Card(Document):
     traffic: tuple[Share, ...] = ()
     hourly: float | None = None
     currency: str = ""
+    done: float | None = None
     ends: datetime | None = None
     preview: int | None = None
     preview_until: datetime | None = None
