@@ -43,8 +43,8 @@ Programs can read the same from the function app, with a function key in `x-func
 | `/PROJECT/releases/N/metrics` | last values, and curves as pairs of step and value |
 | `/PROJECT/releases/N/logs` | a piece of a log: `of` `job`, `data` or `deployment` |
 
-An answer's `next` is the `before`, or of a log the `after`, of the question that goes on from there.
-A log that is `over` grows no more.
+An answer's `next` is the `before`, or of a log the `after`, of the question that goes on from
+there. A log that is `over` grows no more.
 """
 COMMON = frozenset({"url", "key", "state", "help", "install_completion", "show_completion"})
 EXAMPLE = re.compile(r"\n*^Example: (?P<line>.+)$", re.MULTILINE)
