@@ -455,8 +455,12 @@ def test_large_data_is_prepared_by_a_job(
 
     (job,) = (cloud.ml.jobs.get(each) for each in cloud.jobs(name) if each != release.job)
     assert job.type == kind
-    assert len(list(cloud.ml.jobs.list(parent_job_name=job.name))) == steps
+    below = {str(step.display_name) for step in cloud.ml.jobs.list(parent_job_name=job.name)}
+    assert len(below) == steps
     assert release.data.folder.endswith(job.name.removeprefix(f"{name}-"))
+    log = json.loads(printed(cloud, "logs", name, "1", "--of=data", "--json"))
+    assert (log["over"], log["more"]) == (True, False)
+    assert below <= {piece["file"].partition("/")[0] for piece in log["pieces"]}
     assert cloud.inputs(str(release.job))["train_file_path"] == release.data.assets["train"]
 
     cloud.upload(f"{name}/week/3.jsonl", b"nonsense\n" * 3)

@@ -32,6 +32,19 @@ teaches the shell commands, options and, where TuneOps can be asked, the names o
 Commands ask the local cloud in `.localcloud` (`--state`, `LOCALCLOUD_STATE`), or the function app
 that `--url` and `--key` (`TUNEOPS_URL`, `TUNEOPS_FUNCTION_KEY`) name; these options are not
 repeated below.
+
+Programs can read the same from the function app, with a function key in `x-functions-key`:
+
+| below `/api/projects` | what |
+|---|---|
+| | the names of all projects |
+| `/PROJECT/releases` | releases, the newest first, `limit` (20) of those `before` a number |
+| `/PROJECT/releases/N` | all of one release; `latest` is the newest |
+| `/PROJECT/releases/N/metrics` | last values, and curves as pairs of step and value |
+| `/PROJECT/releases/N/logs` | a piece of a log: `of` `job`, `data` or `deployment` |
+
+An answer's `next` is the `before`, or of a log the `after`, of the question that goes on from
+there. A log that is `over` grows no more.
 """
 COMMON = frozenset({"url", "key", "state", "help", "install_completion", "show_completion"})
 EXAMPLE = re.compile(r"\n*^Example: (?P<line>.+)$", re.MULTILINE)
