@@ -34,7 +34,7 @@ def audit(
         typer.echo(seen.model_dump_json(indent=2))
         return
     console = Console(soft_wrap=True, highlight=False)
-    console.print(_table(seen.entries) if seen.entries else f"no order was given in {seen.month}")
+    console.print(render(seen.entries) if seen.entries else f"no order was given in {seen.month}")
     if seen.more:
         console.print("There are more: name a project.")
     for problem in seen.problems:
@@ -43,7 +43,8 @@ def audit(
         raise typer.Exit(1)
 
 
-def _table(entries: list[Entry]) -> Table:
+def render(entries: list[Entry]) -> Table:
+    """The orders as a table."""
     table = Table("When", "Project", "Order", "Who", "Came of it", box=None, pad_edge=False)
     for each in entries:
         order = " ".join(filter(None, (each.action, each.what)))
