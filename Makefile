@@ -13,7 +13,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test soak simulate check bench format schema diagram lock clean
+.PHONY: demo test soak simulate check bench format schema diagram reference lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -45,9 +45,13 @@ format: $(VENV)/.dev
 schema: $(VENV)/.demo
 	$(BIN)/tuneops schema > schemas/project.schema.json
 	$(BIN)/tuneops schema policy > schemas/policy.schema.json
+	$(BIN)/tuneops schema message > schemas/message.schema.json
 
 diagram: $(VENV)/.demo
 	$(BIN)/python -m tuneops.diagram docs/rollout.md
+
+reference: $(VENV)/.demo
+	$(BIN)/python -m tuneops.cli.reference docs/cli.md
 
 # Needs uv; requirements.txt is the part of the lock that Azure Functions installs.
 lock:

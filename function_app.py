@@ -12,7 +12,9 @@ from handlers import (
     job_event,
     page,
     page_actions,
+    project_page,
     reconcile,
+    releases,
     resync,
     rollback,
     status,
@@ -90,6 +92,50 @@ def get_cost(req: func.HttpRequest) -> func.HttpResponse:
 def get_status(req: func.HttpRequest) -> func.HttpResponse:
     """All projects, or ``?project=NAME``."""
     code, text = status.handle(req.params.get("project"), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("projects")
+@app.route(route="projects", methods=["GET"])
+def get_projects(req: func.HttpRequest) -> func.HttpResponse:
+    """The names of all projects."""
+    code, text = releases.handle_names(get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("releases")
+@app.route(route="projects/{project}/releases", methods=["GET"])
+def get_releases(req: func.HttpRequest) -> func.HttpResponse:
+    """A project's releases, the newest first: ``?limit=N``, and ``?before=N`` for more."""
+    project = req.route_params["project"]
+    code, text = releases.handle_page(project, req.params, get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("release")
+@app.route(route="projects/{project}/releases/{number}", methods=["GET"])
+def get_release(req: func.HttpRequest) -> func.HttpResponse:
+    """All of one release; ``latest`` is the newest."""
+    where = req.route_params
+    code, text = releases.handle_release(where["project"], where["number"], get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("metrics")
+@app.route(route="projects/{project}/releases/{number}/metrics", methods=["GET"])
+def get_metrics(req: func.HttpRequest) -> func.HttpResponse:
+    """What a release's training has logged, with its curves."""
+    where = req.route_params
+    code, text = releases.handle_metrics(where["project"], where["number"], get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("logs")
+@app.route(route="projects/{project}/releases/{number}/logs", methods=["GET"])
+def get_logs(req: func.HttpRequest) -> func.HttpResponse:
+    """The next piece of a log: ``?of=job|data|deployment``, and ``?after=`` the last ``next``."""
+    project, number = req.route_params["project"], req.route_params["number"]
+    code, text = releases.handle_log(project, number, req.params, get_services())
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 
@@ -183,6 +229,20 @@ def get_health(req: func.HttpRequest) -> func.HttpResponse:
 def get_page(req: func.HttpRequest) -> func.HttpResponse:
     """The page: all projects."""
     return _response(page.handle(_asked(req), get_services()))
+
+
+@app.function_name("project_page")
+@app.route(route="projects/{project}", methods=["GET"], auth_level=PAGE)
+def get_project_page(req: func.HttpRequest) -> func.HttpResponse:
+    """The page of a project: its releases."""
+    return _response(project_page.handle(_asked(req), get_services()))
+
+
+@app.function_name("release_page")
+@app.route(route="projects/{project}/releases/{number}", methods=["GET"], auth_level=PAGE)
+def get_release_page(req: func.HttpRequest) -> func.HttpResponse:
+    """The page of a release."""
+    return _response(project_page.handle_release(_asked(req), get_services()))
 
 
 @app.function_name("page_static")

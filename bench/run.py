@@ -1,4 +1,5 @@
-"""Measures data preparation beside what else does it, and how soon a merge becomes a job.
+"""Measures data preparation beside what else does it, how soon the page answers, and how soon a
+merge becomes a job.
 
     python bench/run.py [--quick]
 
@@ -28,6 +29,7 @@ HERE = Path(__file__).parent
 WORK = HERE.parent / ".localcloud" / "bench"
 FULL, QUICK = 207_865, 40_000
 RUNS = 5
+PAGE_PROJECTS, PAGE_RELEASES, PAGE_RUNS = 200, 5_000, 10
 WAYS = ("tuneops", "copy", "polars", "duckdb", "datasets", "pandas")
 BLOB_WAYS = ("prepare", "copy")
 SAMPLE_SECONDS = 0.05
@@ -103,6 +105,20 @@ def merge_to_job(runs: int) -> dict[str, float]:
     return {"median_seconds": round(median(seconds), 2), "slowest_seconds": round(max(seconds), 2)}
 
 
+def page(runs: int) -> dict[str, float]:
+    """Seconds that the page takes to answer, and how many times as long all documents take."""
+    line = [sys.executable, str(HERE / "page.py"), str(WORK / "page")]
+    line += [str(number) for number in (PAGE_PROJECTS, PAGE_RELEASES, runs)]
+    done = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(done.stdout)
+    ratios = [b / a for a, b in zip(found["page"], found["all_documents"], strict=True)]
+    return {
+        "median_seconds": round(median(found["page"]), 3),
+        "slowest_seconds": round(max(found["page"]), 3),
+        "all_documents_take_times_as_long": round(median(ratios), 1),
+    }
+
+
 def summary(found: dict[str, list[Figures]], own: str) -> dict[str, Any]:
     """Medians of each way, and how many times as fast ours is; the last run is for memory alone."""
     rates = {way: [run["rate"] for run in runs[:-1]] for way, runs in found.items()}
@@ -146,6 +162,7 @@ def main(quick: bool) -> None:
         for rows in (QUICK,) if quick else (QUICK, FULL):
             results[f"prepare_{rows}_rows"] = summary(compare(rows, RUNS), "tuneops")
         results[f"blob_to_blob_{QUICK}_rows"] = summary(compare_blobs(QUICK, RUNS), "prepare")
+        results[f"page_{PAGE_PROJECTS}_projects_{PAGE_RELEASES}_releases"] = page(PAGE_RUNS)
         results["merge_to_job"] = merge_to_job(RUNS)
     text = json.dumps(results, indent=2)
     (HERE / "results.json").write_text(text + "\n")

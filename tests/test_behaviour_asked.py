@@ -317,7 +317,7 @@ def test_what_live_is_known_to_answer_is_not_asked_and_a_better_model_goes_on(
     assert dict(endpoint(workspace).traffic) == {passed.deployment_name: 100}
     lively = reconciled(working, passed.number)
     told = next(message for message in lively.outbox if message.event == "live")
-    assert told.text.endswith("; answers: matches 1 (live 0)")
+    assert told.figure.endswith("answers: matches 1 (live 0)")
     project = working.store.read(documents.project("bot"), Project)
     assert project is not None
     assert passed.plan.digest in project.value.served

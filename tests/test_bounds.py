@@ -13,6 +13,7 @@ from tuneops.gitops.github import TooManyError
 from tuneops.gitops.open_pulls import Page
 from tuneops.gitops.review_text import Finding
 from tuneops.gitops.snapshot import File, Proposal, Snapshot
+from tuneops.notify.chosen import unknown_channel
 from tuneops.queue import PullRequestRequest, PullRequestsRequest
 from tuneops.resync import MAX_REVIEWS, resync_pull_requests
 
@@ -35,6 +36,7 @@ def services(github: Any) -> tuple[Any, list[Any]]:
     )
     made.release, made.workspace, made.storage = lambda *_: None, None, None
     made.of = lambda environment: made
+    made.unknown_channel = lambda config: unknown_channel(config, ["ml-team"])
     return made, sent
 
 
@@ -62,20 +64,34 @@ def test_a_review_that_azure_did_not_answer_is_done_again(
 
     monkeypatch.setattr(review, "prospect", fail)
     states: list[str] = []
-    content = text_of("bot").encode()
+    working, sent = services(pull_request(text_of("bot"), states, []))
+    review.review_pull_request(PullRequestRequest(number=1), working)
+    assert states == ["failure"]
+    assert [list(reviews.reviewed) for reviews in sent] == ([[1]] if remembered else [])
+
+
+def test_a_channel_that_is_not_there_is_an_error() -> None:
+    states: list[str] = []
+    comments: list[str] = []
+    config = text_of("bot", "notifications: {channels: [ml-teem]}")
+    working, _ = services(pull_request(config, states, comments))
+    review.review_pull_request(PullRequestRequest(number=1), working)
+    assert states == ["failure"]
+    assert "TUNEOPS_CHANNELS has no channel 'ml-teem'; did you mean 'ml-team'?" in comments[0]
+
+
+def pull_request(text: str, states: list[str], comments: list[str]) -> Any:
+    """A GitHub with a pull request that has this config; what it is told is kept."""
+    content = text.encode()
     snapshot = Snapshot("c" * 40, (File("finetune/bot.yaml", "s"),))
-    github = SimpleNamespace(
+    return SimpleNamespace(
         proposal=lambda number: Proposal(
             number, "h" * 40, snapshot, frozenset({"finetune/bot.yaml"})
         ),
         contents=lambda wanted: {file.path: content for file in wanted},
-        comment=lambda number, mark, text, only_update: None,
+        comment=lambda number, mark, text, only_update: comments.append(text),
         set_status=lambda commit, **status: states.append(status["state"]),
     )
-    working, sent = services(github)
-    review.review_pull_request(PullRequestRequest(number=1), working)
-    assert states == ["failure"]
-    assert [list(reviews.reviewed) for reviews in sent] == ([[1]] if remembered else [])
 
 
 def test_a_pull_request_of_too_many_files_is_refused_once() -> None:

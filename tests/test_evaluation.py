@@ -16,7 +16,7 @@ from tuneops.desired import Desired, Source
 from tuneops.evaluation.checks import Check, Outcome, failures
 from tuneops.evaluation.directions import greater_is_better
 from tuneops.evaluation.gate import missing, passed, verdict
-from tuneops.notify.messages import metrics_text
+from tuneops.notify.figures import against_live
 from tuneops.prepared import PreparedData
 from tuneops.project import Project, start_release
 from tuneops.release import Metrics, Phase, Point, Release
@@ -212,10 +212,8 @@ def test_people_read_the_change_even_where_nothing_bounds_it() -> None:
     release = trained(4, {"eval_loss": 1.1, "train_loss": 0.9})
     checks = verdict(release, LIVE)
     assert failures(checks) == []
-    assert release.metrics is not None
-    assert metrics_text(release.metrics.values, checks) == (
-        "eval_loss 1.1 (10 % worse than live 1), train_loss 0.9"
-    )
+    said = against_live(release.replace(checks=checks))
+    assert said == "eval_loss 1.1 (live 1, +10.0 %), train_loss 0.9"
     assert passed(checks).endswith("eval_loss is 1.1, 10 % worse than in live release 3 (1)")
 
 

@@ -105,6 +105,11 @@ def order(function: str, project: str, **asked: Any) -> dict[str, Any]:
     return {"function": function, "data": {"http": http}}
 
 
+def reading(function: str, project: str, **which: str) -> dict[str, Any]:
+    """A question about a project."""
+    return {"function": function, "data": {"http": {"params": {"project": project, **which}}}}
+
+
 TIMER = {"function": "resync", "data": {"json": json.dumps({"IsPastDue": False})}}
 SWEEP = {**TIMER, "function": "sweep"}
 RESTORE = {"method": "POST", "params": {"id": "0123456789ab"}, "body": "{}"}
@@ -157,6 +162,13 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         {"function": "page", "data": {"http": {}}},
         {"function": "page_static", "data": {"http": {"params": {"file": "style.css"}}}},
         {"function": "page_action", "data": {"http": FORM}},
+        {"function": "project_page", "data": {"http": {"params": {"project": "tutor"}}}},
+        {"function": "release_page", "data": {"http": {"params": {"project": "x", "number": "1"}}}},
+        {"function": "projects", "data": {"http": {}}},
+        reading("releases", "tutor"),
+        reading("release", "tutor", number="latest"),
+        reading("metrics", "stranger", number="1"),
+        reading("logs", "tutor", number="x"),
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -171,10 +183,14 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(None, 200, 404),
         *(None, 404),
         *(200, 200, 403),
+        *(200, 404),
+        *(200, 200, 404, 404, 404),
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]
     assert {invocation["function"] for invocation in invocations} == answer["functions"].keys()
+    levels = {name: bindings[0].get("authLevel") for name, bindings in answer["functions"].items()}
+    assert (levels["page"], levels["page_static"]) == ("FUNCTION", "ANONYMOUS")
     asked = sorted((r["kind"], r.get("project", "")) for r in queued(services))
     assert asked == [
         ("project", "bot"),

@@ -227,6 +227,14 @@ def test_a_request_of_a_dropped_environment_has_no_effect(
     assert seen.reason == "left as it is: environment gone is not in TUNEOPS_SOURCES"
 
 
+def test_the_status_tells_of_a_channel_that_is_not_there(several: Services) -> None:
+    config = config_of("bot", "notifications: {channels: [ml]}")
+    wanted = Desired(project="staging.bot", commit="c", path="p", config=config)
+    several.store.write(documents.desired("staging.bot"), wanted, etag=None)
+    (seen,) = read_status(several, "staging.bot").projects
+    assert seen.unheard == "notifications.channels: TUNEOPS_CHANNELS has no channel 'ml'"
+
+
 @pytest.mark.parametrize(
     ("workspace", "code"), [pytest.param("eu", 200, id="known"), pytest.param("us", 409, id="gone")]
 )

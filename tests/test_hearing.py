@@ -288,8 +288,8 @@ def test_quotes_code_and_our_own_words_order_nothing(team: Team) -> None:
             channel = PullRequestChannel(
                 team.services.github, "contoso/models", team.services.store
             )
-            channel.send(message)
-            channel.send(message)
+            channel.send(message, "")
+            channel.send(message, "")
     team.say("> /tuneops approve")
     team.say("```\n/tuneops approve\n```")
     team.hear()

@@ -15,6 +15,7 @@ from tuneops.notify.outbox import (
     taken_over,
     unsettled,
 )
+from tuneops.notify.routing import Route
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -23,14 +24,16 @@ class Listener:
     """A channel that writes down what it takes, and refuses when told to."""
 
     def __init__(self, name: str, answers: list[bool] | None = None) -> None:
-        self.id = name
+        self.id = self.name = name
+        self.route = Route()
         self.answers = answers or []
         self.heard: list[str] = []
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, thread: str) -> str:
         if self.answers and not self.answers.pop(0):
             raise ChannelError("refused")
         self.heard.append(message.key)
+        return ""
 
 
 def messages(count: int) -> tuple[Message, ...]:

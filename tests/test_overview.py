@@ -41,6 +41,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EXTRA = "deployment: {instance_type: Standard_DS3_v2, instance_count: 2}\n"
 CANARY = f"{EXTRA}rollout: {{strategy: canary}}\n"
 PLAN = TrainingPlan(base_model="b", component="c", parameters={}, digest="0" * 12)
+PRICES = Prices(per_hour={"Standard_DS3_v2": 0.5}, currency="EUR")
 WANTED = Desired(project="bot", commit="c" * 40, path="finetune/bot.yaml", config=config_of("bot"))
 
 
@@ -62,14 +63,13 @@ def stored(
     store.write(
         documents.project("bot"), Project(name="bot", current=current, live=live, **project), None
     )
-    priced = Policy(prices=Prices(per_hour={"Standard_DS3_v2": 0.5}, currency="EUR"))
-    store.write(documents.policy(""), InForce(policy=priced), None)
+    store.write(documents.policy(""), InForce(policy=Policy(prices=PRICES)), None)
     return services
 
 
 def card_of(services: Services, *releases: Release, **project: Any) -> Card:
     """The card of that project."""
-    made = make_card("bot", stored(services, *releases, **project))
+    made = make_card("bot", stored(services, *releases, **project), PRICES)
     assert made is not None
     return made
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuneops.hosting import own_address
 from tuneops.page.access import (
     MAX_PRINCIPAL,
     OPERATOR,
@@ -39,6 +40,12 @@ ROLE = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
             {"TUNEOPS_PAGE_URL": LOCAL, "WEBSITE_INSTANCE_ID": "i"}, "key", id="never-in-azure"
         ),
         pytest.param(
+            {"TUNEOPS_PAGE_URL": LOCAL, "WEBSITE_SITE_NAME": "a"}, "key", id="consumption"
+        ),
+        pytest.param(
+            {"TUNEOPS_PAGE_URL": LOCAL, "CONTAINER_NAME": "c"}, "loopback", id="in-a-container"
+        ),
+        pytest.param(
             {"WEBSITE_AUTH_ENABLED": "True", "WEBSITE_INSTANCE_ID": "i"}, "entra", id="easy-auth"
         ),
         pytest.param({"WEBSITE_AUTH_ENABLED": "False"}, "key", id="easy-auth-off"),
@@ -46,6 +53,18 @@ ROLE = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
 )
 def test_the_way_in(environ: dict[str, str], way: Way) -> None:
     assert way_in(environ) == way
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        ({"WEBSITE_HOSTNAME": "a.example", "WEBSITE_SITE_NAME": "a"}, "https://a.example"),
+        ({"WEBSITE_HOSTNAME": "localhost:7071"}, ""),
+        ({"WEBSITE_SITE_NAME": "a"}, ""),
+    ],
+)
+def test_the_apps_own_address(environ: dict[str, str], address: str) -> None:
+    assert own_address(environ) == address
 
 
 def principal(*claims: tuple[str, str], provider: str = "aad", **more: Any) -> str:

@@ -20,6 +20,7 @@ from tuneops.azureml.errors import NoMachinesError
 from tuneops.azureml.reasons import advised, is_shortage, is_transient, of_shortage
 from tuneops.config_file import parse_config
 from tuneops.decide import decide
+from tuneops.notify.model import instead
 from tuneops.observed import Deployment, Observed
 from tuneops.outcome import Kind, outcome
 from tuneops.phases.provisioning import FIRST_PAUSE, MAX_RETRIES
@@ -336,10 +337,8 @@ def test_a_refusal_for_want_of_machines_is_known(body: dict[str, Any], expected:
 
 
 def test_people_read_what_it_runs_on_instead() -> None:
-    assert provision.instead(RELEASE) == ""
-    assert provision.instead(after(A)) == (
-        " on Standard_B, as there were no machines for Standard_A"
-    )
+    assert instead(RELEASE) == ""
+    assert instead(after(A)) == " on Standard_B, as there were no machines for Standard_A"
 
 
 def test_a_release_of_an_earlier_version_is_read() -> None:

@@ -436,7 +436,7 @@ def test_without_github_the_way_by_hand_is_said(bot: Services) -> None:
 )
 def test_orders_that_contradict_themselves(options: tuple[str, ...]) -> None:
     done = CliRunner().invoke(app, ["rollback", "bot", *options])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "give one of --pin, --unpin and --print" in done.output
 
 

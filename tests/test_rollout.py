@@ -392,13 +392,13 @@ def test_people_are_told_of_the_beginning_a_hold_and_the_end_with_figures() -> N
     assert [(each.event, each.text) for each in release.outbox[-2:]] == [
         (
             "shifting",
-            f"endpoint {READY.endpoint}: 20% of the traffic to {NAME}, {OLD} is live; "
-            "at least 10 min each, then 60%, 100%",
+            f"endpoint {READY.endpoint}: 20% of the traffic to {NAME}, {OLD} is live",
         ),
-        (
-            "held",
-            "rollout: not clear: held until the figures tell or somebody says 'tuneops approve'",
-        ),
+        ("held", "rollout: not clear"),
+    ]
+    assert [each.following for each in release.outbox[-2:]] == [
+        "it gets 60% and then 100% of the traffic, after at least 10 min each",
+        "the traffic stays as it is until the figures tell, or somebody says `tuneops approve bot`",
     ]
     assert [entry.reason for entry in release.history[-3:-1]] == [
         f"20% of the traffic to {NAME}, {OLD} is live",

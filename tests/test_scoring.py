@@ -16,10 +16,11 @@ from tests.faults import Faults
 from tests.planned import release, until
 from tuneops import planning
 from tuneops.analysis import DeploymentFigures
-from tuneops.azureml import endpoints, scoring, traffic_metrics
+from tuneops.azureml import endpoints, metrics, progress, scoring, traffic_metrics
 from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.release import Release
+from tuneops.training_progress import Seen
 
 pytestmark = pytest.mark.slow
 ASKED = [{"role": "user", "content": "Who are you?"}]
@@ -155,6 +156,25 @@ def test_what_speaks_against_the_moment_only(
     assert caught.value.seconds == seconds
     assert faults.struck == 1
     assert scoring.ask(workspace, asked, ASKED).passed
+
+
+def test_how_far_a_training_has_come_is_read_from_the_tracking_server(
+    workspace: Workspace,
+) -> None:
+    with metrics.tracking(workspace, "a run") as client:
+        experiment = client.create_experiment("trained")
+        job = client.create_run(experiment).info.run_id
+        step = client.create_run(experiment, run_name="chat_completion_finetune").info.run_id
+        for run in (job, step):
+            client.set_tag(run, "mlflow.rootRunId", job)
+        for place, loss in enumerate((3.0, 2.0)):
+            client.log_metric(step, "loss", loss, timestamp=1000 * place, step=10 * place)
+    found = progress.read(workspace, job)
+    at = datetime.fromtimestamp(1, UTC)
+    assert found == Seen(run=step, logged={"loss": (10.0, 2.0)}, at=at)
+    assert progress.read(workspace, job, step) == found
+    with pytest.raises(metrics.NoRunError, match="progress of job missing"):
+        progress.read(workspace, "missing")
 
 
 def test_what_the_live_figures_say_of_it(

@@ -13,6 +13,7 @@ from tests.planned import NOW, desired
 from tests.test_policy_in_force import SERVERLESS, reconciled, synced, training
 from tuneops import documents
 from tuneops.azureml import jobs
+from tuneops.cause import Brought
 from tuneops.config_file import parse_config
 from tuneops.data.prepare import find_source
 from tuneops.desired import Desired
@@ -169,6 +170,24 @@ def test_somebody_who_may_takes_over_what_somebody_else_has_moved(
     assert wanted(working, "guarded").path == "finetune/moved.yaml"
     assert (count(working, "guarded"), status_errors(working)) == (8, [])
     azure.merge({"moved.yaml": None}, by="Ada")
+
+
+def test_people_are_told_by_which_commit_a_change_came(azure: Cloud, working: Services) -> None:
+    """The head's own where it alone is new, else the one that changed the file last."""
+    pushed = azure.merge({"free.yaml": epochs("free", 2)}, "Train longer\n\nReally")
+    synced(working)
+    assert wanted(working, "free").brought == Brought(
+        commit=pushed, subject="Train longer", author="ada"
+    )
+    changed = azure.merge({"free.yaml": epochs("free", 3)}, "Train even longer", by="Bob")
+    azure.merge({"other.yaml": epochs("other", 2)}, "Another")
+    last = azure.merge({"README.md": "nothing"}, "Say nothing")
+    synced(working)
+    free = wanted(working, "free")
+    assert (free.commit, free.brought) == (
+        last,
+        Brought(commit=changed, subject="Train even longer", author="bob"),
+    )
 
 
 def test_who_merges_a_pull_request_has_brought_it(azure: Cloud, working: Services) -> None:

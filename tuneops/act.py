@@ -21,8 +21,7 @@ from tuneops.azureml import (
     traffic_metrics,
 )
 from tuneops.behaviour import effects as behaviour
-from tuneops.behaviour.text import told
-from tuneops.conclusion import conclude
+from tuneops.conclusion import conclude, live_before
 from tuneops.cost import reservation
 from tuneops.data import prepare
 from tuneops.data.errors import DataError, TooLargeError
@@ -30,7 +29,7 @@ from tuneops.data.job import Task
 from tuneops.data.preparation import REPORT_HTML
 from tuneops.difference import Part
 from tuneops.foretelling import foretell
-from tuneops.notify.messages import metrics_text, tell
+from tuneops.notify import endings, turns
 from tuneops.prepared import DataJob, PreparedData
 from tuneops.release import Phase, Release
 from tuneops.rollout import approval_record, record
@@ -56,24 +55,17 @@ def _advance(action: actions.Advance, release: Release, s: Services, now: dateti
     if action.phase == Phase.LIVE:
         release = release.link(endpoint=s.workspace.endpoint_page(release.endpoint))
     if action.phase.ended:
-        release = conclude(release, s, now)
-    endpoint = f"endpoint {release.endpoint}"
-    if action.phase == Phase.LIVE:
-        on = provision.instead(release)
-        text = (
-            f"{endpoint} now answers with {release.deployment_name}{on}{record.last_seen(release)}"
-        )
-        text = "; ".join(filter(None, (text, told(release.behaviour))))
-        return tell(release, "live", text, now)
-    if action.phase == Phase.RETIRED:
-        return tell(release, "torn_down", f"{endpoint}: {action.reason}", now, release.endpoint)
+        before = live_before(release, s)
+        release = conclude(release, before, s, now)
+        return endings.ended(release, before, action.reason, now)
     return release
 
 
 def _fail(action: actions.Fail, release: Release, s: Services, now: datetime) -> Release:
     release = release.advance(Phase.FAILED, now, action.reason)
-    release = conclude(release.replace(forbidden=action.by_policy), s, now)
-    return tell(release, "failed", action.reason, now)
+    before = live_before(release, s)
+    release = conclude(release.replace(forbidden=action.by_policy), before, s, now)
+    return endings.ended(release, before, action.reason, now)
 
 
 def _prepare_data(action: Any, release: Release, s: Services, now: datetime) -> Release:
@@ -146,14 +138,12 @@ def _release_nodes(action: Any, release: Release, s: Services, now: datetime) ->
 
 def _submit_job(action: Any, release: Release, s: Services, now: datetime) -> Release:
     studio = jobs.submit(s.workspace, release)
-    rows = _data(release).train_rows
-    text = f"job {release.job_name}: {rows} rows on {release.plan.base_model}"
-    return tell(release.link(job=studio), "submitted", text, now)
+    return turns.submitted(release.link(job=studio), now)
 
 
 def _next_attempt(action: Any, release: Release, s: Services, now: datetime) -> Release:
     plan = release.plan
-    return release.replace(training=plan.replace(attempt=plan.attempt + 1))
+    return release.replace(training=plan.replace(attempt=plan.attempt + 1), progress=None)
 
 
 def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Release:
@@ -163,16 +153,14 @@ def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Re
 
 def _read_metrics(action: Any, release: Release, s: Services, now: datetime) -> Release:
     found = metrics.read(s.workspace, release.job_name).replace(read_at=now)
-    release = release.replace(metrics=found)
+    release = release.replace(metrics=found, progress=None)
     return release.replace(actuals=actuals(release))
 
 
 def _keep_checks(
     action: actions.KeepChecks, release: Release, s: Services, now: datetime
 ) -> Release:
-    values = release.metrics.values if release.metrics else {}
-    text = metrics_text(values, action.checks)
-    return tell(release.replace(checks=action.checks), "trained", text, now)
+    return turns.trained(release.replace(checks=action.checks), now)
 
 
 def _adopt_model(
@@ -274,7 +262,7 @@ def _tell_overdue(
 
 
 def _abort(action: actions.Abort, release: Release, s: Services, now: datetime) -> Release:
-    return record.aborted(release, action)
+    return turns.aborted(record.aborted(release, action), now)
 
 
 def _delete_deployment(
@@ -286,8 +274,7 @@ def _delete_deployment(
     endpoints.begin_delete_deployment(s.workspace, endpoint, action.name)
     if release.phase != Phase.LIVE:
         return release
-    text = f"deployment {action.name} of {endpoint} is superseded and being deleted"
-    return tell(release, "torn_down", text, now, action.name)
+    return turns.superseded(release, f"{endpoint}/{action.name}", now)
 
 
 def _delete_endpoint(
@@ -301,12 +288,7 @@ def _delete_endpoint(
 def _report_base_model(
     action: actions.ReportBaseModel, release: Release, s: Services, now: datetime
 ) -> Release:
-    text = (
-        f"{release.plan.base_model} is in use, the registry has {action.id}: set model.version, "
-        "or model.follow: latest"
-    )
-    release = release.replace(reported_base_model=action.id)
-    return tell(release, "newer_base_model", text, now, action.id.rpartition("/")[2])
+    return turns.newer_base_model(release.replace(reported_base_model=action.id), now)
 
 
 def _note_drift(action: actions.NoteDrift, release: Release, s: Services, now: datetime) -> Release:

@@ -8,6 +8,7 @@ from tuneops.difference import Answer, Difference, Part
 from tuneops.evaluation.checks import Check
 from tuneops.release import Phase
 from tuneops.rollout.question import Said
+from tuneops.training_progress import TrainingProgress
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,15 @@ class Wait:
     """Look again later; `seconds` None: at the usual interval.
 
     After `patience` people are told that it takes long; None: it may take as long as it likes.
-    `about` names what is waited for where the reason has figures that change meanwhile.
+    `about` names what is waited for where the reason has figures that change meanwhile. `progress`
+    is how far the training has come.
     """
 
     reason: str
     seconds: float | None = None
     patience: timedelta | None = None
     about: str = ""
+    progress: TrainingProgress | None = None
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,13 @@ from tuneops.store import UnreadableError
 log = logging.getLogger(__name__)
 
 
-def conclude(release: Release, services: Services, now: datetime) -> Release:
+def conclude(
+    release: Release, before: Release | None, services: Services, now: datetime
+) -> Release:
     """The release that has just come to an end, with what it took and the comment that is owed.
 
-    Only a release that a change of its config has led to owes one, and only at its first end.
+    `before` is the release that has been live until now. Only a release that a change of its config
+    has led to owes one, and only at its first end.
     """
     if release.phase == Phase.FAILED and release.submitted and release.metrics is None:
         release = _with_metrics(release, services)
@@ -33,7 +36,7 @@ def conclude(release: Release, services: Services, now: datetime) -> Release:
             event=CONCLUDED,
             phase=release.phase,
             title=f"{release.project}: release {release.number}",
-            text=final_text.section(release, _live_before(release, services)),
+            text=final_text.section(release, before),
             at=now,
             commit=release.commit,
             path=release.path,
@@ -51,7 +54,7 @@ def _with_metrics(release: Release, services: Services) -> Release:
         return release
 
 
-def _live_before(release: Release, services: Services) -> Release | None:
+def live_before(release: Release, services: Services) -> Release | None:
     """The release that has been live until now; one that can't be read is none."""
     try:
         stored = services.store.read(documents.project(release.project), Project)

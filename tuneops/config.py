@@ -62,9 +62,11 @@ Event = Literal[
     "shifting",
     "live",
     "failed",
+    "aborted",
     "torn_down",
     "held",
     "drifted",
+    "healed",
     "newer_base_model",
     "pinned",
     "unpinned",
@@ -476,12 +478,23 @@ class SmokeTest(Section):
         return self
 
 
+ChannelName = Annotated[str, Field(max_length=40, pattern=r"^[a-z][a-z0-9-]*$")]
+
+
 class Notifications(Section):
     """What people are told about."""
 
     events: Annotated[
         tuple[Event, ...], Field(description="Turns of a release that are worth a message")
     ] = get_args(Event)
+    channels: Annotated[
+        tuple[ChannelName, ...] | None,
+        Field(
+            max_length=50,
+            description="Which of the channels in TUNEOPS_CHANNELS get them, by name; without "
+            "this all whose routes let them, and with [] GitHub alone",
+        ),
+    ] = None
 
 
 def _no_flag(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from tuneops import names
+from tuneops.cause import Brought
 from tuneops.config import ProjectConfig
 from tuneops.document import Document
 from tuneops.previews.terms import Terms
@@ -37,8 +38,9 @@ class Desired(Document):
     has the file any more, though it is not gone; nothing is done then. `adopts`: it is not git that
     wants this but a pin, and this release's model is to be used. `by` is the login of who brought
     the config, empty when that could not be found out, None where no rule of the policy asked.
-    `preview`: this is wanted by an open pull request, for a while. `suspended` says who has ordered
-    that everything stays as it is, empty if nobody has.
+    `brought` is the commit it came by, for people, None where it is not known. `preview`: this is
+    wanted by an open pull request, for a while. `suspended` says who has ordered that everything
+    stays as it is, empty if nobody has.
     """
 
     project: str
@@ -50,6 +52,7 @@ class Desired(Document):
     adopts: int | None = None
     left: str = ""
     by: str | None = None
+    brought: Brought | None = None
     preview: Terms | None = None
     suspended: str = ""
 

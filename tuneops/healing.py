@@ -7,6 +7,7 @@ from tuneops import names
 from tuneops.actions import Action, Advance, EndDrift, Heal, NoteDrift, Wait
 from tuneops.difference import Answer, Difference, Drift, Part
 from tuneops.drift import differences
+from tuneops.notify import following
 from tuneops.notify.messages import tell
 from tuneops.observed import CANCELED, FAILED, SUCCEEDED, Endpoint, Observed
 from tuneops.patience import SLOW
@@ -109,7 +110,7 @@ def is_news(release: Release, action: NoteDrift) -> bool:
 def note(release: Release, action: NoteDrift, changes: tuple[str, ...], now: datetime) -> Release:
     """The release with its drift written down, and told if it is news.
 
-    `changes` say who changed what last. A report is told once for each set of differences.
+    `changes` say who changed what last. A report is told once a day for each set of differences.
     """
     news, before = is_news(release, action), release.drift
     healing = action.answer == Answer.HEALING
@@ -127,9 +128,16 @@ def note(release: Release, action: NoteDrift, changes: tuple[str, ...], now: dat
     if action.answer != Answer.REPORTED:
         release = _enter(release, f"drifted: {text(drift)}", now)
     occasion = names.digest(sorted(str(difference) for difference in drift.differences))
-    if action.answer != Answer.REPORTED:
-        occasion = f"{occasion}:{now.isoformat()}"
-    return tell(release, "drifted", text(drift), now, occasion=occasion)
+    moment = f"{drift.since:%Y-%m-%d}" if action.answer == Answer.REPORTED else now.isoformat()
+    return tell(
+        release,
+        "drifted",
+        text(drift),
+        now,
+        occasion=f"{occasion}:{moment}",
+        why="; ".join(drift.changes) or "who changed it is not known",
+        following=following.drifted(drift.answer),
+    )
 
 
 def begun(release: Release, part: Part, now: datetime) -> Release:
@@ -142,9 +150,19 @@ def begun(release: Release, part: Part, now: datetime) -> Release:
 
 def over(release: Release, now: datetime) -> Release:
     """The release without its drift; its history tells of what was healed."""
-    healed = release.drift is not None and release.drift.answer != Answer.REPORTED
+    drift = release.drift
     release = release.replace(drift=None)
-    return _enter(release, "what had drifted is as it should be", now) if healed else release
+    if drift is None or drift.answer == Answer.REPORTED:
+        return release
+    release = _enter(release, "what had drifted is as it should be", now)
+    return tell(
+        release,
+        "healed",
+        f"as it should be again: {', '.join(each.what for each in drift.differences)}",
+        now,
+        occasion=drift.since.isoformat(),
+        why=f"it had drifted since {drift.since:%Y-%m-%d %H:%M} UTC",
+    )
 
 
 def text(drift: Drift) -> str:

@@ -30,9 +30,11 @@ class Message(Document):
     """Something people are owed; `key` is unique within its document.
 
     `phase` is the release's when it was told. `only`: the one channel that it is for, if not all.
-    `path` is that of the config file. `project` and `release` are empty where it is of none; the
-    messages of one release make a thread. `model` is what it is about, `why` who or what led to it,
-    `figure` the number that matters with its change, `following` what happens next.
+    `channels` are the names of those that its project has chosen, None for all.
+    `path` is that of the config file. `project` and `release` are empty where it is of none, and
+    `environment` where the project names it; the messages of one release make a thread. `model` is
+    what it is about, `why` who or what led to it, `figure` the number that matters with its change,
+    `following` what happens next.
     """
 
     key: str
@@ -44,9 +46,11 @@ class Message(Document):
     commit: str = ""
     links: dict[str, str] = {}
     only: str = ""
+    channels: tuple[str, ...] | None = None
     path: str = ""
     severity: Severity = "info"
     project: str = ""
+    environment: str = ""
     release: int | None = None
     model: str = ""
     why: str = ""

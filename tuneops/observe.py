@@ -1,15 +1,18 @@
 """Looking at Azure: only at what the release's phase needs for its decision."""
 
 import logging
+from datetime import datetime
 
-from tuneops.azureml import autoscale, compute, endpoints, jobs, models, registry
+from tuneops.azureml import autoscale, compute, endpoints, jobs, models, progress, registry
 from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.azureml.metrics import NoRunError
 from tuneops.azureml.workspace import Workspace
 from tuneops.desired import Desired
-from tuneops.observed import Cluster, Endpoint, Job, Observed
+from tuneops.observed import RUNNING, Cluster, Endpoint, Job, Observed
 from tuneops.phases.behaving import asks
 from tuneops.project import Project
 from tuneops.release import Phase, Release
+from tuneops.training_progress import TrainingProgress, advanced, may_ask, missed
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +60,26 @@ def observe(
         if followed_base_model(desired, release)
         else "",
     )
+
+
+def observe_progress(
+    workspace: Workspace, release: Release | None, observed: Observed, now: datetime
+) -> TrainingProgress | None:
+    """How far the release's training has come, if its job runs; nothing depends on it."""
+    job = observed.job
+    if release is None or release.phase != Phase.TRAINING or job is None or job.status != RUNNING:
+        return None
+    before = release.progress
+    if not may_ask(before, now):
+        return before
+    try:
+        seen = progress.read(workspace, release.job_name, before.run if before else "")
+    except NoRunError:
+        return before
+    except Exception as error:
+        log.warning("project %s: %s", release.project, error)
+        return missed(before, now)
+    return advanced(before, seen, release.plan.parameters) if seen else before
 
 
 def _job(workspace: Workspace, release: Release) -> Job | None:

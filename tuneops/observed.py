@@ -9,11 +9,13 @@ from tuneops.policy import Verdict
 from tuneops.release import Phase, Release
 from tuneops.rollout.question import Said
 from tuneops.superseded import Superseded
+from tuneops.training_progress import TrainingProgress
 
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
 CANCELED = "Canceled"
 COMPLETED = "Completed"
+RUNNING = "Running"
 DELETING = "Deleting"
 
 
@@ -174,7 +176,8 @@ class Observed:
     `rejected` says why what is desired may not come back by itself, if so; `retried`: people want
     this release, or what was rejected, to be tried again. `metrics_delay` is how long after a
     minute's start its live figures are all there. `said` is the last that a person has said to a
-    question. `shares_job`: others wait for the job, too.
+    question. `shares_job`: others wait for the job, too. `progress` is how far its training has
+    come.
     """
 
     cluster: Cluster | None = None
@@ -196,6 +199,7 @@ class Observed:
     metrics_delay: timedelta = timedelta(0)
     said: Said | None = None
     shares_job: bool = False
+    progress: TrainingProgress | None = None
 
     def incumbent(self, newcomer: str) -> str:
         """The deployment that is live behind the endpoint and no `newcomer`, empty without one.

@@ -63,14 +63,14 @@ def outcome(
         return Outcome(kind=Kind.SUSPENDED)
     if before is None or trained is None:
         return Outcome(kind=Kind.TRAIN)
-    changes = tuple(_changes(before, config, trained, plan))
+    found = tuple(changes(before, config, trained, plan))
     if before.data != config.data or _model(trained) != _model(plan):
         kind = Kind.TRAIN
     elif _served(before) != _served(config):
         kind = Kind.REDEPLOY
     else:
-        kind = Kind.SETTINGS if changes else Kind.NOTHING
-    return Outcome(kind=kind, changes=changes)
+        kind = Kind.SETTINGS if found else Kind.NOTHING
+    return Outcome(kind=kind, changes=found)
 
 
 def removal(config: ProjectConfig | None) -> str:
@@ -93,12 +93,20 @@ def _model(plan: TrainingPlan) -> tuple[object, ...]:
     return plan.base_model, plan.component, parameters.deciding(plan.parameters)
 
 
-def _changes(
-    before: ProjectConfig, after: ProjectConfig, trained: TrainingPlan, plan: TrainingPlan
+def changes(
+    before: ProjectConfig,
+    after: ProjectConfig,
+    trained: TrainingPlan | None,
+    plan: TrainingPlan | None,
 ) -> Iterator[Change]:
-    """Fields of the config first, then what comes of them or of a model's new defaults."""
+    """Fields of the config first, then what comes of them or of a model's new defaults.
+
+    What comes of a config without a plan is not known.
+    """
     old, new = (_fields(config.model_dump(exclude=ABOUT_RELEASES)) for config in (before, after))
     yield from _differing(old, new)
+    if trained is None or plan is None:
+        return
     prefix = "training.parameters."
     shown = {f"input {name.removeprefix(prefix)}" for name in {**old, **new}}
     yield from _differing(_effective(trained), _effective(plan), but=shown)

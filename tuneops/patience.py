@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from tuneops.actions import Wait
-from tuneops.notify.messages import tell
+from tuneops.notify import turns
+from tuneops.notify.following import GOES_ON
 from tuneops.release import Release, Waiting
 
 SLOW = timedelta(minutes=30)
@@ -24,9 +25,11 @@ def wait(release: Release, action: Wait, now: datetime) -> Release:
     if waiting is None or (waiting.about or waiting.reason) != (action.about or action.reason):
         waiting = Waiting(reason=action.reason, since=now, about=action.about)
     waiting = waiting.replace(reason=action.reason)
+    if action.progress:
+        release = release.replace(progress=action.progress)
     patience = action.patience
     if patience is not None and not waiting.told and now - waiting.since >= patience:
         waiting = waiting.replace(told=True)
         text = f"{waiting.reason} since {waiting.since:%Y-%m-%d %H:%M} UTC"
-        release = tell(release, "held", text, now, occasion=waiting.since.isoformat())
+        release = turns.held(release, text, now, waiting.since.isoformat(), GOES_ON)
     return release.replace(waiting=waiting)

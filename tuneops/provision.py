@@ -89,14 +89,6 @@ def delete_scales(release: Release, endpoint: str, s: Services) -> None:
             autoscale.delete(s.workspace, endpoint, each.deployment)
 
 
-def instead(release: Release) -> str:
-    """What the deployment runs on in place of what was not to be had, empty if all was."""
-    lacking = [each.instance_type for each in release.provisioning.lacking]
-    if not lacking:
-        return ""
-    return f" on {release.instance_type}, as there were no machines for {', '.join(lacking)}"
-
-
 def _cramped(release: Release) -> Release:
     return release.replace(provisioning=release.provisioning.replace(cramped=True))
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from azure.storage.blob import BlobLeaseClient
 
-from tuneops import documents
+from tuneops import documents, names
 from tuneops.act import act
 from tuneops.actions import Advance, Effect, Fail, Idle, PromoteRelease, StartRelease, Wait
 from tuneops.azureml.errors import RefusedError, UnavailableError
@@ -27,8 +27,11 @@ from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.looks import LOST_AFTER, Look
 from tuneops.names import environment_of, is_preview
-from tuneops.notify import messages, outbox
-from tuneops.observe import followed_base_model, observe
+from tuneops.notify import outbox, pins, turns
+from tuneops.notify.following import TRIED_AGAIN
+from tuneops.notify.links import linked
+from tuneops.notify.why import cause_of
+from tuneops.observe import followed_base_model, observe, observe_progress
 from tuneops.observed import Observed
 from tuneops.orders import Orders, Pin
 from tuneops.overview.keeping import keep_card
@@ -40,6 +43,7 @@ from tuneops.previews.wanted import at_its_time, bounded
 from tuneops.project import Project, Wake, start_release
 from tuneops.queue import ProjectRequest
 from tuneops.release import Phase, Release, Trouble
+from tuneops.release_note import note_of
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored
 from tuneops.suspension import stays_as_it_is, tell_of_suspension
@@ -203,6 +207,7 @@ class _Pass:
             metrics_delay=timedelta(seconds=self.services.settings.metrics_delay_seconds),
             said=orders.said,
             shares_job=sharing.shares_job(self.desired, release, self.services),
+            progress=observe_progress(workspace, release, observed, self.clock()),
         )
         if release and release.number != self.project.value.current:
             action = look_after(self.desired, release, observed, self.clock())
@@ -273,9 +278,8 @@ class _Pass:
         if self.release:
             release, commit = self.release.value, self.git.commit
             text = f"{why} with release {release.number}, which is live"
-            told = messages.tell_of_git(release, "unpinned", text, self.clock(), commit, pin.id)
-            told = messages.tell_of_git(told, "live", text, self.clock(), commit, pin.id)
-            self._save_release(told)
+            told = pins.unpinned(release, pin, text, self.clock(), commit)
+            self._save_release(pins.live_again(told, pin, text, self.clock(), commit))
 
         def change(known: Orders | None) -> Orders:
             known = known or Orders()
@@ -290,9 +294,7 @@ class _Pass:
         if before == pin:
             return
         if before and pin is None and self.release:
-            told = messages.tell_of_git(
-                self.release.value, "unpinned", ended, self.clock(), self.git.commit, before.id
-            )
+            told = pins.unpinned(self.release.value, before, ended, self.clock(), self.git.commit)
             self._save_release(told)
         held_back = self.project.value.held_back if pin else ""
         self._save_project(self.project.value.replace(pin=pin, held_back=held_back))
@@ -340,10 +342,12 @@ class _Pass:
         project = sharing.seeded(project, self.services)
         workspace = self.services.workspace.id
         release = start_release(self.desired, project, workspace, now)
+        newest = self.release.value if self.release else None
+        release = release.replace(cause=cause_of(self.desired, newest, self._read_orders()))
         adopted = self._load_release(release.adopts)
         if adopted:
             release = release.adopt(adopted.value)
-        release = messages.tell(release, "queued", release.reason, now)
+        release = turns.queued(release, now)
         before, channels = self.release, self.channels
         if before:
             owed = outbox.unsettled(before.value.outbox, channels)
@@ -424,8 +428,8 @@ class _Pass:
         release = self.release.value
         if not trouble.told and self.clock() - trouble.since > HELD_AFTER:
             trouble = trouble.replace(told=True)
-            since = trouble.since.isoformat()
-            release = messages.tell(release, "held", message, self.clock(), occasion=since)
+            occasion = f"{names.digest(message)}:{trouble.since:%Y-%m-%dT%H}"
+            release = turns.held(release, message, self.clock(), occasion, TRIED_AGAIN)
         self._save_release(release.replace(trouble=trouble))
         return pause
 
@@ -434,7 +438,8 @@ class _Pass:
         if self.release is None:
             return
         release = self.release.value
-        delivered = outbox.deliver(release.outbox, self.channels, self.clock())
+        owed = [linked(message, self.services.places) for message in release.outbox]
+        delivered = outbox.deliver(owed, self.channels, self.clock())
         if delivered != release.outbox:
             self._save_release(release.replace(outbox=delivered))
 
@@ -481,7 +486,7 @@ class _Pass:
         if pin is None or release.number != self.project.value.current:
             return release
         now, commit = self.clock(), self.git.commit
-        return messages.tell_of_git(release, "pinned", self.held_back, now, commit, pin.id)
+        return pins.pinned(release, pin, self.held_back, now, commit)
 
     def _note_before_first(self, action: Idle | Wait) -> None:
         """Without a release yet, what the project waits for is its trouble."""
@@ -553,4 +558,5 @@ class _Pass:
         self._forget_look()
         path = documents.release(release.project, release.number)
         etag = before.etag if before and before.value.number == release.number else None
-        return self.services.store.write(path, release, etag)
+        note = note_of(release).text()
+        return self.services.store.write(path, release, etag, note=note)

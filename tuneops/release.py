@@ -8,6 +8,7 @@ from functools import cached_property
 
 from tuneops import names
 from tuneops.behaviour.progress import Progress as Behaviour
+from tuneops.cause import Cause
 from tuneops.config import Deployment, ProjectConfig
 from tuneops.desired import Desired, Source, fingerprint
 from tuneops.difference import Drift
@@ -23,6 +24,7 @@ from tuneops.prepared import DataJob, PreparedData
 from tuneops.provisioning import Provisioning
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.question import Question
+from tuneops.training_progress import TrainingProgress
 
 
 class TrainingPlan(Document):
@@ -131,10 +133,12 @@ class Release(Document):
     Azure had failed at it. `forbidden`: it has failed because the policy does not allow it. `path`
     is that of the config file, and `answers_change`: the release is what a change of that file has
     led to. `trainings` are the project's earlier ones. `adopts` is the release whose model it has,
-    if a pin made it; `rejected` says why this one was rolled back, if it was. `drift` is how what
+    if a pin made it, `cause` what has led to it, None if an earlier version of TuneOps began it;
+    `rejected` says why this one was rolled back, if it was. `drift` is how what
     is live differs from it, `heals` when that was begun to be brought back lately. `behaviour` is
     how far its evaluation sets were asked, `rollout` how far its traffic has come, `approval` the
     last question that it had for people, `provisioning` what its deployment was tried on.
+    `progress` is how far its training had come before there were metrics.
     `autoscaled`: the project has, or had, autoscale settings in Azure Monitor.
     """
 
@@ -149,12 +153,14 @@ class Release(Document):
     endpoint: str
     phase: Phase
     adopts: int | None = None
+    cause: Cause | None = None
     rejected: str = ""
     history: tuple[Entry, ...] = ()
     data: PreparedData | None = None
     data_job: DataJob | None = None
     training: TrainingPlan | None = None
     cancelled_job: bool = False
+    progress: TrainingProgress | None = None
     metrics: Metrics | None = None
     checks: tuple[Check, ...] = ()
     smoke: Smoke = Smoke()

@@ -153,6 +153,8 @@ def _finding(desired: Desired, policy: Policy, services: Services) -> Finding:
     config = desired.config
     if config is None:
         return replace(about, removal=_removal(desired, newest, services))
+    if unknown := services.unknown_channel(config):
+        return replace(about, problem=unknown)
     if newest:
         project = project.remember(newest)
     try:

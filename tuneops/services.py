@@ -1,5 +1,6 @@
 """What TuneOps works with, made from its settings."""
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -9,6 +10,7 @@ from azure.storage.queue import QueueClient
 from tuneops import documents
 from tuneops.approvals import Demand, demanded
 from tuneops.azureml.workspace import Workspace
+from tuneops.config import ProjectConfig
 from tuneops.data.prepare import Storage
 from tuneops.gitops.commit_status import CommitStatusChannel
 from tuneops.gitops.deployment_channel import DeploymentChannel
@@ -16,8 +18,10 @@ from tuneops.gitops.github import GitHub
 from tuneops.gitops.login import Tokens, make_login
 from tuneops.gitops.pull_request_channel import PullRequestChannel
 from tuneops.names import is_preview
+from tuneops.notify.channels.making import make_channels
+from tuneops.notify.chosen import unknown_channel
+from tuneops.notify.links import Places, places
 from tuneops.notify.outbox import Channel
-from tuneops.notify.people import AppriseChannel
 from tuneops.policy import InForce, Policy
 from tuneops.previews.channel import PreviewChannel
 from tuneops.queue import ReconcileQueue
@@ -143,6 +147,12 @@ class Services:
         return GitHub(self.settings.github_api_url, self.source, login)
 
     @cached_property
+    def places(self) -> Places:
+        """Where the links of messages lead to."""
+        s = self.settings
+        return places(s.page_url, s.github_api_url, self.source.repository)
+
+    @cached_property
     def channels(self) -> tuple[Channel, ...]:
         """Where messages go."""
         return (
@@ -168,8 +178,14 @@ class Services:
 
     @cached_property
     def people(self) -> tuple[Channel, ...]:
-        """Where messages to people go that are of no release."""
-        return tuple(AppriseChannel(url) for url in self.settings.notify_urls)
+        """Where messages to people go; each channel's route says which."""
+        s = self.settings
+        urls = [url.get_secret_value() for url in s.notify_urls]
+        return make_channels(s.channels.get_secret_value(), urls, os.environ, lambda: credential(s))
+
+    def unknown_channel(self, config: ProjectConfig) -> str:
+        """What is wrong with the channels that a project chooses, if something is."""
+        return unknown_channel(config, [channel.name for channel in self.people])
 
 
 @lru_cache(maxsize=1)

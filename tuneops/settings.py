@@ -6,7 +6,6 @@ names serve in Azure, under ``func start`` and in the local cloud.
 
 import json
 import os
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,6 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from tuneops.hosting import own_address
 from tuneops.sources import (
     MAX_SOURCES,
     Branch,
@@ -165,6 +165,10 @@ class Settings(WorkspaceSettings):
     notify_urls: Annotated[
         list[SecretStr], Field(description="apprise URLs that every notification goes to")
     ] = []
+    channels: SecretStr = Field(
+        SecretStr(""),
+        description="A JSON list of the ways to people: docs/notifications.md",
+    )
 
     page_url: Annotated[
         str,
@@ -172,7 +176,7 @@ class Settings(WorkspaceSettings):
             pattern=r"^(https?://[^/?#\s]+)?$",
             description="Where people reach the page; in Azure the app's own address",
         ),
-    ] = Field(default_factory=lambda: azure_page_url(os.environ))
+    ] = Field(default_factory=lambda: own_address(os.environ))
     page_reader_role: Annotated[
         str,
         Field(
@@ -277,12 +281,6 @@ class Settings(WorkspaceSettings):
         if not as_app and not self.github_token:
             raise ValueError(f"no way into GitHub is set: set {app} (preferred), or {token}")
         return self
-
-
-def azure_page_url(environ: Mapping[str, str]) -> str:
-    """The function app's own address, as App Service gives it; empty elsewhere."""
-    host = environ.get("WEBSITE_HOSTNAME", "")
-    return f"https://{host}" if host and environ.get("WEBSITE_INSTANCE_ID") else ""
 
 
 def read_config_json() -> dict[str, Any]:

@@ -25,6 +25,7 @@ from tuneops.rollout.steps import share_of, standing
 from tuneops.services import Services
 from tuneops.store import UnreadableError
 from tuneops.suspension import stays_as_it_is
+from tuneops.training_progress import TrainingProgress
 from tuneops.unwatched import unwatched
 
 _GONE = ("Retired", "the config is not in git")
@@ -52,6 +53,7 @@ class ReleaseStatus(BaseModel):
     provisioning: Provisioning = Provisioning()
     data: PreparedData | None
     training: TrainingPlan | None
+    progress: TrainingProgress | None = None
     metrics: Metrics | None
     checks: tuple[Check, ...]
     forecast: Forecast | None = None
@@ -73,8 +75,9 @@ class ProjectStatus(BaseModel):
     `pins` is what its releases have resolved where the config leaves a version open, `trainings`
     the last ones that were measured. `pin` is the release that it is held at; `held_back` says why
     what git wants is not done, if it is not; `held` why nothing at all is done; `rejected` what was
-    rolled back and does not come back by itself. `preview` says for which pull request it is there,
-    and until when. `suspension` is the order to stand still.
+    rolled back and does not come back by itself. `unheard` says what is wrong with the channels
+    that it chooses, if something is. `preview`: for which pull request it is there, until when.
+    `suspension` is the order to stand still.
     """
 
     name: str
@@ -88,6 +91,7 @@ class ProjectStatus(BaseModel):
     held_back: str = ""
     held: str = ""
     rejected: tuple[str, ...] = ()
+    unheard: str = ""
     release: ReleaseStatus | None = None
     live: ReleaseStatus | None = None
     preview: Terms | None = None
@@ -167,6 +171,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
     if wanted and not held:
         held = stays_as_it_is(wanted.value, project.suspension, project.pin).standstill
     stays = project.suspension is not None and project.suspension.stays(project.pin)
+    unheard = services.unknown_channel(config) if config else ""
     current = services.release(name, project.current)
     if current is None:
         phase, reason = ("Waiting for data", f"no data in {path} yet") if config else _GONE
@@ -180,6 +185,7 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
             suspension=project.suspension,
             held_back=refused,
             held=held,
+            unheard=unheard,
             preview=terms,
         )
     held_back = "; ".join(filter(None, (project.held_back, refused)))
@@ -199,8 +205,9 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
         held_back=held_back,
         held=held,
         rejected=tuple(each.why for each in project.rejected),
-        release=_summary(newest),
-        live=_summary(live.value) if live else None,
+        unheard=unheard,
+        release=release_status(newest),
+        live=release_status(live.value) if live else None,
         preview=terms,
     )
 
@@ -218,7 +225,8 @@ def _why(release: Release, held_back: str) -> str:
     return "; ".join(filter(None, (why, held_back)))
 
 
-def _summary(release: Release) -> ReleaseStatus:
+def release_status(release: Release) -> ReleaseStatus:
+    """What people see of a release."""
     planned = release.training is not None
     return ReleaseStatus(
         number=release.number,
@@ -237,6 +245,7 @@ def _summary(release: Release) -> ReleaseStatus:
         provisioning=release.provisioning,
         data=release.data,
         training=release.training,
+        progress=release.progress,
         metrics=release.metrics,
         checks=release.checks,
         forecast=release.forecast,

@@ -5,9 +5,11 @@ Where nothing was pushed since the last time, GitHub is asked one question that 
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 
 from tuneops import documents, names
 from tuneops.admission import admit
+from tuneops.credit import credited, explained
 from tuneops.desired import Desired
 from tuneops.gitops.repository import (
     Reading,
@@ -100,7 +102,9 @@ def _read(before: Repository, services: Services) -> tuple[Repository, list[Desi
     desired = [each.replace(by=admitted.brought.get(each.path)) for each in desired]
     if before.origin and before.origin != source.origin:
         desired = [each if each.config else left_alone(each, source) for each in desired]
-    return after.replace(origin=source.origin), desired
+    brought = partial(services.github.brought, head.commit)
+    desired = credited(desired, before.commit, head, brought)
+    return after.replace(origin=source.origin, outbox=explained(after.outbox, head)), desired
 
 
 def _remember(wanted: Desired, services: Services) -> None:

@@ -2,9 +2,13 @@
 
 import gzip
 import json
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import httpx2
 import pytest
@@ -33,6 +37,8 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> Non
     assert waiting.release is None
 
     cloud.upload("first/chats.jsonl", some_rows())
+    cloud.until("first", lambda seen: seen.release is not None)
+    follower = follow(cloud, "first")
     release = cloud.until_phase("first", 1, "Live").release
 
     assert release is not None
@@ -74,6 +80,7 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> Non
     assert statuses[0]["context"] == "tuneops/first"
     assert statuses[0]["state"] == "success"
     assert deployed(cloud, "first") == ["success", "in_progress", "queued"]
+    check_what_is_read(cloud, release, follower)
     check_what_it_took(cloud.until("first", lambda _: len(final_comments(cloud, pull)) == 1))
     (told,) = final_comments(cloud, pull)
     for said in (
@@ -120,6 +127,55 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> Non
     assert foretold.steps == 8
     assert foretold.cost is not None
     assert 0 < foretold.cost.low < foretold.cost.high
+
+
+def follow(cloud: Cloud, project: str) -> "subprocess.Popen[str]":
+    """Follow the log of the project's newest release in a process of its own."""
+    line = [Path(sys.executable).with_name("tuneops"), "logs", project, "--follow"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*line, "--state", cloud.state], text=True, **pipes)
+
+
+def printed(cloud: Cloud, *line: str) -> str:
+    """What a command prints."""
+    done = CliRunner().invoke(app, [*line, f"--state={cloud.state}"])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def check_what_is_read(
+    cloud: Cloud, release: ReleaseStatus, follower: "subprocess.Popen[str]"
+) -> None:
+    """Logs, curves and answers of the project's first release, which is live."""
+    followed, said = follower.communicate(timeout=60)
+    assert follower.returncode == 0, said
+    assert re.fullmatch(r"\[release 1 is \w+\]", said.splitlines()[-1])
+    log = json.loads(printed(cloud, "logs", "first", "--json"))
+    texts = {piece["file"]: piece["text"] for piece in log["pieces"]}
+    steps = {file.partition("/")[0] for file in texts}
+    assert "chat_completion_finetune" in steps
+    assert sorted(followed.splitlines()) == sorted("".join(texts.values()).splitlines())
+    assert "startup complete" in printed(cloud, "logs", "first", "1", "--of=deployment")
+
+    metrics = json.loads(printed(cloud, "metrics", "first", "--json"))
+    (loss,) = (curve["points"] for curve in metrics["curves"] if curve["name"] == "loss")
+    assert [step for step, _ in loss] == [1, 2, 3, 4]
+    assert "loss" in printed(cloud, "metrics", "first")
+    assert json.loads(printed(cloud, "show", "first", "1", "--json")) == json.loads(
+        release.model_dump_json()
+    ) | {"messages": ANY, "actuals": ANY, "history": ANY}
+    assert str(release.deployment) in printed(cloud, "show", "first")
+
+    answer = json.loads(printed(cloud, "ask", "first", "What is 1 plus one?", "--json"))
+    assert answer["endpoint"] == release.endpoint
+    assert answer["answer"]
+    named = ("ask", "first", "-", "--deployment", str(release.deployment), "--max-new-tokens=4")
+    done = CliRunner().invoke(app, [*named, f"--state={cloud.state}"], input="What is 2 plus one?")
+    assert (done.exit_code, bool(done.stdout.strip())) == (0, True), done.output
+    nobody = ["ask", "first", "What?", "--deployment=nobody", f"--state={cloud.state}"]
+    refused = CliRunner().invoke(app, nobody)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "the endpoint answers with status 4" in refused.stderr
 
 
 def check_what_it_took(project: ProjectStatus) -> None:
@@ -188,6 +244,13 @@ def test_neither_a_deployment_change_nor_a_revert_trains_and_removal_keeps_model
     fourth = cloud.until_phase("swap", 4, "Live").release
     assert fourth is not None
     assert fourth.deployment != first.deployment
+    beside = json.loads(printed(cloud, "compare", "swap", "1", "4", "--json"))
+    fields = {change["field"] for change in beside["parameters"]}
+    assert fields == {"training.parameters.max_steps", "rollout.keep_previous"}
+    assert not beside["same_model"]
+    assert [(each["a"], each["b"]) for each in beside["scores"]] == [(1, 1)]
+    listed = json.loads(printed(cloud, "releases", "swap", "--json"))["releases"]
+    assert [each["number"] for each in listed if each["live"]] == [4]
     assert scores(fourth) == [("pass", 1, 1)]
     assert len(cloud.jobs("swap")) == 2
     cloud.revert()

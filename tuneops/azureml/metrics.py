@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tuneops.azureml.errors import MissingRoleError, UnavailableError, azure_errors
@@ -24,14 +25,33 @@ LOOP_METRIC = "train_runtime"
 """What Hugging Face's Trainer logs at its end: the seconds of its loop."""
 
 
+class NoRunError(UnavailableError):
+    """The job has no run yet: it waits for a node, or was not submitted."""
+
+
 def read(workspace: Workspace, job_name: str) -> Metrics:
     """Every metric that the job or a step of it logged, with its course, and how long it trained.
 
     A metric that became NaN is not logged by the component at all; another job may log NaN or
-    infinite, which is noted. MLflow's own retries, which would hold the worker for minutes, are
-    cut short: the reconciler tries again.
+    infinite, which is noted.
 
     Raises:
+        NoRunError: the job has no run yet.
+        UnavailableError: the tracking server can't be asked now.
+    """
+    with tracking(workspace, f"metrics of job {job_name}") as client:
+        return collect(client, job_name)
+
+
+@contextmanager
+def tracking(workspace: Workspace, what: str) -> "Iterator[MlflowClient]":
+    """A client of the workspace's tracking server, which is asked for `what`, in words.
+
+    MLflow's own retries, which would hold the worker for minutes, are cut short: the reconciler
+    tries again.
+
+    Raises:
+        NoRunError: what is asked for is not there.
         UnavailableError: the tracking server can't be asked now.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -40,17 +60,18 @@ def read(workspace: Workspace, job_name: str) -> Metrics:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    with azure_errors(f"metrics of job {job_name}"):
+    with azure_errors(what):
         client = MlflowClient(workspace.mlflow_tracking_uri)
     try:
-        return collect(client, job_name)
+        yield client
     except MlflowException as error:
         if error.error_code == "PERMISSION_DENIED":
             raise MissingRoleError(
-                f"metrics of job {job_name}: grant TuneOps's identity the role AzureML Data "
-                "Scientist on the workspace"
+                f"{what}: grant TuneOps's identity the role AzureML Data Scientist on the workspace"
             ) from error
-        raise UnavailableError(f"metrics of job {job_name}: {error.message}") from error
+        absent = error.error_code == "RESOURCE_DOES_NOT_EXIST"
+        kind = NoRunError if absent else UnavailableError
+        raise kind(f"{what}: {error.message}") from error
 
 
 def collect(client: "MlflowClient", job_name: str) -> Metrics:

@@ -68,10 +68,19 @@ def open_door(workspace: Workspace, release: Release) -> Door:
     Raises:
         UnavailableError: the endpoint can't be asked now.
     """
-    with azure_errors(f"keys of endpoint {release.endpoint}"):
-        endpoint = workspace.ml.online_endpoints.get(release.endpoint)
-        secret = _secret(workspace.ml.online_endpoints.get_keys(release.endpoint))
-    return Door(str(endpoint.scoring_uri), secret)
+    return door_of(workspace, release.endpoint)
+
+
+def door_of(workspace: Workspace, endpoint: str) -> Door:
+    """Where an endpoint is asked now.
+
+    Raises:
+        RefusedError, UnavailableError: the endpoint can't be asked now.
+    """
+    with azure_errors(f"keys of endpoint {endpoint}"):
+        found = workspace.ml.online_endpoints.get(endpoint)
+        secret = _secret(workspace.ml.online_endpoints.get_keys(endpoint))
+    return Door(str(found.scoring_uri), secret)
 
 
 def put(door: Door, release: Release, body: Any, deployment: str) -> Reply:
@@ -142,6 +151,11 @@ def _text(raw: bytes) -> str:
         payload: Any = json.loads(raw)
     except (ValueError, RecursionError):
         return raw.decode("utf-8", "replace")
+    return text_of(payload)
+
+
+def text_of(payload: Any) -> str:
+    """The text in what a chat-completion model's answer holds, empty without one."""
     while isinstance(payload, list | dict):
         payload = next(iter(payload), "") if isinstance(payload, list) else payload.get("output")
     return payload if isinstance(payload, str) else ""

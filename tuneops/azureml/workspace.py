@@ -39,6 +39,11 @@ class Workspace:
         """The studio's page of an endpoint."""
         return f"{self._settings.studio}/endpoints/realtime/{name}/detail?wsid={self.id}"
 
+    @property
+    def models_page(self) -> str:
+        """The studio's page of the registered models."""
+        return f"{self._settings.studio}/model/list?wsid={self.id}"
+
     def authorization(self) -> dict[str, str]:
         """The header that signs a request to Azure Resource Manager.
 

@@ -4,29 +4,44 @@ import typer
 
 from tuneops.cli import (
     approve,
+    ask,
     audit,
+    compare,
     cost,
     data,
+    init,
     local,
+    logs,
+    metrics,
     plan,
+    releases,
     rollback,
+    show,
     status,
     suspend,
     sweep,
     validate,
 )
+from tuneops.cli.root import Root, options
 
 app = typer.Typer(
-    help="GitOps for fine-tuning language models on Azure Machine Learning.",
+    cls=Root,
+    callback=options,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 app.add_typer(data.app, name="data", help="Training data.")
 app.add_typer(local.app, name="local", help="The local cloud: TuneOps without Azure.")
+app.command()(init.init)
 app.command()(validate.validate)
 app.command()(validate.schema)
 app.command()(status.status)
+app.command()(releases.releases)
+app.command()(show.show)
+app.command()(logs.logs)
+app.command()(metrics.metrics)
+app.command()(compare.compare)
+app.command()(ask.ask)
 app.command()(cost.cost)
 app.command()(plan.plan)
 app.command()(rollback.rollback)

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
-from tuneops.cli.rollback import ProjectArgument, ReasonOption, give
+from tuneops.cli.completion import ProjectArgument
+from tuneops.cli.output import JsonOption
+from tuneops.cli.rollback import ReasonOption, give, say
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
 
 
@@ -21,6 +23,7 @@ def approve(
         bool, typer.Option("--reject", help="It may not go on: the traffic goes back.")
     ] = False,
     reason: ReasonOption = "",
+    as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     state: StateOption = STATE,
@@ -33,4 +36,4 @@ def approve(
     Example: tuneops approve support-bot
     """
     order = {"release": release, "share": share, "reject": reject, "reason": reason}
-    typer.echo(give(Target.find(url, key, state), project, "approve", order).text)
+    say(give(Target.find(url, key, state), project, "approve", order), as_json=as_json)

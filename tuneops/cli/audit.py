@@ -5,12 +5,13 @@ from typing import Annotated
 import httpx2
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tuneops.audit.entry import Entry
 from tuneops.audit.reading import Audit
+from tuneops.cli.completion import project_names
+from tuneops.cli.output import JsonOption, console, print_json
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption, fail
 from tuneops.rollback import Answer
 
@@ -18,9 +19,11 @@ _COLOURS = {"accepted": "green", "refused": "yellow", "failed": "red"}
 
 
 def audit(
-    project: Annotated[str | None, typer.Argument(help="Only this project.")] = None,
+    project: Annotated[
+        str | None, typer.Argument(help="Only this project.", autocompletion=project_names)
+    ] = None,
     month: Annotated[str, typer.Option(help="As 2026-11; left out, this one.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     state: StateOption = STATE,
@@ -31,12 +34,12 @@ def audit(
     """
     seen = _ask(Target.find(url, key, state), project, month)
     if as_json:
-        typer.echo(seen.model_dump_json(indent=2))
+        print_json(seen)
         return
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(render(seen.entries) if seen.entries else f"no order was given in {seen.month}")
+    out = console()
+    out.print(render(seen.entries) if seen.entries else f"no order was given in {seen.month}")
     if seen.more:
-        console.print("There are more: name a project.")
+        out.print("There are more: name a project.")
     for problem in seen.problems:
         typer.echo(problem, err=True)
     if seen.problems:

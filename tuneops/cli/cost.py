@@ -5,10 +5,11 @@ from typing import Annotated
 import httpx2
 import typer
 from pydantic import ValidationError
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from tuneops.cli.output import JsonOption, console, print_json
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption, fail
 from tuneops.cost.bill import Bill, Bills
 from tuneops.cost.text import price_text, sum_text
@@ -18,7 +19,7 @@ def cost(
     environment: Annotated[
         str | None, typer.Option(help="Only this environment; '' is the one without a name.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     state: StateOption = STATE,
@@ -29,9 +30,9 @@ def cost(
     """
     bills = _ask(Target.find(url, key, state), environment)
     if as_json:
-        typer.echo(bills.model_dump_json(indent=2))
+        print_json(bills)
     else:
-        Console().print(*map(render, bills.environments), sep="\n\n")
+        console().print(*map(render, bills.environments), sep="\n\n")
 
 
 def render(bill: Bill) -> Group:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import Progress
 
+from tuneops.cli.completion import ProjectArgument
 from tuneops.cli.data_report import render
+from tuneops.cli.output import JsonOption, console, print_json
 from tuneops.cli.target import (
     STATE,
     AccountOption,
@@ -43,6 +46,14 @@ LengthOption = Annotated[int, typer.Option(help="Tokens of a row that the traini
 ProcessOption = Annotated[int, typer.Option(help="Processes that check rows; 0: one a core.")]
 
 
+class Uploaded(BaseModel):
+    """What was uploaded, and where to."""
+
+    path: str
+    valid_rows: int
+    bad_rows: int
+
+
 @app.callback()
 def _group() -> None:
     """Training data."""
@@ -55,7 +66,7 @@ def check(
     max_invalid_percent: InvalidOption = 0.1,
     max_seq_length: LengthOption = -1,
     processes: ProcessOption = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check training data and explain it; nothing is written.
 
@@ -83,7 +94,7 @@ def prepare_command(
     on_duplicate: Annotated[OnDuplicate, typer.Option(help="With a row that is known.")] = "drop",
     max_seq_length: LengthOption = -1,
     processes: ProcessOption = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Prepare training data as a release would, into a local folder.
 
@@ -110,8 +121,9 @@ def prepare_command(
 
 @app.command()
 def upload(
-    project: Annotated[str, typer.Argument(help="The project to train.")],
+    project: ProjectArgument,
     file: Annotated[Path, typer.Argument(help="A data file.")],
+    as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     account_url: AccountOption = "",
@@ -138,8 +150,16 @@ def upload(
     )
     with file.open("rb") as content:
         blob.upload_blob(content, overwrite=True)
-    typer.echo(f"{found.read - found.rejected} valid rows, {found.rejected} bad ones")
-    typer.echo(f"uploaded to {target.datasets_container}/{folder}{file.name}")
+    done = Uploaded(
+        path=f"{target.datasets_container}/{folder}{file.name}",
+        valid_rows=found.read - found.rejected,
+        bad_rows=found.rejected,
+    )
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(f"{done.valid_rows} valid rows, {done.bad_rows} bad ones")
+        typer.echo(f"uploaded to {done.path}")
 
 
 def _prepare(source: Path, wanted: Wanted, sink: Sink, processes: int) -> Prepared:
@@ -162,6 +182,6 @@ def _progress(source: Path) -> Iterator[local.Progress]:
 
 def _show(report: DataReport, as_json: bool) -> None:
     if as_json:
-        typer.echo(report.model_dump_json(indent=2))
+        print_json(report)
     else:
-        Console().print(render(report))
+        console().print(render(report))

@@ -6,13 +6,15 @@ from tuneops.config import ProjectConfig
 from tuneops.config_file import MAX_BYTES, InvalidConfigError, parse_config
 
 SUFFIXES = (".yaml", ".yml")
+NOT_OURS = (".git", ".github")
 
 
 def yaml_files(path: Path) -> list[Path]:
-    """The YAML files in a folder and those below; a file, or a link, is itself."""
+    """The YAML files below a folder, but git's and GitHub's own; a file, or a link, is itself."""
     if path.is_symlink() or not path.is_dir():
         return [path]
-    return sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES)
+    found = (file for file in path.rglob("*") if file.suffix in SUFFIXES)
+    return sorted(file for file in found if file.relative_to(path).parts[0] not in NOT_OURS)
 
 
 def read_bytes(file: Path) -> bytes:

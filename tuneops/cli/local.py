@@ -6,31 +6,38 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
+from tuneops.cli.output import JsonOption, print_json
 from tuneops.cli.target import STATE, StateOption, read_connection
 
 app = typer.Typer(no_args_is_help=True)
 
 
+class LocalCloud(BaseModel):
+    """Where a local cloud keeps its state, whether it runs, and where it shows all projects."""
+
+    state: str
+    running: bool
+    page: str = ""
+
+
 @app.command()
-def up(state: StateOption = STATE) -> None:
+def up(as_json: JsonOption = False, state: StateOption = STATE) -> None:
     """Start the local cloud in the background, with TuneOps in it.
 
     Example: tuneops local up
     """
-    code = localcloud("up", state)
-    if code == 0:
-        typer.echo(f"The page is at {page_address(state)}")
-    raise typer.Exit(code)
+    _run("up", state, as_json=as_json)
 
 
 @app.command()
-def down(state: StateOption = STATE) -> None:
+def down(as_json: JsonOption = False, state: StateOption = STATE) -> None:
     """Stop the local cloud; what it stored stays.
 
     Example: tuneops local down
     """
-    raise typer.Exit(localcloud("down", state))
+    _run("down", state, as_json=as_json)
 
 
 @app.command()
@@ -52,7 +59,18 @@ def page_address(state: Path) -> str:
     return f"{read_connection(state)['functions']['base_url']}/"
 
 
-def localcloud(command: str, state: object, *options: str) -> int:
-    """Run a command of the local cloud; gives its exit code."""
+def _run(command: str, state: Path, *, as_json: bool) -> None:
+    code = localcloud(command, state, quiet=as_json)
+    if code:
+        raise typer.Exit(code)
+    page = page_address(state) if command == "up" else ""
+    if as_json:
+        print_json(LocalCloud(state=str(state), running=command == "up", page=page))
+    elif page:
+        typer.echo(f"The page is at {page}")
+
+
+def localcloud(command: str, state: object, *options: str, quiet: bool = False) -> int:
+    """Run a command of the local cloud; gives its exit code. If quiet, it says all on stderr."""
     line = [sys.executable, "-m", "localcloud", command, "--state", str(state), *options]
-    return subprocess.run(line, check=False).returncode
+    return subprocess.run(line, check=False, stdout=sys.stderr if quiet else None).returncode

@@ -5,40 +5,24 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from tuneops.azureml.workspace import Workspace
 from tuneops.cli.against import GitError, before
+from tuneops.cli.output import JsonOption, console
 from tuneops.cli.planned import PlannedProject, find
 from tuneops.cli.pull import comment
-from tuneops.cli.target import (
-    STATE,
-    KeyOption,
-    StateOption,
-    Target,
-    UrlOption,
-    fail,
-    local_workspace,
-    read_connection,
-    use_local_identity,
-)
+from tuneops.cli.release_tables import inputs
+from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption, fail
+from tuneops.cli.workspaces import settings_of
 from tuneops.estimate_text import facts as facts_of
 from tuneops.outcome import SAID, Change, Kind
-from tuneops.parameters import Origin
-from tuneops.settings import WorkspaceSettings
 
 FOLDER = Path("finetune")
 CHANGES = 2
 _INTERNAL: dict[str, set[str] | bool] = {"plan": {"digest", "attempt"}, "data": True}
-_WHO = {
-    Origin.TUNEOPS: "TuneOps",
-    Origin.DEFAULT: "default of the tutorial",
-    Origin.MODEL: "model_specific_defaults",
-    Origin.CONFIG: "config",
-}
 
 
 def plan(
@@ -63,7 +47,7 @@ def plan(
         int | None,
         typer.Option(min=1, help="In a workflow: say it on this pull request, in one comment."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     state: StateOption = STATE,
@@ -80,7 +64,7 @@ def plan(
 
     Example: tuneops plan finetune/support-bot.yaml
     """
-    workspace = Workspace(_settings(azure=azure, state=state))
+    workspace = Workspace(settings_of(azure=azure, state=state))
     target = None if azure and not url else Target.find(url, key, state)
     try:
         earlier = before(against, path) if against else None
@@ -97,7 +81,7 @@ def plan(
         typer.echo(json.dumps(listed, indent=2))
     else:
         removed = (Text(f"{each.project}: {each.removal}") for each in found.removed)
-        Console().print(*map(render, found.planned), *removed, sep="\n\n")
+        console().print(*map(render, found.planned), *removed, sep="\n\n")
     if found.changes:
         raise typer.Exit(CHANGES)
 
@@ -120,30 +104,8 @@ def render(planned: PlannedProject) -> Group:
         facts.add_row(name, Text(value))
     if planned.outcome.kind != Kind.TRAIN:
         return Group(facts)
-    inputs = Table("Input", "Value", "Decided by", box=None, pad_edge=False)
-    for name, parameter in sorted(found.parameters.items()):
-        inputs.add_row(name, str(parameter.value), _WHO[parameter.origin])
-    return Group(facts, "", inputs)
+    return Group(facts, "", inputs(found.parameters))
 
 
 def _shown(change: Change) -> str:
     return f"{change.before or '(not set)'} -> {change.after or '(not set)'}"
-
-
-def _settings(*, azure: bool, state: Path) -> WorkspaceSettings:
-    if not azure:
-        connection = read_connection(state)
-        use_local_identity(connection)
-        return local_workspace(connection)
-    try:
-        return WorkspaceSettings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "settings"
-        raise fail(
-            f"{field}: {first['msg']}. Which workspace? Put its config.json here, or set "
-            "TUNEOPS_SUBSCRIPTION_ID, TUNEOPS_RESOURCE_GROUP and "
-            "TUNEOPS_WORKSPACE"
-        ) from error
-    except ValueError as error:
-        raise fail(str(error)) from error

@@ -9,6 +9,7 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.changes import may_change
 from tuneops.cli.against import Before
+from tuneops.cli.channels import channel_problem
 from tuneops.cli.files import read_config, yaml_files
 from tuneops.cli.policies import policies_near, read_policy
 from tuneops.cli.target import NoAnswerError, Target, fail
@@ -156,8 +157,8 @@ def _planned(
         project = project.replace(pins=known.pins, trainings=known.trainings)
     newest = known.release if known else None
     seen = prospect(workspace, desired, config, project, newest, policies)
-    if seen.forbidden:
-        raise RefusedError("; ".join(seen.forbidden))
+    if wrong := [each for each in (*seen.forbidden, channel_problem(config)) if each]:
+        raise RefusedError("; ".join(wrong))
     stood: tuple[ProjectConfig | None, TrainingPlan | None] = (None, None)
     if earlier:
         stood = _stood(earlier.configs.get(config.name), seen.release, workspace)

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption, fail
+from tuneops.cli.completion import ProjectArgument
+from tuneops.cli.output import JsonOption, print_json
+from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
 from tuneops.rollback import Answer
 
-ProjectArgument = Annotated[str, typer.Argument(help="The project's name.")]
 ReasonOption = Annotated[str, typer.Option(help="What people are told, in one line.")]
 
 
@@ -29,6 +30,7 @@ def rollback(
         bool, typer.Option("--print", help="Only print the git commands that do it.")
     ] = False,
     reason: ReasonOption = "",
+    as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     state: StateOption = STATE,
@@ -45,9 +47,12 @@ def rollback(
     asked = {"pin": pin, "unpin": unpin, "print": by_hand}
     chosen = [action for action, given in asked.items() if given]
     if len(chosen) > 1 or (unpin and to is not None):
-        raise fail("give one of --pin, --unpin and --print; --unpin takes no --to")
+        raise typer.BadParameter("give one of --pin, --unpin and --print; --unpin takes no --to")
     order = {"action": (chosen or ["propose"])[0], "to": to, "reason": reason}
     answer = give(Target.find(url, key, state), project, "rollback", order)
+    if as_json:
+        print_json(answer)
+        return
     typer.echo(answer.text)
     if answer.pull_request:
         typer.echo(answer.pull_request)
@@ -58,6 +63,7 @@ def rollback(
 def retry(
     project: ProjectArgument,
     reason: ReasonOption = "",
+    as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     state: StateOption = STATE,
@@ -69,7 +75,15 @@ def retry(
     Example: tuneops retry support-bot
     """
     target = Target.find(url, key, state)
-    typer.echo(give(target, project, "retry", {"reason": reason}).text)
+    say(give(target, project, "retry", {"reason": reason}), as_json=as_json)
+
+
+def say(answer: Answer, *, as_json: bool) -> None:
+    """Print what an order has led to."""
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(answer.text)
 
 
 def give(target: Target, project: str, what: str, order: dict[str, Any]) -> Answer:

@@ -1,14 +1,15 @@
 """``tuneops suspend`` and ``tuneops resume``."""
 
-import typer
-
-from tuneops.cli.rollback import ProjectArgument, ReasonOption, give
+from tuneops.cli.completion import ProjectArgument
+from tuneops.cli.output import JsonOption
+from tuneops.cli.rollback import ReasonOption, give, say
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
 
 
 def suspend(
     project: ProjectArgument,
     reason: ReasonOption = "",
+    as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     state: StateOption = STATE,
@@ -18,12 +19,13 @@ def suspend(
     Example: tuneops suspend support-bot --reason "the uploads of today are wrong"
     """
     target = Target.find(url, key, state)
-    typer.echo(give(target, project, "suspend", {"reason": reason}).text)
+    say(give(target, project, "suspend", {"reason": reason}), as_json=as_json)
 
 
 def resume(
     project: ProjectArgument,
     reason: ReasonOption = "",
+    as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     state: StateOption = STATE,
@@ -33,4 +35,4 @@ def resume(
     Example: tuneops resume support-bot
     """
     target = Target.find(url, key, state)
-    typer.echo(give(target, project, "resume", {"reason": reason}).text)
+    say(give(target, project, "resume", {"reason": reason}), as_json=as_json)

@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tuneops.cli.output import JsonOption, print_json
+from tuneops.cli.rollback import say
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
 from tuneops.sweep.kept import Kept
 from tuneops.sweep.view import SweepView, WorkspaceView
@@ -18,7 +20,7 @@ def sweep(
         bool,
         typer.Option("--dry-run", help="Look now, and show what is kept as well; change nothing."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     state: StateOption = STATE,
@@ -31,15 +33,15 @@ def sweep(
     """
     seen = Target.find(url, key, state).sweep(look=dry_run)
     if as_json:
-        typer.echo(seen.model_dump_json(indent=2))
+        print_json(seen)
         return
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     for workspace in seen.workspaces:
         _show(workspace, console)
     if seen.swept:
         console.print(_swept(seen))
     if seen.mode == "delete" and not seen.told:
-        console.print("Nothing is deleted: TUNEOPS_NOTIFY_URLS names nobody who could be told.")
+        console.print("Nothing is deleted: nobody is set who could be told.")
     elif seen.mode != "delete":
         console.print(f"Nothing is deleted: TUNEOPS_SWEEP is {seen.mode}.")
 
@@ -47,6 +49,7 @@ def sweep(
 def restore(
     identifier: Annotated[str, typer.Argument(metavar="ID", help="As 'tuneops sweep' shows it.")],
     reason: Annotated[str, typer.Option(help="What people are told, in one line.")] = "",
+    as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     state: StateOption = STATE,
@@ -61,7 +64,8 @@ def restore(
         caller = ""
     target = Target.find(url, key, state)
     path = f"swept/{quote(identifier, safe='')}/restore"
-    typer.echo(target.post(path, {"by": caller, "reason": reason}).text)
+    answer = target.post(path, {"by": caller, "reason": reason})
+    say(answer, as_json=as_json)
 
 
 def _show(workspace: WorkspaceView, console: Console) -> None:

@@ -2,15 +2,18 @@
 
 import json
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import httpx2
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from tuneops.reading.releases import ProjectNames
 from tuneops.rollback import Answer
 from tuneops.settings import WorkspaceSettings
 from tuneops.status import ProjectStatus, Status
@@ -23,6 +26,8 @@ STATE = Path(".localcloud")
 TIMEOUT_SECONDS = 30
 ORDER_SECONDS = 120
 """An order may take several calls to GitHub."""
+
+Read = TypeVar("Read", bound=BaseModel)
 
 StateOption = Annotated[
     Path, typer.Option("--state", envvar="LOCALCLOUD_STATE", help="The local cloud's folder.")
@@ -64,6 +69,10 @@ def read_connection(state: Path) -> dict[str, Any]:
 
 class NoAnswerError(Exception):
     """The function app does not say what it was asked; the message says why."""
+
+
+class LostError(NoAnswerError):
+    """It can't be reached, or is in trouble itself: it may answer if it is asked again."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,42 @@ class Target:
         """
         seen = self._ask(name)
         return seen.projects[0] if seen else None
+
+    def names(self, seconds: float) -> tuple[str, ...]:
+        """The names of all projects.
+
+        Raises:
+            NoAnswerError: they can't be had within so many seconds.
+        """
+        return self.fetch("projects", ProjectNames, {}, seconds).projects
+
+    def read(self, path: str, kind: type[Read], params: Mapping[str, Any] | None = None) -> Read:
+        """What TuneOps has below ``api/``.
+
+        Raises:
+            typer.Exit: it can't be had.
+        """
+        try:
+            return self.fetch(path, kind, params or {}, ORDER_SECONDS)
+        except NoAnswerError as error:
+            raise fail(str(error)) from error
+
+    def fetch(self, path: str, kind: type[Read], params: Mapping[str, Any], seconds: float) -> Read:
+        """What TuneOps has below ``api/``.
+
+        Raises:
+            LostError: it does not answer within so many seconds, or with an error of its own.
+            NoAnswerError: it can't be had; the message is TuneOps's own, where it gives one.
+        """
+        response = self._send("GET", path, params=params, timeout=seconds)
+        if response.status_code == httpx2.codes.OK:
+            return self._parsed(response, kind)
+        refused = f"{self.url} answers with status {response.status_code}"
+        if response.status_code == httpx2.codes.UNAUTHORIZED:
+            refused = f"{self.url} refuses the key: give a function key of the app with --key"
+        with suppress(ValidationError):
+            refused = Answer.model_validate_json(response.content).text
+        raise (LostError if response.is_server_error else NoAnswerError)(refused)
 
     def order(self, project: str, what: str, body: dict[str, Any]) -> Answer:
         """Order something for a project: `what` is rollback, retry, approve, suspend or resume.
@@ -165,7 +210,7 @@ class Target:
         try:
             return httpx2.request(method, f"{self.url}/api/{path}", headers=headers, **given)
         except httpx2.HTTPError as error:
-            raise NoAnswerError(f"{self.url} does not answer ({type(error).__name__})") from error
+            raise LostError(f"{self.url} does not answer ({type(error).__name__})") from error
 
     def _ask(self, project: str | None) -> Status | None:
         params = {"project": project} if project else {}
@@ -174,8 +219,11 @@ class Target:
             return None
         if response.status_code != httpx2.codes.OK:
             raise NoAnswerError(f"{self.url} answers with status {response.status_code}")
+        return self._parsed(response, Status)
+
+    def _parsed(self, response: httpx2.Response, kind: type[Read]) -> Read:
         try:
-            return Status.model_validate_json(response.content)
+            return kind.model_validate_json(response.content)
         except ValidationError as error:
             raise NoAnswerError(
                 f"{self.url} does not answer like this version of TuneOps"

@@ -6,29 +6,42 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from pydantic import BaseModel
 
 from tuneops import config_file, policy_file
+from tuneops.cli.channels import channel_problem
 from tuneops.cli.files import read_config, yaml_files
+from tuneops.cli.output import JsonOption, print_json
 from tuneops.cli.policies import policies_near, read_policy
+from tuneops.notify.channels import published
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, violations
 
 
+class Validated(BaseModel):
+    """How many files are valid, and every error of the others."""
+
+    valid: int
+    errors: list[str]
+
+
 class Kind(StrEnum):
-    """The files that have a schema."""
+    """What has a schema: files, and the messages to webhooks."""
 
     PROJECT = "project"
     POLICY = "policy"
+    MESSAGE = "message"
 
 
 def validate(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Check config files; print every error with file, line and field, and exit 1 if there is one.
 
     The policy, tuneops-policy.yaml, is checked when it is given, or is in the same folder or the
-    one above; configs are then held against it.
+    one above; configs are then held against it. Where TUNEOPS_CHANNELS is set, the channels that
+    configs choose are held against that.
 
     Example: tuneops validate finetune/
     """
@@ -38,31 +51,41 @@ def validate(
     policies = {file.resolve(): file for file in (*given, *found) if file.name == POLICY_FILE}
     read = {file: read_policy(file) for file in policies.values()}
     errors = [problem for _, problems in read.values() for problem in problems]
-    for file in configs:
-        errors += _problems(file, [policy for policy, _ in read.values() if policy])
-    for problem in errors:
-        typer.echo(problem, err=True)
+    in_force = [policy for policy, _ in read.values() if policy]
+    wrong = {file: told for file in configs if (told := _problems(file, in_force))}
+    errors += [problem for problems in wrong.values() for problem in problems]
     if not given:
-        typer.echo("no .yaml file there", err=True)
-    if errors or not given:
+        errors.append("no .yaml file there")
+    valid = sum(policy is not None for policy, _ in read.values()) + len(configs) - len(wrong)
+    if as_json:
+        print_json(Validated(valid=valid, errors=errors))
+    for problem in () if as_json else errors:
+        typer.echo(problem, err=True)
+    if errors:
         raise typer.Exit(1)
-    Console().print(f"{len(configs) + len(read)} valid")
+    if not as_json:
+        typer.echo(f"{valid} valid")
 
 
 def schema(
-    kind: Annotated[Kind, typer.Argument(help="Which files it is for.")] = Kind.PROJECT,
+    kind: Annotated[Kind, typer.Argument(help="What it is for.")] = Kind.PROJECT,
 ) -> None:
-    """Print the JSON Schema of a config file, or of the policy's, for editors.
+    """Print the JSON Schema of a config file or of the policy's, for editors, or of a message.
 
     Example: tuneops schema > schemas/project.schema.json
     """
-    made = policy_file.json_schema() if kind == Kind.POLICY else config_file.json_schema()
-    sys.stdout.write(made)
+    schemas = {
+        Kind.PROJECT: config_file.json_schema,
+        Kind.POLICY: policy_file.json_schema,
+        Kind.MESSAGE: published.json_schema,
+    }
+    sys.stdout.write(schemas[kind]())
 
 
 def _problems(file: Path, policies: list[Policy]) -> list[str]:
     config, problems = read_config(file)
     if config is None:
         return problems
-    forbidden = (each for policy in policies for each in violations(policy, config, None, ""))
-    return [f"{file}: {each}" for each in forbidden]
+    wrong = [each for policy in policies for each in violations(policy, config, None, "")]
+    wrong.append(channel_problem(config))
+    return [f"{file}: {each}" for each in wrong if each]

@@ -20,6 +20,7 @@ from tuneops.cost.report import read_bill, read_bill_or_problem
 from tuneops.document import Document
 from tuneops.message import Message
 from tuneops.notify import outbox
+from tuneops.notify.plain import fitted
 from tuneops.queue import SummaryRequest
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored, UnreadableError
@@ -116,10 +117,14 @@ def _next(before: Digest, bill: Bill, day: date, services: Services, now: dateti
 
 
 def _message(bill: Bill, before: tuple[Deployed, ...] | None, day: date, now: datetime) -> Message:
-    return Message(
+    told = Message(
         key=":".join(filter(None, (bill.environment, "summary", day.isoformat()))),
         event="summary",
         title=text.title(bill),
         text=text.body(bill, before),
         at=now,
+        severity="warning" if bill.problem else "info",
+        environment=bill.environment,
+        figure="" if bill.problem else text.sum_text(bill),
     )
+    return fitted(told)

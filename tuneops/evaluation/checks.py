@@ -32,17 +32,6 @@ class Check(Document):
     bound: float | None = None
     worse_percent: float | None = None
 
-    @property
-    def change(self) -> str:
-        """The change against the live release, in brackets after a figure."""
-        live = f"{self.live:.4g}" if self.live is not None else "none"
-        if self.worse_percent is None:
-            return f" (live {live})"
-        if self.worse_percent == 0:
-            return " (as live)"
-        word = "worse" if self.worse_percent > 0 else "better"
-        return f" ({abs(self.worse_percent):.3g} % {word} than live {live})"
-
 
 def judged(name: str, metric: str, *, good: bool, text: str, **figures: float | None) -> Check:
     """A check that was made; a figure that JSON can't keep is left out."""

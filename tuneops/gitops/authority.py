@@ -15,6 +15,7 @@ from tuneops.gitops.repository import FileState, Refusal, Repository, few
 from tuneops.gitops.snapshot import File, Snapshot
 from tuneops.message import Message
 from tuneops.names import project_key
+from tuneops.notify.plain import fitted
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy, who_may_not
 from tuneops.policy_file import parse_policy
@@ -160,14 +161,19 @@ def complaints(before: Repository, now: Repository, at: datetime) -> Iterator[Me
             continue
         subject = refusal.project or project_key(now.environment, "policy")
         what = path if refusal.sha else f"the removal of {path}"
-        yield Message(
+        told = Message(
             key=f"refused:{path}:{refusal.sha or 'removed'}:{now.commit}",
             event="config_invalid",
             title=f"{subject}: {what} is not acted on",
             text=refusal.why,
             at=at,
             commit=now.commit,
+            severity="warning",
+            project=refusal.project,
+            environment=now.environment,
+            following="all goes on as it was taken last: somebody who may has to change the file",
         )
+        yield fitted(told)
 
 
 def without(repository: Repository, snapshot: Snapshot, paths: Mapping[str, object]) -> Snapshot:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.message import Message
+from tuneops.notify.links import first
 from tuneops.notify.outbox import ChannelError
+from tuneops.notify.routing import Route
 from tuneops.release import Phase
 
 _STATES: Mapping[str, str] = {
@@ -29,15 +31,22 @@ def state_of(message: Message) -> str:
     return _STATES.get(message.event) or _ENDED.get(message.phase, "pending")
 
 
+def _said(message: Message) -> str:
+    """What fits into the few characters of a status: the figure is worth more than the rest."""
+    return "; ".join(filter(None, (message.text, message.figure)))
+
+
 class CommitStatusChannel:
     """Commit statuses of the repository that the configs are in."""
 
     id = "github"
+    name = "GitHub commit status"
+    route = Route()
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, thread: str = "") -> str:
         """Set the status of the message's commit.
 
         Raises:
@@ -49,8 +58,9 @@ class CommitStatusChannel:
                 message.commit,
                 state=state_of(message),
                 context=f"tuneops/{subject}",
-                description=f"{description}: {message.text}",
-                url=next(iter(message.links.values()), ""),
+                description=f"{description}: {_said(message)}",
+                url=first(message.links),
             )
         except GitHubError as error:
             raise ChannelError(str(error)) from error
+        return ""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
+from tuneops.notify.routing import Route
 from tuneops.release import Phase
 
 _STATES: Mapping[str, str] = {
@@ -23,11 +24,13 @@ class DeploymentChannel:
     """Deployments of the repository that the configs are in; what is no turn of one is left out."""
 
     id = "github-deployments"
+    name = "GitHub deployments"
+    route = Route()
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, thread: str = "") -> str:
         """Set the status of the deployment of the message's commit.
 
         Raises:
@@ -35,7 +38,7 @@ class DeploymentChannel:
         """
         state = "inactive" if message.phase == Phase.RETIRED else _STATES.get(message.event)
         if state is None:
-            return
+            return ""
         project, _, title = message.title.partition(": ")
         try:
             self._github.set_deployment(
@@ -48,3 +51,4 @@ class DeploymentChannel:
             )
         except GitHubError as error:
             raise ChannelError(str(error)) from error
+        return ""

@@ -27,7 +27,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tuneops import config_file, policy_file
 from tuneops.approvals import Approver
-from tuneops.gitops import approvers, comments, moves, restoration
+from tuneops.cause import Brought
+from tuneops.gitops import approvers, comments, commits, moves, restoration
 from tuneops.gitops.comments import Comment
 from tuneops.gitops.login import Login, LoginError
 from tuneops.gitops.moves import Moves
@@ -240,6 +241,22 @@ class GitHub:
 
         return _run(self._session(read))
 
+    def brought(self, commit: str, paths: Iterable[str]) -> dict[str, Brought]:
+        """The commits that made these files what they are at a commit, by path.
+
+        Raises:
+            GitHubError: it could not be asked.
+        """
+        wanted = list(paths)
+
+        async def read(api: GitHubAPI) -> dict[str, Brought]:
+            last = {
+                path: await commits.last_of(api, self._repository, path, commit) for path in wanted
+            }
+            return {path: found for path, found in last.items() if found}
+
+        return _run(self._session(read)) if wanted else {}
+
     def merged_pull(self, commit: str, path: str) -> int | None:
         """The pull request that brought a file to what it is at a commit of the tracked branch.
 
@@ -424,7 +441,9 @@ class GitHub:
             return None
         commit = branch["commit"]
         etag = cache[self._branch_url][0] if self._branch_url in cache else ""
-        return Head(str(commit["sha"]), str(commit["commit"]["message"]), etag or "")
+        message, parents = str(commit["commit"]["message"]), commit.get("parents") or ()
+        before = tuple(str(parent["sha"]) for parent in parents)
+        return Head(str(commit["sha"]), message, etag or "", before, commits.read(commit))
 
     async def _snapshot(self, api: GitHubAPI, head: Head | None = None) -> Snapshot:
         found = head or await self._head({}, api)

@@ -13,6 +13,7 @@ from tuneops.gitops import final_text
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.message import Message
 from tuneops.notify.outbox import ChannelError
+from tuneops.notify.routing import Route
 from tuneops.store import BusyError, ConflictError, Store, UnreadableError
 
 CONCLUDED = "concluded"
@@ -38,20 +39,22 @@ class PullRequestChannel:
     """Comments on merged pull requests; a commit that came by none is left alone."""
 
     id = "github-pull-requests"
+    name = "GitHub pull requests"
+    route = Route()
 
     def __init__(self, github: GitHub, repository: str, store: Store) -> None:
         self._github = github
         self._repository = repository
         self._store = store
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, thread: str = "") -> str:
         """Put the message into the final comment of the pull request that its commit came by.
 
         Raises:
             ChannelError: GitHub or the store did not take it, or another project is at it now.
         """
         if message.event not in (CONCLUDED, ASKED):
-            return
+            return ""
         try:
             number = self._github.merged_pull(message.commit, message.path)
             if number is not None and message.event == ASKED:
@@ -64,6 +67,7 @@ class PullRequestChannel:
             raise ChannelError("another project tells the pull request now") from error
         except (UnreadableError, AzureError) as error:
             raise ChannelError(f"what it was told can't be read: {type(error).__name__}") from error
+        return ""
 
     def _tell(self, number: int, message: Message) -> None:
         path = documents.pull_request(self._repository, number)

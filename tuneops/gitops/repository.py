@@ -11,6 +11,7 @@ from tuneops.document import Document
 from tuneops.gitops.snapshot import File, Snapshot
 from tuneops.message import Message
 from tuneops.names import project_key
+from tuneops.notify.plain import fitted
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy
 from tuneops.policy_file import parse_policy
@@ -19,6 +20,8 @@ READ_AGAIN = timedelta(days=1)
 MAX_TOLD = 20
 """So many files of a commit are told of one by one; GitHub takes a thousand statuses of it."""
 MAX_ERRORS = 20
+_IN_FORCE = "the version before stays in force, and what is live stays live: mend the file"
+_NEW = "nothing is begun by it before it is mended"
 _SKIP = re.compile(r"^\s*tuneops:\s*skip\s*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -174,7 +177,7 @@ def few(told: Iterable[Message], now: Repository) -> list[Message]:
         title = f"{subject}: {len(rest) + 1} more files are not acted on"
         key = f"more:{last.key.partition(':')[0]}:{now.commit}"
         text = "'tuneops status' says which and why"
-        first.append(last.replace(key=key, title=title, text=text))
+        first.append(last.replace(key=key, title=title, text=text, project="", following=""))
     return first
 
 
@@ -234,11 +237,16 @@ def _complaints(before: Repository, now: Repository, at: datetime) -> Iterator[M
         subject = state.project or project_key(now.environment, kind)
         if state.errors and (known is None or known.errors != state.errors):
             more = f" (and {len(state.errors) - 1} more)" if len(state.errors) > 1 else ""
-            yield Message(
+            told = Message(
                 key=f"config_invalid:{path}:{state.sha}",
                 event="config_invalid",
                 title=f"{subject}: {path} is not valid",
                 text=f"{state.errors[0]}{more}",
                 at=at,
                 commit=now.commit,
+                severity="warning",
+                project=state.project,
+                environment=now.environment,
+                following=_IN_FORCE if state.project or state.policy else _NEW,
             )
+            yield fitted(told)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tuneops.cause import Brought
+
 
 @dataclass(frozen=True)
 class File:
@@ -14,11 +16,16 @@ class File:
 
 @dataclass(frozen=True)
 class Head:
-    """A branch's newest commit, and the ETag of GitHub's answer that told of it."""
+    """A branch's newest commit, and the ETag of GitHub's answer that told of it.
+
+    `parents` are the commits before it, `brought` is what it says of itself.
+    """
 
     commit: str
     message: str = ""
     etag: str = ""
+    parents: tuple[str, ...] = ()
+    brought: Brought | None = None
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,17 @@
-"""What people are told, and in which words. Pure."""
+"""What people are told of a release. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from tuneops.config import Event
-from tuneops.evaluation.checks import Check
-from tuneops.message import Message
+from tuneops.message import Message, Severity
+from tuneops.notify import figures
+from tuneops.notify.figures import metrics_text as metrics_text  # as others know it
+from tuneops.notify.figures import shown_metrics as shown_metrics  # as others know it
+from tuneops.notify.links import of_release
+from tuneops.notify.model import model_text
+from tuneops.notify.plain import fitted
+from tuneops.notify.why import why as why_text
 from tuneops.release import Release
 
 _TITLES: Mapping[Event, str] = {
@@ -15,9 +21,11 @@ _TITLES: Mapping[Event, str] = {
     "shifting": "release {n} gets its first traffic",
     "live": "release {n} is live",
     "failed": "release {n} failed",
+    "aborted": "the rollout of release {n} is given up",
     "torn_down": "torn down",
     "held": "release {n} is held up",
     "drifted": "release {n} has drifted",
+    "healed": "release {n} is as it should be again",
     "newer_base_model": "the base model has a newer version",
     "pinned": "is pinned",
     "unpinned": "is not pinned any more",
@@ -26,20 +34,39 @@ _TITLES: Mapping[Event, str] = {
     "suspended": "is suspended",
     "resumed": "is resumed",
 }
-
-MAX_SHOWN_METRICS = 6
-_FIRST_METRICS = ("eval_loss", "train_loss", "exact_match", "rougeL", "loss")
+_SEVERITIES: Mapping[str, Severity] = {
+    "failed": "error",
+    "aborted": "warning",
+    "held": "warning",
+    "drifted": "warning",
+    "pinned": "warning",
+    "awaits_approval": "warning",
+    "suspended": "warning",
+}
+"""Of the events that somebody may have to do something about; the others are for information."""
+_DRAWN = ("trained", "live", "failed")
+"""The events whose messages have the courses of the losses."""
 
 
 def compose(
-    release: Release, event: Event, text: str, at: datetime, subject: str = "", occasion: str = ""
+    release: Release,
+    event: Event,
+    text: str,
+    at: datetime,
+    subject: str = "",
+    occasion: str = "",
+    *,
+    why: str = "",
+    figure: str = "",
+    following: str = "",
 ) -> Message:
     """The message that tells of `event`.
 
-    `subject` tells several of one kind apart; `occasion` does so without being shown.
+    `subject` tells several of one kind apart; `occasion` does so without being shown. `why` is what
+    led to the event, if that is not what led to the release.
     """
     title = f"{release.project}: {_TITLES[event].format(n=release.number)}"
-    return Message(
+    told = Message(
         key=":".join(
             filter(None, (release.project, str(release.number), event, subject, occasion))
         ),
@@ -49,39 +76,47 @@ def compose(
         text=text,
         at=at,
         commit=release.commit,
-        links=release.history[-1].links if release.history else {},
+        links=of_release(release),
+        severity=_SEVERITIES.get(event, "info"),
+        project=release.project,
+        release=release.number,
+        model=model_text(release),
+        why=why or why_text(release),
+        figure=figure,
+        following=following,
+        curves=figures.curves(release.metrics) if event in _DRAWN else (),
+        channels=release.config.notifications.channels,
     )
-
-
-def tell_of_git(
-    release: Release, event: Event, text: str, at: datetime, commit: str, occasion: str = ""
-) -> Release:
-    """As `tell`, of a commit that is not the release's own."""
-    if event not in release.config.notifications.events:
-        return release
-    told = compose(release, event, text, at, occasion=f"{occasion}{commit}")
-    return release.tell(told.replace(commit=commit))
+    return fitted(told)
 
 
 def tell(
-    release: Release, event: Event, text: str, at: datetime, subject: str = "", occasion: str = ""
+    release: Release,
+    event: Event,
+    text: str,
+    at: datetime,
+    subject: str = "",
+    occasion: str = "",
+    **said: str,
 ) -> Release:
     """The release with that message in its outbox, if its config wants it."""
     if event not in release.config.notifications.events:
         return release
-    return release.tell(compose(release, event, text, at, subject, occasion))
+    return release.tell(compose(release, event, text, at, subject, occasion, **said))
 
 
-def shown_metrics(metrics: Mapping[str, float]) -> list[str]:
-    """The names of some metrics, those that matter first."""
-    first = [name for name in _FIRST_METRICS if name in metrics]
-    rest = sorted(set(metrics) - set(first))
-    return (first + rest)[:MAX_SHOWN_METRICS]
-
-
-def metrics_text(metrics: Mapping[str, float], checks: Iterable[Check] = ()) -> str:
-    """The metrics that matter first, in one line; those compared with the live model say how."""
-    changes = {check.metric: check.change for check in checks if check.live is not None}
-    shown = shown_metrics(metrics)
-    figures = (f"{name} {metrics[name]:.4g}{changes.get(name, '')}" for name in shown)
-    return ", ".join(figures) or "no metrics were logged"
+def tell_of_git(
+    release: Release,
+    event: Event,
+    text: str,
+    at: datetime,
+    commit: str,
+    occasion: str = "",
+    only: str = "",
+    **said: str,
+) -> Release:
+    """As `tell`, of a commit that is not the release's own; `only` names a channel, if not all."""
+    if event not in release.config.notifications.events:
+        return release
+    told = compose(release, event, text, at, occasion=f"{occasion}{commit}{only}", **said)
+    return release.tell(told.replace(commit=commit, only=only))

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tuneops.message import Delivery, Message
+from tuneops.notify.routing import Route, meant
 
 MAX_ATTEMPTS = 10
 FIRST_PAUSE = timedelta(seconds=5)
@@ -15,7 +16,18 @@ log = logging.getLogger(__name__)
 
 
 class ChannelError(Exception):
-    """A channel did not take a message; the text holds no secret."""
+    """A channel did not take a message; the text holds no secret.
+
+    `permanent`: it will not take this message, whatever is mended meanwhile. `retry_after` are the
+    seconds for which it wants to be left alone.
+    """
+
+    def __init__(
+        self, text: str, permanent: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(text)
+        self.permanent = permanent
+        self.retry_after = retry_after
 
 
 class Channel(Protocol):
@@ -25,8 +37,18 @@ class Channel(Protocol):
     def id(self) -> str:
         """Names the channel in the outbox."""
 
-    def send(self, message: Message) -> None:
-        """Deliver one message.
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def route(self) -> Route:
+        """What goes there, and when."""
+
+    def send(self, message: Message, thread: str) -> str:
+        """Deliver one message; gives the handle of the thread that it is in, if there is one.
+
+        `thread` is what an earlier message of the same release was given, empty at first.
 
         Raises:
             ChannelError: it was not taken.
@@ -74,8 +96,8 @@ def taken_over(
 def _owed(message: Message, channel: Channel) -> Delivery | None:
     """How far a message has come that the channel still owes; None when it owes nothing."""
     delivery = message.deliveries.get(channel.id, Delivery())
-    other = message.only and message.only != channel.id
-    return None if delivery.settled or other else delivery
+    wanted = meant(message, channel.id, channel.name, channel.route)
+    return delivery if wanted and not delivery.settled else None
 
 
 def _given_up(message: Message, channels: Iterable[Channel], by: str) -> Message:
@@ -87,7 +109,7 @@ def _given_up(message: Message, channels: Iterable[Channel], by: str) -> Message
 def _attempt(channel: Channel, message: Message, before: Delivery, now: datetime) -> Delivery:
     attempts = before.attempts + 1
     try:
-        channel.send(message)
+        channel.send(message, "")
     except ChannelError as error:
         log.warning("message %s not taken by %s: %s", message.key, channel.id, error)
         pause = min(FIRST_PAUSE * 2**before.attempts, LONGEST_PAUSE)

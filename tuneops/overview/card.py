@@ -128,8 +128,17 @@ def _since(release: ReleaseStatus) -> datetime | None:
 
 
 def _ends(release: ReleaseStatus) -> datetime | None:
-    """When the training is foretold to end, while it lasts."""
-    since, forecast = _since(release), release.forecast
-    if release.phase != Phase.TRAINING or since is None or not (forecast and forecast.seconds):
+    """When the training is likely to end, while it lasts: by its own speed, else as foretold.
+
+    To the minute, as each look would else change the card.
+    """
+    since, forecast, seen = _since(release), release.forecast, release.progress
+    if release.phase != Phase.TRAINING or since is None:
         return None
-    return since + timedelta(seconds=forecast.seconds.likely)
+    if seen and seen.ends_at:
+        return seen.ends_at.replace(second=0, microsecond=0)
+    return (
+        since + timedelta(seconds=forecast.seconds.likely)
+        if forecast and forecast.seconds
+        else None
+    )

@@ -9,9 +9,6 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-
-from azure.core.exceptions import AzureError
 
 from tuneops import documents
 from tuneops.desired import Desired
@@ -22,7 +19,7 @@ from tuneops.overview.document import UNREADABLE, Card, ChannelCard, Overview, S
 from tuneops.prices import Prices
 from tuneops.services import NoSourceError, Services
 from tuneops.status import read_project
-from tuneops.store import ConflictError, Store, Stored, UnreadableError
+from tuneops.store import Store, Stored, UnreadableError
 
 THREADS = 8
 TRIES = 50
@@ -48,24 +45,29 @@ def keep_card(name: str, services: Services) -> bool:
     project looked at again.
     """
     try:
-        now = make_card(name, services)
+        now = make_card(name, services, _prices(services, environment_of(name)))
+        _change(services.store, lambda known: known.with_card(name, now))
     except Exception:
-        log.exception("the card of project %s could not be made", name)
+        log.exception("project %s: its card could not be written", name)
         return False
-    return _change(services.store, lambda known: known.with_card(name, now))
+    return True
 
 
-def make_card(name: str, services: Services) -> Card | None:
+def make_card(name: str, services: Services, prices: Prices | None) -> Card | None:
     """A project's card by its documents, None if it was never seen or has been pruned."""
     seen = read_project(services, name)
     nothing = seen.release is None and seen.phase != UNREADABLE
     if nothing and services.store.read(documents.desired(name), Desired) is None:
         return None
-    return card(seen, _prices(services, environment_of(name)))
+    return card(seen, prices)
 
 
 def keep_source(services: Services, read: Repository) -> None:
-    """Write what was read of the environment's repository."""
+    """Write what was read of the environment's repository.
+
+    Raises:
+        AzureError, ConflictError: it could not be written; the queue delivers the request again.
+    """
     errors = [cut(error) for state in read.files.values() for error in state.errors]
     errors += [cut(f"{path}: {each.why}") for path, each in read.refused.items()]
     more = len(errors) - MAX_ERRORS
@@ -86,6 +88,9 @@ def fill(services: Services, list_projects: Callable[[], Collection[str]]) -> No
 
     The overview is read before the projects are listed: a project that came after that is not taken
     for one that has gone.
+
+    Raises:
+        AzureError, ConflictError: it could not be read or written; the next resync does it.
     """
     stored = read_overview(services.store)
     known = stored.value if stored else Overview()
@@ -95,8 +100,18 @@ def fill(services: Services, list_projects: Callable[[], Collection[str]]) -> No
     if known.complete and not missing and not gone:
         return
     log.info("the overview lacks %d projects and has %d too many", len(missing), len(gone))
+    environments = {environment_of(name) for name in missing}
+    prices = {each: _prices(services, each) for each in environments}
+
+    def make(name: str) -> Card | None:
+        try:
+            return make_card(name, services, prices[environment_of(name)])
+        except ValueError:
+            log.exception("project %s: its card could not be made", name)
+            return None
+
     with ThreadPoolExecutor(THREADS) as pool:
-        made = pool.map(partial(make_card, services=services), missing)
+        made = pool.map(make, missing)
         cards = {name: each for name, each in zip(missing, made, strict=True) if each}
     _change(services.store, lambda known: known.filled(cards, gone))
 
@@ -108,16 +123,8 @@ def _prices(services: Services, environment: str) -> Prices | None:
         return None
 
 
-def _change(store: Store, change: Callable[[Overview], Overview]) -> bool:
-    """Change the overview; gives whether that could be done."""
-
-    def changed(known: Overview | None) -> Overview:
-        return change(known or Overview())
-
-    try:
-        with _turn:
-            store.update(documents.OVERVIEW, Overview, changed, tries=TRIES)
-    except (AzureError, ConflictError) as error:
-        log.warning("the overview could not be written: %s", error)
-        return False
-    return True
+def _change(store: Store, change: Callable[[Overview], Overview]) -> None:
+    with _turn:
+        store.update(
+            documents.OVERVIEW, Overview, lambda known: change(known or Overview()), tries=TRIES
+        )

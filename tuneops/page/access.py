@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
+from tuneops.hosting import in_azure
 from tuneops.page.asked import Asked
 
 OPERATOR = "TuneOps.Operator"
@@ -74,14 +75,13 @@ class Visitor:
 def way_in(environ: Mapping[str, str]) -> Way:
     """How one comes to the page in this environment.
 
-    App Service sets ``WEBSITE_AUTH_ENABLED`` where people have to sign in, and on each of its
-    instances ``WEBSITE_INSTANCE_ID``: there no setting opens the page to everybody.
+    App Service sets ``WEBSITE_AUTH_ENABLED`` where people have to sign in. No setting opens the
+    page to everybody in Azure.
     """
     if environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true":
         return "entra"
-    if environ.get("WEBSITE_INSTANCE_ID"):
-        return "key"
-    return "loopback" if is_loopback(_host(environ.get("TUNEOPS_PAGE_URL", ""))) else "key"
+    local = is_loopback(_host(environ.get("TUNEOPS_PAGE_URL", "")))
+    return "loopback" if local and not in_azure(environ) else "key"
 
 
 def visitor(asked: Asked, way: Way, reader_role: str = "") -> Visitor:

@@ -36,7 +36,8 @@ def train(release: Release, observed: Observed, now: datetime) -> Action:
         )
     if job.running:
         patience = JOB_PATIENCE.get(job.status)
-        return Wait(f"job {release.job_name} is {job.status}", patience=patience)
+        reason = f"job {release.job_name} is {job.status}"
+        return Wait(reason, patience=patience, progress=observed.progress)
     return Advance(Phase.EVALUATING, f"job {release.job_name} completed")
 
 

@@ -10,6 +10,7 @@ from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.message import Message
 from tuneops.names import family
 from tuneops.notify.outbox import ChannelError
+from tuneops.notify.routing import Route
 from tuneops.previews import text
 from tuneops.previews.wanted import at_its_time
 from tuneops.project import Project
@@ -21,13 +22,15 @@ class PreviewChannel:
     """The comment on a preview; whatever the message is about, it says how the preview is now."""
 
     id = "github-previews"
+    name = "GitHub previews"
+    route = Route()
 
     def __init__(self, github: GitHub, store: Store, where: tuple[str, str]) -> None:
         self._github = github
         self._store = store
         self._where = where
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, thread: str = "") -> str:
         """Let the comment be what is stored of the preview that the message is of.
 
         Raises:
@@ -39,6 +42,7 @@ class PreviewChannel:
             raise ChannelError(str(error)) from error
         except (UnreadableError, AzureError) as error:
             raise ChannelError(f"what is stored can't be read: {type(error).__name__}") from error
+        return ""
 
     def tell(self, key: str) -> None:
         """Let the comment be what is stored of a preview.

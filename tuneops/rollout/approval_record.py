@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from tuneops.actions import AskPeople, TakeAnswer, TellOverdue
+from tuneops.notify import figures, following
 from tuneops.notify.messages import tell
 from tuneops.release import Phase, Release
 from tuneops.rollout.approval_text import waiting_text, what_text
@@ -21,7 +22,15 @@ def asked(release: Release, action: AskPeople, now: datetime) -> Release:
     seen = f"; {judgement_text(judged)}" if judged else ""
     release = release.advance(Phase.SHIFTING, now, said).replace(approval=question)
     text = f"endpoint {release.endpoint}, {release.deployment_name}: {said}{seen}"
-    return tell(release, "awaits_approval", text, now, occasion=_occasion(question))
+    return tell(
+        release,
+        "awaits_approval",
+        text,
+        now,
+        occasion=_occasion(question),
+        figure=figures.against_live(release),
+        following=following.awaits_approval(release),
+    )
 
 
 def answered(release: Release, action: TakeAnswer, now: datetime) -> Release:
@@ -34,7 +43,14 @@ def answered(release: Release, action: TakeAnswer, now: datetime) -> Release:
     release = release.replace(approval=question.replace(answer=action.said))
     if not action.said.approves:
         return release
-    return tell(release, "approved", said, now, occasion=_occasion(question))
+    return tell(
+        release,
+        "approved",
+        said,
+        now,
+        occasion=_occasion(question),
+        following=following.approved(question.share),
+    )
 
 
 def overdue(release: Release, action: TellOverdue, now: datetime) -> Release:
@@ -44,7 +60,14 @@ def overdue(release: Release, action: TellOverdue, now: datetime) -> Release:
         raise ValueError(f"release {release.number} asks nothing")
     release = release.advance(Phase.SHIFTING, now, action.reason)
     release = release.replace(approval=question.replace(overdue=True))
-    return tell(release, "held", action.reason, now, occasion=_occasion(question))
+    return tell(
+        release,
+        "held",
+        action.reason,
+        now,
+        occasion=_occasion(question),
+        following=following.awaits_approval(release),
+    )
 
 
 def _occasion(question: Question) -> str:

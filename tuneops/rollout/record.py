@@ -5,13 +5,13 @@ from datetime import datetime
 
 from tuneops.actions import Abort, BeginStep, Hold, ReadFigures, ShareTraffic
 from tuneops.analysis import DeploymentFigures, analyse
-from tuneops.behaviour.text import told
+from tuneops.notify import figures, following
 from tuneops.notify.messages import tell
 from tuneops.release import Phase, Release
 from tuneops.rollout.progress import Judgement, Progress
 from tuneops.rollout.question import Question
 from tuneops.rollout.steps import next_move, steps_of
-from tuneops.rollout.text import judgement_text, plan_text, share_text
+from tuneops.rollout.text import judgement_text, share_text
 
 TOLD_AFTER = 3
 """So often giving traffic back has come to nothing when people are told; it is tried on."""
@@ -40,7 +40,8 @@ def _given_back(release: Release, action: ShareTraffic, now: datetime) -> Releas
         f"endpoint {release.endpoint}: Azure fails at giving the traffic of "
         f"{release.deployment_name} back to {action.live}; it is tried on, see why in the studio"
     )
-    return tell(release, "held", text, now, occasion="back")
+    after = "giving it back is tried again by itself"
+    return tell(release, "held", text, now, occasion="back", following=after)
 
 
 def begun(release: Release, action: BeginStep, now: datetime) -> Release:
@@ -53,9 +54,15 @@ def begun(release: Release, action: BeginStep, now: datetime) -> Release:
     release = release.replace(rollout=progress.replace(since=now))
     if progress.step:
         return release
-    plan = plan_text(release.config.rollout)
-    said = "; ".join(filter(None, (text, plan, told(release.behaviour))))
-    return tell(release, "shifting", f"endpoint {release.endpoint}: {said}", now)
+    measured = (figures.against_live(release), figures.scores(release))
+    return tell(
+        release,
+        "shifting",
+        f"endpoint {release.endpoint}: {text}",
+        now,
+        figure="; ".join(filter(None, measured)),
+        following=following.shifting(release),
+    )
 
 
 def judged(
@@ -96,7 +103,15 @@ def held(release: Release, action: Hold, now: datetime) -> Release:
     release = release.replace(
         rollout=progress.replace(held=True), approval=question or Question(share=share, asked=now)
     )
-    return tell(release, "held", said, now, occasion=f"step{progress.step}@{now.isoformat()}")
+    return tell(
+        release,
+        "held",
+        action.reason,
+        now,
+        occasion=f"step{progress.step}@{now.isoformat()}",
+        figure=judgement_text(progress.judged) if progress.judged else "",
+        following=following.held(release),
+    )
 
 
 def aborted(release: Release, action: Abort) -> Release:

@@ -4,7 +4,6 @@ from datetime import datetime
 
 from tuneops.analysis import DeploymentFigures
 from tuneops.rollout.progress import Judgement, Progress
-from tuneops.rollout.settings import Rollout
 
 
 def share_text(share: int, *, mirrored: bool) -> str:
@@ -26,13 +25,6 @@ def reasons_text(judged: Judgement) -> str:
     """Why a step is not passed, with the figures."""
     step = share_text(judged.share, mirrored=judged.mirrored)
     return f"at {step}: {', '.join(judged.analysis.reasons)} ({figures_text(judged)})"
-
-
-def plan_text(settings: Rollout) -> str:
-    """How a rollout goes on after its first step, in short."""
-    shares = settings.shares if settings.strategy == "shadow" else settings.shares[1:]
-    then = ", ".join(f"{share}%" for share in (*shares, 100))
-    return f"at least {settings.pause_minutes:g} min each, then {then}"
 
 
 def progress_text(progress: Progress, share: int, now: datetime, *, mirrored: bool) -> str:

@@ -107,14 +107,15 @@ class _Sweep:
         before = self.stored.value.on_the_way(self.now, deletes=self.deletes)
         seen = looked_at(survey, before)
         stopped = too_many(seen.findings, seen.total) if self.deletes else ""
+        environment = self.services.environment
         messages = [text.swept(record, self.now) for record in self._gone(before, seen)]
         if stopped and not before.stopped:
-            messages.append(text.stopped(stopped, seen.workspace, self.now))
+            messages.append(text.stopped(stopped, seen.workspace, self.now, environment))
         news = [each for each in seen.findings if not each.message]
         findings = seen.findings
         if news:
             grace = self.grace if self.deletes else None
-            message = text.found(news, seen.workspace, grace, self.now)
+            message = text.found(news, seen.workspace, grace, self.now, environment)
             messages.append(message)
             findings = tuple(
                 each if each.message else each.replace(message=message.key) for each in findings

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from tuneops import names
 from tuneops.message import Message
+from tuneops.notify.plain import fitted
 from tuneops.sweep.finding import Finding
 from tuneops.sweep.record import DONE, Record
 from tuneops.sweep.resource import Kind
@@ -31,38 +32,59 @@ def proven(finding: Finding) -> str:
 
 
 def found(
-    findings: Sequence[Finding], workspace: str, grace: timedelta | None, now: datetime
+    findings: Sequence[Finding],
+    workspace: str,
+    grace: timedelta | None,
+    now: datetime,
+    environment: str = "",
 ) -> Message:
     """Tells of what was found, all at once."""
     lines = [line(each, grace) for each in findings[:MAX_SHOWN]]
     if len(findings) > MAX_SHOWN:
         lines.append(f"and {len(findings) - MAX_SHOWN} more: see 'tuneops sweep'")
-    lines.append(f"What has a tag {names.TAG_KEEP} is left alone.")
     what = "resource belongs" if len(findings) == 1 else "resources belong"
+    goes = f"what is unused goes after {grace.total_seconds() / 3600:g} h; " if grace else ""
     return _message(
         "orphaned",
         names.digest("found", sorted(each.id for each in findings), now.isoformat()),
         f"sweep of {_last(workspace)}: {len(findings)} {what} to nothing",
         "\n".join(lines),
         now,
+        severity="warning",
+        environment=environment,
+        following=f"'tuneops sweep' shows all; {goes}what has a tag {names.TAG_KEEP} is left alone",
     )
 
 
 def swept(record: Record, now: datetime) -> Message:
-    """Tells that something has gone."""
-    finding = record.finding
-    text = f"{finding.why}; {proven(finding)}"
-    if finding.kind != Kind.JOB:
-        text += f". 'tuneops restore {finding.id}' brings it back"
-    verb = "cancelled" if finding.kind == Kind.JOB else "deleted"
-    title = f"sweep: {finding.label} of {finding.project} was {verb}"
-    return _message("swept", finding.id, title, text, now)
+    """Tells that something has gone, once for each time that it went."""
+    finding, job = record.finding, record.finding.kind == Kind.JOB
+    verb = "cancelled" if job else "deleted"
+    moment = record.gone_at.isoformat() if record.gone_at else ""
+    return _message(
+        "swept",
+        f"{finding.id}:{moment}",
+        f"sweep: {finding.label} of {finding.project} was {verb}",
+        f"{finding.why}; {proven(finding)}",
+        now,
+        project=finding.project,
+        environment=record.environment,
+        following="" if job else f"'tuneops restore {finding.id}' brings it back",
+    )
 
 
-def stopped(why: str, workspace: str, now: datetime) -> Message:
+def stopped(why: str, workspace: str, now: datetime, environment: str = "") -> Message:
     """Tells that nothing goes."""
-    title = f"sweep of {_last(workspace)} is stopped"
-    return _message("stopped", names.digest(why, now.isoformat()), title, why, now)
+    return _message(
+        "stopped",
+        names.digest(why, now.isoformat()),
+        f"sweep of {_last(workspace)} is stopped",
+        why,
+        now,
+        severity="warning",
+        environment=environment,
+        following="nothing is deleted until somebody has looked: see 'tuneops sweep'",
+    )
 
 
 def restored(record: Record, now: datetime) -> Message:
@@ -70,14 +92,25 @@ def restored(record: Record, now: datetime) -> Message:
     order, finding = record.restoration, record.finding
     if order is None:
         raise ValueError("nobody has ordered that")
-    came = "was restored" if order.state == DONE else "could not be restored"
-    title = f"restore: {finding.label} of {finding.project} {came}"
-    key = names.digest(finding.id, order.at.isoformat())
-    return _message("restored", key, title, f"{order.said}, as {order.by} has ordered", now)
+    done = order.state == DONE
+    came = "was restored" if done else "could not be restored"
+    reason = f": {order.reason}" if order.reason else ""
+    return _message(
+        "restored",
+        names.digest(finding.id, order.at.isoformat()),
+        f"restore: {finding.label} of {finding.project} {came}",
+        order.said,
+        now,
+        severity="info" if done else "warning",
+        project=finding.project,
+        environment=record.environment,
+        why=f"ordered by {order.by}{reason}",
+    )
 
 
-def _message(event: str, key: str, title: str, text: str, now: datetime) -> Message:
-    return Message(key=f"{event}:{key}", event=event, title=title, text=text, at=now)
+def _message(event: str, key: str, title: str, text: str, now: datetime, **said: object) -> Message:
+    told = Message(key=f"{event}:{key}", event=event, title=title, text=text, at=now)
+    return fitted(told.replace(**said))
 
 
 def _last(workspace: str) -> str:

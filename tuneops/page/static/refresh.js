@@ -5,6 +5,7 @@
 (() => {
   const EVERY = 2000;
   const LONGEST = 60000;
+  const FOCUSABLE = "a, button, summary, input, select, textarea";
   const connection = document.getElementById("connection");
   const announcement = document.getElementById("announcement");
   let etag = "";
@@ -22,16 +23,18 @@
     }
   }
 
-  function replace(before, after) {
-    const focused = before.contains(document.activeElement) ? document.activeElement : null;
-    const place = focused && [...before.querySelectorAll("a, button, summary, input, select")]
-      .indexOf(focused);
-    const made = document.importNode(after, true);
-    before.replaceWith(made);
-    if (!focused) return;
-    const same = focused.id && document.getElementById(focused.id);
-    const there = made.querySelectorAll("a, button, summary, input, select")[place];
-    (same || there || made).focus({ preventScroll: true });
+  // What has the focus loses it when it is moved or replaced: its place is found again after that.
+  function focused() {
+    const element = document.activeElement;
+    const holder = element && element.closest("[id]");
+    const place = holder ? [...holder.querySelectorAll(FOCUSABLE)].indexOf(element) : -1;
+    return () => {
+      if (!holder || document.activeElement === element) return;
+      const now = document.getElementById(holder.id);
+      const found = element.isConnected ? element
+        : now && (place < 0 ? now : now.querySelectorAll(FOCUSABLE)[place]);
+      if (found) found.focus({ preventScroll: true });
+    };
   }
 
   function mergeList(before, after) {
@@ -58,7 +61,7 @@
     if (before.isEqualNode(after)) return;
     const list = isList(before) && isList(after) && before.tagName === after.tagName;
     if (list) mergeList(before, after);
-    else replace(before, after);
+    else before.replaceWith(document.importNode(after, true));
   }
 
   function phases(root) {
@@ -79,11 +82,13 @@
   function show(text) {
     const fresh = new DOMParser().parseFromString(text, "text/html");
     const before = phases(document);
+    const focusAgain = focused();
     for (const after of fresh.querySelectorAll("[data-live][id]")) {
       if (after.parentElement.closest("[data-live][id]")) continue;
       const known = document.getElementById(after.id);
       if (known) merge(known, after);
     }
+    focusAgain();
     if (document.title !== fresh.title) document.title = fresh.title;
     announce(before, phases(document));
   }

@@ -1,0 +1,58 @@
+"""How far the training of a job has come, through MLflow."""
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tuneops.azureml.metrics import FINE_TUNING, tracking
+from tuneops.azureml.workspace import Workspace
+from tuneops.training_progress import DRAWN, EPOCH, Seen
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+MAX_RUNS = 50
+
+
+def read(workspace: Workspace, job_name: str, known: str = "") -> Seen | None:
+    """What the step that trains has logged last; None while there is no such step.
+
+    It takes one small call where its run is `known`, and two else: no course of a metric is read.
+
+    Raises:
+        NoRunError: the job has no run yet.
+        UnavailableError: the tracking server can't be asked now.
+    """
+    with tracking(workspace, f"progress of job {job_name}") as client:
+        return look(client, job_name, known)
+
+
+def look(client: "MlflowClient", job_name: str, known: str = "") -> Seen | None:
+    """The same, by a client of the tracking server.
+
+    Raises:
+        MlflowException: the tracking server did not give it.
+    """
+    run = client.get_run(known) if known else _training_run(client, job_name)
+    return _seen(run) if run else None
+
+
+def _training_run(client: "MlflowClient", job_name: str) -> "Run | None":
+    root = client.get_run(job_name)
+    found = client.search_runs(
+        [root.info.experiment_id],
+        filter_string=f"tags.mlflow.rootRunId = '{job_name}'",
+        max_results=MAX_RUNS,
+    )
+    return next((run for run in found if str(run.info.run_name).endswith(FINE_TUNING)), None)
+
+
+def _seen(run: "Run") -> Seen:
+    logged, times = {}, []
+    for metric in run.to_proto().data.metrics:  # type: ignore[no-untyped-call]
+        if metric.key in (*DRAWN, EPOCH) and math.isfinite(metric.value):
+            logged[metric.key] = (float(metric.step), metric.value)
+            times.append(metric.timestamp)
+    at = datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
+    return Seen(run=run.info.run_id, logged=logged, at=at)

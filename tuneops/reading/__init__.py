@@ -1,0 +1,1 @@
+"""What people read of one project: its releases, their metrics and logs."""
