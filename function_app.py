@@ -9,6 +9,7 @@ from handlers import (
     config_merged,
     cost,
     dataset_uploaded,
+    doctor,
     job_event,
     page,
     page_actions,
@@ -96,7 +97,7 @@ def get_status(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("projects")
-@app.route(route="projects", methods=["GET"])
+@app.route(route="api/projects", methods=["GET"])
 def get_projects(req: func.HttpRequest) -> func.HttpResponse:
     """The names of all projects."""
     code, text = releases.handle_names(get_services())
@@ -104,7 +105,7 @@ def get_projects(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("releases")
-@app.route(route="projects/{project}/releases", methods=["GET"])
+@app.route(route="api/projects/{project}/releases", methods=["GET"])
 def get_releases(req: func.HttpRequest) -> func.HttpResponse:
     """A project's releases, the newest first: ``?limit=N``, and ``?before=N`` for more."""
     project = req.route_params["project"]
@@ -113,7 +114,7 @@ def get_releases(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("release")
-@app.route(route="projects/{project}/releases/{number}", methods=["GET"])
+@app.route(route="api/projects/{project}/releases/{number}", methods=["GET"])
 def get_release(req: func.HttpRequest) -> func.HttpResponse:
     """All of one release; ``latest`` is the newest."""
     where = req.route_params
@@ -122,7 +123,7 @@ def get_release(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("metrics")
-@app.route(route="projects/{project}/releases/{number}/metrics", methods=["GET"])
+@app.route(route="api/projects/{project}/releases/{number}/metrics", methods=["GET"])
 def get_metrics(req: func.HttpRequest) -> func.HttpResponse:
     """What a release's training has logged, with its curves."""
     where = req.route_params
@@ -131,7 +132,7 @@ def get_metrics(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.function_name("logs")
-@app.route(route="projects/{project}/releases/{number}/logs", methods=["GET"])
+@app.route(route="api/projects/{project}/releases/{number}/logs", methods=["GET"])
 def get_logs(req: func.HttpRequest) -> func.HttpResponse:
     """The next piece of a log: ``?of=job|data|deployment``, and ``?after=`` the last ``next``."""
     project, number = req.route_params["project"], req.route_params["number"]
@@ -213,6 +214,14 @@ def post_restore(req: func.HttpRequest) -> func.HttpResponse:
     """An order to bring back what was swept away."""
     identifier = req.route_params["id"]
     code, text = sweep.handle_restore(identifier, req.headers, req.get_body(), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("doctor")
+@app.route(route="api/doctor", methods=["GET"])
+def get_doctor(req: func.HttpRequest) -> func.HttpResponse:
+    """What is broken and how to mend it, everywhere or in ``?only=AREA``; nothing is changed."""
+    code, text = doctor.handle(req.params.get("only"), req.url, get_services)
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 

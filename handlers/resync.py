@@ -1,5 +1,8 @@
 """The timer: whatever event was lost, every source and all that follows from it is looked at."""
 
+from datetime import UTC, datetime
+
+from tuneops import ticks
 from tuneops.queue import ProjectsRequest, PullRequestsRequest, RepositoryRequest, Request
 from tuneops.services import Services
 
@@ -12,3 +15,4 @@ def handle(services: Services) -> None:
     requests += [PullRequestsRequest(environment=each) for each in environments]
     for request in requests:
         services.queue.send(request)
+    ticks.note(services.store, "resync", datetime.now(UTC))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from tuneops import ticks
 from tuneops.queue import SummaryRequest
 from tuneops.services import Services
 
@@ -11,3 +12,4 @@ def handle(services: Services) -> None:
     day = datetime.now(UTC).date()
     for source in services.settings.config_sources:
         services.queue.send(SummaryRequest(environment=source.environment, day=day))
+    ticks.note(services.store, "summary", datetime.now(UTC))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from handlers.rollback import answered, said
-from tuneops import names
+from tuneops import names, ticks
 from tuneops.audit.entry import Caller, make_entry
 from tuneops.audit.journal import audited
 from tuneops.azureml.errors import RefusedError, UnavailableError
@@ -23,6 +23,7 @@ def handle(services: Services) -> None:
     """Ask for a sweep of each workspace, which environments may share."""
     for environment in view.workspaces(services):
         services.queue.send(SweepRequest(environment=environment))
+    ticks.note(services.store, "sweep", datetime.now(UTC))
 
 
 def handle_findings(look: str | None, services: Services) -> tuple[HTTPStatus, str]:

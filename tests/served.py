@@ -62,7 +62,7 @@ def served(services: Services, port: int = 0) -> Iterator[tuple[str, list[str]]]
 def _routes() -> list[tuple[Route, Any]]:
     """The routes that answer to GET, with their functions."""
     return [
-        (compile_route(f"api/{trigger.route}"), function.get_user_function())
+        (compile_route(trigger.route), function.get_user_function())
         for function in function_app.app.get_functions()
         if (trigger := function.get_trigger()).type == "httpTrigger"
         and func.HttpMethod.GET in trigger.methods

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests.config_text import config_of, text
+from tests.receivers import Receiver
 from tests.told import LIVE
 from tuneops.cli import app
 from tuneops.notify.channels.broken import BrokenChannel
@@ -42,6 +43,16 @@ LOGIN = {"username": "u", "password_setting": "TUNEOPS_CHANNEL_SECRET"}
 HOOKED = {"kind": "webhook", **URL, "secret_setting": "TUNEOPS_CHANNEL_SECRET"}
 TEAMS = {"kind": "teams", **URL}
 GRID = {"kind": "event-grid", "endpoint": "https://t.westeurope-1.eventgrid.azure.net/api/events"}
+
+
+NEEDED: dict[str, Any] = {
+    "subscription_id": "s",
+    "resource_group": "g",
+    "workspace": "w",
+    "github_repository": "contoso/models",
+    "github_token": "token",
+    "github_webhook_secret": "secret",
+}
 
 
 def nobody() -> Any:
@@ -141,11 +152,12 @@ def test_nothing_set_is_nothing() -> None:
 
 
 def test_names_are_unique() -> None:
-    first, second = made({"name": "ml", **TEAMS}, {"name": "ml", **HOOKED})
+    first, second = made({"name": "ml", **TEAMS}, {"name": "ml", "severity": "error", **HOOKED})
     assert first.name == "ml"
     assert isinstance(second, BrokenChannel)
     assert (second.name, second.id) == ("channel.2", "channel.2")
     assert "'ml' stands there twice" in second.problem
+    assert second.route == Route(severity="error")
 
 
 def test_a_broken_channel_keeps_what_can_be_read_of_its_route() -> None:
@@ -172,14 +184,7 @@ def test_urls_of_before_are_channels_still() -> None:
 def test_a_broken_setting_does_not_take_the_app_down(monkeypatch: pytest.MonkeyPatch) -> None:
     given = [{"name": "ml", "kind": "teams", "url": HOOK}, {"name": "grid", **GRID}]
     monkeypatch.setenv("TUNEOPS_CHANNELS", json.dumps(given))
-    settings = Settings(
-        subscription_id="s",
-        resource_group="g",
-        workspace="w",
-        github_repository="contoso/models",
-        github_token="token",
-        github_webhook_secret="secret",
-    )
+    settings = Settings(**NEEDED)
     broken, grid = Services(settings).people
     assert isinstance(broken, BrokenChannel)
     assert grid.id == "event-grid.grid"
@@ -187,6 +192,19 @@ def test_a_broken_setting_does_not_take_the_app_down(monkeypatch: pytest.MonkeyP
     config = config_of("bot", "notifications: {channels: [grit]}")
     wrong = Services(settings).unknown_channel(config)
     assert wrong.endswith("TUNEOPS_CHANNELS has no channel 'grit'; did you mean 'grid'?")
+
+
+def test_the_apps_settings_lead_to_the_receiver(monkeypatch: pytest.MonkeyPatch) -> None:
+    receiver = Receiver(None)
+    try:
+        monkeypatch.setenv("TUNEOPS_CHANNELS", json.dumps([{"name": "portal", **HOOKED}]))
+        monkeypatch.setenv("TUNEOPS_CHANNEL_URL", receiver.url)
+        monkeypatch.setenv("TUNEOPS_CHANNEL_SECRET", "0123456789abcdef")
+        (channel,) = Services(Settings(**NEEDED)).people
+        channel.send(LIVE, "")
+        assert receiver.received[0].json["title"] == LIVE.title
+    finally:
+        receiver.close()
 
 
 def test_a_project_chooses_its_channels() -> None:

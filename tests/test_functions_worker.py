@@ -161,7 +161,6 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},
         {"function": "page", "data": {"http": {}}},
         {"function": "page_static", "data": {"http": {"params": {"file": "style.css"}}}},
-        {"function": "page_action", "data": {"http": FORM}},
         {"function": "project_page", "data": {"http": {"params": {"project": "tutor"}}}},
         {"function": "release_page", "data": {"http": {"params": {"project": "x", "number": "1"}}}},
         {"function": "projects", "data": {"http": {}}},
@@ -169,6 +168,8 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         reading("release", "tutor", number="latest"),
         reading("metrics", "stranger", number="1"),
         reading("logs", "tutor", number="x"),
+        {"function": "page_action", "data": {"http": FORM}},
+        {"function": "doctor", "data": {"http": {"query": {"only": "stranger"}}}},
     ]
     answer = run_worker(ROOT, invocations, app_settings(services.settings))
     results = answer["results"]
@@ -182,9 +183,10 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(404, 409, 409, 409, 200, 200, 200),
         *(None, 200, 404),
         *(None, 404),
-        *(200, 200, 403),
+        *(200, 200),
         *(200, 404),
-        *(200, 200, 404, 404, 404),
+        *(200, 200, 404, 404, 404, 403),
+        400,
     ]
     seen = json.loads(results[7]["body"])["projects"]
     assert [project["name"] for project in seen] == ["tutor"]

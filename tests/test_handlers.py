@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from azure.storage.queue import QueueClient
 
 from handlers import config_merged, dataset_uploaded, job_event, reconcile, resync, summary, sweep
 from tests.config_text import config_of
-from tuneops import documents
+from tuneops import documents, ticks
 from tuneops.desired import Desired
 from tuneops.gitops.repository import FileState, Repository
 from tuneops.names import project_key
@@ -22,6 +22,7 @@ from tuneops.status import read_status
 from tuneops.sweep.finding import Finding
 from tuneops.sweep.record import Record
 from tuneops.sweep.resource import Kind
+from tuneops.ticks import Tick
 
 CREATED = "Microsoft.Storage.BlobCreated"
 COMPLETED = "Microsoft.MachineLearningServices.RunCompleted"
@@ -280,3 +281,16 @@ def test_headers_of_any_case_and_absence_are_borne(services: Services) -> None:
         status, _ = config_merged.handle(headers, b"{}", services)
         assert status == 401
     assert requests(services) == []
+
+
+def test_a_timer_notes_when_it_ran_whatever_the_order(services: Services) -> None:
+    resync.handle(services)
+    first = services.store.read(documents.tick("resync"), Tick)
+    assert first is not None
+    assert first.value.before is None
+    later = first.value.at + timedelta(minutes=5)
+    for at in (later, first.value.at, later):
+        ticks.note(services.store, "resync", at)
+    seen = services.store.read(documents.tick("resync"), Tick)
+    assert seen is not None
+    assert seen.value == Tick(at=later, before=first.value.at)

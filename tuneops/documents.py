@@ -94,6 +94,11 @@ def name_in(path: str) -> str:
     return path.rpartition("/")[2].removesuffix(".json")
 
 
+def tick(timer: str) -> str:
+    """When a timer ran last."""
+    return f"ticks/{timer}.json"
+
+
 def findings(workspace_id: str) -> str:
     """What belongs to nothing in a workspace, which carries the lease of its sweeps."""
     return f"sweeps/{names.digest(workspace_id.lower())}.json"

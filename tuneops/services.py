@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any
 
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
@@ -79,11 +80,7 @@ class Services:
     @cached_property
     def blobs(self) -> BlobServiceClient:
         """The storage account's blobs."""
-        s = self.settings
-        if s.storage_connection_string:
-            connection = s.storage_connection_string.get_secret_value()
-            return BlobServiceClient.from_connection_string(connection)
-        return BlobServiceClient(_given(s.blob_service_uri, "blob"), credential(s))
+        return open_blobs(self.settings)
 
     @property
     def storage(self) -> Storage:
@@ -126,14 +123,7 @@ class Services:
     @cached_property
     def queue(self) -> ReconcileQueue:
         """The queue that reconciles are asked for with."""
-        s = self.settings
-        if s.storage_connection_string:
-            connection = s.storage_connection_string.get_secret_value()
-            client = QueueClient.from_connection_string(connection, s.reconcile_queue)
-        else:
-            uri = _given(s.queue_service_uri, "queue")
-            client = QueueClient(uri, s.reconcile_queue, credential=credential(s))
-        return ReconcileQueue(client)
+        return ReconcileQueue(open_queue(self.settings, self.settings.reconcile_queue))
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -196,6 +186,24 @@ def get_services() -> Services:
         pydantic.ValidationError: a setting is missing or has a wrong value.
     """
     return Services(get_settings())
+
+
+def open_blobs(settings: Settings, **options: Any) -> BlobServiceClient:
+    """A client of the storage account's blobs, with options of the SDK's."""
+    if settings.storage_connection_string:
+        connection = settings.storage_connection_string.get_secret_value()
+        return BlobServiceClient.from_connection_string(connection, **options)
+    uri = _given(settings.blob_service_uri, "blob")
+    return BlobServiceClient(uri, credential(settings), **options)
+
+
+def open_queue(settings: Settings, name: str, **options: Any) -> QueueClient:
+    """A client of one of the storage account's queues, with options of the SDK's."""
+    if settings.storage_connection_string:
+        connection = settings.storage_connection_string.get_secret_value()
+        return QueueClient.from_connection_string(connection, name, **options)
+    uri = _given(settings.queue_service_uri, "queue")
+    return QueueClient(uri, name, credential=credential(settings), **options)
 
 
 def _given(uri: str | None, service: str) -> str:

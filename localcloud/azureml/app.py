@@ -27,6 +27,7 @@ from localcloud.azureml.datastores import Datastores
 from localcloud.azureml.deployments import Deployments, scoring_log
 from localcloud.azureml.endpoints import Endpoints
 from localcloud.azureml.environments import Environments
+from localcloud.azureml.event_subscriptions import EventSubscriptions
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.faults import Faults, FaultyCalls
 from localcloud.azureml.fleet import Fleet
@@ -46,6 +47,7 @@ from localcloud.azureml.models import Models
 from localcloud.azureml.monitor import Monitor
 from localcloud.azureml.nodes import Nodes
 from localcloud.azureml.operations import Operations
+from localcloud.azureml.permissions import Permissions
 from localcloud.azureml.pipeline_jobs import PipelineJobs
 from localcloud.azureml.places import Places
 from localcloud.azureml.quota import Quota
@@ -77,6 +79,8 @@ class AzureMl:
         self._counts: Counter[str] = Counter()
         self._faults = Faults(store)
         self._activity = Activity(site, store)
+        self._permissions = Permissions(site, store)
+        self._event_subscriptions = EventSubscriptions(site)
         self._operations = Operations(site, store)
         self._outbox = Outbox(site, store)
         self._runs = Runs(store)
@@ -151,7 +155,11 @@ class AzureMl:
             *self._datastores.public_routes(),
             Route("/health", self._get_health),
             Route("/_admin/requests", self._get_counts),
-            Mount("/_admin", routes=self._faults.routes(), middleware=[node]),
+            Mount(
+                "/_admin",
+                routes=[*self._faults.routes(), *self._permissions.admin_routes()],
+                middleware=[node],
+            ),
             Mount("/_compute", routes=self._nodes.routes(), middleware=[node]),
         ]
 
@@ -183,6 +191,8 @@ class AzureMl:
             *self._activity.routes(),
             *self._graph.routes(),
             *self._autoscale.routes(),
+            *self._permissions.routes(),
+            *self._event_subscriptions.routes(),
         ]
         discovery = Route("/{registry}/discovery", self._registry.discover)
         return [
@@ -201,7 +211,9 @@ class AzureMl:
         if not request.query_params.get("api-version"):
             message = "The api-version query parameter (?api-version=) is required."
             raise ArmError(400, "MissingApiVersionParameter", message)
-        return self._auth.caller(request)
+        caller = self._auth.caller(request)
+        self._permissions.check(request, caller)
+        return caller
 
     async def _get_health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})

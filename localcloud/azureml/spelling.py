@@ -3,6 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 NAMESPACE, INSIGHTS = "Microsoft.MachineLearningServices", "Microsoft.Insights"
+OTHERS = ("Microsoft.Authorization", "Microsoft.EventGrid", "Microsoft.Storage")
 _WORDS = {
     word.lower(): word
     for word in (
@@ -12,6 +13,11 @@ _WORDS = {
         "providers",
         NAMESPACE,
         INSIGHTS,
+        *OTHERS,
+        "permissions",
+        "eventSubscriptions",
+        "systemTopics",
+        "storageAccounts",
         "metrics",
         "autoscalesettings",
         "workspaces",
@@ -53,7 +59,7 @@ def spelled(path: str) -> str:
     for place, part in enumerate(parts):
         if is_word:
             parts[place] = _WORDS.get(part.lower(), part)
-        is_word = not is_word or parts[place] in ("providers", NAMESPACE, INSIGHTS)
+        is_word = not is_word or parts[place] in ("providers", NAMESPACE, INSIGHTS, *OTHERS)
     return "/".join((first, *parts))
 
 

@@ -25,6 +25,7 @@ from localcloud.github import (
     writing_api,
 )
 from localcloud.github.access import Access
+from localcloud.github.app_hook_api import AppHookApi
 from localcloud.github.apps_api import AppsApi
 from localcloud.github.deliveries import Deliveries, Hook
 from localcloud.github.hub import Hub
@@ -132,11 +133,12 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
             for hub in hubs.values():
                 await run_in_threadpool(hub.stop)
 
-    apps = AppsApi(connection.github, tokens)
+    hook = AppHookApi(list(hubs.values()))
+    apps = AppsApi(connection.github, tokens, hook.events)
     guarded = [
         *((door, access.owner, *route) for route in _owner_routes(apps, list(hubs.values()))),
         (door, access.owner, "GET", COUNTS_PATH, door.list_counts),
-        *((door, access.app, *route) for route in _app_routes(apps)),
+        *((door, access.app, *route) for route in _app_routes(apps, hook)),
         (door, access.organization, "GET", MEMBERSHIP_PATH, people_api.get_membership),
         *(
             (own, access.repository, method, f"/repos/{name}{path}", handler)
@@ -158,9 +160,12 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
 
 
-def _app_routes(apps: AppsApi) -> Routes:
+def _app_routes(apps: AppsApi, hook: AppHookApi) -> Routes:
     return [
         ("GET", "/app", apps.get_app),
+        ("GET", "/app/hook/config", hook.get_config),
+        ("PATCH", "/app/hook/config", hook.update_config),
+        ("GET", "/app/hook/deliveries", hook.list_deliveries),
         ("GET", "/repos/{owner}/{repo}/installation", apps.get_installation),
         ("POST", "/app/installations/{id}/access_tokens", apps.create_token),
     ]

@@ -1,5 +1,6 @@
 """Endpoints of the App: itself, its installation and the installation's tokens."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -24,10 +25,13 @@ class Lifetime(BaseModel):
 class AppsApi:
     """The one App, installed at every owner's on all repositories."""
 
-    def __init__(self, github: GitHub, tokens: InstallationTokens) -> None:
+    def __init__(
+        self, github: GitHub, tokens: InstallationTokens, events: Callable[[], list[str]]
+    ) -> None:
         self._app = github.app
         self._repositories = github.repositories
         self._tokens = tokens
+        self._events = events
 
     def get_app(self, hub: Hub, call: Call) -> Answer:
         """GET /app"""
@@ -42,7 +46,7 @@ class AppsApi:
                 "description": "",
                 "html_url": f"{hub.shapes.api_url}/apps/{self._app.slug}",
                 "permissions": PERMISSIONS,
-                "events": [],
+                "events": self._events(),
                 "installations_count": len(self._app.installations),
             }
         )
@@ -64,7 +68,7 @@ class AppsApi:
             "app_slug": self._app.slug,
             "target_type": "User",
             "permissions": PERMISSIONS,
-            "events": [],
+            "events": self._events(),
             "suspended_at": None,
         }
 

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -68,6 +68,14 @@ class Deliveries:
         self._stopped.set()
         self._pending.put(None)
         self._thread.join(TIMEOUT_SECONDS)
+
+    def configure(self, number: int, url: str | None, secret: str | None) -> None:
+        """Give a webhook another address, or all of them another secret."""
+        known = self.hooks.get(number)
+        if known and url:
+            self.hooks[number] = replace(known, url=url)
+        if secret:
+            self._secret = secret.encode()
 
     def record(self, event: str, payload: Mapping[str, Any]) -> list[Delivery]:
         """Keep an event for every hook that wants it; ``send`` them after the transaction."""

@@ -29,7 +29,7 @@ def ping_hook(hub: Hub, call: Call) -> Answer:
 def list_deliveries(hub: Hub, call: Call) -> Answer:
     """GET .../hooks/{id}/deliveries, newest first; those that are not sent yet are not listed"""
     deliveries = hub.store.listed(Delivery, str(_hook(hub, call).id))
-    return Answer([_summary(d) for d in reversed(deliveries) if d.delivered_at])
+    return Answer([summary(d) for d in reversed(deliveries) if d.delivered_at])
 
 
 def get_delivery(hub: Hub, call: Call) -> Answer:
@@ -37,7 +37,7 @@ def get_delivery(hub: Hub, call: Call) -> Answer:
     hook, delivery = _hook(hub, call), _delivery(hub, call)
     return Answer(
         {
-            **_summary(delivery),
+            **summary(delivery),
             "url": hook.url,
             "request": {
                 "headers": delivery.request_headers,
@@ -91,7 +91,8 @@ def _hook_document(hub: Hub, hook: Hook) -> dict[str, Any]:
     }
 
 
-def _summary(delivery: Delivery) -> dict[str, Any]:
+def summary(delivery: Delivery) -> dict[str, Any]:
+    """A delivery as lists show it."""
     return {
         "id": delivery.id,
         "guid": delivery.guid,

@@ -9,6 +9,7 @@ from tuneops.cli import (
     compare,
     cost,
     data,
+    doctor,
     init,
     local,
     logs,
@@ -51,4 +52,5 @@ app.command()(suspend.suspend)
 app.command()(suspend.resume)
 app.command()(audit.audit)
 app.command()(sweep.sweep)
+app.command()(doctor.doctor)
 app.command()(sweep.restore)

@@ -1,12 +1,12 @@
 """What all commands have in common: the global options, and how errors are told."""
 
-from importlib import metadata
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from tuneops.scrub import scrub
+from tuneops.version import VERSION
 
 MAX_SAID = 500
 _TYPERS_OWN = (typer.Exit, typer.Abort, typer.TyperException, EOFError, BrokenPipeError)
@@ -29,7 +29,7 @@ class Root(TyperGroup):
 
 def _show_version(given: bool) -> None:
     if given:
-        typer.echo(f"tuneops {metadata.version('tuneops')}")
+        typer.echo(f"tuneops {VERSION}")
         raise typer.Exit
 
 

@@ -230,8 +230,10 @@ class Target:
             ) from error
 
 
-def open_storage(account_url: str, state: Path) -> "BlobServiceClient":
+def open_storage(account_url: str, state: Path, **options: Any) -> "BlobServiceClient":
     """The storage account at `account_url` with your Azure login, else the local cloud's.
+
+    The `options` are the SDK's.
 
     Raises:
         typer.Exit: there is neither.
@@ -240,9 +242,9 @@ def open_storage(account_url: str, state: Path) -> "BlobServiceClient":
     from azure.storage.blob import BlobServiceClient
 
     if account_url:
-        return BlobServiceClient(account_url, DefaultAzureCredential())
+        return BlobServiceClient(account_url, DefaultAzureCredential(), **options)
     storage = read_connection(state)["storage"]
-    return BlobServiceClient.from_connection_string(storage["connection_string"])
+    return BlobServiceClient.from_connection_string(storage["connection_string"], **options)
 
 
 def local_workspace(connection: dict[str, Any]) -> WorkspaceSettings:

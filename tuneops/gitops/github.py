@@ -28,7 +28,15 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from tuneops import config_file, policy_file
 from tuneops.approvals import Approver
 from tuneops.cause import Brought
-from tuneops.gitops import approvers, comments, commits, moves, restoration
+from tuneops.gitops import (
+    approvers,
+    comments,
+    commits,
+    moves,
+    restoration,
+    standing,
+    webhooks,
+)
 from tuneops.gitops.comments import Comment
 from tuneops.gitops.login import Login, LoginError
 from tuneops.gitops.moves import Moves
@@ -36,6 +44,8 @@ from tuneops.gitops.open_pulls import OpenPull, Page
 from tuneops.gitops.pulls import Pull, merged_by
 from tuneops.gitops.restoration import Opened, Restoration
 from tuneops.gitops.snapshot import File, Head, Origin, Proposal, Snapshot, merged, touched
+from tuneops.gitops.standing import Standing
+from tuneops.gitops.webhooks import Webhooks
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.sources import ConfigSource
 
@@ -53,6 +63,10 @@ class GitHubError(Exception):
 
 class TooManyError(GitHubError):
     """A commit has more files than are read."""
+
+
+class NoBranchError(GitHubError):
+    """GitHub does not show the branch."""
 
 
 class _TreeEntry(BaseModel):
@@ -371,6 +385,26 @@ class GitHub:
             self._session(lambda api: restoration.propose(api, self._repository, branch, change))
         )
 
+    def standing(self) -> Standing:
+        """What GitHub lets TuneOps do.
+
+        Raises:
+            GitHubError: it could not be asked, or shows no such repository.
+        """
+        return _run(
+            self._session(lambda api: standing.read(api, self._repository, self._login.signature()))
+        )
+
+    def webhooks(self) -> Webhooks:
+        """The webhooks that could tell of the repository.
+
+        Raises:
+            GitHubError: they could not be read.
+        """
+        return _run(
+            self._session(lambda api: webhooks.read(api, self._repository, self._login.signature()))
+        )
+
     def contents(self, files: Iterable[File]) -> dict[str, bytes]:
         """The contents of files, by path.
 
@@ -458,7 +492,7 @@ class GitHub:
         except gidgethub.BadRequest as error:
             if error.status_code != HTTPStatus.NOT_FOUND:
                 raise
-            raise GitHubError(
+            raise NoBranchError(
                 f"GitHub shows no branch {source.branch} of {source.repository}: mend the source's "
                 "repository or branch, or let the App or token see it"
             ) from error

@@ -35,6 +35,13 @@ class Login(Protocol):
             gidgethub.GitHubException, httpx2.HTTPError: GitHub could not be asked.
         """
 
+    def signature(self) -> str:
+        """What an App signs to ask about itself; empty for a token.
+
+        Raises:
+            LoginError: the settings have no key to sign with.
+        """
+
     def refused(self, token: str) -> None:
         """GitHub answered 401 to this token, so another one is wanted.
 
@@ -77,6 +84,10 @@ class TokenLogin:
         """See `Login`."""
         return self._token.get_secret_value()
 
+    def signature(self) -> str:
+        """See `Login`."""
+        return ""
+
     def refused(self, token: str) -> None:
         """See `Login`."""
         raise LoginError(
@@ -108,6 +119,12 @@ class AppLogin:
         if kept is None or kept.expires_at - RENEW_BEFORE <= datetime.now(UTC):
             kept = self._tokens[self._owner] = await self._new_token(api)
         return kept.token.get_secret_value()
+
+    def signature(self) -> str:
+        """See `Login`."""
+        from gidgethub.apps import get_jwt
+
+        return get_jwt(app_id=self._app_id, private_key=_rsa_key(self._key))
 
     def refused(self, token: str) -> None:
         """See `Login`; a token that another thread got meanwhile stays."""

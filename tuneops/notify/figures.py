@@ -3,21 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from tuneops.behaviour.text import score_text
-from tuneops.curves import Curve, thinned
 from tuneops.estimate_text import duration, spanned
 from tuneops.estimate_text import number as rounded
 from tuneops.estimates import Actuals, Forecast, Span
 from tuneops.evaluation.checks import Check, Outcome
 from tuneops.evaluation.figures import EVAL_LOSS, TRAIN_LOSS
-from tuneops.release import Metrics, Phase, Release
+from tuneops.release import Phase, Release
 from tuneops.rollout.text import judgement_text
 
 MAX_SHOWN = 3
 MAX_ALL = 6
 MAX_PERCENT = 1_000
 _FIRST = (EVAL_LOSS, TRAIN_LOSS, "exact_match", "rougeL", "loss")
-_DRAWN = ("loss", TRAIN_LOSS, EVAL_LOSS)
-"""The courses that a picture shows."""
 
 
 def shown_metrics(metrics: Iterable[str]) -> list[str]:
@@ -96,16 +93,6 @@ def of_failure(release: Release) -> str:
         answer = release.smoke.failed
         return f"status {answer.status} after {answer.seconds:.1f} s, try {release.smoke.attempts}"
     return ""
-
-
-def curves(metrics: Metrics | None) -> tuple[Curve, ...]:
-    """The courses of the losses, as a picture shows them."""
-    known = metrics.curves if metrics else {}
-    return tuple(
-        Curve(name=name, points=thinned([(point.step, point.value) for point in known[name]]))
-        for name in _DRAWN
-        if len(known.get(name, ())) > 1
-    )
 
 
 def _broken(check: Check) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from tuneops.config import Event
+from tuneops.loss_curves import loss_curves
 from tuneops.message import Message, Severity
-from tuneops.notify import figures
 from tuneops.notify.figures import metrics_text as metrics_text  # as others know it
 from tuneops.notify.figures import shown_metrics as shown_metrics  # as others know it
 from tuneops.notify.links import of_release
@@ -84,7 +84,7 @@ def compose(
         why=why or why_text(release),
         figure=figure,
         following=following,
-        curves=figures.curves(release.metrics) if event in _DRAWN else (),
+        curves=loss_curves(release) if event in _DRAWN else (),
         channels=release.config.notifications.channels,
     )
     return fitted(told)

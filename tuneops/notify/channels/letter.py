@@ -1,4 +1,4 @@
-"""A message as a mail: text, and HTML with the picture of its curves. Pure.
+"""A message as a mail: text, and HTML with the picture of its curves.
 
 The mails of a release answer one that never was, so that mail programs show them as one thread; for
 those that go by the subject as well, it is the same for all of them.

@@ -89,9 +89,11 @@ class MailChannel:
                 server.starttls(context=_trust())
             if self._username:
                 server.login(self._username, self._password)
-            return server.send_message(mail, self._sender, list(self._to))
-        finally:
+            refused = server.send_message(mail, self._sender, list(self._to))
             _leave(server)
+        finally:
+            server.close()
+        return refused
 
     def _server(self) -> smtplib.SMTP:
         where = (self._host, self._port, _NOBODY)
@@ -144,10 +146,9 @@ def _connected(server: smtplib.SMTP) -> socket:
 
 
 def _leave(server: smtplib.SMTP) -> None:
-    """Say goodbye; the mail is delivered or not, whatever the server answers to that."""
+    """Say goodbye; the mail is delivered, whatever the server answers to that."""
     with suppress(smtplib.SMTPException, OSError):
         server.quit()
-    server.close()
 
 
 @cache

@@ -106,8 +106,13 @@ async def _read(response: httpx2.Response, end: float) -> bytes:
 async def _look(event: str, info: Mapping[str, Any]) -> None:
     """Once the name is resolved and before anything is sent, look where it has led."""
     if event == "connection.connect_tcp.complete":
-        host, port, *_ = info["return_value"].get_extra_info("server_addr")
-        check_address(str(host), int(port), os.environ)
+        connection = info["return_value"]
+        host, port, *_ = connection.get_extra_info("server_addr")
+        try:
+            check_address(str(host), int(port), os.environ)
+        except ChannelError:
+            await connection.aclose()
+            raise
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -49,7 +49,7 @@ def _each(given: list[Any]) -> Iterator[AnySettings | BrokenSettings]:
         read = _read(each, number)
         if read.name in taken:
             problem = f"name {read.name!r} stands there twice: give each channel its own"
-            read = _broken({}, problem, number)
+            read = replace(_broken({}, problem, number), route=_route(each))
         taken.add(read.name)
         yield read
 
