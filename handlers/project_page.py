@@ -8,14 +8,14 @@ from http import HTTPStatus
 from handlers.page import shown
 from tuneops import names
 from tuneops.page import reading
-from tuneops.page.actions import Actions, read_actions
+from tuneops.page.actions import read_actions
 from tuneops.page.answer import Answer
 from tuneops.page.asked import Asked
 from tuneops.page.project_view import project_view
 from tuneops.page.release_list import listing
 from tuneops.page.release_view import release_view
 from tuneops.page.visit import Visit
-from tuneops.services import NoSourceError, Services
+from tuneops.services import Services
 from tuneops.store import UnreadableError
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
@@ -43,20 +43,12 @@ def _project(visit: Visit, services: Services) -> Answer:
             release_view(each, known.of(each), now)
             for each in reading.shown_releases(services, known.project)
         ]
-        actions = _actions(name, visit, services, now)
+        actions = read_actions(name, visit.visitor, visit.asked.query, services, now)
     except UnreadableError as error:
         return _unreadable(visit, error)
     releases = listing(known.listed, int(before) if before else None, now)
     view = project_view(status, known.project, views, releases, now)
     return visit.html("project.html", view=view, actions=actions)
-
-
-def _actions(name: str, visit: Visit, services: Services, now: datetime) -> Actions | None:
-    """What may be ordered; nothing where no source has the project's environment any more."""
-    try:
-        return read_actions(name, visit.visitor, visit.asked.query, services, now)
-    except NoSourceError:
-        return None
 
 
 def _release(visit: Visit, services: Services) -> Answer:

@@ -4,12 +4,14 @@ import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from azure.core.exceptions import ServiceRequestError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from handlers import audit as asked
 from handlers import rollback
@@ -19,6 +21,7 @@ from tuneops import documents
 from tuneops.audit import journal
 from tuneops.audit.entry import MAX_ENTRIES, Caller, Entry, Page, make_entry
 from tuneops.audit.reading import Audit, read_audit, read_recent
+from tuneops.cli.audit import render
 from tuneops.going_back import RefusedError
 from tuneops.rollback import Answer, NotProposedError
 from tuneops.services import Services
@@ -199,6 +202,15 @@ def test_what_is_asked_of_the_audit(bot: Services) -> None:
             "commands": [],
         },
     )
+
+
+def test_the_audit_in_a_terminal() -> None:
+    out = StringIO()
+    ended = entry(reason="wrong [red]data").end("accepted", "bot is suspended", NOW)
+    Console(file=out, width=200).print(render([ended, entry("b")]))
+    first, second = out.getvalue().splitlines()[1:]
+    assert "bot      suspend: wrong [red]data  Ada (key, api)  accepted: bot is suspended" in first
+    assert second.rstrip().endswith("Ada (key, api)  begun")
 
 
 def test_each_order_is_one_line_of_the_log(

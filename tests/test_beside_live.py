@@ -132,7 +132,7 @@ def test_a_suspension_holds_all_until_it_is_resumed_and_is_told_of_once(working:
     assert (life.project.current, life.project.suspension) == (3, None)
     told = [(m.key, m.text) for m in life.release(2).outbox]
     assert told == [
-        (f"{name}:2:suspended:s", f"{held}; what is live serves on, and nothing else goes on"),
+        (f"{name}:2:suspended:s", str(held)),
         (f"{name}:2:resumed:s", "resumed by Grace"),
     ]
 

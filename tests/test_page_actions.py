@@ -369,6 +369,11 @@ def test_a_suspension_of_git_is_shown_beside_that_of_people(page: Services) -> N
     assert "suspended by finetune/bot.yaml as well" in shown(page, MAY)
 
 
+def test_what_nobody_looks_after_is_shown_without_orders(page: Services) -> None:
+    actions = read_actions("gone.bot", MAY, {}, page, NOW)
+    assert (actions.offers, "has no source in TUNEOPS_SOURCES" in actions.why_not) == ((), True)
+
+
 FIELDS = ("token", "reason", "how", "to", "release", "share", "confirmed", "by", "project")
 
 

@@ -135,9 +135,8 @@ def test_azure_is_not_asked_meanwhile(bot: Services, by_git: bool) -> None:
 
 def test_each_suspension_and_its_end_is_told_of_once() -> None:
     release = orders_told(None, Orders(suspension=HELD))
-    assert [message.text for message in release] == [
-        f"{TEXT}; what is live serves on, and nothing else goes on"
-    ]
+    assert [(message.text, message.severity) for message in release] == [(TEXT, "warning")]
+    assert "`tuneops resume bot`" in release[0].following
     again = HELD.replace(id="t")
     anew = Orders(suspension=again, resumed="resumed by Grace")
     assert [message.key for message in orders_told(HELD, anew)] == [

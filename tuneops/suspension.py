@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from tuneops.desired import Desired
-from tuneops.notify import messages
+from tuneops.notify import following, messages
 from tuneops.orders import Orders, Pin, Suspension
 from tuneops.release import Release
 
@@ -20,8 +20,23 @@ def tell_of_suspension(
     """The release with word of the suspension that is ordered, and of the end of the one before."""
     now = orders.suspension
     if before:
-        release = messages.tell(release, "resumed", orders.resumed, at, occasion=before.id)
+        release = messages.tell(
+            release,
+            "resumed",
+            orders.resumed,
+            at,
+            occasion=before.id,
+            why=str(before),
+            following=following.resumed(),
+        )
     if now:
-        text = f"{now}; what is live serves on, and nothing else goes on"
-        release = messages.tell(release, "suspended", text, at, occasion=now.id)
+        release = messages.tell(
+            release,
+            "suspended",
+            str(now),
+            at,
+            occasion=now.id,
+            why=f"ordered by {now.by}",
+            following=following.suspended(release.project),
+        )
     return release

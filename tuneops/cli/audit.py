@@ -5,14 +5,13 @@ from typing import Annotated
 import httpx2
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tuneops.audit.entry import Entry
 from tuneops.audit.reading import Audit
 from tuneops.cli.completion import project_names
-from tuneops.cli.output import JsonOption, print_json
+from tuneops.cli.output import JsonOption, console, print_json
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption, fail
 from tuneops.rollback import Answer
 
@@ -37,17 +36,18 @@ def audit(
     if as_json:
         print_json(seen)
         return
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(_table(seen.entries) if seen.entries else f"no order was given in {seen.month}")
+    out = console()
+    out.print(render(seen.entries) if seen.entries else f"no order was given in {seen.month}")
     if seen.more:
-        console.print("There are more: name a project.")
+        out.print("There are more: name a project.")
     for problem in seen.problems:
         typer.echo(problem, err=True)
     if seen.problems:
         raise typer.Exit(1)
 
 
-def _table(entries: list[Entry]) -> Table:
+def render(entries: list[Entry]) -> Table:
+    """The orders as a table."""
     table = Table("When", "Project", "Order", "Who", "Came of it", box=None, pad_edge=False)
     for each in entries:
         order = " ".join(filter(None, (each.action, each.what)))

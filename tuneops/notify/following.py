@@ -100,6 +100,16 @@ def pinned(project: str) -> str:
     return f"git is followed again once it agrees, or after `tuneops rollback {project} --unpin`"
 
 
+def suspended(project: str) -> str:
+    """While all stays as it is."""
+    return f"what is live serves on; nothing else goes on before `tuneops resume {project}`"
+
+
+def resumed() -> str:
+    """Once it goes on."""
+    return "what waited goes on: drift is healed, and what git and the newest data want is made"
+
+
 def _mend(release: Release) -> str:
     if release.forbidden:
         return "it begins anew once the policy allows it"

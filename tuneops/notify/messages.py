@@ -41,6 +41,7 @@ _SEVERITIES: Mapping[str, Severity] = {
     "drifted": "warning",
     "pinned": "warning",
     "awaits_approval": "warning",
+    "suspended": "warning",
 }
 """Of the events that somebody may have to do something about; the others are for information."""
 _DRAWN = ("trained", "live", "failed")

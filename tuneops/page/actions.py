@@ -14,7 +14,7 @@ from tuneops.page.form_key import read_form_key
 from tuneops.page.forms import make_token
 from tuneops.page.offers import DONE, Offer, Standing, offers, why_not_act
 from tuneops.project import Project
-from tuneops.services import Services
+from tuneops.services import NoSourceError, Services
 
 SHOWN = 12
 
@@ -37,13 +37,17 @@ def read_actions(
     """What may be ordered of a project now, and what was.
 
     Raises:
-        NoSourceError: the settings have no source for its environment.
         UnreadableError: a document of it is none of this version.
     """
     why_not = why_not_act(visitor)
+    offered: tuple[Offer, ...] = ()
+    try:
+        offered = offers(read_standing(name, services), visitor)
+    except NoSourceError as error:
+        why_not = f"Nothing is done for it: {error}."
     return Actions(
         project=name,
-        offers=offers(read_standing(name, services), visitor),
+        offers=offered,
         why_not=why_not,
         token="" if why_not else make_token(read_form_key(services.store), visitor, name, now),
         notice=DONE.get(query.get("done", ""), ""),
@@ -64,11 +68,10 @@ def read_standing(name: str, services: Services) -> Standing:
     desired = store.read(documents.desired(name), Desired)
     orders = store.read(documents.orders(name), Orders)
     newest = services.release(name, known.current)
+    nothing = Desired(project=name, commit="", path="", config=None)
     return Standing(
         project=known,
-        desired=desired.value
-        if desired
-        else Desired(project=name, commit="", path="", config=None),
+        desired=desired.value if desired else nothing,
         orders=orders.value if orders else Orders(),
         newest=newest.value if newest else None,
         demand=services.policy_demand(name),
