@@ -16,8 +16,6 @@ import yaml
 from azure.storage.queue import QueueClient
 from click.testing import Result
 from gidgethub.apps import get_jwt
-from pydantic import SecretStr
-from tuneops.notify.people import AppriseChannel
 from typer.testing import CliRunner
 
 from handlers import doctor as handler
@@ -26,7 +24,6 @@ from localcloud.manifest import Manifest
 from tests.beside import cloud_beside
 from tests.cloud import ROOT, Cloud, config
 from tests.faults import Faults
-from tests.planned import release
 from tuneops import documents
 from tuneops.cli import app
 from tuneops.cli.target import use_local_identity
@@ -34,10 +31,7 @@ from tuneops.doctor import examination
 from tuneops.doctor.checks import CHECKS
 from tuneops.doctor.finding import Finding, Report
 from tuneops.gitops.repository import Repository
-from tuneops.message import Message
-from tuneops.notify.outbox import deliver
-from tuneops.project import Project
-from tuneops.release import Release
+from tuneops.notify.health import Health
 from tuneops.services import Services
 from tuneops.settings import Settings
 from tuneops.ticks import Tick
@@ -373,19 +367,15 @@ def test_a_timer_that_has_stopped_is_named(ward: Ward) -> None:
 
 
 def test_a_channel_that_takes_nothing_is_named(ward: Ward) -> None:
-    now = datetime.now(UTC)
-    message = Message(key="m", event="live", title="t", text="t", at=now)
-    channel = AppriseChannel(SecretStr("json://user:password@127.0.0.1:1"))
-    told = release(name="mute").replace(outbox=deliver((message,), [channel], now))
-    ward.services.store.update(documents.release("mute", 1), Release, lambda _: told)
-    project = Project(name="mute", current=1)
-    ward.services.store.update(documents.project("mute"), Project, lambda _: project)
+    now, store = datetime.now(UTC), ward.services.store
+    ill = Health(channel="slack.oncall", name="oncall", failing_since=now, error="answers 500")
+    path = documents.health(ill.channel, "")
+    store.update(path, Health, lambda _: ill)
     try:
         finding = only(ward.failed(), "channels.delivery")
     finally:
-        ward.services.store.delete(documents.project("mute"))
-        ward.services.store.delete(documents.release("mute", 1))
-    assert "password" not in finding.model_dump_json()
+        store.delete(path)
+    assert finding.where == "oncall"
 
 
 def test_an_azure_that_does_not_answer_holds_nothing_up(

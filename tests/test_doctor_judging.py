@@ -4,6 +4,7 @@ import base64
 import json
 import tomllib
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -34,7 +35,6 @@ from tuneops.doctor.judging import (
     webhook,
 )
 from tuneops.doctor.judging.machines import Wanted
-from tuneops.doctor.judging.outboxes import health_of
 from tuneops.doctor.judging.queues import Waiting
 from tuneops.doctor.judging.site import Site
 from tuneops.doctor.judging.storage import Account, judge_containers, judge_recovery
@@ -42,8 +42,7 @@ from tuneops.doctor.tasks import Task
 from tuneops.feasibility import Quota, Size
 from tuneops.gitops.standing import Standing
 from tuneops.gitops.webhooks import Delivery, Webhook, Webhooks
-from tuneops.message import Delivery as Told
-from tuneops.message import Message
+from tuneops.notify.health import ChannelHealth
 from tuneops.ticks import Tick
 from tuneops.version import VERSION
 
@@ -337,18 +336,12 @@ def test_a_reference_to_a_secret_is_not_shown() -> None:
     assert "github-key" not in found[0].model_dump_json()
 
 
-def test_a_channel_counts_as_working_once_it_took_a_later_message() -> None:
-    def told(minute: int, *, taken: bool) -> Message:
-        at = NOW + minute * MINUTE
-        how = Told(attempts=1, sent_at=at) if taken else Told(attempts=3, error="refused")
-        return Message(key=f"{minute}", event="e", title="", text="", at=at, deliveries={"c": how})
-
-    def judged(*messages: Message) -> Outcome:
-        return channels.judge(health_of([messages]))[0].outcome
-
-    assert judged() == "ok"
-    assert judged(told(0, taken=True), told(1, taken=False)) == "failed"
-    assert judged(told(0, taken=False), told(1, taken=True)) == "ok"
+def test_a_channel_is_named_as_long_as_it_takes_nothing() -> None:
+    well = ChannelHealth("c", "oncall", "", None, "", NOW, None, 0, 0)
+    ill = replace(well, failing_since=NOW, error="answers 500", waiting=3)
+    assert [each.outcome for each in channels.judge([])] == ["ok"]
+    assert [each.outcome for each in channels.judge([well, ill])] == ["ok", "failed"]
+    assert "3 waiting: answers 500" in channels.judge([ill])[0].what
 
 
 @pytest.mark.parametrize(

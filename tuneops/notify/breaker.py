@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tuneops import documents
-from tuneops.notify.health import PROBE, Health
+from tuneops.notify.health import PROBE, Health, read_health
 from tuneops.notify.outbox import Channel, ChannelError
+from tuneops.overview.keeping import keep_channels
 from tuneops.services import Services
 from tuneops.store import ConflictError, Stored, UnreadableError
 
@@ -78,7 +79,10 @@ class Breaker:
             return None
 
     def _update(self, change: Callable[[Health], Health]) -> None:
+        was_well = self.health.failing_since is None
         if change(self.health) == self.health:
             return
-        self._store.update(self._path, Health, lambda known: change(known or self._new))
+        now = self._store.update(self._path, Health, lambda known: change(known or self._new))
         self._stored = self._load()
+        if was_well != (now.failing_since is None):
+            keep_channels(self._store, read_health(self._store))

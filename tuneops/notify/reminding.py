@@ -7,6 +7,7 @@ from tuneops import documents
 from tuneops.names import environment_of
 from tuneops.notify.health import read_health
 from tuneops.notify.mailbox import read_note
+from tuneops.overview.keeping import keep_channels
 from tuneops.queue import DeliverRequest
 from tuneops.services import Services
 
@@ -27,3 +28,4 @@ def remind(services: Services, now: datetime) -> None:
     for each in read_health(services.store):
         if not each.waiting and not services.has_channel(each.id, each.environment):
             services.store.delete(documents.health(each.id, each.environment))
+    keep_channels(services.store, read_health(services.store))

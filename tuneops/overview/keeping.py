@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from azure.core.exceptions import AzureError
+
 from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.gitops.repository import Repository
@@ -19,7 +21,7 @@ from tuneops.overview.document import UNREADABLE, Card, ChannelCard, Overview, S
 from tuneops.prices import Prices
 from tuneops.services import NoSourceError, Services
 from tuneops.status import read_project
-from tuneops.store import Store, Stored, UnreadableError
+from tuneops.store import ConflictError, Store, Stored, UnreadableError
 
 THREADS = 8
 TRIES = 50
@@ -78,9 +80,15 @@ def keep_source(services: Services, read: Repository) -> None:
 
 
 def keep_channels(store: Store, seen: Iterable[object]) -> None:
-    """Write how the channels fare, each by its attributes of `ChannelCard`'s names."""
+    """Write how the channels fare, each by its attributes of `ChannelCard`'s names.
+
+    What could not be written, the next resync writes.
+    """
     channels = [ChannelCard.model_validate(each) for each in seen]
-    _change(store, lambda known: known.with_channels(channels))
+    try:
+        _change(store, lambda known: known.with_channels(channels))
+    except (AzureError, ConflictError):
+        log.exception("how the channels fare could not be written")
 
 
 def fill(services: Services, list_projects: Callable[[], Collection[str]]) -> None:

@@ -1,10 +1,12 @@
 """What people were told of a release, and by which channels. Pure."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from tuneops.message import Delivery, Message
+from tuneops.notify.mailbox import Mailbox
 from tuneops.page.texts import MAX_NAME, line
 from tuneops.release import Release
 
@@ -14,6 +16,22 @@ MAX_SHOWN = 300
 
 Deliveries = Mapping[str, Mapping[str, Delivery]]
 """By the message's key, then by the channel."""
+
+
+def deliveries(boxes: Mapping[str, Mailbox]) -> Deliveries:
+    """How far all messages of a project have come, by its mailboxes."""
+    found: dict[str, dict[str, Delivery]] = defaultdict(dict)
+    for channel, box in boxes.items():
+        for each in box.settled:
+            found[each.key][channel] = Delivery(
+                attempts=each.attempts,
+                sent_at=each.sent_at,
+                gave_up=each.sent_at is None,
+                error=each.error,
+            )
+        for letter in box.owed:
+            found[letter.key][channel] = Delivery(attempts=letter.attempts, error=letter.error)
+    return found
 
 
 @dataclass(frozen=True)

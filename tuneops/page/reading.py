@@ -11,6 +11,8 @@ from tuneops import documents
 from tuneops.data.preparation import REPORT_JSON
 from tuneops.data.report import DataReport, Reason
 from tuneops.names import environment_of
+from tuneops.notify.post import read_mailboxes
+from tuneops.page.message_list import Deliveries, deliveries
 from tuneops.page.release_list import trained_before
 from tuneops.page.release_view import Around
 from tuneops.policy import Policy
@@ -83,7 +85,11 @@ class Surroundings:
             repository=self.repository,
             studio=_studio(self.services, found),
             reasons=_reasons(self.services, found) if whole else (),
+            deliveries=self._deliveries() if whole else {},
         )
+
+    def _deliveries(self) -> Deliveries:
+        return deliveries(read_mailboxes(self.services.store, self.project.name))
 
 
 def surroundings(services: Services, name: str) -> Surroundings:

@@ -38,8 +38,8 @@ def _judged(channel: ChannelHealth) -> Finding:
     if channel.failing_since is None:
         return ok(check, "takes messages", channel.name)
     mend = (
-        "see that its address and secret are right (TUNEOPS_NOTIFY_URLS) and that its service "
-        "takes messages from the app's network"
+        "see that its address and secret are right (TUNEOPS_CHANNELS, TUNEOPS_NOTIFY_URLS) and "
+        "that its service takes messages from the app's network"
     )
     since = f"{channel.failing_since:%Y-%m-%d %H:%M} UTC"
     said = f"takes nothing since {since}, {channel.waiting} waiting: {channel.error}"

@@ -33,7 +33,8 @@ class _Asked(BaseModel):
 
 def look(patient: Patient) -> Iterator[Finding]:
     """All queues that functions wait at."""
-    for name in (patient.services.settings.reconcile_queue,):
+    settings = patient.services.settings
+    for name in (settings.reconcile_queue, settings.deliver_queue):
         yield from _look(patient, name)
 
 
