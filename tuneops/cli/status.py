@@ -12,7 +12,16 @@ from rich.text import Text
 from tuneops.cli.completion import project_names
 from tuneops.cli.output import JsonOption, console, plain, print_json
 from tuneops.cli.release_tables import checks, estimates, history, sets
-from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
+from tuneops.cli.target import (
+    STATE,
+    KeyOption,
+    LostError,
+    NoAnswerError,
+    StateOption,
+    Target,
+    UrlOption,
+    fail,
+)
 from tuneops.notify.messages import metrics_text
 from tuneops.status import ProjectStatus, Status
 
@@ -78,9 +87,16 @@ def _why(project: ProjectStatus) -> str:
 def _watch(target: Target, project: str | None, seen: Status) -> None:
     shown = render(seen, detailed=project is not None)
     with Live(shown, console=console(), refresh_per_second=4) as live:
-        try:
-            while True:
-                time.sleep(WATCH_SECONDS)
-                live.update(render(target.status(project), detailed=project is not None))
-        except KeyboardInterrupt:
-            return
+        while True:
+            time.sleep(WATCH_SECONDS)
+            try:
+                now = target.look(project)
+            except LostError as error:
+                live.update(Group(shown, Text(f"{error}; asking again", style="yellow")))
+                continue
+            except NoAnswerError as error:
+                raise fail(str(error)) from error
+            if now is None:
+                raise fail(f"there is no project {project}")
+            shown = render(now, detailed=project is not None)
+            live.update(shown)

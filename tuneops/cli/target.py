@@ -102,7 +102,7 @@ class Target:
             typer.Exit: it can't be had.
         """
         try:
-            seen = self._ask(project)
+            seen = self.look(project)
         except NoAnswerError as error:
             raise fail(str(error)) from error
         if seen is None:
@@ -115,7 +115,7 @@ class Target:
         Raises:
             NoAnswerError: it can't be had.
         """
-        seen = self._ask(name)
+        seen = self.look(name)
         return seen.projects[0] if seen else None
 
     def names(self, seconds: float) -> tuple[str, ...]:
@@ -208,13 +208,20 @@ class Target:
         except httpx2.HTTPError as error:
             raise LostError(f"{self.url} does not answer ({type(error).__name__})") from error
 
-    def _ask(self, project: str | None) -> Status | None:
+    def look(self, project: str | None) -> Status | None:
+        """The status of one project, or of all; None if there is no such project.
+
+        Raises:
+            LostError: it does not answer, or with an error of its own.
+            NoAnswerError: it can't be had.
+        """
         params = {"project": project} if project else {}
         response = self._send("GET", "status", params=params, timeout=TIMEOUT_SECONDS)
         if response.status_code == httpx2.codes.NOT_FOUND and project:
             return None
         if response.status_code != httpx2.codes.OK:
-            raise NoAnswerError(self.refusal(response))
+            kind = LostError if response.is_server_error else NoAnswerError
+            raise kind(self.refusal(response))
         return self._parsed(response, Status)
 
     def _parsed(self, response: httpx2.Response, kind: type[Read]) -> Read:
