@@ -14,6 +14,7 @@ from tuneops.difference import Answer, Difference, Drift, Part
 from tuneops.estimates import Forecast, Span
 from tuneops.evaluation.checks import judged
 from tuneops.gitops.repository import FileState, Refusal, Repository
+from tuneops.notify.health import ChannelHealth
 from tuneops.orders import Pin
 from tuneops.overview.document import Card, Figure, Level, Overview, Share
 from tuneops.overview.keeping import (
@@ -362,20 +363,20 @@ def test_sources_and_channels_are_told_of(services: Services) -> None:
     assert source.refused == {"bot": "eve may not change it"}
 
     keep_source(services, read.replace(files=many))
-    keep_channels(services.store, [Channel()])
+    failing = ChannelHealth(
+        id="teams",
+        name="Teams",
+        environment="",
+        failing_since=NOW,
+        error="status 500",
+        last_success=None,
+        next_try=None,
+        waiting=3,
+        given_up=0,
+    )
+    keep_channels(services.store, [failing])
     found = read_overview(services.store)
     assert found is not None
     assert len(found.value.sources[""].errors) == MAX_ERRORS + 1
     assert found.value.sources[""].errors[-1] == "and 11 more errors"
     assert [(each.name, each.waiting) for each in found.value.channels] == [("Teams", 3)]
-
-
-class Channel:
-    """How a channel fares, as whoever looks after it says it."""
-
-    id = "teams"
-    name = "Teams"
-    environment = ""
-    failing_since = NOW
-    error = "status 500"
-    waiting = 3
