@@ -90,18 +90,19 @@ class Watcher:
 
     def check_contents(self) -> None:
         """The curves, the smoke test, and what people were told."""
+        self._pages["release"] = release = self._open("release")
         self._cloud.until_told(self._project)
         status = self._cloud.status(self._project)
         assert status is not None
         assert status.release is not None
         (answer,) = status.release.smoke.answers
-        self._pages["release"] = release = self._open("release")
         for name, place in (("project", "#shown-1"), ("release", "#training")):
             check_curves(self._pages[name], place)
         check_answer(release, answer)
         told = release.locator("#told .message")
         expect(told.filter(has_text=f"{self._project}: release 1 is live")).to_be_visible()
-        expect(told.filter(has_text=re.compile(r": sent \d\d "))).to_have_count(told.count())
+        sent = told.filter(has_text=re.compile(r": sent \d\d "))
+        expect(sent).to_have_count(told.count(), timeout=SOON)
 
     def check_looks(self) -> None:
         """All pages on a phone and a desk, in the light and the dark, and by keyboard."""
@@ -135,7 +136,7 @@ class Watcher:
         expect(row).not_to_contain_text("a look in peace", timeout=SOON)
         orders = page.locator("#audit tr")
         expect(orders).to_have_count(2)
-        expect(orders.first).to_contain_text(re.compile("resume.*seen.*this computer.*accepted"))
+        expect(orders.first).to_contain_text(re.compile("resume.*seen.*this computer.*accepted", re.DOTALL))
         assert self._listener.complaints() == []
 
 
