@@ -59,7 +59,7 @@ def _leave_out(reason: str) -> None:
 
 def barriers(page: Page) -> list[str]:
     """What axe finds that keeps people out, with the first element that it is found at."""
-    violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    violations = Axe().run(page).response["violations"]
     return [
         f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}"
         for each in violations

@@ -14,6 +14,18 @@ from tuneops.release import SampleAnswer
 
 SOON = 20_000.0
 """Milliseconds until an open page shows what is so: it looks each two seconds."""
+PHASES = (
+    "Waiting for data",
+    "Preparing",
+    "Training",
+    "Evaluating",
+    "Registering",
+    "Deploying",
+    "Testing",
+    "Shifting",
+    "Live",
+)
+"""A short one may come and go between two looks."""
 _WATCH = """(project) => {
   window.kept = true;
   const phase = () => document.querySelector(`[data-project="${project}"]`).dataset.phase;
@@ -67,7 +79,8 @@ class Watcher:
         self._listener = Listener(self._context)
         self._pages = {name: self._open(name) for name in ("overview", "project")}
         for page in self._pages.values():
-            expect(page.locator(f"[data-project={project}]")).to_be_visible(timeout=SOON)
+            shown = page.locator(f"[data-project={project}]")
+            expect(shown).to_have_attribute("data-phase", PHASES[0], timeout=SOON)
             page.evaluate(_WATCH, project)
 
     def _open(self, name: str) -> Page:
@@ -84,7 +97,7 @@ class Watcher:
             assert page.evaluate("window.kept") is True
             phases = page.evaluate("window.phases")
             assert [each for each in PHASES if each in phases] == phases
-            assert {"Training", "Live"} < set(phases)
+            assert {PHASES[0], "Training", "Live"} < set(phases)
         project = self._pages["project"]
         expect(project.locator("#releases tr")).to_have_count(1)
 
@@ -136,21 +149,10 @@ class Watcher:
         expect(row).not_to_contain_text("a look in peace", timeout=SOON)
         orders = page.locator("#audit tr")
         expect(orders).to_have_count(2)
-        expect(orders.first).to_contain_text(re.compile("resume.*seen.*this computer.*accepted", re.DOTALL))
+        expect(orders.first).to_contain_text(
+            re.compile("resume.*seen.*this computer.*accepted", re.DOTALL)
+        )
         assert self._listener.complaints() == []
-
-
-PHASES = (
-    "Waiting for data",
-    "Preparing",
-    "Training",
-    "Evaluating",
-    "Registering",
-    "Deploying",
-    "Testing",
-    "Shifting",
-    "Live",
-)
 
 
 def check_curves(page: Page, place: str) -> None:
