@@ -37,11 +37,17 @@ def handle(asked: Asked, services: Services) -> Answer:
 
 def shown(asked: Asked, services: Services, show: Callable[[Visit], Answer]) -> Answer:
     """What `show` makes for whoever asks, if the page is for them; 304 if they have it already."""
+    way = way_in(os.environ)
+    if way != "key":
+        asked = asked.without_key()
     try:
-        who = visitor(asked, way_in(os.environ), services.settings.page_reader_role)
+        who = visitor(asked, way, services.settings.page_reader_role)
     except DeniedError as error:
         return _denied(asked, error)
-    return unless_known(show(Visit(asked, who)), asked.headers.get("if-none-match", ""))
+    answer = show(Visit(asked, who))
+    if asked.method != "GET":
+        return answer
+    return unless_known(answer, asked.headers.get("if-none-match", ""))
 
 
 def static(name: str) -> Answer:

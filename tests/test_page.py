@@ -214,6 +214,8 @@ def test_a_key_goes_along_with_links_and_the_form(
     assert 'href="/projects/bot~7?code=k%26y"' in text
     assert 'name="code" value="k&amp;y"' in text
     assert "code=" not in get(services).body.decode()
+    monkeypatch.setenv("TUNEOPS_PAGE_URL", "http://127.0.0.1:7071")
+    assert b"k&amp;y" not in get(services, code="k&y").body
 
 
 def test_people_sign_in_where_app_service_has_them_do_so(
