@@ -266,7 +266,7 @@ def get_release_page(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="static/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_static(req: func.HttpRequest) -> func.HttpResponse:
     """A file that pages link, which holds no data."""
-    return _response(page.static(req.route_params["file"]))
+    return _response(page.static(req.route_params["file"], req.params.get("v", "")))
 
 
 @app.function_name("page_action")

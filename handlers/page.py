@@ -25,11 +25,11 @@ def handle(asked: Asked, services: Services) -> Answer:
     """The overview of all projects."""
 
     def show(visit: Visit) -> Answer:
-        stored = read_overview(services.store)
-        wanted = Filter.of(asked.query)
+        stored, query = read_overview(services.store), visit.asked.query
+        wanted = Filter.of(query)
         seen = view(stored.value if stored else None, services.settings.config_sources, wanted)
         return visit.html(
-            "overview.html", view=seen, code=asked.query.get("code"), none_named=NO_ENVIRONMENT
+            "overview.html", view=seen, code=query.get("code"), none_named=NO_ENVIRONMENT
         )
 
     return shown(asked, services, show)
@@ -50,13 +50,17 @@ def shown(asked: Asked, services: Services, show: Callable[[Visit], Answer]) -> 
     return unless_known(answer, asked.headers.get("if-none-match", ""))
 
 
-def static(name: str) -> Answer:
-    """A file that pages link; its address changes with its content, so it is kept for ever."""
+def static(name: str, version: str) -> Answer:
+    """A file that pages link; its address changes with its content, so it is kept for ever.
+
+    While another version of the app is put in place, it may be asked for what the other one has.
+    """
     body = rendering.static_files().get(name)
     if body is None:
         return Answer(HTTPStatus.NOT_FOUND, headers={"Content-Type": "text/plain"})
     kind = guess_type(name)[0] or "application/octet-stream"
-    headers = {"Content-Type": kind, "Cache-Control": KEPT_FOR_EVER, "ETag": etag(body)}
+    cache = KEPT_FOR_EVER if version == rendering.static_version(name) else "no-cache"
+    headers = {"Content-Type": kind, "Cache-Control": cache, "ETag": etag(body)}
     return Answer(body=body, headers=headers)
 
 
