@@ -50,18 +50,6 @@ def fitted(message: Message) -> Message:
     )
 
 
-def body(message: Message) -> str:
-    """Everything below a message's title, as plain text for a channel without a markup."""
-    named = {
-        "model": message.model,
-        "why": message.why,
-        "figure": message.figure,
-        "next": message.following,
-        **message.links,
-    }
-    return "\n".join([message.text, *(f"{name}: {text}" for name, text in named.items() if text)])
-
-
 def _cleaned(text: str) -> str:
     return _FOLDER.sub("", scrub(_CONTROL.sub(" ", text.replace("\r\n", "\n"))))
 
