@@ -27,7 +27,7 @@ _FOLDER = re.compile(
 
 def line(text: str, limit: int = MAX_OTHER) -> str:
     """The text in one line of at most `limit` characters."""
-    return _cut(" ".join(_cleaned(text).split()), limit)
+    return text and _cut(" ".join(_cleaned(text).split()), limit)
 
 
 def lines(text: str, limit: int = MAX_TEXT) -> str:
