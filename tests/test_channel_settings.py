@@ -186,7 +186,7 @@ def test_urls_of_before_are_channels_still() -> None:
     "url", ["hooks.example/T0/s3cret", "mailto:u:s3cret@host", "s3cret", " /", "a" * 300 + "://b"]
 )
 def test_what_is_no_url_is_a_channel_that_says_so(url: str) -> None:
-    """It is in paths and requests by its id, so a wrong one would hold up whoever owes a message."""
+    """Its id is in paths and requests: a wrong one would hold up whoever owes a message."""
     (channel,) = made(urls=(url,))
     assert DeliverRequest(channel=channel.id, stream="bot").channel == channel.id
     assert "s3cret" not in channel.id

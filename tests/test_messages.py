@@ -26,8 +26,8 @@ from tuneops.estimates import Forecast, JobTimes, Span
 from tuneops.evaluation.gate import verdict
 from tuneops.message import Message
 from tuneops.notify import endings, pins, turns
-from tuneops.notify.following import GOES_ON
 from tuneops.notify.channels import words
+from tuneops.notify.following import GOES_ON
 from tuneops.notify.links import linked, places
 from tuneops.notify.messages import _SEVERITIES, _TITLES
 from tuneops.notify.why import cause_of

@@ -16,17 +16,22 @@ log = logging.getLogger(__name__)
 
 
 def remind(services: Services, now: datetime) -> None:
-    """Have the mailboxes emptied that owe something and that nobody will come for.
-
-    A channel whose settings are wrong is shown before anything is sent to it. How one fares that is
-    no more, or that was shown like that, is forgotten if nothing waits for it.
-    """
+    """Have the mailboxes emptied that nobody will come for, and show how the channels fare."""
     for listed in services.store.listed(documents.MAILBOXES):
         channel, stream = documents.mailbox_in(listed.path)
         known = services.settings.source(environment_of(stream)) is not None
         if known and read_note(listed.note).forgotten(now):
             log.info("mailbox of %s to %s was forgotten", stream, channel)
             services.deliveries.send(DeliverRequest(channel=channel, stream=stream))
+    _review(services, now)
+    keep_channels(services.store, read_health(services.store))
+
+
+def _review(services: Services, now: datetime) -> None:
+    """Note a channel whose settings are wrong before anything is sent to it.
+
+    How one fares that is no more, or that was noted like that, is forgotten if nothing waits for it.
+    """
     broken = {each.id: each for each in services.people if isinstance(each, BrokenChannel)}
     for each in read_health(services.store):
         gone = not services.has_channel(each.id, each.environment)
@@ -34,11 +39,10 @@ def remind(services: Services, now: datetime) -> None:
         if not each.waiting and (gone or mended):
             services.store.delete(documents.health(each.id, each.environment))
     for channel in broken.values():
-        _show(channel, services, now)
-    keep_channels(services.store, read_health(services.store))
+        _note(channel, services, now)
 
 
-def _show(channel: BrokenChannel, services: Services, now: datetime) -> None:
+def _note(channel: BrokenChannel, services: Services, now: datetime) -> None:
     """Let people see what is wrong before the message comes that they miss then."""
 
     def change(known: Health | None) -> Health:
