@@ -30,7 +30,7 @@ def remind(services: Services, now: datetime) -> None:
 def _review(services: Services, now: datetime) -> None:
     """Note a channel whose settings are wrong before anything is sent to it.
 
-    How one fares that is no more, or that was noted like that, is forgotten if nothing waits for it.
+    How one fares that is no more, or was noted like that, is forgotten if nothing waits for it.
     """
     broken = {each.id: each for each in services.people if isinstance(each, BrokenChannel)}
     for each in read_health(services.store):
