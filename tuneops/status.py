@@ -151,7 +151,9 @@ def read_status(services: Services, only: str | None = None) -> Status:
         commit=sources[0].commit,
         sources=sources,
         config_errors=errors,
-        projects=[_project(services, name, refused.get(name, "")) for name in names],
+        projects=[
+            _project(services, name, refused.get(name, ""), _told(services, name)) for name in names
+        ],
     )
 
 
@@ -172,18 +174,29 @@ def read_named(services: Services, name: str) -> ProjectStatus | None:
 
 
 def read_project(services: Services, name: str) -> ProjectStatus:
-    """The status of one project by its own documents; what its source refuses is not in them."""
-    return _project(services, name, refused="")
+    """The status of one project by its own documents.
+
+    What its source refuses and when people got its messages is not in them.
+    """
+    return _project(services, name, refused="", told={})
 
 
-def _project(services: Services, name: str, refused: str) -> ProjectStatus:
+def _told(services: Services, name: str) -> Mapping[str, Outcome]:
+    return outcomes(read_mailboxes(services.store, name).values())
+
+
+def _project(
+    services: Services, name: str, refused: str, told: Mapping[str, Outcome]
+) -> ProjectStatus:
     try:
-        return _read_project(services, name, refused)
+        return _read_project(services, name, refused, told)
     except UnreadableError as error:
         return ProjectStatus(name=name, phase="Unreadable", reason=str(error))
 
 
-def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
+def _read_project(
+    services: Services, name: str, refused: str, told: Mapping[str, Outcome]
+) -> ProjectStatus:
     """The project; `refused` says why what git has for it is not taken, if it is not."""
     stored = services.store.read(documents.project(name), Project)
     project = stored.value if stored else Project(name=name)
@@ -215,7 +228,6 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
     held_back = "; ".join(filter(None, (project.held_back, refused)))
     newest = current.value
     known = project.remember(newest)
-    told = outcomes(read_mailboxes(services.store, name).values())
     is_live = project.live == newest.number
     live = current if is_live else services.release(name, project.live)
     return ProjectStatus(
