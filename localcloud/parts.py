@@ -16,8 +16,8 @@ PART_NAMES = ("storage", "platform", "azureml", "compute", "functions")
 PROBE_SECONDS = 2.0
 
 # The environment variable by which the processes of a local cloud are known; its value is the
-# state directory.
-MARK = "LOCALCLOUD_STATE"
+# state directory. It is not LOCALCLOUD_STATE, which people set in their own shells.
+MARK = "LOCALCLOUD_PART_OF"
 
 # What a part writes when it has no HTTP server of its own.
 READY_FILES = {"storage": "storage.ready", "compute": "compute.ready"}

@@ -3,15 +3,17 @@
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic_core import from_json
 
 from localcloud.connection import (
+    FILE_NAME,
     Cloud,
     CloudMetadata,
     Connection,
-    ConnectionUnavailableError,
     EventGrid,
     Functions,
     GitHub,
@@ -52,9 +54,7 @@ def provision(state_dir: Path, app_dir: Path, cache_dir: Path, manifest_file: Pa
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     cache_dir.mkdir(parents=True, exist_ok=True)
     previous = _previous(state_dir)
-    ports = Ports(
-        **free_ports(Ports.model_fields, previous.ports.model_dump() if previous else None)
-    )
+    ports = Ports(**free_ports(Ports.model_fields, previous.get("ports")))
     keys = _Keys(previous)
     repositories = _repositories(state_dir, manifest.github)
     owners = dict.fromkeys(name.split("/")[0] for name in repositories)
@@ -130,28 +130,27 @@ def _repositories(state_dir: Path, github: GitHubSection) -> dict[str, Path]:
     return {name: state_dir / "github" / f"{name}.git" for name in names}
 
 
-def _previous(state_dir: Path) -> Connection | None:
-    """The connection of the last start; None when there was none that this version can read."""
+def _previous(state_dir: Path) -> dict[str, Any]:
+    """The connection.json of the last start, of whatever version; empty when there is none."""
     try:
-        return Connection.load(state_dir)
-    except ConnectionUnavailableError:
-        return None
+        found = from_json((state_dir / FILE_NAME).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class _Keys:
     """The keys of the last start, and new ones where there are none."""
 
-    def __init__(self, previous: Connection | None) -> None:
+    def __init__(self, previous: dict[str, Any]) -> None:
         self._previous = previous
 
     def keep(self, path: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> str:
         """The key at this dotted path of connection.json."""
-        if self._previous is not None:
-            try:
-                return str(self._previous.lookup(path))
-            except KeyError:
-                pass
-        return make()
+        value: Any = self._previous
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        return value if isinstance(value, str) else make()
 
 
 def _rsa_key() -> str:

@@ -106,6 +106,20 @@ def test_the_clock(seconds: float, expected: Outcome) -> None:
     assert clock.judge(date, NOW, "here").outcome == expected
 
 
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, "ok"),
+        ({"AzureWebJobsDisableHomepage": "false"}, "warning"),
+        ({"WEBSITE_HOSTNAME": ""}, "warning"),
+        ({"TUNEOPS_PAGE_URL": "contoso"}, "failed"),
+    ],
+)
+def test_the_page(changed: dict[str, str], expected: Outcome) -> None:
+    environment = {**APP, "AzureWebJobsDisableHomepage": "true", **changed}
+    assert settings.judge_page(environment, Site.of(APP)).outcome == expected
+
+
 @given(st.text())
 def test_a_date_or_token_that_cannot_be_read_breaks_nothing(text: str) -> None:
     assert clock.judge(text, NOW, "here").check == "clock.skew"

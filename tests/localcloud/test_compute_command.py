@@ -16,6 +16,7 @@ from localcloud.compute.command import CommandError, CommandRunner, OutOfTime, f
 from localcloud.compute.inputs import InputError
 from localcloud.compute.shell import LAST_LINES, Ended, run_shell
 from localcloud.connection import Storage
+from localcloud.parts import MARK
 from localcloud.training.steps import Cancelled
 
 STORAGE = Storage(
@@ -204,14 +205,14 @@ class TestRunner:
     def test_environment_has_nothing_of_the_nodes(
         self, runner: CommandRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("LOCALCLOUD_STATE", "/secret")
+        monkeypatch.setenv(MARK, "/secret")
         monkeypatch.setenv("PYTHONPATH", "/somewhere")
         runner.run(order(tmp_path, "env; which python", variables={"X": '{"a": 1}'}))
         *lines, python = Log.text.decode().splitlines()
         variables = dict(line.split("=", 1) for line in lines)
         assert variables["X"] == '{"a": 1}'
         assert variables["AZUREML_RUN_ID"] == "job"
-        assert {"LOCALCLOUD_STATE", "PYTHONPATH"}.isdisjoint(variables)
+        assert {MARK, "PYTHONPATH"}.isdisjoint(variables)
         assert Path(python).parent == Path(sys.executable).parent
 
     def test_failure_says_how_and_keeps_nothing(

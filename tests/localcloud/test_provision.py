@@ -1,5 +1,6 @@
 """The manifest, connection.json and the certificates."""
 
+import json
 import socket
 import ssl
 import stat
@@ -36,6 +37,18 @@ def test_keys_ports_and_certificates_are_kept(tmp_path: Path) -> None:
     certificate = first.server_cert.read_bytes()
     assert prepare(tmp_path) == first
     assert first.server_cert.read_bytes() == certificate
+
+
+def test_they_are_kept_from_a_version_that_knew_other_ports(tmp_path: Path) -> None:
+    first = prepare(tmp_path)
+    file = tmp_path / "state" / "connection.json"
+    written = json.loads(file.read_text())
+    del written["ports"]["inbox"]
+    file.write_text(json.dumps({**written, "of_old": True}))
+    again = prepare(tmp_path)
+    assert again.ports.model_dump(exclude={"inbox"}) == first.ports.model_dump(exclude={"inbox"})
+    assert again.github == first.github
+    assert again.functions == first.functions
 
 
 def test_keys_and_names_differ_between_local_clouds(tmp_path: Path) -> None:

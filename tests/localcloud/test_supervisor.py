@@ -131,6 +131,13 @@ def test_a_process_that_outlived_its_parents_is_ended(state: Path) -> None:
     assert stray.wait(5) == -signal.SIGKILL
 
 
+def test_what_people_run_with_its_folder_in_their_environment_is_left_alone(state: Path) -> None:
+    own = {**os.environ, "LOCALCLOUD_STATE": str(state)}
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=own) as run:
+        assert leftovers(state) == []
+        run.communicate(b"\n")
+
+
 def test_parts_that_a_running_cloud_lacks_are_named(state: Path) -> None:
     start_cli(state, "platform")
     done = run_cli("up", state, *start_options(state))

@@ -63,6 +63,8 @@ def ask(door: Door, body: dict[str, Any], deployment: str, seconds: float) -> It
             yield from _texts(got, door)
     except (requests.Timeout, TimeoutError) as error:
         raise AnswerError(f"the endpoint does not answer in {seconds:g} s") from error
+    except requests.ConnectionError as error:
+        raise AnswerError(f"the endpoint can't be reached ({type(error).__name__})") from error
     except (requests.RequestException, HTTPError) as error:
         raise AnswerError(f"the connection was lost ({type(error).__name__})") from error
 

@@ -2,9 +2,7 @@
 
 from typing import Annotated
 
-import httpx2
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
@@ -12,8 +10,7 @@ from tuneops.audit.entry import Entry
 from tuneops.audit.reading import Audit
 from tuneops.cli.completion import project_names
 from tuneops.cli.output import JsonOption, console, print_json
-from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption, fail
-from tuneops.rollback import Answer
+from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
 
 _COLOURS = {"accepted": "green", "refused": "yellow", "failed": "red"}
 
@@ -65,13 +62,4 @@ def render(entries: list[Entry]) -> Table:
 
 def _ask(target: Target, project: str | None, month: str) -> Audit:
     params = {"project": project, "month": month}
-    given = {name: value for name, value in params.items() if value}
-    response = target.send_or_fail("GET", "audit", params=given)
-    kind = Audit if response.status_code == httpx2.codes.OK else Answer
-    try:
-        seen = kind.model_validate_json(response.content)
-    except ValidationError as error:
-        raise fail(f"{target.url} answers with status {response.status_code}") from error
-    if isinstance(seen, Answer):
-        raise fail(seen.text)
-    return seen
+    return target.read("audit", Audit, {name: value for name, value in params.items() if value})

@@ -77,7 +77,7 @@ def _ask(target: Target, environment: str | None) -> Bills:
     if response.status_code == httpx2.codes.NOT_FOUND and environment is not None:
         raise fail(f"there is no environment {environment!r}")
     if response.status_code != httpx2.codes.OK:
-        raise fail(f"{target.url} answers with status {response.status_code}")
+        raise fail(target.refusal(response))
     try:
         return Bills.model_validate_json(response.content)
     except ValidationError as error:

@@ -108,6 +108,7 @@ def _settings(answers: Answers) -> str:
     vault = "@Microsoft.KeyVault(VaultName=<vault>;SecretName={})"
     values = {
         "FUNCTIONS_WORKER_RUNTIME": "python",
+        "AzureWebJobsDisableHomepage": "true",
         "AzureWebJobsStorage__blobServiceUri": "https://<account>.blob.core.windows.net",
         "AzureWebJobsStorage__queueServiceUri": "https://<account>.queue.core.windows.net",
         "TUNEOPS_SUBSCRIPTION_ID": answers.place.get("subscription_id", "<subscription id>"),

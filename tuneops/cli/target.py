@@ -147,9 +147,7 @@ class Target:
         response = self._send("GET", path, params=params, timeout=seconds)
         if response.status_code == httpx2.codes.OK:
             return self._parsed(response, kind)
-        refused = f"{self.url} answers with status {response.status_code}"
-        if response.status_code == httpx2.codes.UNAUTHORIZED:
-            refused = f"{self.url} refuses the key: give a function key of the app with --key"
+        refused = self.refusal(response)
         with suppress(ValidationError):
             refused = Answer.model_validate_json(response.content).text
         raise (LostError if response.is_server_error else NoAnswerError)(refused)
@@ -168,15 +166,7 @@ class Target:
         Raises:
             typer.Exit: it can't be had.
         """
-        response = self.send_or_fail("GET", "sweep", params={"look": "now"} if look else {})
-        kind = SweepView if response.status_code == httpx2.codes.OK else Answer
-        try:
-            seen = kind.model_validate_json(response.content)
-        except ValidationError as error:
-            raise fail(f"{self.url} answers with status {response.status_code}") from error
-        if isinstance(seen, Answer):
-            raise fail(seen.text)
-        return seen
+        return self.read("sweep", SweepView, {"look": "now"} if look else {})
 
     def post(self, path: str, body: dict[str, Any]) -> Answer:
         """Give an order.
@@ -188,7 +178,7 @@ class Target:
         try:
             answer = Answer.model_validate_json(response.content)
         except ValidationError as error:
-            raise fail(f"{self.url} answers with status {response.status_code}") from error
+            raise fail(self.refusal(response)) from error
         if response.status_code != httpx2.codes.OK:
             by_hand = ("By hand:", *answer.commands) if answer.commands else ()
             raise fail("\n".join((answer.text, *by_hand)))
@@ -205,6 +195,12 @@ class Target:
         except NoAnswerError as error:
             raise fail(str(error)) from error
 
+    def refusal(self, response: httpx2.Response) -> str:
+        """What an answer means that says nothing itself."""
+        if response.status_code == httpx2.codes.UNAUTHORIZED:
+            return f"{self.url} refuses the key: give a function key of the app with --key"
+        return f"{self.url} answers with status {response.status_code}"
+
     def _send(self, method: str, path: str, **given: Any) -> httpx2.Response:
         headers = {"x-functions-key": self.key}
         try:
@@ -218,7 +214,7 @@ class Target:
         if response.status_code == httpx2.codes.NOT_FOUND and project:
             return None
         if response.status_code != httpx2.codes.OK:
-            raise NoAnswerError(f"{self.url} answers with status {response.status_code}")
+            raise NoAnswerError(self.refusal(response))
         return self._parsed(response, Status)
 
     def _parsed(self, response: httpx2.Response, kind: type[Read]) -> Read:

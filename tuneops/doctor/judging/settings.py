@@ -67,8 +67,8 @@ def _vault(reference: str) -> str:
 
 
 def judge_page(environment: Mapping[str, str], site: Site) -> Finding:
-    """Whether messages can link to the page."""
-    name = "TUNEOPS_PAGE_URL"
+    """Whether messages can link to the page, and the host shows it at `/`."""
+    name, homepage = "TUNEOPS_PAGE_URL", "AzureWebJobsDisableHomepage"
     host = environment.get("WEBSITE_HOSTNAME", "")
     url = environment.get(name, "") or (f"https://{host}" if host else "")
     mend = site.setting(name, "https://HOST")
@@ -77,6 +77,9 @@ def judge_page(environment: Mapping[str, str], site: Site) -> Finding:
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname:
         return failed("settings.page", "is no web address", mend, name)
+    if environment.get(homepage, "").lower() != "true":
+        mend = site.setting(homepage, "true")
+        return warning("settings.page", "the host shows a page of its own at /", mend, homepage)
     return ok("settings.page", "messages link to it", f"{parts.scheme}://{parts.netloc}")
 
 
