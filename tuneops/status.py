@@ -170,7 +170,7 @@ def read_named(services: Services, name: str) -> ProjectStatus | None:
             log.info("what is refused is not known: %s", error)
     refused = stored.value.refused.values() if stored else ()
     why = next((each.why for each in refused if each.project == name), "")
-    return _project(services, name, why)
+    return _project(services, name, why, told={})
 
 
 def read_project(services: Services, name: str) -> ProjectStatus:
