@@ -232,7 +232,7 @@ POSTING = [teams, slack_hook, slack_bot, webhook]
     [
         ((500, {}, b"went wrong"), "status 500: went wrong", None),
         ((429, {"retry-after": "17"}, b""), "status 429", 17),
-        ((503, {"retry-after": "9" * 9}, b""), "status 503", 6 * 3600),
+        ((503, {"retry-after": "9" * 9}, b""), "status 503", 3600),
         ((404, {}, b"gone"), "status 404: gone", None),
         ((302, {"location": "https://localhost/"}, b""), "status 302: it redirects", None),
         ((500, {}, BIG), "status 500: xxx", None),

@@ -23,6 +23,7 @@ from tuneops.notify.channels.settings import KINDS
 from tuneops.notify.chosen import unknown_channel
 from tuneops.notify.outbox import Channel, ChannelError
 from tuneops.notify.routing import Route, meant
+from tuneops.queue import DeliverRequest
 from tuneops.scrub import scrub
 from tuneops.services import Services
 from tuneops.settings import Settings
@@ -121,7 +122,7 @@ def test_a_broken_channel_says_what_is_wrong(settings: dict[str, Any], problem: 
     assert not isinstance(other, BrokenChannel)
     assert broken.name == "ml"
     kind = settings.get("kind", "")
-    assert broken.id == (f"{kind}.ml" if kind in KINDS else "ml")
+    assert broken.id == f"{kind if kind in KINDS else 'unknown'}.ml"
     with pytest.raises(ChannelError, match=r"^TUNEOPS_CHANNELS: ml: ") as raised:
         broken.send(LIVE, "")
     assert problem in str(raised.value)
@@ -144,7 +145,7 @@ def test_a_setting_that_can_not_be_read_is_one_broken_channel(given: str, proble
     (broken,) = make_channels(given, [], {}, nobody)
     assert isinstance(broken, BrokenChannel)
     assert problem in broken.problem
-    assert broken.id == "channels"
+    assert broken.id == "unknown.channels"
 
 
 def test_nothing_set_is_nothing() -> None:
@@ -155,7 +156,7 @@ def test_names_are_unique() -> None:
     first, second = made({"name": "ml", **TEAMS}, {"name": "ml", "severity": "error", **HOOKED})
     assert first.name == "ml"
     assert isinstance(second, BrokenChannel)
-    assert (second.name, second.id) == ("channel.2", "channel.2")
+    assert (second.name, second.id) == ("channel.2", "unknown.channel.2")
     assert "'ml' stands there twice" in second.problem
     assert second.route == Route(severity="error")
 
@@ -179,6 +180,22 @@ def test_urls_of_before_are_channels_still() -> None:
     assert channel.id.startswith("json-")
     assert "secret" not in channel.id
     assert channel.route == Route()
+
+
+@pytest.mark.parametrize(
+    "url", ["hooks.example/T0/s3cret", "mailto:u:s3cret@host", "s3cret", " /", "a" * 300 + "://b"]
+)
+def test_what_is_no_url_is_a_channel_that_says_so(url: str) -> None:
+    """Its id is in paths and requests: a wrong one would hold up whoever owes a message."""
+    (channel,) = made(urls=(url,))
+    assert DeliverRequest(channel=channel.id, stream="bot").channel == channel.id
+    assert "s3cret" not in channel.id
+    assert channel.id.startswith("url-")
+
+
+def test_no_name_makes_a_channel_one_of_githubs() -> None:
+    (broken,) = made({"name": "github", "kind": "chat"})
+    assert not meant(LIVE.replace(channels=()), broken.id, broken.name, broken.route)
 
 
 def test_a_broken_setting_does_not_take_the_app_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,11 +305,11 @@ def test_places_that_may_be_posted_to() -> None:
         ("0", 0),
         ("-1", None),
         ("soon", None),
-        ("999999999", 6 * 3600),
+        ("999999999", 3600),
         ("9" * 400, None),
         ("Wed, 04 Mar 2026 05:07:07 GMT", 60),
         ("Wed, 04 Mar 2026 05:00:00 GMT", 0),
-        ("Wed, 04 Mar 9999 05:00:00 GMT", 6 * 3600),
+        ("Wed, 04 Mar 9999 05:00:00 GMT", 3600),
     ],
 )
 def test_how_long_a_receiver_wants_to_be_left_alone(header: str, seconds: float | None) -> None:

@@ -20,6 +20,7 @@ from tests.receiver import receiving
 from tuneops import documents
 from tuneops.message import Delivery, Message
 from tuneops.notify.carrier import carry
+from tuneops.notify.channels.broken import BrokenChannel
 from tuneops.notify.health import ChannelHealth, read_health
 from tuneops.notify.letter import GIVE_UP_AFTER, LEAST_ATTEMPTS
 from tuneops.notify.mailbox import Mailbox
@@ -27,6 +28,7 @@ from tuneops.notify.outbox import Channel, ChannelBusyError, ChannelError
 from tuneops.notify.post import post, read_mailboxes
 from tuneops.notify.reminding import remind
 from tuneops.notify.routing import Route
+from tuneops.overview.keeping import read_overview
 from tuneops.previews import pruning
 from tuneops.project import Project
 from tuneops.queue import DeliverRequest, MailboxesRequest
@@ -370,6 +372,36 @@ def test_a_channel_that_is_gone_holds_its_messages_for_a_day(services: Services)
         back.carry(channel="gone", later=3 * HOUR)
     assert back.box(channel="gone").owed == ()
     remind(back.services, back.now)
+    assert read_health(services.store) == []
+
+
+def test_what_a_route_leaves_out_by_now_is_not_sent(services: Services) -> None:
+    office = Post(services, Listener())
+    office.post("a", "b")
+    narrow = Listener(route=Route(severity="error"))
+    later = Post(Services(services.settings), narrow)
+    post(later.services, "bot", [later.message("c", severity="error")], [narrow])
+    later.carry()
+    assert narrow.heard == ["c"]
+    became = {each.key: each.sent_at is not None for each in later.box().settled}
+    assert became == {"a": False, "b": False, "c": True}
+
+
+def test_a_channel_whose_settings_are_wrong_is_shown_before_it_is_needed(
+    services: Services,
+) -> None:
+    """Else nobody would know until the night in which it has something to tell."""
+    route = Route(severity="error")
+    office = Post(services, BrokenChannel("teams.oncall", "oncall", route, "no such secret"))
+    remind(services, office.now)
+    remind(services, office.now + HOUR)
+    seen = office.health("teams.oncall")
+    assert (seen.failing_since, seen.error, seen.waiting) == (office.now, "no such secret", 0)
+    overview = read_overview(services.store)
+    assert overview is not None
+    assert [each.error for each in overview.value.channels] == ["no such secret"]
+    mended = Post(Services(services.settings), Listener("teams.oncall"))
+    remind(mended.services, office.now + HOUR)
     assert read_health(services.store) == []
 
 

@@ -26,10 +26,10 @@ from tuneops.estimates import Forecast, JobTimes, Span
 from tuneops.evaluation.gate import verdict
 from tuneops.message import Message
 from tuneops.notify import endings, pins, turns
+from tuneops.notify.channels import words
 from tuneops.notify.following import GOES_ON
 from tuneops.notify.links import linked, places
 from tuneops.notify.messages import _SEVERITIES, _TITLES
-from tuneops.notify.plain import body
 from tuneops.notify.why import cause_of
 from tuneops.orders import Orders, Pin, Retry
 from tuneops.pinning import mark, pinned
@@ -261,6 +261,12 @@ STORIES = {
     "A pin": tuple(rollback()),
     "Drift, a long wait, and the end": drift().outbox,
 }
+
+
+def body(message: Message) -> str:
+    """What all channels show below the title."""
+    named = (*words.facts(message), *words.links(message))
+    return "\n".join([words.clean(message.text), *(f"{name}: {text}" for name, text in named)])
 
 
 def rendered() -> str:

@@ -16,6 +16,7 @@ from tuneops.evaluation.checks import judged
 from tuneops.gitops.repository import FileState, Refusal, Repository
 from tuneops.notify.health import ChannelHealth
 from tuneops.orders import Pin
+from tuneops.overview.card import cut
 from tuneops.overview.document import Card, Figure, Level, Overview, Share
 from tuneops.overview.keeping import (
     MAX_ERRORS,
@@ -238,6 +239,12 @@ def test_a_card_is_small_whatever_it_tells(services: Services) -> None:
     hostile = made(1, Phase.FAILED, metrics=Metrics(values=many))
     hostile = hostile.advance(Phase.FAILED, NOW, "<script>" + "y" * 100_000)
     assert len(card_of(services, hostile).model_dump_json()) < 1500
+
+
+def test_a_card_holds_no_secret() -> None:
+    said = "could not read https://a.example/x?sig=abcdefgh12345678"
+    assert cut(said) == "could not read https://a.example/x?sig=[hidden]"
+    assert cut(said, 50) == cut(said)
 
 
 def test_fifty_projects_that_change_at_once_lose_no_card(services: Services) -> None:

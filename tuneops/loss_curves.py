@@ -1,8 +1,10 @@
-"""The curves of a training that people look at first. Pure."""
+"""The curves of a training, and those of them that people look at first. Pure."""
+
+from collections.abc import Iterable
 
 from tuneops.curves import Curve, thinned
 from tuneops.evaluation.figures import EVAL_LOSS, TRAIN_LOSS
-from tuneops.release import Release
+from tuneops.release import Metrics, Release
 
 STEP_LOSS = "loss"
 
@@ -14,10 +16,15 @@ def loss_curves(release: Release) -> tuple[Curve, ...]:
     """
     if release.metrics is None:
         return release.progress.curves if release.progress else ()
-    found = release.metrics.curves
-    training = STEP_LOSS if STEP_LOSS in found else TRAIN_LOSS
+    training = STEP_LOSS if STEP_LOSS in release.metrics.curves else TRAIN_LOSS
+    return curves(release.metrics, (training, EVAL_LOSS))
+
+
+def curves(metrics: Metrics, names: Iterable[str]) -> tuple[Curve, ...]:
+    """The courses of the metrics of these names, as far as they were logged, thinned."""
+    found = metrics.curves
     return tuple(
         Curve(name=name, points=thinned([(float(p.step), p.value) for p in found[name]]))
-        for name in (training, EVAL_LOSS)
+        for name in names
         if name in found
     )

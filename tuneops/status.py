@@ -1,5 +1,6 @@
 """What people see of all projects: read from the stored documents alone."""
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
 from tuneops.message import Message
+from tuneops.names import environment_of
 from tuneops.notify.mailbox import Outcome, outcomes
 from tuneops.notify.post import read_mailboxes
 from tuneops.orders import Pin, Suspension
@@ -31,6 +33,8 @@ from tuneops.store import UnreadableError
 from tuneops.suspension import stays_as_it_is
 from tuneops.training_progress import TrainingProgress
 from tuneops.unwatched import unwatched
+
+log = logging.getLogger(__name__)
 
 _GONE = ("Retired", "the config is not in git")
 
@@ -147,23 +151,52 @@ def read_status(services: Services, only: str | None = None) -> Status:
         commit=sources[0].commit,
         sources=sources,
         config_errors=errors,
-        projects=[_project(services, name, refused.get(name, "")) for name in names],
+        projects=[
+            _project(services, name, refused.get(name, ""), _told(services, name)) for name in names
+        ],
     )
 
 
+def read_named(services: Services, name: str) -> ProjectStatus | None:
+    """The status of one project with what its own source refuses, None if it was never seen."""
+    path, environment = documents.desired(name), environment_of(name)
+    if path not in services.store.paths(path):
+        return None
+    stored = None
+    if services.settings.source(environment):
+        try:
+            stored = services.store.read(documents.repository(environment), Repository)
+        except UnreadableError as error:
+            log.info("what is refused is not known: %s", error)
+    refused = stored.value.refused.values() if stored else ()
+    why = next((each.why for each in refused if each.project == name), "")
+    return _project(services, name, why, told={})
+
+
 def read_project(services: Services, name: str) -> ProjectStatus:
-    """The status of one project by its own documents; what its source refuses is not in them."""
-    return _project(services, name, refused="")
+    """The status of one project by its own documents.
+
+    What its source refuses and when people got its messages is not in them.
+    """
+    return _project(services, name, refused="", told={})
 
 
-def _project(services: Services, name: str, refused: str) -> ProjectStatus:
+def _told(services: Services, name: str) -> Mapping[str, Outcome]:
+    return outcomes(read_mailboxes(services.store, name).values())
+
+
+def _project(
+    services: Services, name: str, refused: str, told: Mapping[str, Outcome]
+) -> ProjectStatus:
     try:
-        return _read_project(services, name, refused)
+        return _read_project(services, name, refused, told)
     except UnreadableError as error:
         return ProjectStatus(name=name, phase="Unreadable", reason=str(error))
 
 
-def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
+def _read_project(
+    services: Services, name: str, refused: str, told: Mapping[str, Outcome]
+) -> ProjectStatus:
     """The project; `refused` says why what git has for it is not taken, if it is not."""
     stored = services.store.read(documents.project(name), Project)
     project = stored.value if stored else Project(name=name)
@@ -195,7 +228,6 @@ def _read_project(services: Services, name: str, refused: str) -> ProjectStatus:
     held_back = "; ".join(filter(None, (project.held_back, refused)))
     newest = current.value
     known = project.remember(newest)
-    told = outcomes(read_mailboxes(services.store, name).values())
     is_live = project.live == newest.number
     live = current if is_live else services.release(name, project.live)
     return ProjectStatus(

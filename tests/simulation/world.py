@@ -151,12 +151,15 @@ class World:
     @property
     def desired(self) -> Desired:
         """What is wanted, or that all of it stays as it is."""
-        wanted, order = self._wanted, self.project.suspension
-        if order is None or not order.stays(self.project.pin):
+        order, pin = self.project.suspension, self.project.pin
+        if order is None:
+            return self.known if pin is None else self._wanted
+        wanted = self._wanted
+        if not order.stays(pin):
             return wanted
         found = self._suspended
         if found is None or found[0] is not wanted or found[1] is not order:
-            held = stays_as_it_is(wanted, order, self.project.pin)
+            held = stays_as_it_is(wanted, order, pin)
             self._suspended = found = (wanted, order, held)
         return found[2]
 

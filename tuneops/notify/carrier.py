@@ -23,6 +23,7 @@ from tuneops.notify.letter import Letter
 from tuneops.notify.mailbox import Mailbox
 from tuneops.notify.outbox import Channel, ChannelBusyError, ChannelError
 from tuneops.notify.pauses import pause
+from tuneops.notify.routing import left_out
 from tuneops.project import Wake
 from tuneops.queue import DeliverRequest
 from tuneops.scrub import scrub
@@ -34,6 +35,7 @@ BUSY_SECONDS = 4
 SLACK = timedelta(seconds=SPREAD_SECONDS)
 """Nobody is asked to come by so little earlier than somebody will."""
 MAX_ERROR = 300
+LEFT_OUT = "the channel's route leaves it out by now"
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +93,7 @@ class _Round:
     def run(self) -> None:
         """Send until nothing is due, the channel fails or time is over; then arrange the next."""
         begun = self.clock()
+        self._leave_out()
         while self.clock() - begun < LONGEST_ROUND:
             parcel = self.box.parcel(self.channel.route, self.clock())
             if not parcel or not self._may_send():
@@ -98,6 +101,12 @@ class _Round:
             hold(self.lease)
             self._send(parcel)
         self._arrange()
+
+    def _leave_out(self) -> None:
+        """What waits and is not for the channel any more, as its settings have changed, goes."""
+        over = [each for each in self.box.owed if left_out(each.message, self.channel.route)]
+        if over:
+            self._save(lambda box: box.give_up(over, LEFT_OUT))
 
     def _may_send(self) -> bool:
         """Whether the channel may be tried; while others try it in vain, what is old goes."""

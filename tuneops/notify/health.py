@@ -58,6 +58,10 @@ class Health(Document):
             probe_at=None if permanent else now + pause(failures, chance, asked),
         )
 
+    def unusable(self, problem: str, now: datetime) -> "Health":
+        """With what is wrong with its settings, whether something was sent to it or not."""
+        return self.replace(failing_since=self.failing_since or now, error=problem)
+
     def succeeded(self, now: datetime) -> "Health":
         """After the channel took something."""
         known = self.last_success
@@ -70,7 +74,7 @@ class Health(Document):
 
 @dataclass(frozen=True)
 class ChannelHealth:
-    """What people see of a channel."""
+    """What people see of a channel; without `failures` nothing was tried since it fails."""
 
     id: str
     name: str
@@ -81,6 +85,7 @@ class ChannelHealth:
     next_try: datetime | None
     waiting: int
     given_up: int
+    failures: int = 0
 
     @property
     def healthy(self) -> bool:
@@ -123,4 +128,5 @@ def _seen(health: Health, notes: Iterable[Note]) -> ChannelHealth:
         next_try=health.probe_at,
         waiting=sum(note.waiting for note in notes),
         given_up=sum(note.given_up for note in notes),
+        failures=health.failures,
     )

@@ -27,7 +27,7 @@ _FOLDER = re.compile(
 
 def line(text: str, limit: int = MAX_OTHER) -> str:
     """The text in one line of at most `limit` characters."""
-    return _cut(" ".join(_cleaned(text).split()), limit)
+    return text and _cut(" ".join(_cleaned(text).split()), limit)
 
 
 def lines(text: str, limit: int = MAX_TEXT) -> str:
@@ -48,18 +48,6 @@ def fitted(message: Message) -> Message:
         following=line(message.following),
         links=dict(links[:MAX_LINKS]),
     )
-
-
-def body(message: Message) -> str:
-    """Everything below a message's title, as plain text for a channel without a markup."""
-    named = {
-        "model": message.model,
-        "why": message.why,
-        "figure": message.figure,
-        "next": message.following,
-        **message.links,
-    }
-    return "\n".join([message.text, *(f"{name}: {text}" for name, text in named.items() if text)])
 
 
 def _cleaned(text: str) -> str:

@@ -108,6 +108,11 @@ def meant(message: Message, channel_id: str, name: str, route: Route) -> bool:
     return chosen and wants(route, message)
 
 
+def left_out(message: Message, route: Route) -> bool:
+    """Whether a message that was meant for a channel is not by the route that it has now."""
+    return not message.only and not wants(route, message)
+
+
 def _is_github(channel_id: str) -> bool:
     return channel_id.partition("-")[0] == "github"
 

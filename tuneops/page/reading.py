@@ -19,20 +19,11 @@ from tuneops.policy import Policy
 from tuneops.project import Project
 from tuneops.release import Phase, Release
 from tuneops.services import NoSourceError, Services
-from tuneops.status import ProjectStatus, read_status
 from tuneops.store import Listed, UnreadableError
 
 MAX_REPORT = 1024 * 1024
-GITHUB = "https://api.github.com"
-ENTERPRISE = "/api/v3"
-"""How the address of the API of a GitHub Enterprise Server ends."""
 
 log = logging.getLogger(__name__)
-
-
-def status(services: Services, name: str) -> ProjectStatus | None:
-    """How a project stands, None if there is none of that name."""
-    return next(iter(read_status(services, name).projects), None)
 
 
 def release(services: Services, name: str, number: int | None) -> Release | None:
@@ -104,18 +95,16 @@ def surroundings(services: Services, name: str) -> Surroundings:
         project=project(services, name),
         listed=list(services.store.listed(documents.releases(name))),
         policy=_policy(services, environment),
-        repository=web_address(services, environment),
+        repository=_repository(services, environment),
     )
 
 
-def web_address(services: Services, environment: str) -> str:
+def _repository(services: Services, environment: str) -> str:
     """Where people see the environment's repository, empty where that is not known."""
-    source = services.settings.source(environment)
-    api = services.settings.github_api_url.rstrip("/")
-    if source is None or not (api == GITHUB or api.endswith(ENTERPRISE)):
+    try:
+        return services.of(environment).places.repository
+    except NoSourceError:
         return ""
-    web = "https://github.com" if api == GITHUB else api.removesuffix(ENTERPRISE)
-    return f"{web}/{source.repository}"
 
 
 def _before(known: Surroundings, found: Release) -> Release | None:

@@ -5,7 +5,8 @@ from contextlib import suppress
 from pydantic import BaseModel
 
 from tuneops.azureml import metrics
-from tuneops.curves import Curve, thinned
+from tuneops.curves import Curve
+from tuneops.loss_curves import curves
 from tuneops.reading.asked import services_of
 from tuneops.release import Metrics, Phase, Release
 from tuneops.services import Services
@@ -46,14 +47,6 @@ def read_metrics(services: Services, release: Release) -> ReleaseMetrics:
         phase=release.phase,
         live=live,
         values=found.values,
-        curves=curves_of(found),
+        curves=curves(found, found.curves),
         not_finite=found.not_finite,
-    )
-
-
-def curves_of(found: Metrics) -> tuple[Curve, ...]:
-    """The courses of the metrics, thinned to what can be shown."""
-    return tuple(
-        Curve(name=name, points=thinned([(point.step, point.value) for point in points]))
-        for name, points in found.curves.items()
     )

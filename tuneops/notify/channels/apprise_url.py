@@ -15,12 +15,17 @@ from tuneops.notify.routing import Route
 if TYPE_CHECKING:
     from apprise import NotifyType
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}(?=://)")
 _MENTIONS = re.compile(r"@(?=\w)|<(?=[!@#&])")
 
 
 def url_id(url: str) -> str:
-    """What a channel of which only the URL is known is called; the URL is a secret."""
-    return f"{url.partition('://')[0]}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+    """What a channel of which only the URL is known is called; the URL is a secret.
+
+    Of what is no URL nothing is shown: what stands there may be a secret from the first letter on.
+    """
+    scheme = _SCHEME.match(url)
+    return f"{scheme[0] if scheme else 'url'}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
 class AppriseChannel:

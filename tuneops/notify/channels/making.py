@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from azure.core.credentials import AzureKeyCredential, TokenCredential
 
 MIN_SECRET = 16
+UNKNOWN = "unknown"
+"""Begins the id of a channel whose kind can't be read; GitHub's ids are names without a dot."""
 
 Identity = Callable[[], "TokenCredential"]
 
@@ -52,7 +54,7 @@ def _make(
     settings: AnySettings | BrokenSettings, environment: Mapping[str, str], identity: Identity
 ) -> Channel:
     kind, name = settings.kind, settings.name
-    channel_id = f"{kind}.{name}" if kind else name
+    channel_id = f"{kind or UNKNOWN}.{name}"
     if isinstance(settings, BrokenSettings):
         return BrokenChannel(channel_id, name, settings.route, settings.problem)
     try:

@@ -18,13 +18,13 @@ import httpx2
 
 from tuneops.notify.channels.guard import check_address, check_url
 from tuneops.notify.outbox import ChannelError
+from tuneops.notify.pauses import LONGEST_ASKED
 from tuneops.scrub import scrub
 
 CONNECT_SECONDS = 5
 TOTAL_SECONDS = 15
 MAX_ANSWER_BYTES = 64 * 1024
 MAX_SAID = 200
-LONGEST_PAUSE_SECONDS = 6 * 3600
 NOT_THIS_MESSAGE = frozenset(
     {
         HTTPStatus.BAD_REQUEST,
@@ -162,14 +162,15 @@ def _parts(url: str) -> list[str]:
 def retry_after(header: str, now: datetime) -> float | None:
     """The seconds that a Retry-After asks for, by number or by date; None without a sensible one.
 
-    At most `LONGEST_PAUSE_SECONDS`.
+    No more than a channel gets.
     """
+    longest = LONGEST_ASKED.total_seconds()
     header = header.strip()
     if re.fullmatch(r"[0-9]{1,9}", header):
-        return min(float(header), LONGEST_PAUSE_SECONDS)
+        return min(float(header), longest)
     try:
         at = parsedate_to_datetime(header)
         seconds = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(seconds, 0.0), LONGEST_PAUSE_SECONDS)
+    return min(max(seconds, 0.0), longest)
