@@ -80,10 +80,9 @@ def test_upload_and_merge_make_a_live_model(
     assert cloud.traffic(release.endpoint) == {release.deployment: 100}
     check_inventory(cloud, "first")
 
-    statuses = cloud.github(f"commits/{commit}/statuses")
-    assert statuses[0]["context"] == "tuneops/first"
-    assert statuses[0]["state"] == "success"
-    assert deployed(cloud, "first") == ["success", "in_progress", "queued"]
+    cloud.until("first", lambda _: status_of(cloud, commit) == ("tuneops/first", "success"))
+    shown = ["success", "in_progress", "queued"]
+    cloud.until("first", lambda _: deployed(cloud, "first") == shown)
     check_what_is_read(cloud, release, follower)
     check_what_it_took(cloud.until("first", lambda _: len(final_comments(cloud, pull)) == 1))
     (told,) = final_comments(cloud, pull)
@@ -209,6 +208,12 @@ def final_comments(cloud: Cloud, pull: int) -> list[str]:
     return [body for body in bodies if body.startswith(MARK)]
 
 
+def status_of(cloud: Cloud, commit: str) -> tuple[str, str]:
+    """The context and the state of the newest status of a commit."""
+    newest = next(iter(cloud.github(f"commits/{commit}/statuses")), {})
+    return newest.get("context", ""), newest.get("state", "")
+
+
 def deployed(cloud: Cloud, project: str) -> list[str]:
     """How GitHub's deployment of the project's newest commit went, without what repeats."""
     newest = cloud.github(f"deployments?environment={project}")[0]
@@ -265,7 +270,7 @@ def test_neither_a_deployment_change_nor_a_revert_trains_and_removal_keeps_model
 
     cloud.merge({"swap.yaml": None})
     cloud.until("swap", lambda seen: seen.phase == "Retired")
-    assert deployed(cloud, "swap")[0] == "inactive"
+    cloud.until("swap", lambda _: deployed(cloud, "swap")[0] == "inactive")
     assert cloud.traffic(first.endpoint) is None
     assert len(cloud.models("swap")) == 2
     check_inventory(cloud, "swap")
@@ -362,11 +367,11 @@ def test_staging_and_production_share_nothing(cloud: Cloud) -> None:
     assert not set(staging.data.files.values()) & set(production.data.files.values())
 
     for key, commit in (("staging.pair", pushed), ("production.pair", merged)):
-        (newest, *_) = cloud.github(f"commits/{commit}/statuses")
-        assert (newest["context"], newest["state"]) == (f"tuneops/{key}", "success")
-        assert deployed(cloud, key)[0] == "success"
-    (status,) = cloud.github(f"commits/{broken}/statuses")
-    assert (status["context"], status["state"]) == ("tuneops/staging.policy", "failure")
+        told = (f"tuneops/{key}", "success")
+        cloud.until(key, lambda _, at=commit, told=told: status_of(cloud, at) == told)
+        cloud.until(key, lambda _, key=key: deployed(cloud, key)[0] == "success")
+    refused = ("tuneops/staging.policy", "failure")
+    cloud.until("staging.pair", lambda _: status_of(cloud, broken) == refused)
 
 
 def endpoints_of(cloud: Cloud, name: str) -> dict[str, str]:
