@@ -1,4 +1,5 @@
-# 'make demo' and 'make test' install what they need, into .venv and .localcloud alone.
+# 'make demo' and 'make test' install what they need, into .venv and .localcloud alone; only the
+# browser of the tests is the system's package, where that can be installed.
 
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
@@ -62,7 +63,7 @@ lock:
 		--output-file requirements.txt
 
 clean:
-	rm -rf $(VENV) .localcloud
+	rm -rf $(VENV) .localcloud test-artifacts
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed." >&2; exit 1; }
@@ -85,4 +86,5 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml requirements.lock
 	$(PIP) install --no-deps --ignore-requires-python \
 		azure-functions-runtime==1.3.0 azurefunctions-extensions-base==1.2.0
 	@$(COMPILE) || true
+	$(BIN)/python -m tests.chromium || true
 	@touch $(VENV)/.demo $@

@@ -266,13 +266,13 @@ def get_release_page(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="static/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_static(req: func.HttpRequest) -> func.HttpResponse:
     """A file that pages link, which holds no data."""
-    return _response(page.static(req.route_params["file"]))
+    return _response(page.static(req.route_params["file"], req.params.get("v", "")))
 
 
 @app.function_name("page_action")
-@app.route(route="projects/{project}/actions/{action}", methods=["POST"], auth_level=PAGE)
-def post_action(req: func.HttpRequest) -> func.HttpResponse:
-    """An order from the page, by a form of its own."""
+@app.route(route="projects/{project}/actions/{action}", methods=["GET", "POST"], auth_level=PAGE)
+def page_action(req: func.HttpRequest) -> func.HttpResponse:
+    """An order from the page, by a form of its own; to open it leads back to the page."""
     return _response(page_actions.handle(_asked(req), get_services()))
 
 

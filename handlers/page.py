@@ -25,11 +25,11 @@ def handle(asked: Asked, services: Services) -> Answer:
     """The overview of all projects."""
 
     def show(visit: Visit) -> Answer:
-        stored = read_overview(services.store)
-        wanted = Filter.of(asked.query)
+        stored, query = read_overview(services.store), visit.asked.query
+        wanted = Filter.of(query)
         seen = view(stored.value if stored else None, services.settings.config_sources, wanted)
         return visit.html(
-            "overview.html", view=seen, code=asked.query.get("code"), none_named=NO_ENVIRONMENT
+            "overview.html", view=seen, code=query.get("code"), none_named=NO_ENVIRONMENT
         )
 
     return shown(asked, services, show)
@@ -37,20 +37,30 @@ def handle(asked: Asked, services: Services) -> Answer:
 
 def shown(asked: Asked, services: Services, show: Callable[[Visit], Answer]) -> Answer:
     """What `show` makes for whoever asks, if the page is for them; 304 if they have it already."""
+    way = way_in(os.environ)
+    if way != "key":
+        asked = asked.without_key()
     try:
-        who = visitor(asked, way_in(os.environ), services.settings.page_reader_role)
+        who = visitor(asked, way, services.settings.page_reader_role)
     except DeniedError as error:
         return _denied(asked, error)
-    return unless_known(show(Visit(asked, who)), asked.headers.get("if-none-match", ""))
+    answer = show(Visit(asked, who))
+    if asked.method != "GET":
+        return answer
+    return unless_known(answer, asked.headers.get("if-none-match", ""))
 
 
-def static(name: str) -> Answer:
-    """A file that pages link; its address changes with its content, so it is kept for ever."""
+def static(name: str, version: str) -> Answer:
+    """A file that pages link; its address changes with its content, so it is kept for ever.
+
+    While another version of the app is put in place, it may be asked for what the other one has.
+    """
     body = rendering.static_files().get(name)
     if body is None:
         return Answer(HTTPStatus.NOT_FOUND, headers={"Content-Type": "text/plain"})
     kind = guess_type(name)[0] or "application/octet-stream"
-    headers = {"Content-Type": kind, "Cache-Control": KEPT_FOR_EVER, "ETag": etag(body)}
+    cache = KEPT_FOR_EVER if version == rendering.static_version(name) else "no-cache"
+    headers = {"Content-Type": kind, "Cache-Control": cache, "ETag": etag(body)}
     return Answer(body=body, headers=headers)
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from urllib.parse import quote
 
 from handlers import page
 from tuneops import rollback
@@ -37,8 +38,13 @@ def handle(asked: Asked, services: Services) -> Answer:
 
 
 def _taken(visit: Visit, services: Services) -> Answer:
-    """What the form leads to, if it is one of the page's own."""
+    """What the form leads to, if it is one of the page's own.
+
+    Who had to sign in anew comes back by a GET, which changes nothing: they find the form again.
+    """
     asked = visit.asked
+    if asked.method == "GET":
+        return see_other(asked.link(f"/projects/{quote(asked.parameters['project'], safe='~')}"))
     if asked.method != "POST":
         return _problem(visit, "a form of the page sends this", HTTPStatus.METHOD_NOT_ALLOWED)
     if asked.parameters["action"] not in _ORDERS:

@@ -16,6 +16,7 @@ from tuneops.page.release_list import listing
 from tuneops.page.release_view import release_view
 from tuneops.page.visit import Visit
 from tuneops.services import Services
+from tuneops.status import read_named
 from tuneops.store import UnreadableError
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
@@ -34,7 +35,7 @@ def handle_release(asked: Asked, services: Services) -> Answer:
 def _project(visit: Visit, services: Services) -> Answer:
     name, now = _name(visit.asked.parameters), datetime.now(UTC)
     before = visit.asked.query.get("before", "")
-    status = reading.status(services, name) if name else None
+    status = read_named(services, name) if name else None
     if status is None or (before and not _NUMBER.fullmatch(before)):
         return _missing(visit)
     try:

@@ -47,8 +47,9 @@ def handle_release(project: str, number: str, services: Services) -> tuple[HTTPS
     """All of one release, or of the newest one: ``latest``."""
 
     def read() -> BaseModel:
+        release = release_of(services, project, number)
         told = outcomes(read_mailboxes(services.store, project).values())
-        return release_status(release_of(services, project, number), told)
+        return release_status(release, told)
 
     return _answered(read)
 

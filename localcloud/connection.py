@@ -110,6 +110,7 @@ class Ports(_Document):
     azurite_queue: int
     azurite_table: int
     platform: int
+    inbox: int
     azureml: int
     functions: int
 

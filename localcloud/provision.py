@@ -115,7 +115,7 @@ def provision(state_dir: Path, app_dir: Path, cache_dir: Path, manifest_file: Pa
             repository_path=repositories[manifest.github.repository],
             repositories=repositories,
         ),
-        inbox_url=f"{platform_url}/inbox",
+        inbox_url=f"http://{LOOPBACK}:{ports.inbox}/inbox",
         compute_key=keys.keep("compute_key"),
         ports=ports,
     )

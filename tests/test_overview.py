@@ -14,7 +14,9 @@ from tuneops.difference import Answer, Difference, Drift, Part
 from tuneops.estimates import Forecast, Span
 from tuneops.evaluation.checks import judged
 from tuneops.gitops.repository import FileState, Refusal, Repository
+from tuneops.notify.health import ChannelHealth
 from tuneops.orders import Pin
+from tuneops.overview.card import cut
 from tuneops.overview.document import Card, Figure, Level, Overview, Share
 from tuneops.overview.keeping import (
     MAX_ERRORS,
@@ -239,6 +241,12 @@ def test_a_card_is_small_whatever_it_tells(services: Services) -> None:
     assert len(card_of(services, hostile).model_dump_json()) < 1500
 
 
+def test_a_card_holds_no_secret() -> None:
+    said = "could not read https://a.example/x?sig=abcdefgh12345678"
+    assert cut(said) == "could not read https://a.example/x?sig=[hidden]"
+    assert cut(said, 50) == cut(said)
+
+
 def test_fifty_projects_that_change_at_once_lose_no_card(services: Services) -> None:
     names = [f"p-{number:02}" for number in range(50)]
     for name in names:
@@ -362,20 +370,20 @@ def test_sources_and_channels_are_told_of(services: Services) -> None:
     assert source.refused == {"bot": "eve may not change it"}
 
     keep_source(services, read.replace(files=many))
-    keep_channels(services.store, [Channel()])
+    failing = ChannelHealth(
+        id="teams",
+        name="Teams",
+        environment="",
+        failing_since=NOW,
+        error="status 500",
+        last_success=None,
+        next_try=None,
+        waiting=3,
+        given_up=0,
+    )
+    keep_channels(services.store, [failing])
     found = read_overview(services.store)
     assert found is not None
     assert len(found.value.sources[""].errors) == MAX_ERRORS + 1
     assert found.value.sources[""].errors[-1] == "and 11 more errors"
     assert [(each.name, each.waiting) for each in found.value.channels] == [("Teams", 3)]
-
-
-class Channel:
-    """How a channel fares, as whoever looks after it says it."""
-
-    id = "teams"
-    name = "Teams"
-    environment = ""
-    failing_since = NOW
-    error = "status 500"
-    waiting = 3

@@ -14,6 +14,7 @@ from handlers import page
 from tests.test_page_access import ADA, principal
 from tuneops import documents
 from tuneops.overview.document import Card, ChannelCard, Level, Overview, Served, SourceCard
+from tuneops.page import rendering
 from tuneops.page.access import PRINCIPAL
 from tuneops.page.answer import CONTENT_SECURITY_POLICY, Answer
 from tuneops.page.asked import Asked
@@ -214,6 +215,8 @@ def test_a_key_goes_along_with_links_and_the_form(
     assert 'href="/projects/bot~7?code=k%26y"' in text
     assert 'name="code" value="k&amp;y"' in text
     assert "code=" not in get(services).body.decode()
+    monkeypatch.setenv("TUNEOPS_PAGE_URL", "http://127.0.0.1:7071")
+    assert b"k&amp;y" not in get(services, code="k&y").body
 
 
 def test_people_sign_in_where_app_service_has_them_do_so(
@@ -246,10 +249,12 @@ def test_people_sign_in_where_app_service_has_them_do_so(
     ],
 )
 def test_static_files_are_those_of_their_folder(name: str, kind: str | None) -> None:
-    answer = page.static(name)
+    _, _, version = rendering.static_link(name).partition("?v=") if kind else ("", "", "")
+    answer = page.static(name, version)
     if kind is None:
         assert answer.status == HTTPStatus.NOT_FOUND
         return
     assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
     assert "immutable" in answer.headers["Cache-Control"]
+    assert page.static(name, "another").headers["Cache-Control"] == "no-cache"
     assert answer.body

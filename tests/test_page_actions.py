@@ -235,9 +235,12 @@ def test_a_form_is_made_for_who_sends_it(page: Services, kind: str) -> None:
 
 
 def test_nothing_is_done_without_a_form(page: Services) -> None:
-    for method in ("GET", "HEAD", "PUT"):
+    for method in ("HEAD", "PUT"):
         answer = send(page, "suspend", method=method, confirmed="yes")
         assert answer.status == HTTPStatus.METHOD_NOT_ALLOWED
+    for project, back in (("bot", "/projects/bot"), ("a\r\nb://c", "/projects/a%0D%0Ab%3A%2F%2Fc")):
+        opened = send(page, "suspend", project, method="GET", confirmed="yes")
+        assert (opened.status, opened.headers["Location"]) == (HTTPStatus.SEE_OTHER, back)
     assert send(page, "delete").status == HTTPStatus.NOT_FOUND
     assert send(page, "suspend", "cat").status == HTTPStatus.NOT_FOUND
     assert send(page, "suspend", "<script>").status == HTTPStatus.NOT_FOUND

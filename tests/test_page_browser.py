@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from azure.storage.blob import BlobServiceClient
 from playwright.sync_api import Browser, expect
 
 from tests.browser import barriers, chromium
-from tests.cloud import Cloud
+from tests.cloud import ROOT, Cloud
 from tests.test_page import MIXED, card, overview
 from tuneops import documents
 from tuneops.overview.document import Overview, SourceCard
@@ -20,9 +21,14 @@ pytestmark = pytest.mark.soak
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A functions host with its storage account."""
-    running = Cloud(tmp_path_factory.mktemp("page"))
-    running.up("--parts", "storage,platform,functions")
+    """A functions host with its storage account, whose timer leaves the overview as it is."""
+    folder = tmp_path_factory.mktemp("page")
+    manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
+    manifest["app_settings"]["TUNEOPS_RESYNC_SCHEDULE"] = "0 0 0 1 1 *"
+    (folder / "local.yaml").write_text(yaml.safe_dump(manifest))
+    running = Cloud(folder / "state")
+    given = ("--manifest", str(folder / "local.yaml"))
+    running.up("--parts", "storage,platform,functions", *given)
     yield running
     running.down()
 

@@ -12,6 +12,7 @@ from tuneops import documents
 from tuneops.data.preparation import REPORT_JSON
 from tuneops.data.report import DataReport, Reason
 from tuneops.desired import Desired
+from tuneops.gitops.repository import Refusal, Repository
 from tuneops.page.answer import Answer
 from tuneops.page.asked import Asked
 from tuneops.release import Phase
@@ -99,6 +100,21 @@ def test_every_phase_has_a_page_of_its_own(services: Services) -> None:
         keep(services, release(name, 1), release(name, 2, phase), live=1)
         for path in (f"/projects/{name}", f"/projects/{name}/releases/2"):
             assert f'data-phase="{phase}"' in shown(services, path)
+
+
+def test_what_is_refused_is_said_and_other_projects_are_not_read(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(services, release("bot", 1), live=1)
+    keep(services, release("bot-2", 1), live=1)
+    refused = {"p.yaml": Refusal(project="bot", why="eve may not change it", sha="", by="eve")}
+    services.store.write(documents.repository(""), Repository(refused=refused), None)
+    with caplog.at_level("INFO", logger="azure.core.pipeline.policies.http_logging_policy"):
+        assert "Held back: eve may not change it" in words(shown(services, "/projects/bot"))
+    asked = [each.message for each in caplog.records if "Request method" in each.message]
+    assert 0 < len(asked) <= 20
+    assert "bot-2" not in "".join(asked)
+    assert "eve" not in words(shown(services, "/projects/bot-2"))
 
 
 def test_sixty_releases_come_in_pages(services: Services) -> None:

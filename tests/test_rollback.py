@@ -41,6 +41,7 @@ from tuneops.observed import Observed
 from tuneops.orders import Orders, Pin
 from tuneops.pinning import agrees, mark, pinned, rejection
 from tuneops.policy import InForce, Policy, Verdict
+from tuneops.policy_file import parse_policy
 from tuneops.project import Project
 from tuneops.release import Phase, Release
 from tuneops.services import Services
@@ -394,6 +395,19 @@ def test_who_has_signed_in_counts(
     pin = orders(bot).pin
     assert pin is not None
     assert pin.by == by
+
+
+def test_a_key_approves_for_nobody_whom_the_policy_names(
+    bot: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever signs in as well: these names are for the page, which asks for the role."""
+    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "True")
+    text = "approvals: [{by: ['entra:ada@contoso.com']}]\npolicy: {by: [ada]}\n"
+    policy = parse_policy(text, "tuneops-policy.yaml")
+    bot.store.write(documents.policy(""), InForce(policy=policy), None)
+    headers = {"X-MS-CLIENT-PRINCIPAL": principal(("preferred_username", "ada@contoso.com"))}
+    status, answer = rollback.handle_approval("bot", headers, b"{}", bot)
+    assert (status, "want a comment by somebody who may" in answer) == (409, True)
 
 
 def test_what_the_policy_does_not_allow_is_not_pinned(bot: Services) -> None:

@@ -145,6 +145,25 @@ def test_each_suspension_and_its_end_is_told_of_once() -> None:
     ]
 
 
+def test_what_is_suspended_anew_because_of_a_pin_was_not_resumed(bot: Services) -> None:
+    give(bot, "suspend")
+    give(bot, "resume", by="Grace")
+    give(bot, "suspend", reason="again")
+    before = orders(bot).suspension
+    rollback.handle("bot", {}, b'{"action": "pin"}', bot)
+    give(bot, "suspend", reason="the pin as well")
+    assert [message.event for message in orders_told(before, orders(bot))] == ["suspended"]
+    assert [message.event for message in orders_told(before, Orders())] == ["resumed"]
+
+
+def test_orders_of_another_version_are_left_as_they_are(bot: Services) -> None:
+    blob = bot.blobs.get_blob_client(bot.settings.state_container, documents.orders("bot"))
+    blob.upload_blob(b'{"pin": 7}', overwrite=True)
+    for what in ("suspend", "resume"):
+        assert give(bot, what)[0] == 409
+    assert blob.download_blob().readall() == b'{"pin": 7}'
+
+
 def orders_told(before: Suspension | None, now: Orders) -> tuple[Message, ...]:
     """What people are owed, told twice as after a crash."""
     from tests.test_decide import READY

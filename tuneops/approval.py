@@ -13,9 +13,8 @@ from tuneops.going_back import RefusedError
 from tuneops.names import PROJECT_KEY
 from tuneops.orders import Orders
 from tuneops.project import Project
-from tuneops.queue import ProjectRequest
 from tuneops.release import Phase, Release
-from tuneops.rollback import Answer, Order, UnknownProjectError
+from tuneops.rollback import Answer, Order, UnknownProjectError, give_order
 from tuneops.rollout.approval_text import what_text
 from tuneops.rollout.question import Question, Said
 from tuneops.services import Services
@@ -119,14 +118,11 @@ def say(
 def _kept(release: Release, question: Question, said: Said, services: Services) -> Said:
     """What the question is answered with: this, unless something else was said before."""
 
-    def change(known: Orders | None) -> Orders:
-        orders = known or Orders()
+    def change(orders: Orders) -> Orders:
         answered = question.is_met_by(orders.said, release.number)
         return orders if answered else orders.replace(said=said)
 
-    orders = services.store.update(documents.orders(release.project), Orders, change)
-    services.queue.send(ProjectRequest(project=release.project))
-    return orders.said or said
+    return give_order(release.project, services, change).said or said
 
 
 def _first(release: Release, first: Said, said: Said) -> Answer:

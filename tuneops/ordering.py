@@ -77,8 +77,9 @@ class Desk:
         )
 
     def approve(self, order: ApprovalOrder) -> Answer:
-        """Approve what a release waits for, or reject it."""
-        entra = self.caller.name if self.caller.known == "entra" else ""
+        """Approve what a release waits for, or reject it; the policy's names are for the page."""
+        on_page = self.caller.where == "page" and self.caller.known == "entra"
+        entra = self.caller.name if on_page else ""
 
         def do() -> Answer:
             return approval.without_github(self.project, order, self.services, self.now, entra)

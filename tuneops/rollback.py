@@ -233,7 +233,12 @@ def read_orders(name: str, services: Services) -> Orders:
 
 
 def give_order(name: str, services: Services, change: Callable[[Orders], Orders]) -> Orders:
-    """Change the orders, and have the project looked at; gives what is ordered now."""
+    """Change the orders, and have the project looked at; gives what is ordered now.
+
+    Raises:
+        UnreadableError: what is ordered is of another version; it is left as it is.
+    """
+    read_orders(name, services)
     orders = services.store.update(
         documents.orders(name), Orders, lambda known: change(known or Orders())
     )

@@ -13,7 +13,7 @@ _ISSUED = re.compile(
     r"\b(?:hf_|sk-|gh[opsu]_|github_pat_|xox[a-z]-|xapp-)[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+)*"
 )
 """Keys marked by how they begin: of Hugging Face, OpenAI, GitHub (with a JWT, maybe), Slack."""
-_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,2000}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
 
 _IN_ADDRESS = re.compile(
     r"(?i)(?P<keep>\bhttps://hooks\.slack\.com/)[^\s\"'<>]+|(?P<user>://[^/\s:@]+:)[^/\s@]+(?=@)"

@@ -1,5 +1,6 @@
 """What people see of all projects: read from the stored documents alone."""
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
 from tuneops.message import Message
+from tuneops.names import environment_of
 from tuneops.notify.mailbox import Outcome, outcomes
 from tuneops.notify.post import read_mailboxes
 from tuneops.orders import Pin, Suspension
@@ -31,6 +33,8 @@ from tuneops.store import UnreadableError
 from tuneops.suspension import stays_as_it_is
 from tuneops.training_progress import TrainingProgress
 from tuneops.unwatched import unwatched
+
+log = logging.getLogger(__name__)
 
 _GONE = ("Retired", "the config is not in git")
 
@@ -149,6 +153,22 @@ def read_status(services: Services, only: str | None = None) -> Status:
         config_errors=errors,
         projects=[_project(services, name, refused.get(name, "")) for name in names],
     )
+
+
+def read_named(services: Services, name: str) -> ProjectStatus | None:
+    """The status of one project with what its own source refuses, None if it was never seen."""
+    path, environment = documents.desired(name), environment_of(name)
+    if path not in services.store.paths(path):
+        return None
+    stored = None
+    if services.settings.source(environment):
+        try:
+            stored = services.store.read(documents.repository(environment), Repository)
+        except UnreadableError as error:
+            log.info("what is refused is not known: %s", error)
+    refused = stored.value.refused.values() if stored else ()
+    why = next((each.why for each in refused if each.project == name), "")
+    return _project(services, name, why)
 
 
 def read_project(services: Services, name: str) -> ProjectStatus:

@@ -25,7 +25,9 @@ def suspend(name: str, order: Order, services: Services, now: datetime) -> Answe
 
     def change(orders: Orders) -> Orders:
         known = orders.suspension
-        return orders if known and known.stays(orders.pin) else orders.replace(suspension=new)
+        if known and known.stays(orders.pin):
+            return orders
+        return orders.replace(suspension=new, resumed="" if known else orders.resumed)
 
     known = give_order(name, services, change).suspension
     if known and known != new:

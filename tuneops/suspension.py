@@ -17,13 +17,16 @@ def stays_as_it_is(desired: Desired, suspension: Suspension | None, pin: Pin | N
 def tell_of_suspension(
     release: Release, before: Suspension | None, orders: Orders, at: datetime
 ) -> Release:
-    """The release with word of the suspension that is ordered, and of the end of the one before."""
+    """The release with word of the suspension that is ordered, and of the end of the one before.
+
+    Nobody has resumed what was suspended anew because of a pin in between.
+    """
     now = orders.suspension
-    if before:
+    if before and (orders.resumed or now is None):
         release = messages.tell(
             release,
             "resumed",
-            orders.resumed,
+            orders.resumed or "it is not suspended any more",
             at,
             occasion=before.id,
             why=str(before),

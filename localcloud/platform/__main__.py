@@ -1,5 +1,6 @@
 """``python -m localcloud.platform --state DIR``: serve the platform until SIGTERM."""
 
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -60,14 +61,15 @@ def main() -> None:
         app = create_app(connection, Manifest.load(connection.manifest_file))
     except (GitError, ManifestError) as error:
         sys.exit(f"error: {error}")
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
-        host=LOOPBACK,
-        port=connection.ports.platform,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+    # TuneOps sends nothing to where the identity is, so the inbox has an address of its own.
+    ports = connection.ports.platform, connection.ports.inbox
+    uvicorn.Server(config).run([socket.create_server((LOOPBACK, port)) for port in ports])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from tests.cloud import QUICK, Cloud, app_settings, config, jsonl, some_rows
+from tests.e2e.watching import watching
 from tests.inventory import check_inventory
 from tuneops.cli import app
 from tuneops.estimates import Forecast
@@ -28,7 +29,9 @@ from tuneops.status import ProjectStatus, ReleaseStatus
 pytestmark = pytest.mark.slow
 
 
-def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> None:
+def test_upload_and_merge_make_a_live_model(
+    cloud: Cloud, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
     priced = {"prices": {"per_hour": {"Standard_NC24ads_A100_v4": 3.67}}}
     files: dict[str, Any] = {"first.yaml": config("first"), "../tuneops-policy.yaml": priced}
     pull = cloud.merge_by_pull("first", files)
@@ -36,10 +39,11 @@ def test_upload_and_merge_make_a_live_model(cloud: Cloud, tmp_path: Path) -> Non
     waiting = cloud.until("first", lambda seen: seen.phase == "Waiting for data")
     assert waiting.release is None
 
-    cloud.upload("first/chats.jsonl", some_rows())
-    cloud.until("first", lambda seen: seen.release is not None)
-    follower = follow(cloud, "first")
-    release = cloud.until_phase("first", 1, "Live").release
+    with watching(cloud, "first", subtests):
+        cloud.upload("first/chats.jsonl", some_rows())
+        cloud.until("first", lambda seen: seen.release is not None)
+        follower = follow(cloud, "first")
+        release = cloud.until_phase("first", 1, "Live").release
 
     assert release is not None
     assert [entry.phase for entry in release.history] == [

@@ -108,7 +108,7 @@ def test_apprise_reaches_the_inbox(connection: Connection, inbox: str) -> None:
     import apprise
 
     sender = apprise.Apprise()
-    assert sender.add(f"json://127.0.0.1:{connection.ports.platform}/inbox")
+    assert sender.add(f"json://127.0.0.1:{connection.ports.inbox}/inbox")
     assert sender.notify(title="Live", body="It is live.")
     [message] = httpx2.get(inbox).json()
     assert message["body"]["title"] == "Live"

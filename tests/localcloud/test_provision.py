@@ -95,14 +95,14 @@ def test_the_servers_certificate_is_trusted_by_name_and_address(tmp_path: Path) 
 def test_app_settings_are_filled_in(tmp_path: Path) -> None:
     settings = {
         "STORAGE": "${storage.connection_string}",
-        "INBOX": '["json://127.0.0.1:${ports.platform}/inbox"]',
+        "INBOX": '["json://127.0.0.1:${ports.inbox}/inbox"]',
         "CLOUD": "${json:cloud.metadata}",
         "PLAIN": "costs $5 {x}",
     }
     connection = prepare(tmp_path, app_settings=settings)
     environment = Manifest.load(connection.manifest_file).app_environment(connection)
     assert environment["STORAGE"] == connection.storage.connection_string
-    assert environment["INBOX"] == f'["json://127.0.0.1:{connection.ports.platform}/inbox"]'
+    assert environment["INBOX"] == f'["json://127.0.0.1:{connection.ports.inbox}/inbox"]'
     assert connection.cloud.metadata.model_validate_json(environment["CLOUD"])
     assert environment["PLAIN"] == "costs $5 {x}"
 

@@ -180,4 +180,5 @@ def test_connection_says_where_the_parts_are(state: Path) -> None:
         ports.azurite_queue,
         ports.azurite_table,
         ports.platform,
+        ports.inbox,
     }

@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 def remind(services: Services, now: datetime) -> None:
     """Have the mailboxes emptied that owe something and that nobody will come for.
 
-    How a channel fares that is no more, and for which nothing waits, is forgotten.
+    How a channel fares that is no more, and for which nothing waits, is forgotten; how the others
+    do is shown on the page.
     """
     for listed in services.store.listed(documents.MAILBOXES):
         channel, stream = documents.mailbox_in(listed.path)
@@ -25,7 +26,10 @@ def remind(services: Services, now: datetime) -> None:
         if known and read_note(listed.note).forgotten(now):
             log.info("mailbox of %s to %s was forgotten", stream, channel)
             services.deliveries.send(DeliverRequest(channel=channel, stream=stream))
+    kept = []
     for each in read_health(services.store):
-        if not each.waiting and not services.has_channel(each.id, each.environment):
+        if each.waiting or services.has_channel(each.id, each.environment):
+            kept.append(each)
+        else:
             services.store.delete(documents.health(each.id, each.environment))
-    keep_channels(services.store, read_health(services.store))
+    keep_channels(services.store, kept)

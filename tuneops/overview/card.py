@@ -11,6 +11,7 @@ from tuneops.notify.messages import shown_metrics
 from tuneops.overview.document import Card, Figure, Served, Share
 from tuneops.phase import Phase
 from tuneops.prices import Prices
+from tuneops.scrub import scrub
 from tuneops.status import ProjectStatus, ReleaseStatus
 
 MAX_FIGURES = 3
@@ -58,8 +59,9 @@ def card(project: ProjectStatus, prices: Prices | None) -> Card:
 
 
 def cut(text: str, length: int = MAX_REASON) -> str:
-    """A text that fits on a card."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    """A text that fits on a card, without what looks like a secret."""
+    plain = scrub(text)
+    return plain if len(plain) <= length else f"{plain[: length - 1]}…"
 
 
 def _served(live: ReleaseStatus) -> Served:

@@ -16,6 +16,7 @@ from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.gitops.repository import Repository
 from tuneops.names import environment_of
+from tuneops.notify.health import ChannelHealth
 from tuneops.overview.card import card, cut
 from tuneops.overview.document import UNREADABLE, Card, ChannelCard, Overview, SourceCard
 from tuneops.prices import Prices
@@ -79,11 +80,8 @@ def keep_source(services: Services, read: Repository) -> None:
     _change(services.store, lambda known: known.with_source(services.environment, source))
 
 
-def keep_channels(store: Store, seen: Iterable[object]) -> None:
-    """Write how the channels fare, each by its attributes of `ChannelCard`'s names.
-
-    What could not be written, the next resync writes.
-    """
+def keep_channels(store: Store, seen: Iterable[ChannelHealth]) -> None:
+    """Write how the channels fare; what could not be written, the next resync writes."""
     channels = [ChannelCard.model_validate(each) for each in seen]
     try:
         _change(store, lambda known: known.with_channels(channels))

@@ -1,7 +1,7 @@
 """What a browser asks for. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode, urlsplit
 
 
@@ -28,6 +28,11 @@ class Asked:
             return urlsplit(f"//{self.headers.get('host', '')}").hostname or ""
         except ValueError:
             return ""
+
+    def without_key(self) -> "Asked":
+        """The same without a function key in the query, where none is asked for."""
+        kept = {name: value for name, value in self.query.items() if name != "code"}
+        return replace(self, query=kept)
 
     def link(self, path: str, /, **query: object) -> str:
         """An address of the page; a function key that came in the query goes along."""

@@ -12,7 +12,7 @@ from tuneops.release import Release
 
 MAX_MESSAGES = 100
 MAX_SHOWN = 300
-"""A comment on a pull request is longer, and can be read there."""
+COMMENT = "A comment on the pull request, to be read there."
 
 Deliveries = Mapping[str, Mapping[str, Delivery]]
 """By the message's key, then by the channel."""
@@ -57,7 +57,7 @@ def _told(message: Message, deliveries: Mapping[str, Delivery]) -> Told:
     return Told(
         at=message.at,
         title=line(message.title),
-        text=line(message.text, MAX_SHOWN),
+        text=COMMENT if message.only else line(message.text, MAX_SHOWN),
         severity=message.severity,
         channels={line(name, MAX_NAME): _standing(each) for name, each in deliveries.items()},
     )

@@ -19,7 +19,6 @@ from tuneops.policy import Policy
 from tuneops.project import Project
 from tuneops.release import Phase, Release
 from tuneops.services import NoSourceError, Services
-from tuneops.status import ProjectStatus, read_status
 from tuneops.store import Listed, UnreadableError
 
 MAX_REPORT = 1024 * 1024
@@ -28,11 +27,6 @@ ENTERPRISE = "/api/v3"
 """How the address of the API of a GitHub Enterprise Server ends."""
 
 log = logging.getLogger(__name__)
-
-
-def status(services: Services, name: str) -> ProjectStatus | None:
-    """How a project stands, None if there is none of that name."""
-    return next(iter(read_status(services, name).projects), None)
 
 
 def release(services: Services, name: str, number: int | None) -> Release | None:

@@ -45,8 +45,12 @@ def static_files() -> dict[str, bytes]:
 @cache
 def static_link(name: str) -> str:
     """The address of a file that the pages link; another content has another address."""
-    version = etag(static_files()[name]).strip('"')[:12]
-    return f"/static/{name}?v={version}"
+    return f"/static/{name}?v={static_version(name)}"
+
+
+def static_version(name: str) -> str:
+    """What tells the content of such a file from any other."""
+    return etag(static_files()[name]).strip('"')[:12]
 
 
 def _plain(path: str, /, **_: object) -> str:
