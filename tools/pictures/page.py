@@ -13,7 +13,7 @@ SCALE = 1.5
 COLOURS = 96
 TALL = 1600
 """A part that is taller than the window would be cut."""
-WAIT_MILLISECONDS = 90_000
+WAIT_MILLISECONDS = 240_000
 FADE_MILLISECONDS = 500
 _SCHEMES: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", ""), ("dark", "-dark"))
 
