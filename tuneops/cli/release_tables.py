@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +27,12 @@ def table(*names: str, rows: Iterable[Iterable[str]] = ()) -> Table:
     for row in rows:
         made.add_row(*(Text(plain(cell)) for cell in row))
     return made
+
+
+def course(release: ReleaseStatus) -> list[RenderableType]:
+    """The release's tables, a blank line before each; what is empty is left out."""
+    made = [part(release) for part in (history, checks, sets, estimates)]
+    return [each for table in made if table.row_count for each in ("", table)]
 
 
 def history(release: ReleaseStatus) -> Table:

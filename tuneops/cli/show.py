@@ -9,7 +9,7 @@ from rich.text import Text
 from tuneops.cli import reading
 from tuneops.cli.completion import ProjectArgument, ReleaseArgument
 from tuneops.cli.output import JsonOption, console, plain, print_json
-from tuneops.cli.release_tables import checks, estimates, history, inputs, sets, table
+from tuneops.cli.release_tables import course, inputs, table
 from tuneops.cli.target import STATE, KeyOption, StateOption, Target, UrlOption
 from tuneops.notify.messages import metrics_text
 from tuneops.release import SampleAnswer
@@ -37,11 +37,7 @@ def show(
 
 def render(project: str, release: ReleaseStatus) -> Group:
     """The release as tables, a blank line between each two; what is empty is left out."""
-    parts: list[RenderableType] = [table("", "", rows=_facts(project, release))]
-    for part in (history, checks, sets, estimates):
-        made = part(release)
-        if made.row_count:
-            parts += ["", made]
+    parts: list[RenderableType] = [table("", "", rows=_facts(project, release)), *course(release)]
     for answer in filter(None, (*release.smoke.answers, release.smoke.failed)):
         parts += ["", *_smoke(answer)]
     if release.training:

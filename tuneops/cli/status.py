@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tuneops.cli.completion import project_names
 from tuneops.cli.output import JsonOption, console, plain, print_json
-from tuneops.cli.release_tables import checks, estimates, history, sets
+from tuneops.cli.release_tables import course
 from tuneops.cli.target import (
     STATE,
     KeyOption,
@@ -70,8 +70,7 @@ def render(seen: Status, *, detailed: bool) -> Group:
     errors += [Text(f"{each.name}: {each.unheard}", style="yellow") for each in unheard]
     if not detailed:
         return Group(table, *errors)
-    releases = [each.release for each in seen.projects if each.release]
-    details = [part(each) for each in releases for part in (history, checks, sets, estimates)]
+    details = [part for each in seen.projects if each.release for part in course(each.release)]
     rejected = [Text(why, style="yellow") for project in seen.projects for why in project.rejected]
     return Group(table, *details, *rejected, *errors)
 

@@ -1,0 +1,1 @@
+"""The pictures of docs/tutorial.md, made by walking through it: ``make pictures``."""
