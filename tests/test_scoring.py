@@ -159,8 +159,12 @@ def test_what_speaks_against_the_moment_only(
 
 
 def test_how_far_a_training_has_come_is_read_from_the_tracking_server(
-    workspace: Workspace,
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from azureml.mlflow._common._cloud import cloud
+
+    # MLflow's plugin looks for clouds once in a process, and tests have more than one.
+    monkeypatch.setattr(cloud, "KNOWN_CLOUDS", cloud.get_known_clouds())
     with metrics.tracking(workspace, "a run") as client:
         experiment = client.create_experiment("trained")
         job = client.create_run(experiment).info.run_id
