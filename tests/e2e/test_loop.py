@@ -334,6 +334,7 @@ def test_neither_bad_data_nor_a_worse_model_touches_what_is_live(cloud: Cloud) -
     cloud.until_phase("careful", 6, "Live")
 
 
+@pytest.mark.soak
 def test_staging_and_production_share_nothing(cloud: Cloud) -> None:
     shared = {"../both/pair.yaml": config("pair")}
     cloud.upload("pair/chats.jsonl", some_rows())
@@ -444,7 +445,11 @@ def test_a_broken_config_is_reported_on_its_commit_and_changes_nothing(cloud: Cl
 
 
 @pytest.mark.parametrize(
-    ("name", "nodes", "kind", "steps"), [("large", 1, "command", 0), ("larger", 2, "pipeline", 3)]
+    ("name", "nodes", "kind", "steps"),
+    [
+        ("large", 1, "command", 0),
+        pytest.param("larger", 2, "pipeline", 3, marks=pytest.mark.soak),
+    ],
 )
 def test_large_data_is_prepared_by_a_job(
     cloud: Cloud, name: str, nodes: int, kind: str, steps: int
