@@ -31,7 +31,7 @@ def decide(desired: Desired, release: Release | None, observed: Observed, now: d
     `release` is the project's newest, None before the first. `now` is an aware time. A pin is an
     emergency, which no freeze holds up: it trains nothing.
     """
-    if desired.adopts is not None:
+    if desired.adopts is not None and observed.verdict.freeze:
         observed = replace(observed, verdict=replace(observed.verdict, freeze=None))
     action = permitted(_next(desired, release, observed, now), observed.verdict, now)
     if release and isinstance(action, DeleteDeployment):

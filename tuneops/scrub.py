@@ -9,6 +9,8 @@ _LOOKS_SECRET = re.compile(
     r"(?i)(?P<keep>\bbearer\s+|\bsig=|\b(?:account|shared)\w*key=|\b(?:api[-_]?key|password|secret"
     r"|token|\w*(?:access|primary|secondary)[-_]?(?:key|token))\b[\"']?\s*[:=]\s*[\"']?)(?P<secret>[A-Za-z0-9+/=_.~%-]{8,})"
 )
+_NAMES_SECRETS = ("bearer", "sig=", "key", "password", "secret", "token")
+"""One of them stands in whatever looks like that."""
 _ISSUED = re.compile(
     r"\b(?:hf_|sk-|gh[opsu]_|github_pat_|xox[a-z]-|xapp-)[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+)*"
 )
@@ -27,5 +29,8 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
         if secret:
             text = text.replace(secret, HIDDEN)
     text = _ISSUED.sub(HIDDEN, _JWT.sub(HIDDEN, text))
-    text = _IN_ADDRESS.sub(lambda found: (found["keep"] or found["user"]) + HIDDEN, text)
-    return _LOOKS_SECRET.sub(lambda found: found["keep"] + HIDDEN, text)
+    if "://" in text:
+        text = _IN_ADDRESS.sub(lambda found: (found["keep"] or found["user"]) + HIDDEN, text)
+    if any(name in text.casefold() for name in _NAMES_SECRETS):
+        text = _LOOKS_SECRET.sub(lambda found: found["keep"] + HIDDEN, text)
+    return text
