@@ -42,11 +42,11 @@ def whole(seen: ProjectStatus) -> bool:
 
 
 def told(cloud: Cloud) -> list[str]:
-    """What people were told of drift, in order."""
+    """What people were told of drift, in order; a channel parts what could be a mention."""
     cloud.until_told("drifts")
     inbox = httpx2.get(cloud.connection["inbox_url"]).json()
     return [
-        str(item["body"]["message"])
+        str(item["body"]["message"]).replace("\u200b", "")
         for item in inbox
         if item["body"]["title"] == "drifts: release 1 has drifted"
     ]
