@@ -79,6 +79,8 @@ def test_kill_9_of_the_supervisor_ends_every_part(state: Path) -> None:
 def test_a_killed_part_starts_again_with_its_data(state: Path) -> None:
     connection = start_cli(state, PARTS)
     blobs(connection).get_blob_client("datasets", "kept").upload_blob(b"text")
+    saved = state / "azurite" / "__azurite_db_blob__.json"
+    until(lambda: "kept" in saved.read_text(), 60)
     for name in ("storage", "platform"):
         os.kill(Processes.load(state).parts[name].pid, signal.SIGKILL)
     until(lambda: [one.restarts for one in Processes.load(state).parts.values()] == [1, 1], 60)
