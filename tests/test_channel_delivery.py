@@ -17,9 +17,9 @@ from tests.receivers import BIG, DRIP, HANG, Authority, MailServer, Receiver, Ta
 from tests.shapes import CLOUD_EVENT, SLACK_MESSAGE, TEAMS_MESSAGE
 from tests.told import AT, FAILED, HOSTILE, LIVE
 from tuneops.message import Message
+from tuneops.notify.channel import Channel, ChannelError
 from tuneops.notify.channels import mail, post
 from tuneops.notify.channels.making import make_channels
-from tuneops.notify.outbox import Channel, ChannelError
 
 SIGNING = "a secret of the webhook"
 TOKEN = "xoxb-1234567890-abcdefghijkl"

@@ -14,6 +14,7 @@ from tests.config_text import config_of, text
 from tests.receivers import Receiver
 from tests.told import LIVE
 from tuneops.cli import app
+from tuneops.notify.channel import Channel, ChannelError
 from tuneops.notify.channels.broken import BrokenChannel
 from tuneops.notify.channels.guard import ForbiddenError, check_address, check_url
 from tuneops.notify.channels.making import channel_names, make_channels
@@ -21,7 +22,6 @@ from tuneops.notify.channels.post import retry_after
 from tuneops.notify.channels.reading import read_channels
 from tuneops.notify.channels.settings import KINDS
 from tuneops.notify.chosen import unknown_channel
-from tuneops.notify.outbox import Channel, ChannelError
 from tuneops.notify.routing import Route, meant
 from tuneops.queue import DeliverRequest
 from tuneops.scrub import scrub

@@ -20,11 +20,11 @@ from tests.receiver import receiving
 from tuneops import documents
 from tuneops.message import Delivery, Message
 from tuneops.notify.carrier import carry
+from tuneops.notify.channel import Channel, ChannelBusyError, ChannelError
 from tuneops.notify.channels.broken import BrokenChannel
 from tuneops.notify.health import ChannelHealth, read_health
 from tuneops.notify.letter import GIVE_UP_AFTER, LEAST_ATTEMPTS
 from tuneops.notify.mailbox import Mailbox
-from tuneops.notify.outbox import Channel, ChannelBusyError, ChannelError
 from tuneops.notify.post import post, read_mailboxes
 from tuneops.notify.reminding import remind
 from tuneops.notify.routing import Route

@@ -29,7 +29,7 @@ from tuneops.desired import Desired
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.gitops.pull_request_channel import CONCLUDED, PullRequestChannel
 from tuneops.message import Message
-from tuneops.notify.outbox import ChannelError
+from tuneops.notify.channel import ChannelError
 from tuneops.queue import RepositoryRequest
 from tuneops.services import Services
 from tuneops.settings import Settings

@@ -31,6 +31,7 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     text = _ISSUED.sub(HIDDEN, _JWT.sub(HIDDEN, text))
     if "://" in text:
         text = _IN_ADDRESS.sub(lambda found: (found["keep"] or found["user"]) + HIDDEN, text)
-    if any(name in text.casefold() for name in _NAMES_SECRETS):
+    folded = text.casefold()
+    if any(name in folded for name in _NAMES_SECRETS):
         text = _LOOKS_SECRET.sub(lambda found: found["keep"] + HIDDEN, text)
     return text

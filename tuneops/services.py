@@ -19,11 +19,11 @@ from tuneops.gitops.github import GitHub
 from tuneops.gitops.login import Tokens, make_login
 from tuneops.gitops.pull_request_channel import PullRequestChannel
 from tuneops.names import is_preview
+from tuneops.notify.channel import Channel
 from tuneops.notify.channels.making import make_channels
 from tuneops.notify.chosen import unknown_channel
 from tuneops.notify.gone import GoneChannel
 from tuneops.notify.links import Places, places
-from tuneops.notify.outbox import Channel
 from tuneops.policy import InForce, Policy
 from tuneops.previews.channel import PreviewChannel
 from tuneops.queue import RequestQueue

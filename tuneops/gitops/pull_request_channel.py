@@ -13,7 +13,7 @@ from tuneops.gitops import final_text
 from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
-from tuneops.notify.outbox import ChannelBusyError, ChannelError
+from tuneops.notify.channel import ChannelBusyError, ChannelError
 from tuneops.notify.routing import Route
 from tuneops.store import BusyError, ConflictError, Store, UnreadableError
 

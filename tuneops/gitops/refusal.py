@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from tuneops.gitops.github import GitHubError
 from tuneops.message import Message
-from tuneops.notify.outbox import ChannelError
+from tuneops.notify.channel import ChannelError
 
 SEEN_AFTER = timedelta(minutes=10)
 """For so long GitHub may know nothing of a commit that was just pushed."""

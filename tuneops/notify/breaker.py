@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tuneops import documents
+from tuneops.notify.channel import Channel, ChannelError
 from tuneops.notify.health import PROBE, Health, read_health
-from tuneops.notify.outbox import Channel, ChannelError
 from tuneops.overview.keeping import keep_channels
 from tuneops.services import Services
 from tuneops.store import ConflictError, Stored, UnreadableError

@@ -18,10 +18,10 @@ from tuneops.document import Document
 from tuneops.looks import LOST_AFTER
 from tuneops.names import environment_of
 from tuneops.notify.breaker import SPREAD_SECONDS, Breaker
+from tuneops.notify.channel import Channel, ChannelBusyError, ChannelError
 from tuneops.notify.digests import digest
 from tuneops.notify.letter import Letter
 from tuneops.notify.mailbox import Mailbox
-from tuneops.notify.outbox import Channel, ChannelBusyError, ChannelError
 from tuneops.notify.pauses import pause
 from tuneops.notify.routing import left_out
 from tuneops.project import Wake

@@ -1,7 +1,7 @@
 """Standing in for a channel that messages wait for and that the settings do not name any more."""
 
 from tuneops.message import Message
-from tuneops.notify.outbox import ChannelError
+from tuneops.notify.channel import ChannelError
 from tuneops.notify.routing import Route
 
 

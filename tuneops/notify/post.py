@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from tuneops import documents
 from tuneops.message import Delivery, Message
+from tuneops.notify.channel import Channel
 from tuneops.notify.links import linked
 from tuneops.notify.mailbox import Mailbox
-from tuneops.notify.outbox import Channel
 from tuneops.notify.routing import meant
 from tuneops.queue import DeliverRequest
 from tuneops.services import Services

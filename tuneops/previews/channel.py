@@ -10,7 +10,7 @@ from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
 from tuneops.names import family
-from tuneops.notify.outbox import ChannelError
+from tuneops.notify.channel import ChannelError
 from tuneops.notify.routing import Route
 from tuneops.previews import text
 from tuneops.previews.wanted import at_its_time

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tuneops.message import Message
+from tuneops.notify.channel import ChannelError
 from tuneops.notify.channels import words
 from tuneops.notify.channels.guard import check_address
-from tuneops.notify.outbox import ChannelError
 from tuneops.notify.routing import Route
 
 if TYPE_CHECKING:

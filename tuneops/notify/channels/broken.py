@@ -3,7 +3,7 @@
 import logging
 
 from tuneops.message import Message
-from tuneops.notify.outbox import ChannelError
+from tuneops.notify.channel import ChannelError
 from tuneops.notify.routing import Route
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from tuneops.config import Event
 from tuneops.message import Message
+from tuneops.notify.channel import ChannelError
 from tuneops.notify.channels.guard import check_url
 from tuneops.notify.channels.post import retry_after
 from tuneops.notify.channels.published import published
-from tuneops.notify.outbox import ChannelError
 from tuneops.notify.routing import Route
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
-from tuneops.notify.outbox import ChannelError
+from tuneops.notify.channel import ChannelError
 
 _PLATFORM = tuple(
     ip_network(each)

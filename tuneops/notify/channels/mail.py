@@ -12,10 +12,10 @@ from threading import Timer
 from typing import Any, Literal
 
 from tuneops.message import Message
+from tuneops.notify.channel import ChannelError
 from tuneops.notify.channels.guard import check_address, is_loopback
 from tuneops.notify.channels.letter import letter
 from tuneops.notify.channels.picture import picture
-from tuneops.notify.outbox import ChannelError
 from tuneops.notify.routing import Route
 
 STEP_SECONDS = 10

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from tuneops.notify.channel import Channel, ChannelError
 from tuneops.notify.channels.apprise_url import AppriseChannel, url_id
 from tuneops.notify.channels.broken import BrokenChannel
 from tuneops.notify.channels.event_grid import EventGridChannel
@@ -23,7 +24,6 @@ from tuneops.notify.channels.settings import (
 from tuneops.notify.channels.slack import SlackBotChannel, SlackWebhookChannel
 from tuneops.notify.channels.teams import TeamsChannel
 from tuneops.notify.channels.webhook import WebhookChannel
-from tuneops.notify.outbox import Channel, ChannelError
 from tuneops.notify.routing import Route
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx2
 
+from tuneops.notify.channel import ChannelError
 from tuneops.notify.channels.guard import check_address, check_url
-from tuneops.notify.outbox import ChannelError
 from tuneops.notify.pauses import LONGEST_ASKED
 from tuneops.scrub import scrub
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from tuneops.config import ChannelName
+from tuneops.notify.channel import ChannelError
 from tuneops.notify.channels.guard import check_url
-from tuneops.notify.outbox import ChannelError
 from tuneops.notify.routing import Route
 from tuneops.scrub import scrub
 

@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from tuneops.message import Message
+from tuneops.notify.channel import ChannelError
 from tuneops.notify.channels.blocks import Json, payload
 from tuneops.notify.channels.post import Answer, post
-from tuneops.notify.outbox import ChannelError
 from tuneops.notify.routing import Route
 
 _JSON = {"content-type": "application/json; charset=utf-8"}
