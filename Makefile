@@ -54,7 +54,7 @@ diagram: $(VENV)/.demo
 reference: $(VENV)/.demo
 	$(BIN)/python -m tuneops.cli.reference docs/cli.md
 
-# Walks through docs/tutorial.md; takes ten minutes and a browser.
+# Walks through docs/tutorial.md; takes three minutes and a browser.
 pictures: $(VENV)/.dev
 	$(BIN)/python -m tools.pictures
 

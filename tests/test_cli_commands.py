@@ -21,7 +21,7 @@ from tests.served import served
 from tuneops import documents
 from tuneops.cli import app
 from tuneops.cli.charts import chart
-from tuneops.cli.metrics import groups
+from tuneops.cli.metrics import chosen, groups
 from tuneops.cli.output import plain
 from tuneops.cli.reference import commands, example, reference
 from tuneops.curves import Curve
@@ -297,6 +297,21 @@ def test_seven_losses_are_two_pictures_and_others_have_their_own() -> None:
     names = ["accuracy", *(f"loss_{letter}" for letter in "abcdefg")]
     found = groups(tuple(Curve(name=name, points=((0, 1), (1, 2))) for name in names))
     assert [len(together) for together in found] == [5, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("names", "only", "drawn"),
+    [
+        (["accuracy", "eval_loss", "loss"], None, ["eval_loss", "loss"]),
+        (["accuracy"], None, ["accuracy"]),
+        (["accuracy"], ["accuracy"], ["accuracy"]),
+    ],
+)
+def test_losses_are_drawn_unless_something_else_is_named(
+    names: list[str], only: list[str] | None, drawn: list[str]
+) -> None:
+    curves = tuple(Curve(name=name, points=((0, 1), (1, 2))) for name in names)
+    assert [curve.name for curve in chosen(curves, only)] == drawn
 
 
 def test_foreign_text_does_not_steer_the_terminal() -> None:

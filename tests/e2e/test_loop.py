@@ -221,6 +221,7 @@ def deployed(cloud: Cloud, project: str) -> list[str]:
     return list(dict.fromkeys(status["state"] for status in statuses))
 
 
+@pytest.mark.soak
 def test_neither_a_deployment_change_nor_a_revert_trains_and_removal_keeps_models(
     cloud: Cloud,
 ) -> None:

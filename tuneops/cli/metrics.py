@@ -1,5 +1,6 @@
 """``tuneops metrics``."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -22,16 +23,17 @@ def metrics(
     project: ProjectArgument,
     release: ReleaseArgument = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Draw this metric; may be given several times.")
+        list[str] | None,
+        typer.Option(help="Draw this metric and not the losses; may be given several times."),
     ] = None,
     as_json: JsonOption = False,
     url: UrlOption = "",
     key: KeyOption = "",
     state: StateOption = STATE,
 ) -> None:
-    """Draw what a release's training has logged, be it under way, and show its last values.
+    """Draw the losses of a release's training, be it under way, and show its last values.
 
-    Losses share one picture, any other metric has its own.
+    Losses share one picture, any other metric that --only names has its own.
 
     Example: tuneops metrics support-bot 12 --only loss --only eval_loss
     """
@@ -46,7 +48,14 @@ def metrics(
     if as_json:
         print_json(found)
     else:
-        _show(found)
+        _show(found, drawn=chosen(found.curves, only))
+
+
+def chosen(curves: tuple[Curve, ...], only: Collection[str] | None) -> tuple[Curve, ...]:
+    """The curves that are drawn: those that were named, else the losses, else all there are."""
+    if only:
+        return curves
+    return tuple(curve for curve in curves if is_loss(curve.name)) or curves
 
 
 def groups(curves: tuple[Curve, ...]) -> list[tuple[Curve, ...]]:
@@ -56,15 +65,18 @@ def groups(curves: tuple[Curve, ...]) -> list[tuple[Curve, ...]]:
     return [*pictures, *((each,) for each in curves if each not in losses)]
 
 
-def _show(found: ReleaseMetrics) -> None:
+def _show(found: ReleaseMetrics, drawn: tuple[Curve, ...]) -> None:
     from tuneops.cli.charts import chart
 
     out = console()
     state = "is training" if found.live else f"is {found.phase}"
     out.print(Text(f"Release {found.release} of {found.project} {state}"))
-    for together in groups(found.curves):
-        drawn = chart(together, out.width, coloured=out.color_system is not None)
-        out.print(Text.from_ansi(drawn), no_wrap=True, crop=False)
+    for together in groups(drawn):
+        picture = chart(together, out.width, coloured=out.color_system is not None)
+        out.print(Text.from_ansi(picture), no_wrap=True, crop=False)
+    others = ", ".join(curve.name for curve in found.curves if curve not in drawn)
+    if others:
+        out.print(Text(f"Drawn with --only: {others}"))
     table = Table("Metric", "Last value", box=None, pad_edge=False)
     for name, value in sorted(found.values.items()):
         table.add_row(Text(name), f"{value:.6g}")
