@@ -12,7 +12,7 @@ from tuneops.desired import Desired, Source
 from tuneops.estimates import Actuals, Kind, Measured
 from tuneops.parameters import ModelDefaultsError, Origin, TrainingParameters, effective, values
 from tuneops.project import Project, start_release
-from tuneops.release import Phase, Release, TrainingPlan
+from tuneops.release import Phase, Release, TrainingPlan, Waiting
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE = Source(name="bot/a.jsonl", version="1", size=1)
@@ -203,3 +203,11 @@ def test_a_release_that_came_upon_a_job_forgets_nothing_of_it() -> None:
     first, second = (release().replace(actuals=Actuals(measured=each)) for each in (own, found))
     assert after(first, second).trainings == (own,)
     assert after(second, first).trainings == (own,)
+
+
+def test_why_it_failed_is_said_beside_what_is_still_waited_for() -> None:
+    busy = release().replace(waiting=Waiting(reason="deployment d answers", since=NOW))
+    assert busy.why == "deployment d answers"
+    failed = busy.advance(Phase.FAILED, NOW, "eval_loss is 3").replace(waiting=busy.waiting)
+    assert failed.why == "eval_loss is 3; deployment d answers"
+    assert failed.replace(waiting=None).why == "eval_loss is 3"

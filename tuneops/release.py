@@ -273,6 +273,13 @@ class Release(Document):
         return self.history[-1].reason if self.history else ""
 
     @property
+    def why(self) -> str:
+        """Why the release is where it is: what it waits for, and if it has failed, that first."""
+        waits = self.waiting.reason if self.waiting else ""
+        failed = self.reason if self.phase == Phase.FAILED else ""
+        return "; ".join(filter(None, (failed, waits))) or self.reason
+
+    @property
     def submitted(self) -> bool:
         """Whether the release itself has submitted the training job, by its own history."""
         return any(e.phase == Phase.TRAINING and "job" in e.links for e in self.history)

@@ -252,9 +252,9 @@ def _read_project(
 def _why(release: Release, held_back: str) -> str:
     if held_back and release.phase == Phase.LIVE and not release.trouble:
         return held_back
-    why = f"drifted: {healing.text(release.drift)}" if release.drift else release.reason
-    left = release.drift is not None and release.drift.answer != Answer.HEALING
-    why = release.waiting.reason if release.waiting and not left else why
+    why, drift = release.why, release.drift
+    if drift and not (drift.answer == Answer.HEALING and release.waiting):
+        why = f"drifted: {healing.text(drift)}"
     why = standing(release, datetime.now(UTC)) or why
     if release.phase == Phase.TESTING and not release.waiting:
         why = behaviour_text.standing(release.behaviour) or why

@@ -82,7 +82,7 @@ def release_view(release: Release, around: Around, now: datetime) -> ReleaseView
         release=release,
         before=around.before,
         marks=tuple(_marks(release, around.project)),
-        standing=line(release.waiting.reason if release.waiting else release.reason),
+        standing=line(release.why),
         notices=dict(_notices(release)),
         commit_url=f"{web}/commit/{commit}" if web and commit else "",
         config_url=f"{web}/blob/{commit}/{path}" if web and commit and path else "",
