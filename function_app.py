@@ -11,6 +11,7 @@ from handlers import (
     dataset_uploaded,
     deliver,
     doctor,
+    events,
     job_event,
     page,
     page_actions,
@@ -50,14 +51,16 @@ def github_webhook(req: func.HttpRequest) -> func.HttpResponse:
 @app.event_grid_trigger(arg_name="event")
 def on_dataset_uploaded(event: func.EventGridEvent) -> None:
     """Event Grid: a blob was created."""
-    dataset_uploaded.handle(event.event_type, event.subject, event.get_json(), get_services())
+    dataset_uploaded.handle(
+        event.id, event.event_type, event.subject, event.get_json(), get_services()
+    )
 
 
 @app.function_name("on_job_event")
 @app.event_grid_trigger(arg_name="event")
 def on_job_event(event: func.EventGridEvent) -> None:
     """Event Grid: a job of the workspace completed or changed its state."""
-    job_event.handle(event.event_type, event.get_json(), get_services())
+    job_event.handle(event.id, event.event_type, event.get_json(), get_services())
 
 
 @app.function_name("reconcile")
@@ -198,6 +201,14 @@ def post_resume(req: func.HttpRequest) -> func.HttpResponse:
 def get_audit(req: func.HttpRequest) -> func.HttpResponse:
     """Who ordered what, of ``?project=NAME`` or of all, in ``?month=2026-11`` or this one."""
     code, text = audit.handle(req.params.get("project"), req.params.get("month"), get_services())
+    return func.HttpResponse(text, status_code=code, mimetype="application/json")
+
+
+@app.function_name("events")
+@app.route(route="api/events", methods=["GET"])
+def get_events(req: func.HttpRequest) -> func.HttpResponse:
+    """What became of the events of a day, as JSON."""
+    code, text = events.handle(req.params, get_services())
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 

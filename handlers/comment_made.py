@@ -1,16 +1,12 @@
 """A comment on a pull request, of which GitHub's webhook told: it may hold a command."""
 
-import logging
-from http import HTTPStatus
-
 from gidgethub.sansio import Event
 from pydantic import BaseModel, Field
 
+from tuneops.events.taking import Weighed
 from tuneops.gitops.commands import parse
 from tuneops.queue import CommentRequest
 from tuneops.services import Services
-
-log = logging.getLogger(__name__)
 
 
 class _Repository(BaseModel):
@@ -34,24 +30,22 @@ class _Made(BaseModel):
     repository: _Repository
 
 
-def take(event: Event, services: Services) -> tuple[HTTPStatus, str]:
+def weigh(event: Event, services: Services) -> Weighed:
     """Have the comment heard if it seems to order something; what it says is read from GitHub.
 
     Only a new comment counts: what is edited or deleted later has been heard.
     """
     made = _Made.model_validate(event.data)
+    subject = f"{made.repository.full_name}#{made.issue.number} comment {made.comment.id}"
     new = made.action == "created" and made.issue.pull_request is not None
     if not new or parse(made.comment.body or "") is None:
-        return HTTPStatus.ACCEPTED, "no command"
+        return Weighed("ignored", "no command", subject)
     name = made.repository.full_name.lower()
     sources = services.settings.config_sources
     source = next((each for each in sources if each.repository.lower() == name), None)
     if source is None:
-        return HTTPStatus.ACCEPTED, "not a tracked repository"
-    services.queue.send(
-        CommentRequest(
-            environment=source.environment, number=made.issue.number, comment=made.comment.id
-        )
+        return Weighed("ignored", "not a tracked repository", subject)
+    request = CommentRequest(
+        environment=source.environment, number=made.issue.number, comment=made.comment.id
     )
-    log.info("comment %d on pull request %d", made.comment.id, made.issue.number)
-    return HTTPStatus.ACCEPTED, "the comment is being read"
+    return Weighed("taken", "the comment is being read", subject, (request,))

@@ -4,8 +4,6 @@ A push to the branch of a source has the source read anew, a pull request to it 
 comment is heard.
 """
 
-import json
-import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -14,14 +12,13 @@ from gidgethub.sansio import Event
 from pydantic import BaseModel, Field, ValidationError
 
 from handlers import comment_made
+from tuneops.events.taking import Weighed, take
 from tuneops.queue import PullRequestRequest, RepositoryRequest
 from tuneops.services import Services
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 LOOKED_AT = ("opened", "reopened", "synchronize", "edited", "ready_for_review", "closed")
 """Of what was edited only the branch matters: anybody may edit a title as often as they like."""
-
-log = logging.getLogger(__name__)
 
 
 class _Repository(BaseModel):
@@ -30,6 +27,7 @@ class _Repository(BaseModel):
 
 class _Push(BaseModel):
     ref: str
+    after: str = ""
     repository: _Repository
 
 
@@ -50,58 +48,73 @@ class _PullRequest(BaseModel):
 
 
 def handle(headers: Mapping[str, str], body: bytes, services: Services) -> tuple[HTTPStatus, str]:
-    """The status and text to answer a delivery with.
+    """The status and text to answer a delivery with; it is written down with what becomes of it."""
+    named = {name.lower(): value for name, value in headers.items()}
+    status, weighed = _weigh(named, body, services)
+    identifier, kind = named.get("x-github-delivery", ""), named.get("x-github-event", "")
+    take(weighed, identifier, "github", kind, services)
+    return status, weighed.why
+
+
+def _weigh(
+    headers: Mapping[str, str], body: bytes, services: Services
+) -> tuple[HTTPStatus, Weighed]:
+    """What is made of a delivery.
 
     The signature is checked before the body is looked at; only what concerns the branch of a source
     has an effect. A signature that is not ASCII raises TypeError in gidgethub 6.0.
     """
     if len(body) > MAX_BODY_BYTES:
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes are read"
+        text = f"at most {MAX_BODY_BYTES} bytes are read"
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Weighed("refused", text)
     secret = services.settings.github_webhook_secret.get_secret_value()
     try:
-        event = Event.from_http({k.lower(): v for k, v in headers.items()}, body, secret=secret)
+        event = Event.from_http(headers, body, secret=secret)
     except (gidgethub.ValidationFailure, TypeError):
-        return HTTPStatus.UNAUTHORIZED, "the signature does not match"
+        return HTTPStatus.UNAUTHORIZED, Weighed("refused", "the signature does not match")
     except gidgethub.BadRequest:
-        return HTTPStatus.BAD_REQUEST, "send JSON with content type application/json"
+        return _bad("send JSON with content type application/json")
     except (KeyError, ValueError, RecursionError):
-        return HTTPStatus.BAD_REQUEST, "this is no delivery of GitHub's"
+        return _bad("this is no delivery of GitHub's")
     if event.event == "ping":
-        return HTTPStatus.OK, "pong"
-    takes = {"push": _push, "pull_request": _pull_request, "issue_comment": comment_made.take}
-    take = takes.get(event.event)
-    if take is None:
-        return HTTPStatus.ACCEPTED, "nothing to do for this event"
+        return HTTPStatus.OK, Weighed("ignored", "pong")
+    weighs = {"push": _push, "pull_request": _pull_request, "issue_comment": comment_made.weigh}
+    weigh = weighs.get(event.event)
+    if weigh is None:
+        return HTTPStatus.ACCEPTED, Weighed("ignored", "nothing to do for this event")
     try:
-        return take(event, services)
+        return HTTPStatus.ACCEPTED, weigh(event, services)
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
-        return HTTPStatus.BAD_REQUEST, f"the {event.event} lacks {fields}"
+        return _bad(f"the {event.event} lacks {fields}")
 
 
-def _pull_request(event: Event, services: Services) -> tuple[HTTPStatus, str]:
+def _bad(why: str) -> tuple[HTTPStatus, Weighed]:
+    return HTTPStatus.BAD_REQUEST, Weighed("refused", why)
+
+
+def _pull_request(event: Event, services: Services) -> Weighed:
     pull = _PullRequest.model_validate(event.data)
+    subject = f"{pull.repository.full_name}#{pull.number} {pull.action}"
     environments = _environments(pull.repository, pull.pull_request.base.ref, services)
     if not environments:
-        return HTTPStatus.ACCEPTED, "not to a tracked branch"
+        return Weighed("ignored", "not to a tracked branch", subject)
     retold = pull.action == "edited" and "base" not in pull.changes
     if pull.action not in LOOKED_AT or retold:
-        return HTTPStatus.ACCEPTED, "nothing changes by this"
-    for environment in environments:
-        services.queue.send(PullRequestRequest(environment=environment, number=pull.number))
-    return HTTPStatus.ACCEPTED, "the pull request is being looked at"
+        return Weighed("ignored", "nothing changes by this", subject)
+    requests = (PullRequestRequest(environment=each, number=pull.number) for each in environments)
+    return Weighed("taken", "the pull request is being looked at", subject, tuple(requests))
 
 
-def _push(event: Event, services: Services) -> tuple[HTTPStatus, str]:
+def _push(event: Event, services: Services) -> Weighed:
     push = _Push.model_validate(event.data)
+    subject = f"{push.repository.full_name} {push.ref} {push.after[:12]}".strip()
     heads, _, branch = push.ref.partition("refs/heads/")
     environments = _environments(push.repository, branch, services) if not heads else []
     if not environments:
-        return HTTPStatus.ACCEPTED, "not a tracked branch"
-    for environment in environments:
-        services.queue.send(RepositoryRequest(environment=environment))
-    log.info("delivery %s: push to %s", json.dumps(event.delivery_id), branch)
-    return HTTPStatus.ACCEPTED, "the repository is being read"
+        return Weighed("ignored", "not a tracked branch", subject)
+    requests = (RepositoryRequest(environment=environment) for environment in environments)
+    return Weighed("taken", "the repository is being read", subject, tuple(requests))
 
 
 def _environments(repository: _Repository, branch: str, services: Services) -> list[str]:

@@ -1,9 +1,8 @@
 """A blob was created in the datasets container: the projects that train on it are looked at."""
 
-import logging
-
 from tuneops import documents
 from tuneops.data import upload
+from tuneops.events.taking import Weighed, take
 from tuneops.gitops.repository import Repository
 from tuneops.previews.keeping import read_register
 from tuneops.queue import ProjectRequest
@@ -12,31 +11,41 @@ from tuneops.services import Services
 COMPLETE = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"})
 """What Storage says of an upload that is whole; others announce a blob that is still empty."""
 
-log = logging.getLogger(__name__)
 
-
-def handle(event_type: str, subject: str, data: object, services: Services) -> list[str]:
-    """The projects that were put on the queue.
+def handle(
+    identifier: str, event_type: str, subject: str, data: object, services: Services
+) -> list[str]:
+    """The projects that were put on the queue; `identifier` is Event Grid's of the event.
 
     A blob that is nobody's training data has no effect: if a config names its folder later, the
     blob is found then.
     """
+    weighed = _weigh(event_type, subject, data, services)
+    take(weighed, identifier, "storage", event_type, services)
+    return weighed.projects
+
+
+def _weigh(event_type: str, subject: str, data: object, services: Services) -> Weighed:
     prefix = f"/blobServices/default/containers/{services.settings.datasets_container}/blobs/"
     api = data.get("api") if isinstance(data, dict) else None
     if event_type != "Microsoft.Storage.BlobCreated" or not subject.startswith(prefix):
-        log.info("ignored event %r of %r", event_type, subject[:300])
-        return []
+        return Weighed("ignored", "it is about nothing in the datasets' container", subject)
     blob = subject.removeprefix(prefix)
     if api not in COMPLETE or not upload.may_be_data(blob):
-        log.info("ignored blob %r (%r): it is no finished data file", blob[:300], api)
-        return []
+        return Weighed("ignored", f"it is no finished data file ({api!r})", blob)
+    projects = _projects(blob, services)
+    if not projects:
+        return Weighed("ignored", "it is no project's data", blob)
+    requests = tuple(ProjectRequest(project=project) for project in projects)
+    return Weighed("taken", f"it is data of {', '.join(projects)}", blob, requests)
+
+
+def _projects(blob: str, services: Services) -> list[str]:
+    """The projects, and the previews, that train on the blob."""
     sources = services.settings.config_sources
     paths = (documents.repository(source.environment) for source in sources)
     read = (services.store.read(path, Repository) for path in paths)
     projects = sorted(p for stored in read if stored for p in stored.value.projects_with_data(blob))
     for source in sources:
         projects += sorted(read_register(services.store, source.environment).with_data(blob))
-    for project in projects:
-        services.queue.send(ProjectRequest(project=project))
-    log.info("blob %r is data of %s", blob[:300], projects or "no project")
     return projects

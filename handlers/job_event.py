@@ -1,9 +1,8 @@
 """A job of the workspace changed its state: if it is ours, its project is looked at."""
 
-import logging
-
 from tuneops import documents, names
 from tuneops.desired import Desired
+from tuneops.events.taking import Weighed, take
 from tuneops.previews.keeping import read_register
 from tuneops.queue import ProjectRequest
 from tuneops.services import Services
@@ -15,28 +14,32 @@ TYPES = frozenset(
     }
 )
 
-log = logging.getLogger(__name__)
 
-
-def handle(event_type: str, data: object, services: Services) -> str | None:
-    """The project that was put on the queue, or None.
+def handle(identifier: str, event_type: str, data: object, services: Services) -> list[str]:
+    """The projects that were put on the queue; `identifier` is Event Grid's of the event.
 
     The event is a hint: what became of the job is read from the workspace. Steps of a pipeline
     raise events of their own, whose run ids are not names of ours.
     """
+    weighed = _weigh(event_type, data, services)
+    take(weighed, identifier, "workspace", event_type, services)
+    return weighed.projects
+
+
+def _weigh(event_type: str, data: object, services: Services) -> Weighed:
     run_id = data.get("runId") if isinstance(data, dict) else None
-    project = names.project_of_job(run_id) if isinstance(run_id, str) else None
-    if event_type not in TYPES or project is None:
-        log.info("ignored event %r of run %r", event_type, str(run_id)[:300])
-        return None
-    previews = _previews(project, services)
-    for preview in previews:
-        services.queue.send(ProjectRequest(project=preview))
-    if services.store.read(documents.desired(project), Desired) is None:
-        log.info("run %r is of %s", run_id, previews or "no project")
-        return None
-    services.queue.send(ProjectRequest(project=project))
-    return project
+    if event_type not in TYPES or not isinstance(run_id, str):
+        return Weighed("ignored", "it is not about a job's state")
+    project = names.project_of_job(run_id)
+    if project is None:
+        return Weighed("ignored", "the job is none of ours, or a step of one", run_id)
+    projects = _previews(project, services)
+    if services.store.read(documents.desired(project), Desired) is not None:
+        projects.append(project)
+    if not projects:
+        return Weighed("ignored", f"project {project} was never heard of", run_id)
+    requests = tuple(ProjectRequest(project=each) for each in projects)
+    return Weighed("taken", f"it is a job of {', '.join(projects)}", run_id, requests)
 
 
 def _previews(project: str, services: Services) -> list[str]:

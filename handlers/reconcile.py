@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from tuneops.cost.digest import summarize
+from tuneops.events.effect import Led
+from tuneops.events.taking import Asked, tell
 from tuneops.hearing import hear_one
 from tuneops.queue import (
     CommentRequest,
@@ -53,23 +55,29 @@ def handle(body: bytes, services: Services) -> None:
         log.error("dropped a message that is no request: %r", body[:200])
         return
     try:
-        if isinstance(request, ProjectRequest):
-            reconcile_project(request, services)
-        elif isinstance(request, PullRequestRequest):
-            review_pull_request(request, services)
-        elif isinstance(request, CommentRequest):
-            hear_one(request, services)
-        elif isinstance(request, ProjectsRequest):
-            resync_projects(services)
-        elif isinstance(request, PullRequestsRequest):
-            resync_pull_requests(request, services)
-        elif isinstance(request, SweepRequest):
-            sweep_workspace(request, services)
-        elif isinstance(request, RestoreRequest):
-            restore_swept(request, services)
-        elif isinstance(request, SummaryRequest):
-            summarize(request, services)
-        else:
-            sync_repository(request, services)
+        _do(request, services)
     except NoSourceError as error:
         log.info("dropped %s: %s", request, error)
+        if isinstance(request, Asked):
+            tell(request, Led("ignored", str(error)), services)
+
+
+def _do(request: Request, services: Services) -> None:
+    if isinstance(request, ProjectRequest):
+        tell(request, reconcile_project(request, services), services)
+    elif isinstance(request, PullRequestRequest):
+        tell(request, review_pull_request(request, services), services)
+    elif isinstance(request, CommentRequest):
+        tell(request, hear_one(request, services), services)
+    elif isinstance(request, ProjectsRequest):
+        resync_projects(services)
+    elif isinstance(request, PullRequestsRequest):
+        resync_pull_requests(request, services)
+    elif isinstance(request, SweepRequest):
+        sweep_workspace(request, services)
+    elif isinstance(request, RestoreRequest):
+        restore_swept(request, services)
+    elif isinstance(request, SummaryRequest):
+        summarize(request, services)
+    else:
+        tell(request, sync_repository(request, services), services)

@@ -98,6 +98,8 @@ def test_the_pure_modules_do_no_io() -> None:
         "doctor/finding",
         "difference",
         "drift",
+        "events/effect",
+        "events/record",
         "gitops/commands",
         "gitops/question_text",
         "globs",

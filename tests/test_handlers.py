@@ -74,7 +74,7 @@ def test_uploaded_data_is_looked_at_by_the_projects_that_train_on_it(
     known: Services, kind: str, subject: str, data: object, projects: list[str]
 ) -> None:
     subject = BLOBS.format(known.settings.datasets_container) + subject
-    assert dataset_uploaded.handle(kind, subject, data, known) == projects
+    assert dataset_uploaded.handle("e1", kind, subject, data, known) == projects
     assert [request["project"] for request in requests(known)] == projects
 
 
@@ -93,7 +93,7 @@ def test_uploaded_data_is_looked_at_by_the_projects_that_train_on_it(
 def test_a_job_event_has_its_project_looked_at(
     known: Services, kind: str, data: object, project: str | None
 ) -> None:
-    assert job_event.handle(kind, data, known) == project
+    assert job_event.handle("e1", kind, data, known) == ([project] if project else [])
     assert [request["project"] for request in requests(known)] == ([project] if project else [])
 
 
@@ -116,7 +116,7 @@ def test_the_timer_asks_for_everything(several: Services) -> None:
     resync.handle(several)
     environments = ("", "staging", "eu", "labs")
     assert requests(several) == [
-        *({"kind": "repository", "environment": each} for each in environments),
+        *({"kind": "repository", "environment": each, "event": ""} for each in environments),
         {"kind": "projects"},
         *({"kind": "pull_requests", "environment": each} for each in environments),
     ]
@@ -198,7 +198,7 @@ def test_data_is_looked_at_in_every_environment_that_trains_on_it(several: Servi
         read = Repository(environment=environment, files=files)
         several.store.write(documents.repository(environment), read, etag=None)
     subject = BLOBS.format(several.settings.datasets_container) + "chats/a.jsonl"
-    found = dataset_uploaded.handle(CREATED, subject, {"api": "PutBlob"}, several)
+    found = dataset_uploaded.handle("e1", CREATED, subject, {"api": "PutBlob"}, several)
     assert found == ["bot", "staging.bot"]
 
 
@@ -206,7 +206,7 @@ def test_a_job_event_of_a_named_environment_has_its_project_looked_at(several: S
     wanted = Desired(project="staging.bot", commit="c", path="p", config=config_of("bot"))
     several.store.write(documents.desired("staging.bot"), wanted, etag=None)
     data = {"runId": "staging_bot-0123456789ab"}
-    assert job_event.handle(COMPLETED, data, several) == "staging.bot"
+    assert job_event.handle("e1", COMPLETED, data, several) == ["staging.bot"]
 
 
 @pytest.mark.parametrize(

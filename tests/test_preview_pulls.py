@@ -320,11 +320,12 @@ def test_there_are_as_many_as_the_policy_has_room_for(azure: Cloud, working: Ser
     subject = f"/blobServices/default/containers/{container}/blobs/cat-{run}/chats.jsonl"
     upload(working, f"cat-{run}")
     created = ("Microsoft.Storage.BlobCreated", subject, {"api": "PutBlob"}, working)
-    assert dataset_uploaded.handle(*created) == [key]
+    assert dataset_uploaded.handle("e1", *created) == [key]
     drain(working)
     digest = "0123456789ab"
     completed = "Microsoft.MachineLearningServices.RunCompleted"
-    assert job_event.handle(completed, {"runId": job_name("cat", digest, 1)}, working) == "cat"
+    of_job = {"runId": job_name("cat", digest, 1)}
+    assert job_event.handle("e2", completed, of_job, working) == [key, "cat"]
     asked = [ProjectRequest.model_validate_json(each).project for each in drain(working)]
     assert asked == [key, "cat"]
 

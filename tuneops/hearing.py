@@ -13,6 +13,7 @@ from tuneops.approvals import why_not
 from tuneops.asked import Asking, Heard
 from tuneops.audit.entry import Caller, make_entry
 from tuneops.audit.journal import audited
+from tuneops.events.effect import Led
 from tuneops.gitops.approvers import HiddenError
 from tuneops.gitops.commands import Command, parse
 from tuneops.gitops.comments import OURS, Comment
@@ -36,8 +37,10 @@ BUSY_SECONDS = 3
 log = logging.getLogger(__name__)
 
 
-def hear_one(request: CommentRequest, services: Services) -> None:
+def hear_one(request: CommentRequest, services: Services) -> Led | None:
     """Follow the command of one comment, of which an event told.
+
+    Gives what came of it; None while another worker is at it, after whom the request comes again.
 
     Raises:
         NoSourceError: the settings have no source for the environment.
@@ -46,11 +49,13 @@ def hear_one(request: CommentRequest, services: Services) -> None:
     services = services.of(request.environment)
     comment = services.github.comment_of(request.number, request.comment)
     if comment is None:
-        return
+        return Led("ignored", "the comment has gone")
     try:
         _Hearing(request.number, services).hear((comment,))
     except BusyError:
         services.queue.send(request, BUSY_SECONDS)
+        return None
+    return Led("acted", "the comment has its answer")
 
 
 def hear_all(pull: int, services: Services) -> None:

@@ -9,6 +9,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient
 from pydantic import BaseModel, ConfigDict, Field
 
+from tuneops.events.record import TICKET
 from tuneops.looks import View
 from tuneops.names import DIGEST, ENVIRONMENT, PROJECT_KEY, STREAM
 
@@ -19,7 +20,7 @@ CHANNEL = r"^[^/\\\x00-\x1f]{1,100}$"
 class ProjectRequest(BaseModel):
     """Look at one project; `wake` is set when the project itself asked for this message.
 
-    `view` is what a resync had seen of it.
+    `view` is what a resync had seen of it, `event` is the ticket of what has led to it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -28,6 +29,7 @@ class ProjectRequest(BaseModel):
     project: str = Field(pattern=PROJECT_KEY)
     wake: str | None = None
     view: View | None = None
+    event: str = Field("", pattern=TICKET)
 
 
 class ProjectsRequest(BaseModel):
@@ -45,6 +47,7 @@ class RepositoryRequest(BaseModel):
 
     kind: Literal["repository"] = "repository"
     environment: str = Field("", pattern=ENVIRONMENT)
+    event: str = Field("", pattern=TICKET)
 
 
 class PullRequestRequest(BaseModel):
@@ -55,6 +58,7 @@ class PullRequestRequest(BaseModel):
     kind: Literal["pull_request"] = "pull_request"
     environment: str = Field("", pattern=ENVIRONMENT)
     number: int = Field(ge=1, lt=2**53)
+    event: str = Field("", pattern=TICKET)
 
 
 class CommentRequest(BaseModel):
@@ -66,6 +70,7 @@ class CommentRequest(BaseModel):
     environment: str = Field("", pattern=ENVIRONMENT)
     number: int = Field(ge=1, lt=2**53)
     comment: int = Field(ge=1, lt=2**63)
+    event: str = Field("", pattern=TICKET)
 
 
 class PullRequestsRequest(BaseModel):

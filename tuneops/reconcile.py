@@ -25,6 +25,7 @@ from tuneops.data.prepare import find_source
 from tuneops.decide import decide, look_after
 from tuneops.desired import Desired
 from tuneops.document import Document
+from tuneops.events.effect import Led, led
 from tuneops.looks import LOST_AFTER, Look
 from tuneops.names import environment_of, is_preview
 from tuneops.notify import pins, turns
@@ -67,8 +68,11 @@ def utc_now() -> datetime:
 
 def reconcile_project(
     request: ProjectRequest, services: Services, clock: Callable[[], datetime] = utc_now
-) -> None:
-    """Bring one project as far as it can come now, and ask to be called again if it has to wait."""
+) -> Led | None:
+    """Bring one project as far as it can come now, and ask to be called again if it has to wait.
+
+    Gives what came of it; None while another worker is at it, after whom the request comes again.
+    """
     path = documents.project(request.project)
     desired = services.store.read(documents.desired(request.project), Desired)
     if desired is None:
@@ -77,21 +81,23 @@ def reconcile_project(
             services = services.of(environment_of(request.project))
             pruning.forget(request.project, services, clock())
         keep_card(request.project, services)
-        return
+        return Led("ignored", "no config was ever seen for it")
     if reason := unwatched(request.project, desired.value, services.settings):
         log.info("project %s: %s", request.project, reason)
         keep_card(request.project, services)
-        return
+        return Led("ignored", reason)
     services = services.of(environment_of(request.project))
     try:
         with services.store.lease(path, Project(name=request.project)) as lease:
-            _Pass(request, services, lease, clock).run()
+            found = _Pass(request, services, lease, clock).run()
             if is_preview(request.project):
                 pruning.prune(request.project, services, lease, clock())
                 keep_card(request.project, services)
     except (BusyError, ConflictError) as error:
         log.info("project %s is looked at by another worker: %s", request.project, error)
         services.queue.send(request, random.uniform(1, BUSY_SECONDS))
+        return None
+    return found
 
 
 class _Pass:
@@ -115,12 +121,14 @@ class _Pass:
         self.held_back = ""
         self.release = self._load_release(self.project.value.current)
         self.base_model = self.newest_base_model = ""
-        self.settled = 0
+        self.settled = self.performed = 0
         self.shown = self._standing()
 
-    def run(self) -> None:
+    def run(self) -> Led:
         """Step until there is nothing to do now, then arrange the next look."""
+        before = self._standing()
         pauses = [self._steps_told()]
+        newest_now = self._standing()
         if self._turn_to_live():
             pauses.append(self._steps_told())
         shown = keep_card(self.request.project, self.services)
@@ -128,6 +136,7 @@ class _Pass:
         newest = self.release.value if self.release else None
         pauses.append(pruning.pause(newest, self.services, self.clock()))
         self._arrange(min((pause for pause in pauses if pause is not None), default=None), look)
+        return led(before, newest_now, self.performed)
 
     def _steps_told(self) -> float | None:
         """Take steps and tell of them; gives the seconds to wait for more to do."""
@@ -313,6 +322,7 @@ class _Pass:
     def _perform(self, action: Effect) -> None:
         log.info("project %s: %s", self.request.project, action)
         self._forget_look()
+        self.performed += 1
         if isinstance(action, StartRelease):
             self._start_release()
         elif self.release is None:

@@ -11,6 +11,7 @@ from tuneops.behaviour.sets import missing
 from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
 from tuneops.desired import Desired
+from tuneops.events.effect import Led
 from tuneops.gitops import authority, policy_text, review_text
 from tuneops.gitops.github import TooManyError
 from tuneops.gitops.open_pulls import Reviews, review_of
@@ -36,7 +37,7 @@ MAX_PROJECTS = 50
 log = logging.getLogger(__name__)
 
 
-def review_pull_request(request: PullRequestRequest, services: Services) -> None:
+def review_pull_request(request: PullRequestRequest, services: Services) -> Led:
     """Say on the pull request what merging it would do in an environment, and have its previews.
 
     Doing it again changes the same comment, so the last look is the one that is read. One that
@@ -52,11 +53,11 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
         proposal = services.github.proposal(request.number)
     except TooManyError as error:
         _refuse(request.number, str(error), services)
-        return
+        return Led("refused", str(error))
     if proposal is None:
         log.info("pull request %d is not open to %s", request.number, services.source.origin)
         keeping.close(request.number, services)
-        return
+        return Led("acted", f"it is not open to {services.source.origin}: its previews end")
     before = _repository(services)
     after, own = _proposed(before, proposal, services)
     errors = [
@@ -76,6 +77,7 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> None
     settled = keeping.review_previews(proposal, own, before.policy, services, broken=bool(errors))
     if not any(finding.passing for finding in findings):
         _remember(proposal.number, proposal.head, before.policy, services, settled=settled)
+    return Led("acted", f"commit {proposal.head[:12]} has its review")
 
 
 def _refuse(number: int, why: str, services: Services) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueClient
 
 from tuneops import documents
@@ -13,6 +13,7 @@ from tuneops.approvals import Demand, demanded
 from tuneops.azureml.workspace import Workspace
 from tuneops.config import ProjectConfig
 from tuneops.data.prepare import Storage
+from tuneops.events.ledger import Ledger
 from tuneops.gitops.commit_status import CommitStatusChannel
 from tuneops.gitops.deployment_channel import DeploymentChannel
 from tuneops.gitops.github import GitHub
@@ -97,9 +98,19 @@ class Services:
         )
 
     @cached_property
+    def state(self) -> ContainerClient:
+        """Where TuneOps keeps its own."""
+        return self.blobs.get_container_client(self.settings.state_container)
+
+    @cached_property
     def store(self) -> Store:
         """TuneOps's own documents."""
         return Store(self.blobs, self.settings.state_container)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Where it is written down what became of events."""
+        return Ledger(self.state)
 
     def release(self, project: str, number: int | None) -> Stored[Release] | None:
         """A release as it is stored; None without a number, or when there is none.

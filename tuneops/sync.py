@@ -11,6 +11,7 @@ from tuneops import documents, names
 from tuneops.admission import admit
 from tuneops.credit import credited, explained
 from tuneops.desired import Desired
+from tuneops.events.effect import Led, read_led
 from tuneops.gitops.repository import (
     Reading,
     Repository,
@@ -34,12 +35,14 @@ ASK_AGAIN_SECONDS = 10
 log = logging.getLogger(__name__)
 
 
-def sync_repository(request: RepositoryRequest, services: Services) -> None:
+def sync_repository(request: RepositoryRequest, services: Services) -> Led | None:
     """Read the configs at the head of a source's branch and have changed projects looked at.
 
     The head is read under a lease, so that of two syncs the later one sees the later commit. The
     policy is written first, then what is desired, and the repository's own document last: after a
     crash the same changes are found again. Another policy concerns all projects of the source.
+
+    Gives what came of it; None while another worker is at it, after whom the request comes again.
 
     Raises:
         NoSourceError: the settings have no such source.
@@ -63,14 +66,16 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
                 services.store.write(path, after, stored.etag, lease)
     except BusyError:
         services.queue.send(request, BUSY_SECONDS)
-        return
+        return None
     if any(not e.told for e in now.refused.values()) and now.refused != before.refused:
         services.queue.send(request, ASK_AGAIN_SECONDS)
-    for name in sorted({wanted.project for wanted in desired}):
-        services.queue.send(ProjectRequest(project=name))
+    changed = sorted({wanted.project for wanted in desired})
+    for name in changed:
+        services.queue.send(ProjectRequest(project=name, event=request.event))
     if now.policy != before.policy:
         services.queue.send(ProjectsRequest())
     keep_source(services, after)
+    return read_led(after.commit, changed, policy=now.policy != before.policy)
 
 
 def _read(before: Repository, services: Services) -> tuple[Repository, list[Desired]]:

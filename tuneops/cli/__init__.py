@@ -10,6 +10,7 @@ from tuneops.cli import (
     cost,
     data,
     doctor,
+    events,
     init,
     local,
     logs,
@@ -51,6 +52,7 @@ app.command()(approve.approve)
 app.command()(suspend.suspend)
 app.command()(suspend.resume)
 app.command()(audit.audit)
+app.command()(events.events)
 app.command()(sweep.sweep)
 app.command()(doctor.doctor)
 app.command()(sweep.restore)

@@ -1,0 +1,1 @@
+"""What became of each event that came in."""

@@ -1,0 +1,86 @@
+"""Writing down what became of events, a line each, in append blobs: many write, none waits.
+
+There is a blob for each hour and shard, `events/2026-11-26/18-3.jsonl`; an event's lines are all
+in that of the hour in which it came. Azure lets a blob have 50,000 of them, then `18-3~02.jsonl`
+is next: https://learn.microsoft.com/azure/storage/blobs/scalability-targets
+"""
+
+import logging
+import zlib
+from contextlib import suppress
+from itertools import count
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import ContainerClient
+
+from tuneops import documents
+from tuneops.events.record import Arrival, Outcome, text_of
+
+SHARDS = 4
+_FULL = "BlockCountExceedsLimit"
+
+log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """What became of events, in one container."""
+
+    def __init__(self, container: ContainerClient) -> None:
+        self._container = container
+
+    def arrived(self, arrival: Arrival) -> str:
+        """Write down that an event came; gives its ticket.
+
+        One that was refused may be anybody's, who could send as many as they like: those of an
+        hour have one blob, and when that is full or can't be written, the log alone tells of them.
+        """
+        log.info("event %s", arrival.model_dump_json(exclude={"line"}))
+        day, hour = _when(arrival.ticket)
+        if arrival.verdict != "refused":
+            self._write(f"{documents.EVENTS}{day}/{hour}-{_shard(arrival.id)}", text_of(arrival))
+            return arrival.ticket
+        try:
+            self._append(f"{documents.EVENTS}{day}/{hour}-refused.jsonl", text_of(arrival))
+        except AzureError as error:
+            log.warning("a refused event is in the log alone: %s", type(error).__name__)
+        return arrival.ticket
+
+    def led_to(self, ticket: str, outcome: Outcome) -> None:
+        """Write down what an event has led to."""
+        day, hour = _when(ticket)
+        self._write(f"{documents.EVENTS}{day}/{hour}-{_shard(outcome.id)}", text_of(outcome))
+
+    def _write(self, path: str, line: bytes) -> None:
+        for number in count(1):
+            more = f"~{number:02d}" if number > 1 else ""
+            try:
+                self._append(f"{path}{more}.jsonl", line)
+            except HttpResponseError as error:
+                if getattr(error, "error_code", "") != _FULL:
+                    raise
+            else:
+                return
+
+    def _append(self, path: str, line: bytes) -> None:
+        blob = self._container.get_blob_client(path)
+        try:
+            blob.append_block(line)
+        except ResourceNotFoundError:
+            with suppress(ResourceExistsError):
+                blob.create_append_blob(match_condition=MatchConditions.IfMissing)
+            blob.append_block(line)
+
+
+def _when(ticket: str) -> tuple[str, str]:
+    """The day and the hour of a ticket."""
+    return f"{ticket[:4]}-{ticket[4:6]}-{ticket[6:8]}", ticket[8:10]
+
+
+def _shard(identifier: str) -> int:
+    return zlib.crc32(identifier.encode()) % SHARDS

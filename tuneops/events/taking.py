@@ -1,0 +1,79 @@
+"""Taking an event: it is written down, then what it asks for is put on the queue."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tuneops.events.effect import Led
+from tuneops.events.record import Source, Verdict, arrival, outcome
+from tuneops.queue import (
+    CommentRequest,
+    ProjectRequest,
+    PullRequestRequest,
+    RepositoryRequest,
+)
+from tuneops.services import Services
+
+Asked = ProjectRequest | RepositoryRequest | PullRequestRequest | CommentRequest
+"""What an event may lead to."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What is made of an event, about what, and why; `requests` are what it leads to."""
+
+    verdict: Verdict
+    why: str
+    subject: str = ""
+    requests: tuple[Asked, ...] = ()
+
+    @property
+    def projects(self) -> list[str]:
+        """The projects that are to be looked at."""
+        return [each.project for each in self.requests if isinstance(each, ProjectRequest)]
+
+
+def take(weighed: Weighed, identifier: str, source: Source, kind: str, services: Services) -> None:
+    """Write the event down and do what it asks for.
+
+    `identifier` is its sender's, `kind` what the sender calls it. What fails here its sender
+    delivers again, or it stands there as waiting, and the timer finds what it was about.
+
+    Raises:
+        AzureError: it can't be done now.
+    """
+    record = arrival(
+        identifier,
+        datetime.now(UTC),
+        source,
+        kind,
+        weighed.subject,
+        weighed.verdict,
+        weighed.why,
+        weighed.projects,
+    )
+    ticket = services.ledger.arrived(record)
+    for request in weighed.requests:
+        services.queue.send(request.model_copy(update={"event": ticket}))
+
+
+def tell(request: Asked, led: Led | None, services: Services) -> None:
+    """Write down what the event behind a request has led to, where there is one and it is known.
+
+    Raises:
+        AzureError: it can't be written now; the queue delivers the request again.
+    """
+    if not request.event or led is None:
+        return
+    record = outcome(
+        request.event, datetime.now(UTC), _about(request), led.effect, led.why, led.release
+    )
+    services.ledger.led_to(request.event, record)
+
+
+def _about(request: Asked) -> str:
+    if isinstance(request, ProjectRequest):
+        return request.project
+    what = "repository"
+    if not isinstance(request, RepositoryRequest):
+        what = f"pull request {request.number}"
+    return " ".join(filter(None, (request.environment, what)))
