@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 from tests.cloud import Cloud, config, some_rows
 from tests.inventory import check_inventory
 from tuneops.cli import app
+from tuneops.events.reading import Events
+from tuneops.events.record import Event
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +90,14 @@ def pull_event(action: str, repository: str) -> bytes:
     return json.dumps({**pull, "repository": {"full_name": repository}}).encode()
 
 
+def events_of(cloud: Cloud, project: str) -> list[Event]:
+    """What became of the events that concern a project."""
+    line = ["events", project, "--json", "--limit=1000", f"--state={cloud.state}"]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 0, done.output
+    return Events.model_validate_json(done.stdout).events
+
+
 def test_doubled_early_and_late_events_still_make_one_of_everything(cloud: Cloud) -> None:
     commit = cloud.merge({"once.yaml": config("once")})
     assert webhook(cloud, push(cloud, commit)).status_code == 202
@@ -115,6 +125,9 @@ def test_doubled_early_and_late_events_still_make_one_of_everything(cloud: Cloud
     assert project.release.number == 1
     kinds = [title.removeprefix("once: release 1 is ") for title in cloud.messages("once")]
     assert kinds == ["queued", "training", "trained", "live"]
+    fates = {each.deliveries: each.fate for each in events_of(cloud, "once")}
+    assert fates.keys() >= {1, 3, 20}
+    assert set(fates.values()) <= {"acted", "merged"}
 
 
 def test_a_completion_that_no_event_tells_of_is_found(cloud: Cloud) -> None:
