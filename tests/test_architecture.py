@@ -137,6 +137,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "page/answer",
         "page/asked",
         "page/overview_view",
+        "page/way",
         "page/words",
         "parameters",
         "phase",
