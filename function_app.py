@@ -253,9 +253,9 @@ def on_sweep_timer(timer: func.TimerRequest) -> None:
 @app.route(route="api/sweep", methods=["GET"])
 def get_findings(req: func.HttpRequest) -> func.HttpResponse:
     """What belongs to nothing, as of the last sweep, or with ``?look=now``; nothing is changed."""
-    from handlers import sweep
+    from handlers import swept
 
-    code, text = sweep.handle_findings(req.params.get("look"), get_services())
+    code, text = swept.handle_findings(req.params.get("look"), get_services())
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 

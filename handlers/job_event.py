@@ -3,8 +3,7 @@
 import logging
 
 from tuneops import documents, names
-from tuneops.desired import Desired
-from tuneops.previews.keeping import read_register
+from tuneops.previews.reading import read_register
 from tuneops.queue import ProjectRequest
 from tuneops.services import Services
 
@@ -32,7 +31,7 @@ def handle(event_type: str, data: object, services: Services) -> str | None:
     previews = _previews(project, services)
     for preview in previews:
         services.queue.send(ProjectRequest(project=preview))
-    if services.store.read(documents.desired(project), Desired) is None:
+    if not services.store.has(documents.desired(project)):
         log.info("run %r is of %s", run_id, previews or "no project")
         return None
     services.queue.send(ProjectRequest(project=project))

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from mimetypes import guess_type
 from urllib.parse import quote
 
-from tuneops.overview.keeping import read_overview
+from tuneops.overview.reading import read_overview
 from tuneops.page import rendering
 from tuneops.page.access import DeniedError, visitor
 from tuneops.page.answer import Answer, etag, html, see_other, unless_known

@@ -5,8 +5,6 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from tuneops.cost.digest import summarize
-from tuneops.hearing import hear_one
 from tuneops.queue import (
     CommentRequest,
     ProjectRequest,
@@ -18,13 +16,7 @@ from tuneops.queue import (
     SummaryRequest,
     SweepRequest,
 )
-from tuneops.reconcile import reconcile_project
-from tuneops.resync import resync_projects, resync_pull_requests
-from tuneops.review import review_pull_request
 from tuneops.services import NoSourceError, Services
-from tuneops.sweep.restorer import restore_swept
-from tuneops.sweep.sweeper import sweep_workspace
-from tuneops.sync import sync_repository
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
 
@@ -53,23 +45,46 @@ def handle(body: bytes, services: Services) -> None:
         log.error("dropped a message that is no request: %r", body[:200])
         return
     try:
-        if isinstance(request, ProjectRequest):
-            reconcile_project(request, services)
-        elif isinstance(request, PullRequestRequest):
-            review_pull_request(request, services)
-        elif isinstance(request, CommentRequest):
-            hear_one(request, services)
-        elif isinstance(request, ProjectsRequest):
-            resync_projects(services)
-        elif isinstance(request, PullRequestsRequest):
-            resync_pull_requests(request, services)
-        elif isinstance(request, SweepRequest):
-            sweep_workspace(request, services)
-        elif isinstance(request, RestoreRequest):
-            restore_swept(request, services)
-        elif isinstance(request, SummaryRequest):
-            summarize(request, services)
-        else:
-            sync_repository(request, services)
+        _do(request, services)
     except NoSourceError as error:
         log.info("dropped %s: %s", request, error)
+
+
+def _do(request: Request, services: Services) -> None:
+    """Each kind imports what it takes: an instance that only just started does one of them."""
+    if isinstance(request, ProjectRequest):
+        from tuneops.reconcile import reconcile_project
+
+        reconcile_project(request, services)
+    elif isinstance(request, PullRequestRequest):
+        from tuneops.review import review_pull_request
+
+        review_pull_request(request, services)
+    elif isinstance(request, CommentRequest):
+        from tuneops.hearing import hear_one
+
+        hear_one(request, services)
+    elif isinstance(request, ProjectsRequest):
+        from tuneops.resync import resync_projects
+
+        resync_projects(services)
+    elif isinstance(request, PullRequestsRequest):
+        from tuneops.resync import resync_pull_requests
+
+        resync_pull_requests(request, services)
+    elif isinstance(request, SweepRequest):
+        from tuneops.sweep.sweeper import sweep_workspace
+
+        sweep_workspace(request, services)
+    elif isinstance(request, RestoreRequest):
+        from tuneops.sweep.restorer import restore_swept
+
+        restore_swept(request, services)
+    elif isinstance(request, SummaryRequest):
+        from tuneops.cost.digest import summarize
+
+        summarize(request, services)
+    else:
+        from tuneops.sync import sync_repository
+
+        sync_repository(request, services)
