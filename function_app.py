@@ -263,10 +263,10 @@ def get_findings(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="api/swept/{id}/restore", methods=["POST"])
 def post_restore(req: func.HttpRequest) -> func.HttpResponse:
     """An order to bring back what was swept away."""
-    from handlers import sweep
+    from handlers import swept
 
     identifier = req.route_params["id"]
-    code, text = sweep.handle_restore(identifier, req.headers, req.get_body(), get_services())
+    code, text = swept.handle_restore(identifier, req.headers, req.get_body(), get_services())
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 
