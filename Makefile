@@ -59,11 +59,11 @@ pictures: $(VENV)/.dev
 	$(BIN)/python -m tools.pictures
 
 # DEPENDENCIES=1 puts them into it, for the Python that PYTHON_VERSION names: see docs/packaging.md.
-package: $(VENV)/.dev
+package: $(VENV)/.package
 	$(BIN)/python -m tools.package $(if $(DEPENDENCIES),--dependencies) \
 		$(if $(PYTHON_VERSION),--python $(PYTHON_VERSION))
 
-package-table: $(VENV)/.dev
+package-table: $(VENV)/.package
 	$(BIN)/python -m tools.package --table docs/packaging.md
 
 # Needs uv; requirements.txt is the part of the lock that Azure Functions installs.
@@ -89,6 +89,10 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml requirements.lock
 
 $(VENV)/.bench: $(VENV)/.demo
 	$(PIP) install --constraint requirements.lock --editable '.[cli,local,bench]'
+	@touch $@
+
+$(VENV)/.package: $(BIN)/python requirements.lock
+	$(PIP) install --constraint requirements.lock packaging
 	@touch $@
 
 # Microsoft's worker is declared for Python 3.13 alone, and runs on 3.11 as well.

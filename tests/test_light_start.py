@@ -93,6 +93,33 @@ def test_first_invocations_may_come_at_the_same_time() -> None:
         pytest.fail(f"these import each other: {error.args[1]}")
 
 
+RACE = """
+import sys
+from threading import Barrier, Thread
+from tuneops.azureml import sdk
+sys.setswitchinterval(1e-5)
+parts = ("constants", "dsl", "entities", "exceptions")
+begin, failed = Barrier(8), []
+def invoke(part):
+    begin.wait()
+    try:
+        sdk.load()
+        __import__(f"azure.ai.ml.{part}")
+    except BaseException as error:
+        failed.append(repr(error))
+threads = [Thread(target=invoke, args=(parts[n % 4],)) for n in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not failed, failed
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("run", range(3))
+def test_threads_that_load_the_sdk_at_the_same_time_all_get_the_whole(run: int) -> None:
+    assert of(loaded(RACE), "azure.ai.ml.entities")
+
+
 def _files() -> dict[str, Path]:
     found = [file for package in OURS for file in (ROOT / package).rglob("*.py")]
     return {_name(file): file for file in found}

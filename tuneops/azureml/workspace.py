@@ -4,6 +4,7 @@ from enum import Enum
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from tuneops.azureml import sdk
 from tuneops.azureml.errors import azure_errors
 from tuneops.settings import WorkspaceSettings, credential
 
@@ -96,6 +97,7 @@ def _client(
     credential: "DefaultAzureCredential", settings: WorkspaceSettings, **scope: str
 ) -> "MLClient":
     """An MLClient that gives up soon: the reconciler tries again without holding a worker."""
+    sdk.load()
     from azure.ai.ml import MLClient
 
     cloud: dict[str, Any] = {}
