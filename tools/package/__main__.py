@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tools.package import project
 from tools.package.build import MAX_MB, build, build_whole
+from tools.package.bytecode import is_possible
 from tools.package.project import ProjectError
 from tools.package.table import TableError, write_table
 from tools.package.target import Target
@@ -30,6 +31,8 @@ def main() -> int:
         if project.changed(ROOT):
             print("What is built holds changes that are not committed.", file=sys.stderr)
         whole = asked.dependencies
+        if whole and not is_possible(target):
+            print(f"It has no bytecode: that is made by Python {asked.python}.", file=sys.stderr)
         made = build_whole(ROOT, asked.to, target) if whole else build(ROOT, asked.to)
     except (ProjectError, TableError, WheelError) as error:
         print(f"Nothing was built: {error}", file=sys.stderr)

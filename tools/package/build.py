@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.package import project, wheels
+from tools.package import bytecode, project, wheels
 from tools.package.archive import Content, write_zip
 from tools.package.target import Pin, Target, read_pins
 from tuneops.version import VERSION
@@ -41,13 +41,18 @@ def build(root: Path, folder: Path) -> Package:
 def build_whole(root: Path, folder: Path, target: Target) -> Package:
     """The package with the dependencies in it, for one Python on Linux.
 
+    It has bytecode as well if that Python is the one that builds it.
+
     Raises:
         WheelError: a dependency has no wheel for it, or not the one of the lock.
     """
     name = f"tuneops-{VERSION}-python{target.python}-linux-x86_64.zip"
     with wheels.downloaded(pins(root), target) as found:
         others = {f"{wheels.SITE}/{place}": read for place, read in wheels.merged(found).items()}
-        return _written(_own(root) | others, folder / name, project.epoch(root))
+        entries = _own(root) | others
+        if bytecode.is_possible(target):
+            entries |= bytecode.bytecode(entries)
+        return _written(entries, folder / name, project.epoch(root))
 
 
 def pins(root: Path) -> list[Pin]:

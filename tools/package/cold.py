@@ -2,7 +2,7 @@
 
     python -m tools.package.cold PACKAGE [RUNS]
 
-Each run unpacks nothing anew and is a process of its own. It tells the seconds until the functions
+Each run is a process of its own. It tells the seconds of processor time until the functions
 are known, and until the modules that a trigger's first invocation takes are imported as well.
 """
 
@@ -26,22 +26,20 @@ import sys, time
 sys.dont_write_bytecode = True
 app, site, *modules = sys.argv[1:]
 sys.path[:0] = [app, site]
-begun = time.perf_counter()
+begun = time.process_time()
 import function_app
 assert function_app.app.get_functions()
-indexed = time.perf_counter() - begun
+indexed = time.process_time() - begun
 import importlib
 for module in modules:
     importlib.import_module(module)
-print([indexed, time.perf_counter() - begun])
+print([indexed, time.process_time() - begun])
 """
 
 
-def clean(code: str, *arguments: str) -> str:
-    """What a program prints in a Python without the packages and settings of this one."""
-    python = str(Path(sys._base_executable).resolve())  # type: ignore[attr-defined]
-    line = [python, "-I", "-S", "-c", code, *arguments]
-    return subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True).stdout
+def base_python() -> str:
+    """The Python that this environment was made of; with ``-I -S`` it has no packages."""
+    return str(getattr(sys, "_base_executable", sys.executable))
 
 
 def measured(app: Path, runs: int) -> dict[str, float]:
@@ -50,7 +48,9 @@ def measured(app: Path, runs: int) -> dict[str, float]:
     for _ in range(runs):
         for name, modules in FIRST.items():
             place = [str(app), str(app / SITE)]
-            indexed, whole = json.loads(clean(MEASURE, *place, *modules.split()))
+            line = [base_python(), "-I", "-S", "-c", MEASURE, *place, *modules.split()]
+            done = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True)
+            indexed, whole = json.loads(done.stdout)
             found["index"].append(indexed)
             found.setdefault(name, []).append(whole)
     return {name: round(median(seconds), 2) for name, seconds in found.items()}

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,8 @@ SITE = ".python_packages/lib/site-packages"
 """Where the Functions host looks for them."""
 LEFT_OUT_FOLDERS = {"tests"}
 LEFT_OUT_ENDINGS = (".h", ".hpp", ".pxd", ".pxi", ".pyx")
-"""What tests a library, or is for compiling against it: nothing reads it when it runs."""
+LEFT_OUT_FILES = ("pyarrow/*flight*",)
+"""What tests a library or is for compiling against it, and a part that nobody imports, of 33 MB."""
 
 
 class WheelError(Exception):
@@ -75,6 +77,6 @@ def _place(name: str) -> str:
         if parts[1] not in ("purelib", "platlib"):
             return ""
         parts = parts[2:]
-    if LEFT_OUT_FOLDERS & set(parts[:-1]) or name.endswith(LEFT_OUT_ENDINGS):
-        return ""
-    return "/".join(parts)
+    place = "/".join(parts)
+    left_out = LEFT_OUT_FOLDERS & set(parts[:-1]) or place.endswith(LEFT_OUT_ENDINGS)
+    return "" if left_out or any(fnmatch(place, each) for each in LEFT_OUT_FILES) else place
