@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copytree
@@ -37,8 +36,8 @@ worker, app, site = sys.argv[1:]
 sys.path[:0] = [app, site, worker]
 sys.argv = [FILE, app]
 runpy.run_path(FILE, run_name="__main__")
-wrong = [m.__file__ for m in sys.modules.values() if "-packages" in (getattr(m, "__file__", "") or "")]
-assert all(name.startswith(site) for name in wrong), wrong
+files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+assert all(file.startswith(site) for file in files if "-packages" in file), files
 """
 EACH = """
 import importlib, sys
@@ -49,13 +48,13 @@ for module in modules:
 """
 DEPENDENCIES = (
     "apprise azure.ai.ml azure.ai.ml.dsl azure.eventgrid backports.zstd datasets gidgethub.apps "
-    "huggingface_hub mlflow PIL.ImageDraw pyarrow.compute pyarrow.dataset pyarrow.parquet rapidfuzz "
-    "azureml.mlflow re2 xxhash"
+    "huggingface_hub mlflow azureml.mlflow PIL.ImageDraw pyarrow.compute pyarrow.dataset "
+    "pyarrow.parquet rapidfuzz re2 xxhash"
 )
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the package becomes when it is deployed."""
     folder = tmp_path_factory.mktemp("package")
     made = build_whole(ROOT, folder, Target(PYTHON))
@@ -63,7 +62,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with ZipFile(made.path) as archive:
         archive.extractall(folder / "app")
     made.path.unlink()
-    yield folder / "app"
+    return folder / "app"
 
 
 def clean(code: str, *arguments: str, **options: Any) -> str:
