@@ -14,7 +14,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test soak simulate check bench format schema diagram reference pictures lock clean
+.PHONY: demo test soak simulate check bench format schema diagram reference pictures package package-table lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -58,12 +58,20 @@ reference: $(VENV)/.demo
 pictures: $(VENV)/.dev
 	$(BIN)/python -m tools.pictures
 
+# DEPENDENCIES=1 puts them into it, for the Python that PYTHON_VERSION names: see docs/packaging.md.
+package: $(VENV)/.package
+	$(BIN)/python -m tools.package $(if $(DEPENDENCIES),--dependencies) \
+		$(if $(PYTHON_VERSION),--python $(PYTHON_VERSION))
+
+package-table: $(VENV)/.package
+	$(BIN)/python -m tools.package --table docs/packaging.md
+
 # Needs uv; requirements.txt is the part of the lock that Azure Functions installs.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header \
 		--no-emit-index-url pyproject.toml --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-		--no-emit-index-url pyproject.toml --constraint requirements.lock \
+		--no-emit-index-url --generate-hashes pyproject.toml --constraint requirements.lock \
 		--output-file requirements.txt
 
 clean:
@@ -81,6 +89,10 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml requirements.lock
 
 $(VENV)/.bench: $(VENV)/.demo
 	$(PIP) install --constraint requirements.lock --editable '.[cli,local,bench]'
+	@touch $@
+
+$(VENV)/.package: $(BIN)/python requirements.lock
+	$(PIP) install --constraint requirements.lock packaging
 	@touch $@
 
 # Microsoft's worker is declared for Python 3.13 alone, and runs on 3.11 as well.

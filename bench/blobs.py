@@ -31,7 +31,8 @@ def storage(state: Path, source: Path) -> Iterator[str]:
             service.get_blob_client(SOURCE, NAME).upload_blob(file, overwrite=True)
         yield text
     finally:
-        subprocess.run([*cloud, "down", "--state", str(state)], cwd=ROOT, check=True)
+        down = [*cloud, "down", "--state", str(state)]
+        subprocess.run(down, cwd=ROOT, check=True, capture_output=True)
 
 
 def by_prepare(service: BlobServiceClient) -> None:

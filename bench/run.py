@@ -1,5 +1,5 @@
-"""Measures data preparation beside what else does it, how soon the page answers, and how soon a
-merge becomes a job.
+"""Measures data preparation beside what else does it, how soon the page answers, how soon a merge
+becomes a job, and how soon the app starts.
 
     python bench/run.py [--quick]
 
@@ -119,6 +119,14 @@ def page(runs: int) -> dict[str, float]:
     }
 
 
+def start(runs: int) -> dict[str, Any]:
+    """How soon the function app is there."""
+    line = [sys.executable, str(HERE / "start.py"), str(WORK / "start"), str(runs)]
+    done = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
 def summary(found: dict[str, list[Figures]], own: str) -> dict[str, Any]:
     """Medians of each way, and how many times as fast ours is; the last run is for memory alone."""
     rates = {way: [run["rate"] for run in runs[:-1]] for way, runs in found.items()}
@@ -164,6 +172,7 @@ def main(quick: bool) -> None:
         results[f"blob_to_blob_{QUICK}_rows"] = summary(compare_blobs(QUICK, RUNS), "prepare")
         results[f"page_{PAGE_PROJECTS}_projects_{PAGE_RELEASES}_releases"] = page(PAGE_RUNS)
         results["merge_to_job"] = merge_to_job(RUNS)
+        results["start"] = start(RUNS)
     text = json.dumps(results, indent=2)
     (HERE / "results.json").write_text(text + "\n")
     print(text)

@@ -4,7 +4,7 @@ from tuneops import documents
 from tuneops.data import upload
 from tuneops.events.taking import Weighed, take
 from tuneops.gitops.repository import Repository
-from tuneops.previews.keeping import read_register
+from tuneops.previews.reading import read_register
 from tuneops.queue import ProjectRequest
 from tuneops.services import Services
 

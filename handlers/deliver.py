@@ -14,8 +14,6 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from tuneops.notify.carrier import carry
-from tuneops.notify.reminding import remind
 from tuneops.queue import Delivering, DeliverRequest
 from tuneops.services import NoSourceError, Services
 
@@ -54,13 +52,15 @@ def deliver(body: bytes, services: Services) -> None:
         if isinstance(request, DeliverRequest):
             _carry(request, services)
         else:
-            remind(services, datetime.now(UTC))
+            _remind(services)
     except NoSourceError as error:
         log.info("dropped %s: %s", request, error)
 
 
 def _carry(request: DeliverRequest, services: Services) -> None:
     """Empty a mailbox, or come again when the channel has all its threads at work."""
+    from tuneops.notify.carrier import carry
+
     places = _PLACES.setdefault(request.channel, Semaphore(OF_ONE_CHANNEL))
     if not places.acquire(blocking=False):
         services.deliveries.send(request, random.uniform(1, FULL_SECONDS))
@@ -69,3 +69,10 @@ def _carry(request: DeliverRequest, services: Services) -> None:
         carry(request, services)
     finally:
         places.release()
+
+
+def _remind(services: Services) -> None:
+    """Find the mailboxes that nobody will come for."""
+    from tuneops.notify.reminding import remind
+
+    remind(services, datetime.now(UTC))

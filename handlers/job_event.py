@@ -1,9 +1,8 @@
 """A job of the workspace changed its state: if it is ours, its project is looked at."""
 
 from tuneops import documents, names
-from tuneops.desired import Desired
 from tuneops.events.taking import Weighed, take
-from tuneops.previews.keeping import read_register
+from tuneops.previews.reading import read_register
 from tuneops.queue import ProjectRequest
 from tuneops.services import Services
 
@@ -34,7 +33,7 @@ def _weigh(event_type: str, data: object, services: Services) -> Weighed:
     if project is None:
         return Weighed("ignored", "the job is none of ours, or a step of one", run_id)
     projects = _previews(project, services)
-    if services.store.read(documents.desired(project), Desired) is not None:
+    if services.store.has(documents.desired(project)):
         projects.append(project)
     if not projects:
         return Weighed("ignored", f"project {project} was never heard of", run_id)

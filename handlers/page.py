@@ -7,13 +7,14 @@ from http import HTTPStatus
 from mimetypes import guess_type
 from urllib.parse import quote
 
-from tuneops.overview.keeping import read_overview
+from tuneops.overview.reading import read_overview
 from tuneops.page import rendering
-from tuneops.page.access import DeniedError, visitor, way_in
+from tuneops.page.access import DeniedError, visitor
 from tuneops.page.answer import Answer, etag, html, see_other, unless_known
 from tuneops.page.asked import Asked
 from tuneops.page.overview_view import NO_ENVIRONMENT, Filter, view
 from tuneops.page.visit import Visit
+from tuneops.page.way import way_in
 from tuneops.services import Services
 
 KEPT_FOR_EVER = "public, max-age=31536000, immutable"

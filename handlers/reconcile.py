@@ -5,10 +5,8 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from tuneops.cost.digest import summarize
 from tuneops.events.effect import Led
 from tuneops.events.taking import Asked, tell
-from tuneops.hearing import hear_one
 from tuneops.queue import (
     CommentRequest,
     ProjectRequest,
@@ -20,13 +18,7 @@ from tuneops.queue import (
     SummaryRequest,
     SweepRequest,
 )
-from tuneops.reconcile import reconcile_project
-from tuneops.resync import resync_projects, resync_pull_requests
-from tuneops.review import review_pull_request
 from tuneops.services import NoSourceError, Services
-from tuneops.sweep.restorer import restore_swept
-from tuneops.sweep.sweeper import sweep_workspace
-from tuneops.sync import sync_repository
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
 
@@ -63,21 +55,40 @@ def handle(body: bytes, services: Services) -> None:
 
 
 def _do(request: Request, services: Services) -> None:
+    """Each kind imports what it takes: an instance that only just started does one of them."""
     if isinstance(request, ProjectRequest):
+        from tuneops.reconcile import reconcile_project
+
         tell(request, reconcile_project(request, services), services)
     elif isinstance(request, PullRequestRequest):
+        from tuneops.review import review_pull_request
+
         tell(request, review_pull_request(request, services), services)
     elif isinstance(request, CommentRequest):
+        from tuneops.hearing import hear_one
+
         tell(request, hear_one(request, services), services)
     elif isinstance(request, ProjectsRequest):
+        from tuneops.resync import resync_projects
+
         resync_projects(services)
     elif isinstance(request, PullRequestsRequest):
+        from tuneops.resync import resync_pull_requests
+
         resync_pull_requests(request, services)
     elif isinstance(request, SweepRequest):
+        from tuneops.sweep.sweeper import sweep_workspace
+
         sweep_workspace(request, services)
     elif isinstance(request, RestoreRequest):
+        from tuneops.sweep.restorer import restore_swept
+
         restore_swept(request, services)
     elif isinstance(request, SummaryRequest):
+        from tuneops.cost.digest import summarize
+
         summarize(request, services)
     else:
+        from tuneops.sync import sync_repository
+
         tell(request, sync_repository(request, services), services)

@@ -12,8 +12,9 @@ from tuneops.approval import ApprovalOrder
 from tuneops.audit.entry import Caller
 from tuneops.going_back import RefusedError
 from tuneops.ordering import Desk
-from tuneops.page.access import DeniedError, visitor, way_in
+from tuneops.page.access import DeniedError, visitor
 from tuneops.page.asked import Asked
+from tuneops.page.way import way_in
 from tuneops.rollback import Answer, NotProposedError, Order, RollbackOrder, UnknownProjectError
 from tuneops.services import Services
 from tuneops.store import UnreadableError

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 from azure.storage.queue import QueueClient
 
-from handlers import config_merged, dataset_uploaded, job_event, reconcile, resync, summary, sweep
+from handlers import (
+    config_merged,
+    dataset_uploaded,
+    job_event,
+    reconcile,
+    resync,
+    summary,
+    swept,
+)
 from tests.config_text import config_of
 from tuneops import documents, ticks
 from tuneops.desired import Desired
@@ -259,7 +267,7 @@ def test_what_was_swept_outlives_its_environment(
     )
     record = Record(finding=finding, environment="gone", at=moment, gone_at=moment, parts=())
     several.store.write(documents.swept(identifier), record, etag=None)
-    found, said = sweep.handle_restore(identifier, {}, b"", several)
+    found, said = swept.handle_restore(identifier, {}, b"", several)
     assert found == code, said
     assert [each["kind"] for each in requests(several)] == ["restore"] * (code == 200)
 

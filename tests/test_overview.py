@@ -25,8 +25,8 @@ from tuneops.overview.keeping import (
     keep_channels,
     keep_source,
     make_card,
-    read_overview,
 )
+from tuneops.overview.reading import read_overview
 from tuneops.policy import InForce, Policy
 from tuneops.previews.terms import Terms
 from tuneops.prices import Prices

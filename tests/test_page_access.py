@@ -16,11 +16,10 @@ from tuneops.page.access import (
     PRINCIPAL,
     DeniedError,
     Visitor,
-    Way,
     visitor,
-    way_in,
 )
 from tuneops.page.asked import Asked
+from tuneops.page.way import Way, way_in
 
 LOCAL = "http://127.0.0.1:7071"
 UPN = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"

@@ -25,7 +25,7 @@ from tuneops.gitops.snapshot import Origin
 from tuneops.names import job_name
 from tuneops.orders import Orders, Pin
 from tuneops.previews import keeping, text
-from tuneops.previews.keeping import read_register
+from tuneops.previews.reading import read_register
 from tuneops.queue import ProjectRequest, PullRequestRequest, PullRequestsRequest
 from tuneops.reconcile import reconcile_project
 from tuneops.release import Phase, Release

@@ -15,7 +15,7 @@ from azure.ai.ml.entities import AmlCompute, Environment, ManagedOnlineEndpoint
 from azure.core.exceptions import ResourceNotFoundError
 from pydantic import SecretStr
 
-from handlers import sweep
+from handlers import sweep, swept
 from tests.cloud import Cloud
 from tests.delivering import deliver_all
 from tests.faults import Faults
@@ -129,7 +129,7 @@ class Team:
 
     def restore(self, identifier: str) -> tuple[HTTPStatus, str]:
         body = json.dumps({"by": "Ada", "reason": "demo"}).encode()
-        code, text = sweep.handle_restore(identifier, {}, body, self.services)
+        code, text = swept.handle_restore(identifier, {}, body, self.services)
         return code, json.loads(text)["text"]
 
     def record(self, identifier: str) -> Record:
@@ -335,7 +335,7 @@ def test_an_empty_store_sweeps_nothing(team: Team) -> None:
     assert team.sweep() == ()
     assert team.sweep_for(72) == ()
     assert team.there()
-    view = SweepView.model_validate_json(sweep.handle_findings("now", team.services)[1])
+    view = SweepView.model_validate_json(swept.handle_findings("now", team.services)[1])
     assert [each.due_at for each in view.workspaces[0].found] == [None] * len(
         view.workspaces[0].found
     )
@@ -465,7 +465,7 @@ def test_nobody_to_tell_nothing_to_delete(team: Team) -> None:
     team.sweep_for(72)
     assert team.there()
     off = Services(silent.model_copy(update={"sweep": "off"}))
-    assert sweep.handle_findings("then", off)[0] == HTTPStatus.BAD_REQUEST
+    assert swept.handle_findings("then", off)[0] == HTTPStatus.BAD_REQUEST
     sweep.handle(off)
     assert team.asked() == [{"kind": "sweep", "environment": "", "only": ""}]
     assert team.restore("f" * 12)[0] == HTTPStatus.NOT_FOUND

@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime
 
-from tuneops.azureml import autoscale, compute, endpoints, jobs, models, progress, registry
+from tuneops.azureml import autoscale, compute, endpoints, jobs, models, progress, registry, sdk
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.metrics import NoRunError
 from tuneops.azureml.workspace import Workspace
@@ -32,6 +32,7 @@ def observe(
     """
     if release is None or release.phase == Phase.RETIRED:
         return Observed(live_release=project.live)
+    sdk.load()
     retiring = desired.config is None
     phase = release.phase
     return Observed(

@@ -3,15 +3,17 @@
 import base64
 from contextlib import suppress
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.queue import QueueClient
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneops.events.record import TICKET
 from tuneops.looks import View
 from tuneops.names import DIGEST, ENVIRONMENT, PROJECT_KEY, STREAM
+
+if TYPE_CHECKING:
+    from azure.storage.queue import QueueClient
 
 MAX_DELAY_SECONDS = 7 * 24 * 3600
 CHANNEL = r"^[^/\\\x00-\x1f]{1,100}$"
@@ -160,7 +162,7 @@ Delivering = DeliverRequest | MailboxesRequest
 class RequestQueue:
     """Sends requests; the Functions host delivers them, at least once and in any order."""
 
-    def __init__(self, client: QueueClient) -> None:
+    def __init__(self, client: "QueueClient") -> None:
         self._client = client
 
     def send(self, request: Request | Delivering, delay_seconds: float = 0) -> None:

@@ -22,7 +22,8 @@ from tuneops.looks import Note, View, due, read_note
 from tuneops.names import digest, environment_of
 from tuneops.overview.keeping import fill
 from tuneops.policy import InForce
-from tuneops.previews.keeping import look_again, read_register
+from tuneops.previews.keeping import look_again
+from tuneops.previews.reading import read_register
 from tuneops.queue import ProjectRequest, PullRequestRequest, PullRequestsRequest
 from tuneops.services import Services
 from tuneops.store import UnreadableError

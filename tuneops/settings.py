@@ -8,9 +8,8 @@ import json
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from azure.identity import AzureAuthorityHosts, DefaultAzureCredential
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -30,10 +29,13 @@ from tuneops.sources import (
     check_sources,
 )
 
+if TYPE_CHECKING:
+    from azure.identity import DefaultAzureCredential
+
 AUTHORITIES = {
-    "AzureCloud": AzureAuthorityHosts.AZURE_PUBLIC_CLOUD,
-    "AzureChinaCloud": AzureAuthorityHosts.AZURE_CHINA,
-    "AzureUSGovernment": AzureAuthorityHosts.AZURE_GOVERNMENT,
+    "AzureCloud": "login.microsoftonline.com",
+    "AzureChinaCloud": "login.chinacloudapi.cn",
+    "AzureUSGovernment": "login.microsoftonline.us",
 }
 """Where each cloud signs in."""
 
@@ -317,7 +319,9 @@ def get_settings(**overrides: Any) -> Settings:
     return Settings(**overrides)
 
 
-def credential(settings: WorkspaceSettings) -> DefaultAzureCredential:
+def credential(settings: WorkspaceSettings) -> "DefaultAzureCredential":
     """The app's identity: the managed one in Azure, your own login elsewhere."""
+    from azure.identity import DefaultAzureCredential
+
     known = {"authority": settings.authority} if settings.authority else {}
     return DefaultAzureCredential(**known)

@@ -88,6 +88,10 @@ class Store:
             raise UnreadableError(_complaint(where, error), download.properties.etag) from error
         return Stored(value, download.properties.etag)
 
+    def has(self, path: str) -> bool:
+        """Whether something is stored at `path`."""
+        return self._container.get_blob_client(path).exists()
+
     def write(
         self,
         path: str,

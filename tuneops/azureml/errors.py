@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
-from tuneops.azureml import roles
+from tuneops.azureml import roles, sdk
 from tuneops.scrub import scrub
 
 MAX_MESSAGE = 600
@@ -35,6 +35,7 @@ class MissingRoleError(UnavailableError):
 @contextmanager
 def azure_errors(doing: str) -> Iterator[None]:
     """Turn the SDK's exceptions into those above; `doing` begins the message."""
+    sdk.load()
     from azure.ai.ml.exceptions import MlException
 
     try:

@@ -2,5 +2,9 @@
 
 
 def load() -> None:
-    """Import it, which takes seconds the first time, so that no call has to count them."""
+    """Import it, which takes seconds the first time, before a call has to count them.
+
+    Its modules import each other: of several threads that begin with different ones, as the first
+    messages of a new instance may, each sees another's half. All wait for the whole package.
+    """
     import azure.ai.ml  # noqa: F401

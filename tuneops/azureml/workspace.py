@@ -4,13 +4,13 @@ from enum import Enum
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from azure.identity import DefaultAzureCredential
-
+from tuneops.azureml import sdk
 from tuneops.azureml.errors import azure_errors
 from tuneops.settings import WorkspaceSettings, credential
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
+    from azure.identity import DefaultAzureCredential
 
 
 class Workspace:
@@ -94,9 +94,10 @@ def plain(value: object) -> str:
 
 
 def _client(
-    credential: DefaultAzureCredential, settings: WorkspaceSettings, **scope: str
+    credential: "DefaultAzureCredential", settings: WorkspaceSettings, **scope: str
 ) -> "MLClient":
     """An MLClient that gives up soon: the reconciler tries again without holding a worker."""
+    sdk.load()
     from azure.ai.ml import MLClient
 
     cloud: dict[str, Any] = {}

@@ -19,10 +19,11 @@ from tuneops.names import environment_of
 from tuneops.notify.health import ChannelHealth
 from tuneops.overview.card import card, cut
 from tuneops.overview.document import UNREADABLE, Card, ChannelCard, Overview, SourceCard
+from tuneops.overview.reading import read_overview
 from tuneops.prices import Prices
 from tuneops.services import NoSourceError, Services
 from tuneops.status import read_project
-from tuneops.store import ConflictError, Store, Stored, UnreadableError
+from tuneops.store import ConflictError, Store, UnreadableError
 
 THREADS = 8
 TRIES = 50
@@ -30,15 +31,6 @@ MAX_ERRORS = 50
 
 log = logging.getLogger(__name__)
 _turn = threading.Lock()
-
-
-def read_overview(store: Store) -> Stored[Overview] | None:
-    """The overview, None when there is none that this version can read: the resync makes one."""
-    try:
-        return store.read(documents.OVERVIEW, Overview)
-    except UnreadableError as error:
-        log.warning("%s", error)
-        return None
 
 
 def keep_card(name: str, services: Services) -> bool:

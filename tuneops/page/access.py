@@ -9,17 +9,14 @@ local cloud it opens on the loopback address.
 
 import base64
 import binascii
-import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
-from tuneops.hosting import in_azure
 from tuneops.page.asked import Asked
+from tuneops.page.way import Way, is_loopback
 
 OPERATOR = "TuneOps.Operator"
 """The app role that lets people act."""
@@ -30,8 +27,6 @@ ENTRA = "aad"
 """What App Service calls Entra ID."""
 LOCAL = "this computer"
 KEY_HOLDER = "the function key"
-
-Way = Literal["entra", "key", "loopback"]
 
 _NAMES = (
     "preferred_username",
@@ -72,18 +67,6 @@ class Visitor:
         return self.by != "key" and OPERATOR in self.roles
 
 
-def way_in(environ: Mapping[str, str]) -> Way:
-    """How one comes to the page in this environment.
-
-    App Service sets ``WEBSITE_AUTH_ENABLED`` where people have to sign in. No setting opens the
-    page to everybody in Azure.
-    """
-    if environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true":
-        return "entra"
-    local = is_loopback(_host(environ.get("TUNEOPS_PAGE_URL", "")))
-    return "loopback" if local and not in_azure(environ) else "key"
-
-
 def visitor(asked: Asked, way: Way, reader_role: str = "") -> Visitor:
     """Who asks; `reader_role` is the app role to read with, empty: everybody who has signed in.
 
@@ -100,16 +83,6 @@ def visitor(asked: Asked, way: Way, reader_role: str = "") -> Visitor:
     if reader_role and not found.roles & {reader_role, OPERATOR}:
         raise DeniedError(f"{found.name} has not the role {reader_role} of this application")
     return found
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address is that of the computer itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Claim(BaseModel):
@@ -147,10 +120,3 @@ def _signed_in(header: str) -> Visitor:
         raise DeniedError("who has signed in has no name: let the app have the claim 'name'")
     roles = frozenset(principal.values(*_ROLES, principal.role_typ))
     return Visitor(name.strip()[:MAX_NAME], roles, "entra")
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

@@ -19,23 +19,17 @@ from tuneops.names import preview_key
 from tuneops.policy import Policy
 from tuneops.previews import judgement, text, wanted
 from tuneops.previews.judgement import Applicant
+from tuneops.previews.reading import read_register
 from tuneops.previews.register import Entry, Register
 from tuneops.previews.terms import Terms
 from tuneops.queue import ProjectRequest, PullRequestRequest
 from tuneops.services import Services
-from tuneops.store import Store
 
 NOT_ASKED = "the pull request asks for none any more"
 MAX_PER_PULL = 5
 """So many projects of a pull request get a preview, by their names."""
 
 Change = Callable[[Register], Register]
-
-
-def read_register(store: Store, environment: str) -> Register:
-    """The previews of an environment."""
-    stored = store.read(documents.previews(environment), Register)
-    return stored.value if stored else Register()
 
 
 def review_previews(

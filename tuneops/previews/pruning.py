@@ -15,7 +15,8 @@ from tuneops.gitops.github import GitHubError
 from tuneops.names import is_preview
 from tuneops.notify.mailbox import Note, read_note
 from tuneops.previews.channel import PreviewChannel
-from tuneops.previews.keeping import read_register, serve_next
+from tuneops.previews.keeping import serve_next
+from tuneops.previews.reading import read_register
 from tuneops.previews.register import Register
 from tuneops.previews.wanted import at_its_time
 from tuneops.project import Project

@@ -5,7 +5,7 @@ import logging
 from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.names import family, is_preview
-from tuneops.previews.keeping import read_register
+from tuneops.previews.reading import read_register
 from tuneops.project import Project
 from tuneops.release import Release
 from tuneops.services import Services

@@ -13,6 +13,7 @@ from tuneops.sweep.finding import Finding, Findings
 from tuneops.sweep.kept import Kept, kept
 from tuneops.sweep.record import Record
 from tuneops.sweep.survey import Survey, looked_at
+from tuneops.sweep.workspaces import workspaces
 
 MAX_SWEPT = 50
 
@@ -60,16 +61,6 @@ class SweepView(BaseModel):
     told: bool
     workspaces: list[WorkspaceView]
     swept: list[SweptView]
-
-
-def workspaces(services: Services) -> dict[str, list[str]]:
-    """The first environment of each workspace, with all that share it."""
-    found: dict[str, list[str]] = {}
-    first: dict[str, str] = {}
-    for source in services.settings.config_sources:
-        path = services.of(source.environment).workspace.id.lower()
-        found.setdefault(first.setdefault(path, source.environment), []).append(source.environment)
-    return found
 
 
 def last(services: Services) -> SweepView:

@@ -8,7 +8,6 @@ from tuneops.notify.channels.apprise_url import AppriseChannel, url_id
 from tuneops.notify.channels.broken import BrokenChannel
 from tuneops.notify.channels.event_grid import EventGridChannel
 from tuneops.notify.channels.guard import check_url
-from tuneops.notify.channels.mail import PORTS, MailChannel
 from tuneops.notify.channels.reading import BrokenSettings, read_channels
 from tuneops.notify.channels.secrets import SecretError, secret
 from tuneops.notify.channels.settings import (
@@ -28,6 +27,8 @@ from tuneops.notify.routing import Route
 
 if TYPE_CHECKING:
     from azure.core.credentials import AzureKeyCredential, TokenCredential
+
+    from tuneops.notify.channels.mail import MailChannel
 
 MIN_SECRET = 16
 UNKNOWN = "unknown"
@@ -97,7 +98,9 @@ def _made(
             return AppriseChannel(*common, secret(settings.url_setting, environment))
 
 
-def _mail(settings: MailSettings, channel_id: str, environment: Mapping[str, str]) -> MailChannel:
+def _mail(settings: MailSettings, channel_id: str, environment: Mapping[str, str]) -> "MailChannel":
+    from tuneops.notify.channels.mail import PORTS, MailChannel
+
     reference = settings.password_setting
     return MailChannel(
         channel_id,
