@@ -27,6 +27,7 @@ from tuneops.page.access import way_in
 from tuneops.page.answer import Answer
 from tuneops.page.asked import Asked
 from tuneops.services import get_services
+from tuneops.telemetry.invocation import Trigger, observed
 
 RESYNC_SCHEDULE = os.environ.get("TUNEOPS_RESYNC_SCHEDULE", "0 */5 * * * *")
 SWEEP_SCHEDULE = os.environ.get("TUNEOPS_SWEEP_SCHEDULE", "0 17 * * * *")
@@ -40,6 +41,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 @app.function_name("github_webhook")
 @app.route(route="api/github", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@observed(Trigger.WEBHOOK)
 def github_webhook(req: func.HttpRequest) -> func.HttpResponse:
     """GitHub's webhook; its signature is the authorisation."""
     code, text = config_merged.handle(req.headers, req.get_body(), get_services())
@@ -48,6 +50,7 @@ def github_webhook(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("on_dataset_uploaded")
 @app.event_grid_trigger(arg_name="event")
+@observed(Trigger.EVENT)
 def on_dataset_uploaded(event: func.EventGridEvent) -> None:
     """Event Grid: a blob was created."""
     dataset_uploaded.handle(event.event_type, event.subject, event.get_json(), get_services())
@@ -55,6 +58,7 @@ def on_dataset_uploaded(event: func.EventGridEvent) -> None:
 
 @app.function_name("on_job_event")
 @app.event_grid_trigger(arg_name="event")
+@observed(Trigger.EVENT)
 def on_job_event(event: func.EventGridEvent) -> None:
     """Event Grid: a job of the workspace completed or changed its state."""
     job_event.handle(event.event_type, event.get_json(), get_services())
@@ -62,6 +66,7 @@ def on_job_event(event: func.EventGridEvent) -> None:
 
 @app.function_name("reconcile")
 @app.queue_trigger(arg_name="message", queue_name="reconcile", connection="AzureWebJobsStorage")
+@observed(Trigger.MESSAGE)
 def on_reconcile(message: func.QueueMessage) -> None:
     """The queue: look at a project or at the repository."""
     reconcile.handle(message.get_body(), get_services())
@@ -69,6 +74,7 @@ def on_reconcile(message: func.QueueMessage) -> None:
 
 @app.function_name("deliver")
 @app.queue_trigger(arg_name="message", queue_name="deliver", connection="AzureWebJobsStorage")
+@observed(Trigger.MESSAGE)
 async def on_deliver(message: func.QueueMessage) -> None:
     """The queue: send people what they are owed."""
     await deliver.handle(message.get_body(), get_services())
@@ -76,6 +82,7 @@ async def on_deliver(message: func.QueueMessage) -> None:
 
 @app.function_name("resync")
 @app.timer_trigger(arg_name="timer", schedule=RESYNC_SCHEDULE, run_on_startup=False)
+@observed(Trigger.TIMER)
 def on_timer(timer: func.TimerRequest) -> None:
     """The timer: look at everything."""
     resync.handle(get_services())
@@ -83,6 +90,7 @@ def on_timer(timer: func.TimerRequest) -> None:
 
 @app.function_name("summary")
 @app.timer_trigger(arg_name="timer", schedule=SUMMARY_SCHEDULE, run_on_startup=False)
+@observed(Trigger.TIMER)
 def on_summary_timer(timer: func.TimerRequest) -> None:
     """The daily timer: tell people what runs."""
     summary.handle(get_services())
@@ -90,6 +98,7 @@ def on_summary_timer(timer: func.TimerRequest) -> None:
 
 @app.function_name("cost")
 @app.route(route="api/cost", methods=["GET"])
+@observed(Trigger.READING)
 def get_cost(req: func.HttpRequest) -> func.HttpResponse:
     """What runs and what it costs, in all environments or in ``?environment=NAME``."""
     code, text = cost.handle(req.params.get("environment"), get_services())
@@ -98,6 +107,7 @@ def get_cost(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("status")
 @app.route(route="api/status", methods=["GET"])
+@observed(Trigger.READING)
 def get_status(req: func.HttpRequest) -> func.HttpResponse:
     """All projects, or ``?project=NAME``."""
     code, text = status.handle(req.params.get("project"), get_services())
@@ -106,6 +116,7 @@ def get_status(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("projects")
 @app.route(route="api/projects", methods=["GET"])
+@observed(Trigger.READING)
 def get_projects(req: func.HttpRequest) -> func.HttpResponse:
     """The names of all projects."""
     code, text = releases.handle_names(get_services())
@@ -114,6 +125,7 @@ def get_projects(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("releases")
 @app.route(route="api/projects/{project}/releases", methods=["GET"])
+@observed(Trigger.READING)
 def get_releases(req: func.HttpRequest) -> func.HttpResponse:
     """A project's releases, the newest first: ``?limit=N``, and ``?before=N`` for more."""
     project = req.route_params["project"]
@@ -123,6 +135,7 @@ def get_releases(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("release")
 @app.route(route="api/projects/{project}/releases/{number}", methods=["GET"])
+@observed(Trigger.READING)
 def get_release(req: func.HttpRequest) -> func.HttpResponse:
     """All of one release; ``latest`` is the newest."""
     where = req.route_params
@@ -132,6 +145,7 @@ def get_release(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("metrics")
 @app.route(route="api/projects/{project}/releases/{number}/metrics", methods=["GET"])
+@observed(Trigger.READING)
 def get_metrics(req: func.HttpRequest) -> func.HttpResponse:
     """What a release's training has logged, with its curves."""
     where = req.route_params
@@ -141,6 +155,7 @@ def get_metrics(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("logs")
 @app.route(route="api/projects/{project}/releases/{number}/logs", methods=["GET"])
+@observed(Trigger.READING)
 def get_logs(req: func.HttpRequest) -> func.HttpResponse:
     """The next piece of a log: ``?of=job|data|deployment``, and ``?after=`` the last ``next``."""
     project, number = req.route_params["project"], req.route_params["number"]
@@ -150,6 +165,7 @@ def get_logs(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("rollback")
 @app.route(route="api/projects/{project}/rollback", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_rollback(req: func.HttpRequest) -> func.HttpResponse:
     """An order to go back to an earlier release, by git or by a pin."""
     project = req.route_params["project"]
@@ -159,6 +175,7 @@ def post_rollback(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("retry")
 @app.route(route="api/projects/{project}/retry", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_retry(req: func.HttpRequest) -> func.HttpResponse:
     """An order to try what failed or was rolled back again."""
     project = req.route_params["project"]
@@ -168,6 +185,7 @@ def post_retry(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("approve")
 @app.route(route="api/projects/{project}/approve", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_approve(req: func.HttpRequest) -> func.HttpResponse:
     """Approving or rejecting what a release waits for."""
     project = req.route_params["project"]
@@ -177,6 +195,7 @@ def post_approve(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("suspend")
 @app.route(route="api/projects/{project}/suspend", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_suspend(req: func.HttpRequest) -> func.HttpResponse:
     """An order to have everything of a project stay as it is."""
     project = req.route_params["project"]
@@ -186,6 +205,7 @@ def post_suspend(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("resume")
 @app.route(route="api/projects/{project}/resume", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_resume(req: func.HttpRequest) -> func.HttpResponse:
     """An order to have a suspended project go on."""
     project = req.route_params["project"]
@@ -195,6 +215,7 @@ def post_resume(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("audit")
 @app.route(route="api/audit", methods=["GET"])
+@observed(Trigger.READING)
 def get_audit(req: func.HttpRequest) -> func.HttpResponse:
     """Who ordered what, of ``?project=NAME`` or of all, in ``?month=2026-11`` or this one."""
     code, text = audit.handle(req.params.get("project"), req.params.get("month"), get_services())
@@ -203,6 +224,7 @@ def get_audit(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("sweep")
 @app.timer_trigger(arg_name="timer", schedule=SWEEP_SCHEDULE, run_on_startup=False)
+@observed(Trigger.TIMER)
 def on_sweep_timer(timer: func.TimerRequest) -> None:
     """The timer: look for what belongs to nothing."""
     sweep.handle(get_services())
@@ -210,6 +232,7 @@ def on_sweep_timer(timer: func.TimerRequest) -> None:
 
 @app.function_name("findings")
 @app.route(route="api/sweep", methods=["GET"])
+@observed(Trigger.READING)
 def get_findings(req: func.HttpRequest) -> func.HttpResponse:
     """What belongs to nothing, as of the last sweep, or with ``?look=now``; nothing is changed."""
     code, text = sweep.handle_findings(req.params.get("look"), get_services())
@@ -218,6 +241,7 @@ def get_findings(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("restore")
 @app.route(route="api/swept/{id}/restore", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_restore(req: func.HttpRequest) -> func.HttpResponse:
     """An order to bring back what was swept away."""
     identifier = req.route_params["id"]
@@ -227,6 +251,7 @@ def post_restore(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("doctor")
 @app.route(route="api/doctor", methods=["GET"])
+@observed(Trigger.READING)
 def get_doctor(req: func.HttpRequest) -> func.HttpResponse:
     """What is broken and how to mend it, everywhere or in ``?only=AREA``; nothing is changed."""
     code, text = doctor.handle(req.params.get("only"), req.url, get_services)
@@ -235,6 +260,7 @@ def get_doctor(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("health")
 @app.route(route="api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@observed(Trigger.READING)
 def get_health(req: func.HttpRequest) -> func.HttpResponse:
     """Whether the app runs and has its settings."""
     get_services()
@@ -243,6 +269,7 @@ def get_health(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("page")
 @app.route(route="/", methods=["GET"], auth_level=PAGE)
+@observed(Trigger.READING)
 def get_page(req: func.HttpRequest) -> func.HttpResponse:
     """The page: all projects."""
     return _response(page.handle(_asked(req), get_services()))
@@ -250,6 +277,7 @@ def get_page(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("project_page")
 @app.route(route="projects/{project}", methods=["GET"], auth_level=PAGE)
+@observed(Trigger.READING)
 def get_project_page(req: func.HttpRequest) -> func.HttpResponse:
     """The page of a project: its releases."""
     return _response(project_page.handle(_asked(req), get_services()))
@@ -257,6 +285,7 @@ def get_project_page(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("release_page")
 @app.route(route="projects/{project}/releases/{number}", methods=["GET"], auth_level=PAGE)
+@observed(Trigger.READING)
 def get_release_page(req: func.HttpRequest) -> func.HttpResponse:
     """The page of a release."""
     return _response(project_page.handle_release(_asked(req), get_services()))
@@ -264,6 +293,7 @@ def get_release_page(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("page_static")
 @app.route(route="static/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@observed(Trigger.READING)
 def get_static(req: func.HttpRequest) -> func.HttpResponse:
     """A file that pages link, which holds no data."""
     return _response(page.static(req.route_params["file"], req.params.get("v", "")))
@@ -271,6 +301,7 @@ def get_static(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("page_action")
 @app.route(route="projects/{project}/actions/{action}", methods=["GET", "POST"], auth_level=PAGE)
+@observed(Trigger.ORDER)
 def page_action(req: func.HttpRequest) -> func.HttpResponse:
     """An order from the page, by a form of its own; to open it leads back to the page."""
     return _response(page_actions.handle(_asked(req), get_services()))

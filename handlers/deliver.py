@@ -5,6 +5,7 @@ One channel has no more than some of them, so that one that hangs leaves the res
 """
 
 import asyncio
+import contextvars
 import logging
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,8 @@ async def handle(body: bytes, services: Services) -> None:
     Raises:
         AzureError: it can't be done now; the queue delivers the message again.
     """
-    await asyncio.get_running_loop().run_in_executor(_POOL, deliver, body, services)
+    run = contextvars.copy_context().run
+    await asyncio.get_running_loop().run_in_executor(_POOL, run, deliver, body, services)
 
 
 def deliver(body: bytes, services: Services) -> None:

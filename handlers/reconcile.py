@@ -25,6 +25,7 @@ from tuneops.services import NoSourceError, Services
 from tuneops.sweep.restorer import restore_swept
 from tuneops.sweep.sweeper import sweep_workspace
 from tuneops.sync import sync_repository
+from tuneops.telemetry import fields
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
 
@@ -52,6 +53,11 @@ def handle(body: bytes, services: Services) -> None:
             raise UnknownKindError(f"this version knows no such request: {body[:200]!r}") from None
         log.error("dropped a message that is no request: %r", body[:200])
         return
+    with fields.bound({fields.ENVIRONMENT: getattr(request, "environment", "")}):
+        _do(request, services)
+
+
+def _do(request: Request, services: Services) -> None:
     try:
         if isinstance(request, ProjectRequest):
             reconcile_project(request, services)
