@@ -1,5 +1,6 @@
 """A collector of telemetry that speaks OTLP over HTTP, as Jaeger's or Grafana's do. For tests."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,14 +76,21 @@ def said(attributes: "Iterator[KeyValue] | list[KeyValue]") -> dict[str, str]:
 
 
 @contextmanager
-def collecting(status: int = 200) -> Iterator[Collector]:
-    """A collector that listens; it answers with this status."""
+def silent() -> Iterator[str]:
+    """The address of a collector that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    """A collector that listens."""
 
     class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             collector.bodies.append((self.path, body))
-            self.send_response(status)
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

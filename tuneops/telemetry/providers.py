@@ -8,6 +8,7 @@ import atexit
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Thread
 
@@ -129,7 +130,8 @@ def _described(environment: Mapping[str, str]) -> dict[str, str]:
 def _farewell(providers: tuple[TracerProvider, MeterProvider, LoggerProvider]) -> None:
     """Send what is left; a dead collector keeps no process from ending."""
     threads = [Thread(target=each.shutdown, daemon=True) for each in providers]
+    end = time.monotonic() + FAREWELL_SECONDS
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(FAREWELL_SECONDS)
+        thread.join(max(0.0, end - time.monotonic()))

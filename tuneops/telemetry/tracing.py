@@ -93,7 +93,7 @@ def _context(place: Carrier) -> SpanContext:
 
 def _same(one: SpanContext, other: SpanContext) -> bool:
     """Whether both are in one trace, and equally kept."""
-    return (one.trace_id, one.trace_flags) == (other.trace_id, other.trace_flags)
+    return one.trace_id == other.trace_id and one.trace_flags.sampled == other.trace_flags.sampled
 
 
 def _nanoseconds(moment: datetime) -> int:
