@@ -19,6 +19,7 @@ from tuneops.notify.carrier import carry
 from tuneops.notify.reminding import remind
 from tuneops.queue import Delivering, DeliverRequest
 from tuneops.services import NoSourceError, Services
+from tuneops.telemetry import fields
 
 THREADS = 12
 OF_ONE_CHANNEL = 4
@@ -54,7 +55,8 @@ def deliver(body: bytes, services: Services) -> None:
         return
     try:
         if isinstance(request, DeliverRequest):
-            _carry(request, services)
+            with fields.bound(fields.of_stream(request.stream)):
+                _carry(request, services)
         else:
             remind(services, datetime.now(UTC))
     except NoSourceError as error:

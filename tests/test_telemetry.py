@@ -288,9 +288,10 @@ def test_each_phase_is_told_once_it_is_saved(
 ) -> None:
     begun = release()
     trained = begun.advance(Phase.TRAINING, at(2), "")
-    failed = trained.advance(Phase.FAILED, at(62), "")
+    more = trained.replace(history=(*trained.history, trained.history[-1].replace(at=at(9))))
+    failed = more.advance(Phase.FAILED, at(62), "")
     retired = failed.advance(Phase.RETIRED, at(90), "")
-    steps = [None, begun, begun.replace(repairs=1), trained, failed, retired]
+    steps = [None, begun, begun.replace(repairs=1), trained, more, failed, retired]
     for before, after in pairwise(steps):
         assert after is not None
         releases.moved(before, after)

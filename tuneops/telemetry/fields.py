@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 
+from tuneops.names import environment_of
+
 PROJECT = "tuneops.project"
 RELEASE = "tuneops.release"
 COMMIT = "tuneops.commit"
@@ -28,6 +30,12 @@ _FIELDS: ContextVar[Mapping[str, str]] = ContextVar("fields", default=MappingPro
 def current() -> Mapping[str, str]:
     """What is said of the work that is being done."""
     return _FIELDS.get()
+
+
+def of_stream(stream: str) -> dict[str, str]:
+    """What is said of work for a project, or for what else an environment tells people."""
+    is_project = not stream.rpartition(".")[2].startswith("_")
+    return {PROJECT: stream if is_project else "", ENVIRONMENT: environment_of(stream)}
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """What is told of a release when it has moved on: a span and a measurement of each phase."""
 
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 
-from tuneops.names import environment_of
 from tuneops.phase import Phase
 from tuneops.release import Entry, Release
 from tuneops.telemetry import fields, metrics, tracing
@@ -14,11 +14,18 @@ def moved(before: Release | None, after: Release) -> None:
     A crash in between leaves it untold: what is measured may lack a phase and never has it twice.
     """
     known = len(before.history) if before else 0
-    for left, entered in pairwise(after.history[max(known - 1, 0) :]):
-        if not left.phase.ended and left.phase != entered.phase:
-            _tell_phase(after, left, entered)
-        if entered.phase.ended and not left.phase.ended:
+    for left, entered in pairwise(_entered(after)):
+        if left.phase.ended or entered not in after.history[known:]:
+            continue
+        _tell_phase(after, left, entered)
+        if entered.phase.ended:
             _tell_end(after, entered)
+
+
+def _entered(release: Release) -> list[Entry]:
+    """The entries with which a phase began, of which there may be more."""
+    phases = groupby(release.history, key=attrgetter("phase"))
+    return [next(entries) for _, entries in phases]
 
 
 def _tell_phase(release: Release, left: Entry, entered: Entry) -> None:
@@ -41,8 +48,7 @@ _ENDS = (Phase.SUPERSEDED, Phase.FAILED, Phase.RETIRED)
 
 def _named(release: Release) -> dict[str, str]:
     return {
-        fields.PROJECT: release.project,
+        **fields.of_stream(release.project),
         fields.RELEASE: str(release.number),
         fields.COMMIT: release.commit,
-        fields.ENVIRONMENT: environment_of(release.project),
     }

@@ -81,7 +81,8 @@ def told(
     place: Carrier, name: str, begun: datetime, ended: datetime, attributes: Mapping[str, str]
 ) -> None:
     """A span of something that lasted longer than any process, told when it is over."""
-    context = trace.set_span_in_context(NonRecordingSpan(_context(place)))
+    far = _context(place)
+    context = trace.set_span_in_context(NonRecordingSpan(far)) if far.is_valid else None
     span = TRACER.start_span(name, context, attributes=attributes, start_time=_nanoseconds(begun))
     span.end(_nanoseconds(ended))
 

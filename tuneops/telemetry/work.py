@@ -4,7 +4,6 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from tuneops.names import environment_of
 from tuneops.release import Release
 from tuneops.telemetry import fields, tracing
 from tuneops.telemetry.carried import Carrier
@@ -19,7 +18,7 @@ class Work:
     """
 
     def __init__(self, project: str) -> None:
-        self._named = {fields.PROJECT: project, fields.ENVIRONMENT: environment_of(project)}
+        self._named = fields.of_stream(project)
         self._stack = ExitStack()
         self._followed: tuple[int | None] | None = None
         self.begun_by = tracing.kept(tracing.here())
