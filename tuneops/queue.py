@@ -168,7 +168,8 @@ class RequestQueue:
         """
         planned = timedelta(seconds=delay_seconds) if getattr(request, "wake", None) else None
         said = request.model_dump(mode="json") | outgoing(planned)
-        text = base64.b64encode(json.dumps(said).encode()).decode()
+        body = json.dumps(said, separators=(",", ":"), ensure_ascii=False)
+        text = base64.b64encode(body.encode()).decode()
         delay = min(max(0, round(delay_seconds)), MAX_DELAY_SECONDS - 60)
         try:
             self._client.send_message(text, visibility_timeout=delay)
