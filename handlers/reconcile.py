@@ -53,8 +53,14 @@ def handle(body: bytes, services: Services) -> None:
             raise UnknownKindError(f"this version knows no such request: {body[:200]!r}") from None
         log.error("dropped a message that is no request: %r", body[:200])
         return
-    with fields.bound({fields.ENVIRONMENT: getattr(request, "environment", "")}):
+    with fields.bound(_named(request)):
         _do(request, services)
+
+
+def _named(request: Request) -> dict[str, str]:
+    if isinstance(request, ProjectRequest):
+        return fields.of_stream(request.project)
+    return {fields.ENVIRONMENT: getattr(request, "environment", "")}
 
 
 def _do(request: Request, services: Services) -> None:
