@@ -310,6 +310,23 @@ def test_each_phase_is_told_once_it_is_saved(
     assert found["releases.ended"] == [({"phase": "Failed", "project": "production.bot"}, 1)]
 
 
+def test_what_is_made_again_is_told_from_where_that_began(spans: InMemorySpanExporter) -> None:
+    known = release()
+    path = [
+        "Training",
+        "Evaluating",
+        "Registering",
+        *("Deploying", "Testing", "Shifting", "Live") * 2,
+    ]
+    for minute, phase in enumerate(path, start=1):
+        moved = known.advance(Phase(phase), at(minute), "")
+        releases.moved(known, moved)
+        known = moved
+    whole = [minutes(span) for span in spans.get_finished_spans() if span.name == "release"]
+    assert whole == [7, 3]
+    assert "phase Live" not in named(spans)
+
+
 def minutes(span: ReadableSpan) -> float:
     assert span.end_time is not None
     assert span.start_time is not None

@@ -11,9 +11,7 @@ from tuneops.telemetry.addresses import netloc
 SHORTEST = 6
 """What is shorter is no secret, or hiding it would tell it."""
 
-_SECRET_NAME = re.compile(
-    r"(?i)secret|token|password|private_key|apikey|TUNEOPS_CHANNEL_|OTLP_HEADERS"
-)
+_SECRET_NAME = re.compile(r"(?i)(secret|token|password|_key|apikey|_headers?)$|^TUNEOPS_CHANNEL_")
 _ACCOUNT_KEY = re.compile(r"AccountKey=([^;]+)")
 _ENDPOINT = re.compile(r"(Blob|Queue)Endpoint=([^;]+)")
 

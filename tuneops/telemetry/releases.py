@@ -13,13 +13,15 @@ def moved(before: Release | None, after: Release) -> None:
 
     A crash in between leaves it untold: what is measured may lack a phase and never has it twice.
     """
-    known = len(before.history) if before else 0
+    new = after.history[len(before.history) if before else 0 :]
+    begun = after.history[0]
     for left, entered in pairwise(_entered(after)):
-        if left.phase.ended or entered not in after.history[known:]:
-            continue
-        _tell_phase(after, left, entered)
-        if entered.phase.ended:
-            _tell_end(after, entered)
+        if left.phase.ended:
+            begun = entered
+        elif entered in new:
+            _tell_phase(after, left, entered)
+            if entered.phase.ended:
+                _tell_end(after, begun, entered)
 
 
 def _entered(release: Release) -> list[Entry]:
@@ -36,11 +38,11 @@ def _tell_phase(release: Release, left: Entry, entered: Entry) -> None:
     tracing.told(release.trace, f"phase {left.phase}", left.at, entered.at, attributes)
 
 
-def _tell_end(release: Release, entered: Entry) -> None:
+def _tell_end(release: Release, begun: Entry, entered: Entry) -> None:
     said = {"phase": entered.phase.value, "project": release.project}
     metrics.RELEASES_ENDED.add(1, said)
     attributes = {"tuneops.phase": entered.phase.value, **_named(release)}
-    tracing.told(release.trace, "release", release.history[0].at, entered.at, attributes)
+    tracing.told(release.trace, "release", begun.at, entered.at, attributes)
 
 
 _ENDS = (Phase.SUPERSEDED, Phase.FAILED, Phase.RETIRED)
