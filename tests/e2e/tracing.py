@@ -103,7 +103,7 @@ def until_told(collector: Collector, project: str) -> bytes:
         for span in collector.spans:
             told = said(span.attributes)
             if span.name == "release" and told["tuneops.project"] == project:
-                time.sleep(6)  # what came after it
+                time.sleep(3)  # what comes after it
                 return span.trace_id
         time.sleep(0.5)
     raise AssertionError(f"nothing was told of {project} in {SECONDS} s")
