@@ -12,6 +12,7 @@ import azure.functions as func
 from tuneops.page.answer import Answer
 from tuneops.page.asked import Asked
 from tuneops.page.way import way_in
+from tuneops.telemetry.invocation import Trigger, observed
 
 if TYPE_CHECKING:
     from tuneops.services import Services
@@ -39,6 +40,7 @@ def get_services() -> "Services":
 
 @app.function_name("github_webhook")
 @app.route(route="api/github", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@observed(Trigger.WEBHOOK)
 def github_webhook(req: func.HttpRequest) -> func.HttpResponse:
     """GitHub's webhook; its signature is the authorisation."""
     from handlers import config_merged
@@ -49,6 +51,7 @@ def github_webhook(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("on_dataset_uploaded")
 @app.event_grid_trigger(arg_name="event")
+@observed(Trigger.EVENT)
 def on_dataset_uploaded(event: func.EventGridEvent) -> None:
     """Event Grid: a blob was created."""
     from handlers import dataset_uploaded
@@ -60,6 +63,7 @@ def on_dataset_uploaded(event: func.EventGridEvent) -> None:
 
 @app.function_name("on_job_event")
 @app.event_grid_trigger(arg_name="event")
+@observed(Trigger.EVENT)
 def on_job_event(event: func.EventGridEvent) -> None:
     """Event Grid: a job of the workspace completed or changed its state."""
     from handlers import job_event
@@ -69,6 +73,7 @@ def on_job_event(event: func.EventGridEvent) -> None:
 
 @app.function_name("reconcile")
 @app.queue_trigger(arg_name="message", queue_name="reconcile", connection="AzureWebJobsStorage")
+@observed(Trigger.MESSAGE)
 def on_reconcile(message: func.QueueMessage) -> None:
     """The queue: look at a project or at the repository."""
     from handlers import reconcile
@@ -78,6 +83,7 @@ def on_reconcile(message: func.QueueMessage) -> None:
 
 @app.function_name("deliver")
 @app.queue_trigger(arg_name="message", queue_name="deliver", connection="AzureWebJobsStorage")
+@observed(Trigger.MESSAGE)
 async def on_deliver(message: func.QueueMessage) -> None:
     """The queue: send people what they are owed."""
     from handlers import deliver
@@ -87,6 +93,7 @@ async def on_deliver(message: func.QueueMessage) -> None:
 
 @app.function_name("resync")
 @app.timer_trigger(arg_name="timer", schedule=RESYNC_SCHEDULE, run_on_startup=False)
+@observed(Trigger.TIMER)
 def on_timer(timer: func.TimerRequest) -> None:
     """The timer: look at everything."""
     from handlers import resync
@@ -96,6 +103,7 @@ def on_timer(timer: func.TimerRequest) -> None:
 
 @app.function_name("summary")
 @app.timer_trigger(arg_name="timer", schedule=SUMMARY_SCHEDULE, run_on_startup=False)
+@observed(Trigger.TIMER)
 def on_summary_timer(timer: func.TimerRequest) -> None:
     """The daily timer: tell people what runs."""
     from handlers import summary
@@ -105,6 +113,7 @@ def on_summary_timer(timer: func.TimerRequest) -> None:
 
 @app.function_name("cost")
 @app.route(route="api/cost", methods=["GET"])
+@observed(Trigger.READING)
 def get_cost(req: func.HttpRequest) -> func.HttpResponse:
     """What runs and what it costs, in all environments or in ``?environment=NAME``."""
     from handlers import cost
@@ -115,6 +124,7 @@ def get_cost(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("status")
 @app.route(route="api/status", methods=["GET"])
+@observed(Trigger.READING)
 def get_status(req: func.HttpRequest) -> func.HttpResponse:
     """All projects, or ``?project=NAME``."""
     from handlers import status
@@ -125,6 +135,7 @@ def get_status(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("projects")
 @app.route(route="api/projects", methods=["GET"])
+@observed(Trigger.READING)
 def get_projects(req: func.HttpRequest) -> func.HttpResponse:
     """The names of all projects."""
     from handlers import releases
@@ -135,6 +146,7 @@ def get_projects(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("releases")
 @app.route(route="api/projects/{project}/releases", methods=["GET"])
+@observed(Trigger.READING)
 def get_releases(req: func.HttpRequest) -> func.HttpResponse:
     """A project's releases, the newest first: ``?limit=N``, and ``?before=N`` for more."""
     from handlers import releases
@@ -146,6 +158,7 @@ def get_releases(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("release")
 @app.route(route="api/projects/{project}/releases/{number}", methods=["GET"])
+@observed(Trigger.READING)
 def get_release(req: func.HttpRequest) -> func.HttpResponse:
     """All of one release; ``latest`` is the newest."""
     from handlers import releases
@@ -157,6 +170,7 @@ def get_release(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("metrics")
 @app.route(route="api/projects/{project}/releases/{number}/metrics", methods=["GET"])
+@observed(Trigger.READING)
 def get_metrics(req: func.HttpRequest) -> func.HttpResponse:
     """What a release's training has logged, with its curves."""
     from handlers import releases
@@ -168,6 +182,7 @@ def get_metrics(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("logs")
 @app.route(route="api/projects/{project}/releases/{number}/logs", methods=["GET"])
+@observed(Trigger.READING)
 def get_logs(req: func.HttpRequest) -> func.HttpResponse:
     """The next piece of a log: ``?of=job|data|deployment``, and ``?after=`` the last ``next``."""
     from handlers import releases
@@ -179,6 +194,7 @@ def get_logs(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("rollback")
 @app.route(route="api/projects/{project}/rollback", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_rollback(req: func.HttpRequest) -> func.HttpResponse:
     """An order to go back to an earlier release, by git or by a pin."""
     from handlers import rollback
@@ -190,6 +206,7 @@ def post_rollback(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("retry")
 @app.route(route="api/projects/{project}/retry", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_retry(req: func.HttpRequest) -> func.HttpResponse:
     """An order to try what failed or was rolled back again."""
     from handlers import rollback
@@ -201,6 +218,7 @@ def post_retry(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("approve")
 @app.route(route="api/projects/{project}/approve", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_approve(req: func.HttpRequest) -> func.HttpResponse:
     """Approving or rejecting what a release waits for."""
     from handlers import rollback
@@ -212,6 +230,7 @@ def post_approve(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("suspend")
 @app.route(route="api/projects/{project}/suspend", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_suspend(req: func.HttpRequest) -> func.HttpResponse:
     """An order to have everything of a project stay as it is."""
     from handlers import rollback
@@ -223,6 +242,7 @@ def post_suspend(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("resume")
 @app.route(route="api/projects/{project}/resume", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_resume(req: func.HttpRequest) -> func.HttpResponse:
     """An order to have a suspended project go on."""
     from handlers import rollback
@@ -234,6 +254,7 @@ def post_resume(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("audit")
 @app.route(route="api/audit", methods=["GET"])
+@observed(Trigger.READING)
 def get_audit(req: func.HttpRequest) -> func.HttpResponse:
     """Who ordered what, of ``?project=NAME`` or of all, in ``?month=2026-11`` or this one."""
     from handlers import audit
@@ -244,6 +265,7 @@ def get_audit(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("events")
 @app.route(route="api/events", methods=["GET"])
+@observed(Trigger.READING)
 def get_events(req: func.HttpRequest) -> func.HttpResponse:
     """What became of the events of a day, as JSON."""
     from handlers import events
@@ -254,6 +276,7 @@ def get_events(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("sweep")
 @app.timer_trigger(arg_name="timer", schedule=SWEEP_SCHEDULE, run_on_startup=False)
+@observed(Trigger.TIMER)
 def on_sweep_timer(timer: func.TimerRequest) -> None:
     """The timer: look for what belongs to nothing."""
     from handlers import sweep
@@ -263,6 +286,7 @@ def on_sweep_timer(timer: func.TimerRequest) -> None:
 
 @app.function_name("findings")
 @app.route(route="api/sweep", methods=["GET"])
+@observed(Trigger.READING)
 def get_findings(req: func.HttpRequest) -> func.HttpResponse:
     """What belongs to nothing, as of the last sweep, or with ``?look=now``; nothing is changed."""
     from handlers import swept
@@ -273,6 +297,7 @@ def get_findings(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("restore")
 @app.route(route="api/swept/{id}/restore", methods=["POST"])
+@observed(Trigger.ORDER)
 def post_restore(req: func.HttpRequest) -> func.HttpResponse:
     """An order to bring back what was swept away."""
     from handlers import swept
@@ -284,6 +309,7 @@ def post_restore(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("doctor")
 @app.route(route="api/doctor", methods=["GET"])
+@observed(Trigger.READING)
 def get_doctor(req: func.HttpRequest) -> func.HttpResponse:
     """What is broken and how to mend it, everywhere or in ``?only=AREA``; nothing is changed."""
     from handlers import doctor
@@ -294,6 +320,7 @@ def get_doctor(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("health")
 @app.route(route="api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@observed(Trigger.READING)
 def get_health(req: func.HttpRequest) -> func.HttpResponse:
     """Whether the app runs and has its settings."""
     get_services()
@@ -302,6 +329,7 @@ def get_health(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("page")
 @app.route(route="/", methods=["GET"], auth_level=PAGE)
+@observed(Trigger.READING)
 def get_page(req: func.HttpRequest) -> func.HttpResponse:
     """The page: all projects."""
     from handlers import page
@@ -311,6 +339,7 @@ def get_page(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("project_page")
 @app.route(route="projects/{project}", methods=["GET"], auth_level=PAGE)
+@observed(Trigger.READING)
 def get_project_page(req: func.HttpRequest) -> func.HttpResponse:
     """The page of a project: its releases."""
     from handlers import project_page
@@ -320,6 +349,7 @@ def get_project_page(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("release_page")
 @app.route(route="projects/{project}/releases/{number}", methods=["GET"], auth_level=PAGE)
+@observed(Trigger.READING)
 def get_release_page(req: func.HttpRequest) -> func.HttpResponse:
     """The page of a release."""
     from handlers import project_page
@@ -329,6 +359,7 @@ def get_release_page(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("page_static")
 @app.route(route="static/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@observed(Trigger.READING)
 def get_static(req: func.HttpRequest) -> func.HttpResponse:
     """A file that pages link, which holds no data."""
     from handlers import page
@@ -338,6 +369,7 @@ def get_static(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.function_name("page_action")
 @app.route(route="projects/{project}/actions/{action}", methods=["GET", "POST"], auth_level=PAGE)
+@observed(Trigger.ORDER)
 def page_action(req: func.HttpRequest) -> func.HttpResponse:
     """An order from the page, by a form of its own; to open it leads back to the page."""
     from handlers import page_actions

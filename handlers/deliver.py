@@ -5,6 +5,7 @@ One channel has no more than some of them, so that one that hangs leaves the res
 """
 
 import asyncio
+import contextvars
 import logging
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from tuneops.queue import Delivering, DeliverRequest
 from tuneops.services import NoSourceError, Services
+from tuneops.telemetry import fields
 
 THREADS = 12
 OF_ONE_CHANNEL = 4
@@ -34,7 +36,8 @@ async def handle(body: bytes, services: Services) -> None:
     Raises:
         AzureError: it can't be done now; the queue delivers the message again.
     """
-    await asyncio.get_running_loop().run_in_executor(_POOL, deliver, body, services)
+    run = contextvars.copy_context().run
+    await asyncio.get_running_loop().run_in_executor(_POOL, run, deliver, body, services)
 
 
 def deliver(body: bytes, services: Services) -> None:
@@ -50,7 +53,8 @@ def deliver(body: bytes, services: Services) -> None:
         return
     try:
         if isinstance(request, DeliverRequest):
-            _carry(request, services)
+            with fields.bound(fields.of_stream(request.stream)):
+                _carry(request, services)
         else:
             _remind(services)
     except NoSourceError as error:

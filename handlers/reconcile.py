@@ -19,6 +19,7 @@ from tuneops.queue import (
     SweepRequest,
 )
 from tuneops.services import NoSourceError, Services
+from tuneops.telemetry import fields
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
 
@@ -46,12 +47,19 @@ def handle(body: bytes, services: Services) -> None:
             raise UnknownKindError(f"this version knows no such request: {body[:200]!r}") from None
         log.error("dropped a message that is no request: %r", body[:200])
         return
-    try:
-        _do(request, services)
-    except NoSourceError as error:
-        log.info("dropped %s: %s", request, error)
-        if isinstance(request, Asked):
-            tell(request, Led("ignored", str(error)), services)
+    with fields.bound(_named(request)):
+        try:
+            _do(request, services)
+        except NoSourceError as error:
+            log.info("dropped %s: %s", request, error)
+            if isinstance(request, Asked):
+                tell(request, Led("ignored", str(error)), services)
+
+
+def _named(request: Request) -> dict[str, str]:
+    if isinstance(request, ProjectRequest):
+        return fields.of_stream(request.project)
+    return {fields.ENVIRONMENT: getattr(request, "environment", "")}
 
 
 def _do(request: Request, services: Services) -> None:

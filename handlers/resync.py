@@ -11,6 +11,7 @@ from tuneops.queue import (
     Request,
 )
 from tuneops.services import Services
+from tuneops.telemetry import poison
 
 
 def handle(services: Services) -> None:
@@ -22,4 +23,5 @@ def handle(services: Services) -> None:
     for request in requests:
         services.queue.send(request)
     services.deliveries.send(MailboxesRequest())
+    poison.measure(services)
     ticks.note(services.store, "resync", datetime.now(UTC))

@@ -157,6 +157,8 @@ def test_the_pure_modules_do_no_io() -> None:
         "release_note",
         "sources",
         "superseded",
+        "telemetry/addresses",
+        "telemetry/carried",
         "training_progress",
         "suspension",
     )

@@ -1,8 +1,9 @@
 """The queues: names of what is to be looked at, or delivered, at once or after a while."""
 
 import base64
+import json
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tuneops.events.record import TICKET
 from tuneops.looks import View
 from tuneops.names import DIGEST, ENVIRONMENT, PROJECT_KEY, STREAM
+from tuneops.telemetry.current import outgoing
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient
@@ -168,9 +170,13 @@ class RequestQueue:
     def send(self, request: Request | Delivering, delay_seconds: float = 0) -> None:
         """Put a request on the queue, to be delivered after the delay; a missing queue is made.
 
-        The text is base64, which is what the Functions host reads by default.
+        The text is base64, which is what the Functions host reads by default. Beside the request
+        it has what the trace goes on from, which earlier versions ignore.
         """
-        text = base64.b64encode(request.model_dump_json().encode()).decode()
+        planned = timedelta(seconds=delay_seconds) if getattr(request, "wake", None) else None
+        said = request.model_dump(mode="json") | outgoing(planned)
+        body = json.dumps(said, separators=(",", ":"), ensure_ascii=False)
+        text = base64.b64encode(body.encode()).decode()
         delay = min(max(0, round(delay_seconds)), MAX_DELAY_SECONDS - 60)
         try:
             self._client.send_message(text, visibility_timeout=delay)

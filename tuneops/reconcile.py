@@ -48,6 +48,8 @@ from tuneops.release_note import note_of
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored
 from tuneops.suspension import stays_as_it_is, tell_of_suspension
+from tuneops.telemetry import releases, tracing
+from tuneops.telemetry.work import Work, place_of
 from tuneops.unwatched import unwatched
 
 MAX_STEPS = 30
@@ -88,8 +90,11 @@ def reconcile_project(
         return Led("ignored", reason)
     services = services.of(environment_of(request.project))
     try:
-        with services.store.lease(path, Project(name=request.project)) as lease:
-            found = _Pass(request, services, lease, clock).run()
+        with (
+            services.store.lease(path, Project(name=request.project)) as lease,
+            Work(request.project) as work,
+        ):
+            found = _Pass(request, services, lease, clock, work).run()
             if is_preview(request.project):
                 pruning.prune(request.project, services, lease, clock())
                 keep_card(request.project, services)
@@ -109,17 +114,20 @@ class _Pass:
         services: Services,
         lease: BlobLeaseClient,
         clock: Callable[[], datetime],
+        work: Work,
     ) -> None:
         self.request = request
         self.services = services
         self.lease = lease
         self.clock = clock
+        self.work = work
         self.project = self._load(documents.project(request.project), Project)
         git = self._load(documents.desired(request.project), Desired).value
         self.git = at_its_time(git, clock())
         self.desired = self.git
         self.held_back = ""
         self.release = self._load_release(self.project.value.current)
+        self.work.follow(self.release.value if self.release else None)
         self.base_model = self.newest_base_model = ""
         self.settled = self.performed = 0
         self.shown = self._standing()
@@ -153,6 +161,7 @@ class _Pass:
         if live is None or live.value.phase != Phase.LIVE:
             return False
         self.release = live
+        self.work.follow(live.value)
         return True
 
     def _steps(self) -> float | None:
@@ -321,6 +330,11 @@ class _Pass:
 
     def _perform(self, action: Effect) -> None:
         log.info("project %s: %s", self.request.project, action)
+        with tracing.spanned(type(action).__name__):
+            self._do(action)
+        self.work.follow(self.release.value if self.release else None)
+
+    def _do(self, action: Effect) -> None:
         self._forget_look()
         self.performed += 1
         if isinstance(action, StartRelease):
@@ -349,7 +363,8 @@ class _Pass:
         workspace = self.services.workspace.id
         release = start_release(self.desired, project, workspace, now)
         newest = self.release.value if self.release else None
-        release = release.replace(cause=cause_of(self.desired, newest, self._read_orders()))
+        cause = cause_of(self.desired, newest, self._read_orders())
+        release = release.replace(cause=cause, trace=self.work.begun_by)
         adopted = self._load_release(release.adopts)
         if adopted:
             release = release.adopt(adopted.value)
@@ -459,7 +474,8 @@ class _Pass:
             wake = None
         if pause is not None and (wake is None or wake.at > now + timedelta(seconds=pause)):
             wake = Wake(id=uuid.uuid4().hex, at=now + timedelta(seconds=pause))
-            self.services.queue.send(ProjectRequest(project=project.name, wake=wake.id), pause)
+            with tracing.placed(place_of(self.release.value if self.release else None)):
+                self.services.queue.send(ProjectRequest(project=project.name, wake=wake.id), pause)
         look = look or project.look
         if (wake, look) != (project.wake, project.look):
             self._save_project(project.replace(wake=wake, look=look))
@@ -556,4 +572,6 @@ class _Pass:
         path = documents.release(release.project, release.number)
         etag = before.etag if before and before.value.number == release.number else None
         note = note_of(release).text()
-        return self.services.store.write(path, release, etag, note=note)
+        written = self.services.store.write(path, release, etag, note=note)
+        releases.moved(before.value if before and etag else None, release)
+        return written

@@ -24,6 +24,7 @@ from tuneops.prepared import DataJob, PreparedData
 from tuneops.provisioning import Provisioning
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.question import Question
+from tuneops.telemetry.carried import Carrier
 from tuneops.training_progress import TrainingProgress
 
 
@@ -139,7 +140,8 @@ class Release(Document):
     how far its evaluation sets were asked, `rollout` how far its traffic has come, `approval` the
     last question that it had for people, `provisioning` what its deployment was tried on.
     `progress` is how far its training had come before there were metrics.
-    `autoscaled`: the project has, or had, autoscale settings in Azure Monitor.
+    `autoscaled`: the project has, or had, autoscale settings in Azure Monitor. `trace` is what the
+    work for it belongs to in the telemetry, empty if it was begun without.
     """
 
     project: str
@@ -181,6 +183,7 @@ class Release(Document):
     heals: tuple[datetime, ...] = ()
     trouble: Trouble | None = None
     waiting: Waiting | None = None
+    trace: Carrier = Carrier()
 
     @property
     def plan(self) -> TrainingPlan:

@@ -189,6 +189,18 @@ class Settings(WorkspaceSettings):
         ),
     ] = ""
 
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How log lines are written: docs/telemetry.md"
+    )
+    trace_sample: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="The share of the traces of timers and of reading that is kept; what leads "
+            "to a release always is",
+        ),
+    ] = 0.1
     poll_seconds: Annotated[
         int, Field(ge=1, le=3600, description="How often a running job or deployment is looked at")
     ] = 60

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.cloud import ROOT, Cloud
+from tests.collector import Collector, collecting
 
 SOURCES = [
     {"environment": "", "repository": "contoso/models"},
@@ -25,7 +26,14 @@ LARGE_BYTES = 20_000
 
 
 @pytest.fixture(scope="package")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def collector() -> Iterator[Collector]:
+    """Where the telemetry of that cloud's TuneOps goes to."""
+    with collecting() as listening:
+        yield listening
+
+
+@pytest.fixture(scope="package")
+def cloud(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Cloud]:
     """A local cloud with TuneOps in it, which looks after `SOURCES`."""
     state = tmp_path_factory.mktemp("cloud")
     manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
@@ -33,6 +41,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     del settings["TUNEOPS_GITHUB_REPOSITORY"], settings["TUNEOPS_GITHUB_BRANCH"]
     settings["TUNEOPS_SOURCES"] = json.dumps(SOURCES)
     settings["TUNEOPS_MAX_UPLOAD_BYTES"] = str(LARGE_BYTES)
+    settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.endpoint
+    settings |= {"OTEL_BSP_SCHEDULE_DELAY": "1000", "OTEL_METRIC_EXPORT_INTERVAL": "5000"}
     (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
     running, before = Cloud(state), dict(os.environ)
     running.up("--manifest", str(state / "manifest.yaml"))

@@ -16,6 +16,8 @@ import yaml
 from typer.testing import CliRunner
 
 from tests.cloud import QUICK, Cloud, app_settings, config, jsonl, some_rows
+from tests.collector import Collector
+from tests.e2e.tracing import between_timers, check_one_trace
 from tests.e2e.watching import watching
 from tests.inventory import check_inventory
 from tuneops.cli import app
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_upload_and_merge_make_a_live_model(
-    cloud: Cloud, tmp_path: Path, subtests: pytest.Subtests
+    cloud: Cloud, collector: Collector, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     priced = {"prices": {"per_hour": {"Standard_NC24ads_A100_v4": 3.67}}}
     files: dict[str, Any] = {"first.yaml": config("first"), "../tuneops-policy.yaml": priced}
@@ -40,6 +42,7 @@ def test_upload_and_merge_make_a_live_model(
     assert waiting.release is None
 
     with watching(cloud, "first", subtests):
+        between_timers()
         cloud.upload("first/chats.jsonl", some_rows())
         cloud.until("first", lambda seen: seen.release is not None)
         follower = follow(cloud, "first")
@@ -95,6 +98,9 @@ def test_upload_and_merge_make_a_live_model(
         "[endpoint](https://",
     ):
         assert said in told
+
+    with subtests.test("the upload and all that it led to are one trace"):
+        check_one_trace(cloud, collector, "first", commit)
 
     file = tmp_path / "first.yaml"
     file.write_text(yaml.safe_dump(config("first")))

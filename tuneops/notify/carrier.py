@@ -29,6 +29,7 @@ from tuneops.queue import DeliverRequest
 from tuneops.scrub import scrub
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, UnreadableError, hold
+from tuneops.telemetry.deliveries import delivering
 
 LONGEST_ROUND = timedelta(seconds=30)
 BUSY_SECONDS = 4
@@ -125,7 +126,8 @@ class _Round:
         try:
             message = digest([first, *more], self.clock()) if more else first
             thread = Letter(message=message).thread
-            handle = self.channel.send(message, self.box.threads.get(thread, ""))
+            with delivering(message, self.channel):
+                handle = self.channel.send(message, self.box.threads.get(thread, ""))
         except ChannelError as error:
             self._note_failure(parcel, error)
         except Exception as error:

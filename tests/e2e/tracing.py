@@ -1,0 +1,127 @@
+"""What a collector got to know of one release. For tests."""
+
+import re
+import time
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.cloud import Cloud
+from tests.collector import Collector, said
+
+SECONDS = 20
+PHASES = (
+    "Preparing",
+    "Training",
+    "Evaluating",
+    "Registering",
+    "Deploying",
+    "Testing",
+    "Shifting",
+)
+METRICS = {
+    "tuneops.azure.calls",
+    "tuneops.deliveries",
+    "tuneops.events",
+    "tuneops.phase.duration",
+    "tuneops.queue.poison",
+    "tuneops.reconcile.lag",
+    "tuneops.releases.ended",
+}
+
+
+TIMER_SECONDS = 30
+"""How often the local cloud's timer comes."""
+
+
+def between_timers() -> None:
+    """Let a timer that is about to come go by: what it finds first, it leads to."""
+    since, before, after = time.time() % TIMER_SECONDS, 3, 6
+    if not after < since < TIMER_SECONDS - before:
+        time.sleep((TIMER_SECONDS + after - since) % TIMER_SECONDS)
+
+
+def check_one_trace(cloud: Cloud, collector: Collector, project: str, commit: str) -> None:
+    """The project's first release is one trace, from the upload until it is live, with no secret.
+
+    A collector gets it in pieces, a few seconds late.
+    """
+    trace = until_told(collector, project)
+    spans = [span for span in collector.spans if span.trace_id == trace]
+    uploaded = next(span for span in collector.spans if span.name == "on_dataset_uploaded")
+    check_tree(spans, uploaded)
+
+    phases = sorted((s for s in spans if s.name.startswith("phase ")), key=_begun)
+    assert [span.name for span in phases] == [f"phase {each}" for each in PHASES]
+    (whole,) = [span for span in spans if span.name == "release"]
+    assert (
+        said(whole.attributes).items()
+        >= {
+            "tuneops.phase": "Live",
+            "tuneops.project": project,
+            "tuneops.release": "1",
+            "tuneops.commit": commit,
+        }.items()
+    )
+    assert _begun(phases[0]) == _begun(whole)
+    assert phases[-1].end_time_unix_nano == whole.end_time_unix_nano
+
+    named = {span.name for span in spans}
+    assert named >= {"reconcile", "deliver", "SubmitJob", "ShiftTraffic"}
+    reconciles = [span for span in spans if span.name == "reconcile project"]
+    assert len(reconciles) > len(PHASES)
+    assert {said(each.attributes)["tuneops.project"] for each in reconciles} == {project}
+    woken = {link.trace_id for span in reconciles for link in span.links}
+    assert woken, "the job's event, or the timer, has woken it as well"
+    called = {said(span.attributes).get("url.full", "").partition("?")[0] for span in spans}
+    for part in ("/jobs/", "/onlineEndpoints/", "/reconcile/messages", "/repos/contoso/models"):
+        assert any(part in each for each in called), part
+
+    lines = [attributes for _, attributes in collector.lines]
+    own = [each for each in lines if each.get("tuneops.project") == project]
+    assert any(each.get("tuneops.release") == "1" and each["tuneops.commit"] for each in own)
+    assert all(each.get("faas.invocation_id") for each in own)
+    assert collector.metrics >= METRICS
+    for secret in secrets(cloud):
+        assert not collector.holds(secret), secret
+
+
+def check_tree(spans: list[Span], uploaded: Span) -> None:
+    """The upload's event is the root, unless a timer came upon the upload before its event."""
+    begun = min(_begun(span) for span in spans if span.name == "release")
+    if begun < _begun(uploaded):
+        assert uploaded not in spans
+        return
+    known = {span.span_id for span in spans}
+    assert [span for span in spans if span.parent_span_id not in known] == [uploaded]
+    assert not uploaded.parent_span_id
+
+
+def until_told(collector: Collector, project: str) -> bytes:
+    """The trace of the project's release that has become live."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        for span in collector.spans:
+            told = said(span.attributes)
+            if span.name == "release" and told["tuneops.project"] == project:
+                time.sleep(3)  # what comes after it
+                return span.trace_id
+        time.sleep(0.5)
+    raise AssertionError(f"nothing was told of {project} in {SECONDS} s")
+
+
+def secrets(cloud: Cloud) -> list[str]:
+    """All that nobody may see of this cloud, and how signatures begin."""
+    connection = cloud.connection
+    held = [
+        connection["functions"]["key"],
+        connection["github"]["token"],
+        connection["github"]["webhook_secret"],
+        connection["identity"]["signing_key"],
+        *re.findall("AccountKey=([^;]+)", connection["storage"]["connection_string"]),
+        *re.findall("[A-Za-z0-9+/]{60,}", connection["github"]["app"]["private_key"])[:2],
+    ]
+    return [*(str(each) for each in held if each), "sig=", "Bearer ", "SharedKey ", "ghs_"]
+
+
+def _begun(span: Span) -> int:
+    return span.start_time_unix_nano
