@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from handlers import comment_made
 from tuneops.queue import PullRequestRequest, RepositoryRequest
 from tuneops.services import Services
+from tuneops.storage_refusal import StorageRefusedError, refusals_explained
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 LOOKED_AT = ("opened", "reopened", "synchronize", "edited", "ready_for_review", "closed")
@@ -73,7 +74,11 @@ def handle(headers: Mapping[str, str], body: bytes, services: Services) -> tuple
     if take is None:
         return HTTPStatus.ACCEPTED, "nothing to do for this event"
     try:
-        return take(event, services)
+        with refusals_explained():
+            return take(event, services)
+    except StorageRefusedError as error:
+        log.error("delivery %s: %s", json.dumps(event.delivery_id), error.message)
+        return HTTPStatus.SERVICE_UNAVAILABLE, str(error.message)
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
         return HTTPStatus.BAD_REQUEST, f"the {event.event} lacks {fields}"

@@ -8,6 +8,7 @@ from tuneops.gitops.repository import Repository
 from tuneops.previews.keeping import read_register
 from tuneops.queue import ProjectRequest
 from tuneops.services import Services
+from tuneops.storage_refusal import refusals_explained
 
 COMPLETE = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"})
 """What Storage says of an upload that is whole; others announce a blob that is still empty."""
@@ -15,6 +16,7 @@ COMPLETE = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"})
 log = logging.getLogger(__name__)
 
 
+@refusals_explained()
 def handle(event_type: str, subject: str, data: object, services: Services) -> list[str]:
     """The projects that were put on the queue.
 

@@ -18,6 +18,7 @@ from tuneops.notify.carrier import carry
 from tuneops.notify.reminding import remind
 from tuneops.queue import Delivering, DeliverRequest
 from tuneops.services import NoSourceError, Services
+from tuneops.storage_refusal import refusals_explained
 
 THREADS = 12
 OF_ONE_CHANNEL = 4
@@ -39,6 +40,7 @@ async def handle(body: bytes, services: Services) -> None:
     await asyncio.get_running_loop().run_in_executor(_POOL, deliver, body, services)
 
 
+@refusals_explained()
 def deliver(body: bytes, services: Services) -> None:
     """Do what the message asks for; one that can't be read is dropped: the timer makes up for it.
 

@@ -7,6 +7,7 @@ from tuneops.desired import Desired
 from tuneops.previews.keeping import read_register
 from tuneops.queue import ProjectRequest
 from tuneops.services import Services
+from tuneops.storage_refusal import refusals_explained
 
 TYPES = frozenset(
     {
@@ -18,6 +19,7 @@ TYPES = frozenset(
 log = logging.getLogger(__name__)
 
 
+@refusals_explained()
 def handle(event_type: str, data: object, services: Services) -> str | None:
     """The project that was put on the queue, or None.
 

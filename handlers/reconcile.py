@@ -22,6 +22,7 @@ from tuneops.reconcile import reconcile_project
 from tuneops.resync import resync_projects, resync_pull_requests
 from tuneops.review import review_pull_request
 from tuneops.services import NoSourceError, Services
+from tuneops.storage_refusal import refusals_explained
 from tuneops.sweep.restorer import restore_swept
 from tuneops.sweep.sweeper import sweep_workspace
 from tuneops.sync import sync_repository
@@ -35,6 +36,7 @@ class UnknownKindError(Exception):
     """The message is of a kind that this version does not know."""
 
 
+@refusals_explained()
 def handle(body: bytes, services: Services) -> None:
     """Do what the message asks for; one that can't be read is dropped, since no retry mends it.
 

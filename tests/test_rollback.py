@@ -459,7 +459,7 @@ def github_of(hub: Cloud, contents: str = "write") -> GitHub:
     github = hub.connection["github"]
     httpx2.put(
         f"{github['api_url']}/_installation_tokens",
-        json={"seconds": 3600, "contents": contents},
+        json={"seconds": 3600, "permissions": {"contents": contents}},
         headers={"Authorization": f"Bearer {github['token']}"},
     ).raise_for_status()
     return Services(app_settings(hub)).github

@@ -110,3 +110,15 @@ APP_PERMISSIONS = (
 def highest() -> dict[str, str]:
     """What the App is made with: each permission at the highest level that the table has."""
     return {each.name: each.level for each in sorted(APP_PERMISSIONS, key=lambda p: p.level)}
+
+
+def lacks_permission(accepted: str, repository: str) -> str:
+    """What the App lacks, by what GitHub would accept: ``contents=read``, several by ``;``."""
+    titles = {each.name: each.title for each in APP_PERMISSIONS}
+    first = accepted.partition(";")[0].split(",")
+    wanted = (each.strip().partition("=") for each in first)
+    named = ", ".join(f"{titles.get(name, name)}: {level}" for name, _, level in wanted)
+    return (
+        f"TuneOps lacks {named} in {repository}: give it to the GitHub App (or token) in its "
+        "settings, and accept that where it is installed (docs/permissions.md)"
+    )
