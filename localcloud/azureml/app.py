@@ -232,7 +232,7 @@ class AzureMl:
 
     def _registry_caller(self, request: Request) -> str:
         caller = self._auth.caller(request)
-        path = self._registry.path.removeprefix("/mferp/managementfrontend")
+        path = self._registry.resource
         self._permissions.check_action(f"{PROVIDER}/registries/read", path, caller)
         return caller
 

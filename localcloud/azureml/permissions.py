@@ -17,6 +17,7 @@ from localcloud.azureml.bodies import read_json
 from localcloud.azureml.grants import Grant, Grants
 from localcloud.azureml.site import Site
 
+_REGISTRIES = "/mferp/managementfrontend"
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _FREE = ("microsoft.authorization/permissions/read", "microsoft.resourcegraph/resources/action")
 """What everybody may ask; the answer shows what they may see."""
@@ -86,7 +87,7 @@ class Permissions:
         Raises:
             ArmError: 403 `AuthorizationFailed`, which names the action and the scope.
         """
-        path = request.scope["path"]
+        path = request.scope["path"].removeprefix(_REGISTRIES)
         self.check_action(action_of(request.method, path), path, caller)
 
     def check_action(self, action: str, path: str, caller: str) -> None:

@@ -2,18 +2,10 @@
 
 from tuneops.doctor.finding import Finding, failed, ok, skipped, warning
 from tuneops.gitops.standing import Standing
+from tuneops.permissions.github import APP_PERMISSIONS
 
-NEEDED = {
-    "contents": "read",
-    "statuses": "write",
-    "deployments": "write",
-    "pull_requests": "write",
-}
-WANTED = {
-    "contents": ("write", "'tuneops rollback' can't open pull requests"),
-    "actions": ("read", "environments' reviewers can't be asked for approval"),
-    "members": ("read", "teams can't be asked for approval"),
-}
+NEEDED = {each.name: each.level for each in APP_PERMISSIONS if each.needed}
+WANTED = {each.name: (each.level, each.without) for each in APP_PERMISSIONS if not each.needed}
 _LEVELS = ("", "read", "write", "admin")
 
 
