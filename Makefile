@@ -55,7 +55,7 @@ reference: $(VENV)/.demo
 	$(BIN)/python -m tuneops.cli.reference docs/cli.md
 
 permissions: $(VENV)/.demo
-	$(BIN)/python -m tuneops.permissions .
+	$(BIN)/python -m tools.permissions
 
 # Walks through docs/tutorial.md; takes ten minutes and a browser.
 pictures: $(VENV)/.dev

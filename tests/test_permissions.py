@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from localcloud.azureml import grants, storage_actions
 from localcloud.github import permissions as local_github
 from tests.cloud import ROOT
-from tuneops.permissions.__main__ import FILES
+from tools.permissions import FILES
 from tuneops.permissions.explaining import explained, lacks, of_storage, role_for
 from tuneops.permissions.github import APP_PERMISSIONS, highest, lacks_permission
 from tuneops.permissions.role import Need, Role, covers
