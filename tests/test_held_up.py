@@ -22,7 +22,7 @@ from tuneops.azureml import (
     compute,
     endpoints,
     event_subscriptions,
-    models,
+    jobs,
     registry,
 )
 from tuneops.data.prepare import find_source
@@ -327,7 +327,7 @@ def test_who_changed_something_is_told_as_far_as_the_log_tells(
 
 
 FIRST_CALLS: dict[Role, Callable[[Services], object]] = {
-    OPERATOR: lambda s: models.is_registered(s.workspace, release()),
+    OPERATOR: lambda s: jobs.observe(s.workspace, "a-job"),
     REGION: lambda s: compute.sizes(s.workspace),
     OBSERVER: lambda s: event_subscriptions.listed(s.workspace, s.workspace.id),
     CLUSTERS: lambda s: compute.begin_create(s.workspace, release(CLUSTER)),
