@@ -212,6 +212,13 @@ class Cloud:
             time.sleep(0.3)
         raise AssertionError(f"not reached in {seconds} s: {seen and seen.model_dump_json()}")
 
+    def until_true(self, condition: Callable[[], bool], seconds: float = 120) -> None:
+        """Look until it is so."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not so in {seconds} s"
+            time.sleep(0.3)
+
     def until_phase(
         self, project: str, number: int, phase: str, seconds: float = 240
     ) -> ProjectStatus:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class AppPermission:
     """A permission at the least level; `level` is read or write.
 
-    Without it, that is what happens; those that are `needed` a release can't do without.
+    Without it, that is what happens; those that are `needed` TuneOps can't do without. What whole
+    loops do not ask for says in `unseen` which test does.
     """
 
     name: str
@@ -20,6 +21,7 @@ class AppPermission:
     why: str
     without: str
     needed: bool = True
+    unseen: str = ""
 
     def __str__(self) -> str:
         """As GitHub's pages call it."""
@@ -33,6 +35,7 @@ METADATA = AppPermission(
     "gitops/approvers.read, github.may_write: GET collaborators/USER/permission",
     "who may approve, and give orders by comments",
     "GitHub gives it to every App",
+    unseen="tests/test_hearing.py",
 )
 CONTENTS = AppPermission(
     "contents",
@@ -51,6 +54,7 @@ CONTENTS_WRITE = AppPermission(
     "tuneops rollback opens a pull request",
     "rollbacks are refused; a pin works without",
     needed=False,
+    unseen="tests/test_rollback.py",
 )
 STATUSES = AppPermission(
     "statuses",
@@ -84,6 +88,7 @@ ACTIONS = AppPermission(
     "the reviewers of an environment may approve",
     "approval by an environment's reviewers is refused, with the reason",
     needed=False,
+    unseen="tests/test_hearing.py",
 )
 MEMBERS = AppPermission(
     "members",
@@ -93,6 +98,7 @@ MEMBERS = AppPermission(
     "a team's members may approve",
     "approval by a team is refused, with the reason",
     needed=False,
+    unseen="tests/test_hearing.py",
 )
 
 APP_PERMISSIONS = (

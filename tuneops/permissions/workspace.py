@@ -37,6 +37,7 @@ WORKSPACE = (
         "experiments/read",
         "azureml/metrics, progress: MlflowClient.search_runs",
         "the steps of a job",
+        "Microsoft's list of MLflow operations has it",
     ),
     _need(
         "experiments/runs/read",
@@ -176,6 +177,7 @@ WORKSPACE = (
         CLUSTERS,
         "sweep/sweeper: DELETE of the cluster",
         "sweeping away clusters that belong to nothing",
+        unseen="tests/test_sweeping.py sweeps one away",
     ),
     Need(
         f"{ML}/computes/listNodes/action",
