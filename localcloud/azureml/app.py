@@ -129,7 +129,9 @@ class AzureMl:
         self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
         self._graph = ResourceGraph(site, store, self._workspace, self._grants)
         self._scored = Scored(store)
-        self._scoring = Scoring(store, self._fleet, self._auth, self._faults, self._scored)
+        self._scoring = Scoring(
+            store, self._fleet, self._auth, self._permissions, self._faults, self._scored
+        )
         self._monitor = Monitor(site, store, self._scored, manifest.metrics_delay_seconds)
         self._autoscale = Autoscale(site, store, self._quota, self._scored)
         self._outputs = JobOutputs(site, lifecycle, places)

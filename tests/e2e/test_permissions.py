@@ -116,7 +116,7 @@ def test_the_documented_roles_are_enough_and_none_is_there_for_nothing(team: Tea
         "drift": "report",
     }
     cloud.merge_by_pull("own", {"own.yaml": config("own", **own)})
-    token = config("token", endpoint={"auth_mode": "aml_token"})
+    token = config("token", endpoint={"auth_mode": "aad_token"})
     large = config("large", compute={"name": "serverless", "nodes": 2})
     cloud.merge({"token.yaml": token, "large.yaml": large})
     cloud.upload("own/chats.jsonl", some_rows())

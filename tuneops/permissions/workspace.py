@@ -90,15 +90,9 @@ WORKSPACE = (
         "the smoke test asks the endpoint with its key",
     ),
     _need(
-        "onlineEndpoints/token/action",
-        "azureml/scoring.door_of: online_endpoints.get_keys",
-        "the same with endpoint.auth_mode: aml_token",
-    ),
-    _need(
         "onlineEndpoints/score/action",
         "azureml/scoring.put: POST of the endpoint's scoring address",
         "the same with endpoint.auth_mode: aad_token",
-        "the endpoint itself asks for it; tests/test_scoring.py has its refusal",
     ),
     _need(
         "onlineEndpoints/deployments/read",
