@@ -20,7 +20,6 @@ import yaml
 from azure.ai.ml import MLClient
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import ResourceNotFoundError
-from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
@@ -274,13 +273,16 @@ class Cloud:
 
     @property
     def ml(self) -> MLClient:
-        """A client for now: the SDK knows one cloud at a time in a process."""
+        """A client for now: the SDK knows one cloud at a time in a process.
+
+        A person's, so that what TuneOps does itself can be told from it.
+        """
         os.environ.update(
             IDENTITY_ENDPOINT=self.connection["identity"]["endpoint"],
             IDENTITY_HEADER=self.connection["identity"]["header"],
             AZURE_TOKEN_CREDENTIALS="ManagedIdentityCredential",
         )
-        return self._client(DefaultAzureCredential())
+        return self.ml_as("tests@contoso.example")
 
     @property
     def authorization(self) -> dict[str, str]:

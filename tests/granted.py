@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx2
 
-from tuneops.permissions.role import Role
+from tuneops.permissions.role import Role, covers
 from tuneops.permissions.roles import APP_ROLES
 from tuneops.permissions.scope import Scope
-from tuneops.permissions.table import actions_of
+from tuneops.permissions.table import NEEDS, actions_of
 
 
 class Roles:
@@ -50,6 +50,13 @@ class Roles:
         answer = self._http.get("/calls").raise_for_status()
         found: dict[str, list[str]] = answer.json()
         return found
+
+    def unknown_calls(self) -> list[str]:
+        """What it has done that the table has not."""
+        done = self.calls()
+        patterns = [need.action for need in NEEDS if need.role in APP_ROLES]
+        called = (*done["actions"], *done["dataActions"])
+        return [a for a in called if not any(covers(pattern, a) for pattern in patterns)]
 
     def _grant(self, role: Role) -> dict[str, Any]:
         """A role as an assignment; what a built-in one allows stands for actions and data."""

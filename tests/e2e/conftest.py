@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.cloud import ROOT, Cloud
+from tests.granted import Roles
 
 SOURCES = [
     {"environment": "", "repository": "contoso/models"},
@@ -38,6 +39,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     running.up("--manifest", str(state / "manifest.yaml"))
     running.branch("staging")
     yield running
+    unknown = Roles(running.connection).unknown_calls()
     running.down()
     os.environ.clear()
     os.environ.update(before)
+    assert unknown == [], "TuneOps did what tuneops/permissions does not have"
