@@ -95,6 +95,12 @@ AROUND = (
         "why a deployment failed, in Azure's words; without it the container's log has to say",
     ),
     Need(
+        f"{_REGION}/mfeOperationResults/read",
+        REGION,
+        "azureml/jobs.cancel, endpoints: pollers of the SDK",
+        "the same of what was cancelled or deleted; TuneOps looks again itself",
+    ),
+    Need(
         f"{_REGISTRY}/read",
         REGISTRY,
         "azureml/registry: MLClient(registry_name=...)",

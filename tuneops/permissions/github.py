@@ -11,7 +11,7 @@ class AppPermission:
     """A permission at the least level; `level` is read or write.
 
     Without it, that is what happens; those that are `needed` TuneOps can't do without. What whole
-    loops do not ask for says in `unseen` which test does.
+    loops do not ask for says in `unseen` which test does. What is not `given` is tried anyway.
     """
 
     name: str
@@ -22,6 +22,7 @@ class AppPermission:
     without: str
     needed: bool = True
     unseen: str = ""
+    given: bool = True
 
     def __str__(self) -> str:
         """As GitHub's pages call it."""
@@ -101,6 +102,17 @@ MEMBERS = AppPermission(
     unseen="tests/test_hearing.py",
 )
 
+HOOKS = AppPermission(
+    "repository_hooks",
+    "Webhooks",
+    "read",
+    "gitops/webhooks.read: GET hooks and their deliveries",
+    "the doctor sees a webhook of the repository; that of the App it sees without",
+    "such a webhook is taken to be well",
+    needed=False,
+    given=False,
+)
+
 APP_PERMISSIONS = (
     METADATA,
     CONTENTS,
@@ -110,12 +122,14 @@ APP_PERMISSIONS = (
     PULL_REQUESTS,
     ACTIONS,
     MEMBERS,
+    HOOKS,
 )
 
 
 def highest() -> dict[str, str]:
     """What the App is made with: each permission at the highest level that the table has."""
-    return {each.name: each.level for each in sorted(APP_PERMISSIONS, key=lambda p: p.level)}
+    given = (each for each in APP_PERMISSIONS if each.given)
+    return {each.name: each.level for each in sorted(given, key=lambda each: each.level)}
 
 
 def lacks_permission(accepted: str, repository: str) -> str:

@@ -125,7 +125,7 @@ EVENT_SENDER = Role(
     "tells an Event Grid topic of yours what happens",
     "that channel gets nothing, and the doctor says so",
     id="d5a91429-5739-47e2-a06b-3470a27159e7",
-    when="a channel of the kind event_grid has an address and no key",
+    when="a channel of the kind event-grid has an address and no key",
     allowed=("Microsoft.EventGrid/events/send/action",),
 )
 

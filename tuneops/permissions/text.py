@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from tuneops.permissions.github import APP_PERMISSIONS
+from tuneops.permissions.github import APP_PERMISSIONS, AppPermission
 from tuneops.permissions.people import PEOPLE
 from tuneops.permissions.role import Holder, Role
 from tuneops.permissions.roles import APP_ROLES, OTHER_ROLES
@@ -32,8 +32,9 @@ takes Azure some minutes. The release's reason, its status and the page say
 and people are told after five minutes. `tuneops doctor` says it beforehand, with the command that
 gives the role.
 
-To see it, take something away at the local cloud, with its key (`tuneops local` says which):
-`PUT /_admin/permissions` with `{"notActions": ["Microsoft.MachineLearningServices/*/write"]}`.
+To see it, take something away at the local cloud's workspace: `PUT /_admin/permissions` with
+`{"notActions": ["Microsoft.MachineLearningServices/*/write"]}`, and the `compute_key` of its
+`connection.json` in the header `x-compute-key`.
 """
 
 
@@ -96,10 +97,15 @@ def _needs(role: Role) -> str:
 
 def _github() -> str:
     rows = (
-        (str(each), each.call, each.why, each.without + ("" if each.needed else " (optional)"))
-        for each in APP_PERMISSIONS
+        (str(each), each.call, each.why, each.without + _note(each)) for each in APP_PERMISSIONS
     )
     return _table(("permission", "needed by", "why", "without it"), rows)
+
+
+def _note(permission: AppPermission) -> str:
+    if permission.needed:
+        return ""
+    return " (optional)" if permission.given else " (not given)"
 
 
 def _people() -> str:

@@ -5,7 +5,11 @@ from tuneops.gitops.standing import Standing
 from tuneops.permissions.github import APP_PERMISSIONS
 
 NEEDED = {each.name: each.level for each in APP_PERMISSIONS if each.needed}
-WANTED = {each.name: (each.level, each.without) for each in APP_PERMISSIONS if not each.needed}
+WANTED = {
+    each.name: (each.level, each.without)
+    for each in APP_PERMISSIONS
+    if each.given and not each.needed
+}
 _LEVELS = ("", "read", "write", "admin")
 
 
