@@ -47,20 +47,23 @@ class Grants:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: set[str] = set()
+        self._grants = [Grant()]
+        if stored := store.get(GRANTS, GRANTS):
+            self._grants = [Grant.model_validate(each) for each in stored["grants"]]
 
     def put(self, grants: list[Grant]) -> None:
         """Allow these from now on, and nothing else."""
+        self._grants = grants
         self._store.put(GRANTS, GRANTS, {"grants": [each.model_dump() for each in grants]})
 
     def clear(self) -> None:
         """Allow everything."""
+        self._grants = [Grant()]
         self._store.delete(GRANTS, GRANTS)
 
     def at(self, path: str) -> list[Grant]:
         """The grants that reach a scope."""
-        stored = self._store.get(GRANTS, GRANTS)
-        grants = [Grant()] if stored is None else map(Grant.model_validate, stored["grants"])
-        return [each for each in grants if each.reaches(path)]
+        return [each for each in self._grants if each.reaches(path)]
 
     def allow(self, action: str, path: str, *, data: bool = False) -> bool:
         """Whether the action is allowed at a resource."""

@@ -32,7 +32,8 @@ def storage_errors(what: str) -> Iterator[None]:
     try:
         yield
     except ResourceNotFoundError as error:
-        raise DataUnavailableError(f"{what} does not exist; create it") from error
+        missing = ": a blob has gone" if is_no_blob(error) else " does not exist; create it"
+        raise DataUnavailableError(f"{what}{missing}") from error
     except HttpResponseError as error:
         if error.status_code not in (401, 403):
             raise DataUnavailableError(f"{what}: the storage account does not answer") from error

@@ -54,6 +54,8 @@ TIMEOUT_SECONDS = 10
 MAX_FILES = 2_000
 MAX_PULL_PAGES = 10
 TASK = "tuneops"
+NOT_ACCESSIBLE = "Resource not accessible"
+"""What GitHub says where a permission is missing, and not where there are too many requests."""
 
 T = TypeVar("T")
 
@@ -534,7 +536,7 @@ class GitHub:
         except LoginError as error:
             raise GitHubError(str(error)) from error
         except gidgethub.HTTPException as error:
-            if refused and error.status_code == HTTPStatus.FORBIDDEN:
+            if refused and NOT_ACCESSIBLE in str(error):
                 said = lacks_permission(refused[-1], self._source.repository)
                 raise GitHubError(said) from error
             permanent = error.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
