@@ -39,7 +39,7 @@ from tuneops.permissions.roles import (
     REGISTRY,
 )
 from tuneops.project import Project
-from tuneops.queue import ProjectRequest
+from tuneops.queue import ProjectRequest, ProjectsRequest
 from tuneops.reconcile import reconcile_project, utc_now
 from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.services import Services
@@ -339,20 +339,38 @@ FIRST_CALLS: dict[Role, Callable[[Services], object]] = {
 """The first call that needs each role."""
 
 
+def by_identity(working: Services, azure: Cloud) -> Services:
+    """The same services, which reach the storage account by their roles."""
+    account = azure.connection["storage"]
+    uris = {"blob_service_uri": "door_blob_url", "queue_service_uri": "door_queue_url"}
+    changes = {name: account[door] for name, door in uris.items()}
+    no_key = {"storage_connection_string": None, **changes}
+    return Services(working.settings.model_copy(update=no_key))
+
+
 @pytest.mark.parametrize("without", FIRST_CALLS, ids=lambda role: role.name)
 def test_the_first_call_without_a_role_says_which_is_missing_where(
     working: Services, azure: Cloud, without: Role
 ) -> None:
-    account = azure.connection["storage"]
-    uris = {"blob_service_uri": "door_blob_url", "queue_service_uri": "door_queue_url"}
-    changes = {name: account[door] for name, door in uris.items()}
-    changed = working.settings.model_copy(update={"storage_connection_string": None, **changes})
-    services, call = Services(changed), FIRST_CALLS[without]
+    call = FIRST_CALLS[without]
     with Roles(azure.connection).all_but(without):
         with pytest.raises(Exception, match="give it the role") as caught:
-            call(services)
+            call(by_identity(working, azure))
         said = str(caught.value)
         assert re.search(rf"lacks \S+ at .+: give it the role {without.name} (at|there)", said)
         assert "docs/permissions.md" in said
     with Roles(azure.connection).all_but():
-        call(Services(changed))
+        call(by_identity(working, azure))
+
+
+def test_a_queue_that_is_missing_is_made_with_the_same_role(
+    working: Services, azure: Cloud
+) -> None:
+    settings = by_identity(working, azure).settings.model_copy(
+        update={"reconcile_queue": f"{working.settings.reconcile_queue}-new"}
+    )
+    roles = Roles(azure.connection)
+    with roles.all_but():
+        Services(settings).queue.send(ProjectsRequest())
+    done = roles.calls()
+    assert "Microsoft.Storage/storageAccounts/queueServices/queues/write" in done["actions"]

@@ -108,6 +108,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
         os.environ.update(before)
 
 
+@pytest.mark.timeout(1800)
 def test_the_documented_roles_are_enough_and_none_is_there_for_nothing(team: Team) -> None:
     cloud = team.cloud
     own = {

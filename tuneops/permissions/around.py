@@ -117,7 +117,7 @@ AROUND = (
         IDENTITIES,
         "azureml/endpoints.begin_create, compute.begin_create",
         "giving an endpoint or a cluster its identity",
-        unseen="Azure ML asks for it itself; tests/test_advice.py has its refusal",
+        unseen="Azure ML asks for it itself; tests/test_permissions.py has its refusal",
     ),
     Need(
         "Microsoft.EventGrid/events/send/action",

@@ -49,7 +49,7 @@ STORAGE = (
         QUEUES,
         "queue.RequestQueue.send: QueueClient.create_queue",
         "a queue that is missing is made; so does the host with those for what was given up",
-        unseen="tests/test_permissions.py sends to a queue that is not there",
+        unseen="tests/test_held_up.py sends to a queue that is not there",
     ),
     Need(
         f"{QUEUE}/messages/write",
