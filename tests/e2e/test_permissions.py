@@ -147,7 +147,7 @@ def test_the_documented_roles_are_enough_and_none_is_there_for_nothing(team: Tea
     quick = {"strategy": "canary", "pause_minutes": 0.05, "keep_previous": 0}
     second = own | {"deployment": {**own["deployment"], "environment_variables": {"A": "b"}}}
     cloud.merge({"own.yaml": config("own", rollout=quick, **second)})
-    cloud.until("own", lambda seen: "% of the traffic" in seen.reason, seconds=300)
+    cloud.until("own", lambda seen: "% of the traffic for" in seen.reason, seconds=300)
     cloud.merge({"own.yaml": None, "token.yaml": None})
     for name in ("own", "token", "large"):
         cloud.until(name, lambda seen: seen.phase == "Retired", seconds=300)
