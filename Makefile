@@ -14,7 +14,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test soak simulate check bench format schema diagram reference pictures package package-table lock clean
+.PHONY: demo test soak simulate check bench format schema diagram reference permissions pictures package package-table lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -53,6 +53,9 @@ diagram: $(VENV)/.demo
 
 reference: $(VENV)/.demo
 	$(BIN)/python -m tuneops.cli.reference docs/cli.md
+
+permissions: $(VENV)/.demo
+	$(BIN)/python -m tools.permissions
 
 # Walks through docs/tutorial.md; takes three minutes and a browser.
 pictures: $(VENV)/.dev

@@ -15,10 +15,13 @@ from handlers import comment_made
 from tuneops.events.taking import Weighed, take
 from tuneops.queue import PullRequestRequest, RepositoryRequest
 from tuneops.services import Services
+from tuneops.storage_refusal import StorageRefusedError, refusals_explained
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 LOOKED_AT = ("opened", "reopened", "synchronize", "edited", "ready_for_review", "closed")
 """Of what was edited only the branch matters: anybody may edit a title as often as they like."""
+
+log = logging.getLogger(__name__)
 
 
 class _Repository(BaseModel):
@@ -52,7 +55,12 @@ def handle(headers: Mapping[str, str], body: bytes, services: Services) -> tuple
     named = {name.lower(): value for name, value in headers.items()}
     status, weighed = _weigh(named, body, services)
     identifier, kind = named.get("x-github-delivery", ""), named.get("x-github-event", "")
-    take(weighed, identifier, "github", kind, services)
+    try:
+        with refusals_explained():
+            take(weighed, identifier, "github", kind, services)
+    except StorageRefusedError as error:
+        log.error("a delivery is left to GitHub: %s", error.message)
+        return HTTPStatus.SERVICE_UNAVAILABLE, str(error.message)
     return status, weighed.why
 
 

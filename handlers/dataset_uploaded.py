@@ -7,11 +7,13 @@ from tuneops.gitops.repository import Repository
 from tuneops.previews.reading import read_register
 from tuneops.queue import ProjectRequest
 from tuneops.services import Services
+from tuneops.storage_refusal import refusals_explained
 
 COMPLETE = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"})
 """What Storage says of an upload that is whole; others announce a blob that is still empty."""
 
 
+@refusals_explained()
 def handle(
     identifier: str, event_type: str, subject: str, data: object, services: Services
 ) -> list[str]:

@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from tuneops.queue import Delivering, DeliverRequest
 from tuneops.services import NoSourceError, Services
+from tuneops.storage_refusal import refusals_explained
 from tuneops.telemetry import fields
 
 THREADS = 12
@@ -40,6 +41,7 @@ async def handle(body: bytes, services: Services) -> None:
     await asyncio.get_running_loop().run_in_executor(_POOL, run, deliver, body, services)
 
 
+@refusals_explained()
 def deliver(body: bytes, services: Services) -> None:
     """Do what the message asks for; one that can't be read is dropped: the timer makes up for it.
 

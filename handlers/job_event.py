@@ -5,6 +5,7 @@ from tuneops.events.taking import Weighed, take
 from tuneops.previews.reading import read_register
 from tuneops.queue import ProjectRequest
 from tuneops.services import Services
+from tuneops.storage_refusal import refusals_explained
 
 TYPES = frozenset(
     {
@@ -14,6 +15,7 @@ TYPES = frozenset(
 )
 
 
+@refusals_explained()
 def handle(identifier: str, event_type: str, data: object, services: Services) -> list[str]:
     """The projects that were put on the queue; `identifier` is Event Grid's of the event.
 

@@ -19,6 +19,7 @@ from tuneops.queue import (
     SweepRequest,
 )
 from tuneops.services import NoSourceError, Services
+from tuneops.storage_refusal import refusals_explained
 from tuneops.telemetry import fields
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
@@ -30,6 +31,7 @@ class UnknownKindError(Exception):
     """The message is of a kind that this version does not know."""
 
 
+@refusals_explained()
 def handle(body: bytes, services: Services) -> None:
     """Do what the message asks for; one that can't be read is dropped, since no retry mends it.
 

@@ -11,9 +11,11 @@ from tuneops.queue import (
     Request,
 )
 from tuneops.services import Services
+from tuneops.storage_refusal import refusals_explained
 from tuneops.telemetry import poison
 
 
+@refusals_explained()
 def handle(services: Services) -> None:
     """Ask for each of them by itself, so that none waits for another."""
     environments = [source.environment for source in services.settings.config_sources]

@@ -1,14 +1,20 @@
 """The status of all projects, as JSON."""
 
+import json
 from http import HTTPStatus
 
 from tuneops.services import Services
 from tuneops.status import read_status
+from tuneops.storage_refusal import StorageRefusedError, refusals_explained
 
 
 def handle(project: str | None, services: Services) -> tuple[HTTPStatus, str]:
     """The answer to a question for one project, or for all of them."""
-    status = read_status(services, project)
+    try:
+        with refusals_explained():
+            status = read_status(services, project)
+    except StorageRefusedError as error:
+        return HTTPStatus.SERVICE_UNAVAILABLE, json.dumps({"error": str(error.message)})
     if project is not None and not status.projects:
         return HTTPStatus.NOT_FOUND, '{"error": "there is no project of that name"}'
     return HTTPStatus.OK, status.model_dump_json()

@@ -44,12 +44,14 @@ class Identity(_Document):
 
 
 class Storage(_Document):
-    """The storage account."""
+    """The storage account; whoever has a token, and no key, goes through the doors."""
 
     account: str
     connection_string: str
     blob_url: str
     queue_url: str
+    door_blob_url: str = ""
+    door_queue_url: str = ""
 
 
 class Functions(_Document):

@@ -31,9 +31,8 @@ class Tokens:
     def __init__(self, connection: Connection) -> None:
         self._identity = connection.identity
         self._tenant = connection.tenant_id
-        scope = f"{connection.subscription_id}/{connection.resource_group}"
-        self._object_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}/identity"))
-        self._client_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}/client"))
+        self._object_id = object_id(connection)
+        self._client_id = _guid(connection, "client")
 
     async def respond(self, request: Request) -> Response:
         """``GET ?resource=...&api-version=2019-08-01`` with the header X-IDENTITY-HEADER."""
@@ -71,6 +70,16 @@ class Tokens:
             "tid": self._tenant,
         }
         return jwt.encode(claims, self._identity.signing_key, algorithm="HS256")
+
+
+def object_id(connection: Connection) -> str:
+    """Who the identity is."""
+    return _guid(connection, "identity")
+
+
+def _guid(connection: Connection, name: str) -> str:
+    scope = f"{connection.subscription_id}/{connection.resource_group}"
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}/{name}"))
 
 
 def _error(status: int, message: str) -> Response:

@@ -187,4 +187,6 @@ def _storage(ports: Ports) -> Storage:
         ),
         blob_url=blob_url,
         queue_url=queue_url,
+        door_blob_url=f"https://localhost:{ports.azureml}/{ACCOUNT}",
+        door_queue_url=f"https://{LOOPBACK}:{ports.azureml}/{ACCOUNT}",
     )

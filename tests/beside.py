@@ -30,8 +30,10 @@ def cloud_beside(
     """
     file = state / "manifest.yaml"
     file.write_text(yaml.safe_dump(manifest))
-    storage = Connection.load(account.state).storage
-    connection = provision(state, ROOT, CACHE, file).model_copy(update={"storage": storage})
+    own = provision(state, ROOT, CACHE, file)
+    doors = own.storage.model_dump(include={"door_blob_url", "door_queue_url"})
+    storage = Connection.load(account.state).storage.model_copy(update=doors)
+    connection = own.model_copy(update={"storage": storage})
     connection.save()
     for folder in ("logs", "tmp"):
         (state / folder).mkdir()

@@ -20,7 +20,6 @@ import yaml
 from azure.ai.ml import MLClient
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import ResourceNotFoundError
-from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
@@ -212,6 +211,13 @@ class Cloud:
             time.sleep(0.3)
         raise AssertionError(f"not reached in {seconds} s: {seen and seen.model_dump_json()}")
 
+    def until_true(self, condition: Callable[[], bool], seconds: float = 120) -> None:
+        """Look until it is so."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not so in {seconds} s"
+            time.sleep(0.3)
+
     def until_phase(
         self, project: str, number: int, phase: str, seconds: float = 240
     ) -> ProjectStatus:
@@ -267,13 +273,16 @@ class Cloud:
 
     @property
     def ml(self) -> MLClient:
-        """A client for now: the SDK knows one cloud at a time in a process."""
+        """A client for now: the SDK knows one cloud at a time in a process.
+
+        A person's, so that what TuneOps does itself can be told from it.
+        """
         os.environ.update(
             IDENTITY_ENDPOINT=self.connection["identity"]["endpoint"],
             IDENTITY_HEADER=self.connection["identity"]["header"],
             AZURE_TOKEN_CREDENTIALS="ManagedIdentityCredential",
         )
-        return self._client(DefaultAzureCredential())
+        return self.ml_as("tests@contoso.example")
 
     @property
     def authorization(self) -> dict[str, str]:

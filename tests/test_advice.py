@@ -1,46 +1,11 @@
-"""What people read when Azure says no: roles to grant, codes explained, and no secret."""
+"""What people read when Azure says no: codes explained, and no secret."""
 
 import pytest
 
 from tuneops.azureml.metrics import MAX_POINTS, thinned
 from tuneops.azureml.reasons import advised, is_transient
-from tuneops.azureml.roles import advice
 from tuneops.release import Point
 from tuneops.scrub import HIDDEN, scrub
-
-SCOPE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.X/y/z"
-ML = "Microsoft.MachineLearningServices"
-
-
-@pytest.mark.parametrize(
-    ("action", "role"),
-    [
-        (f"{ML}/workspaces/jobs/write", "AzureML Data Scientist"),
-        (f"{ML}/workspaces/computes/write", "AzureML Compute Operator"),
-        (f"{ML}/workspaces/computes/read", "AzureML Data Scientist"),
-        (f"{ML}/registries/models/read", "AzureML Registry User"),
-        (f"{ML}/locations/usages/read", "Reader"),
-        (
-            "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
-            "Managed Identity Operator",
-        ),
-        (
-            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write",
-            "Storage Blob Data Contributor",
-        ),
-    ],
-)
-def test_a_missing_role_is_named_with_where_to_grant_it(action: str, role: str) -> None:
-    said = (
-        f"The client 'x' with object id 'y' does not have authorization to perform action "
-        f"'{action}' over scope '{SCOPE}' or the scope is invalid."
-    )
-    assert advice(said) == f"grant TuneOps's identity the role {role} on {SCOPE}"
-
-
-def test_an_unknown_action_and_no_action_are_advised_on_as_well() -> None:
-    assert "a role with Microsoft.Unknown/x" in advice("perform action 'Microsoft.Unknown/x'")
-    assert "AzureML Data Scientist on the workspace" in advice("Forbidden")
 
 
 def test_codes_that_people_meet_come_with_advice() -> None:

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 PURE_FOLDERS = (
     "tuneops/doctor/judging",
     "tuneops/evaluation",
+    "tuneops/permissions",
     "tuneops/phases",
     "tuneops/rollout",
 )

@@ -24,6 +24,7 @@ from localcloud.manifest import Manifest
 from tests.beside import cloud_beside
 from tests.cloud import ROOT, Cloud, config
 from tests.faults import Faults
+from tests.granted import Roles
 from tuneops import documents
 from tuneops.cli import app
 from tuneops.cli.target import use_local_identity
@@ -32,6 +33,8 @@ from tuneops.doctor.checks import CHECKS
 from tuneops.doctor.finding import Finding, Report
 from tuneops.gitops.repository import Repository
 from tuneops.notify.health import Health
+from tuneops.permissions.role import Role
+from tuneops.permissions.roles import OPERATOR, REGION, REGISTRY
 from tuneops.services import Services
 from tuneops.settings import Settings
 from tuneops.ticks import Tick
@@ -39,8 +42,6 @@ from tuneops.ticks import Tick
 NO_QUOTA = {"standardNDSH100v5Family": 0}
 NEVER = "0 0 0 1 1 *"
 """A timer that ticks while a test looks would mend what it has broken."""
-JOBS = "Microsoft.MachineLearningServices/workspaces/jobs/write"
-METRICS = "Microsoft.Insights/metrics/read"
 
 
 class Ward:
@@ -288,23 +289,24 @@ def test_what_configs_ask_for_in_vain_is_named(ward: Ward) -> None:
 
 
 @pytest.mark.parametrize(
-    ("granted", "check", "role"),
-    [
-        ({"actions": []}, "roles.workspace", "AzureML Data Scientist"),
-        ({"notActions": [JOBS]}, "roles.jobs", "AzureML Data Scientist"),
-        ({"notActions": [METRICS]}, "roles.metrics", "Monitoring Reader"),
-    ],
+    ("without", "check"),
+    [(OPERATOR, "roles.workspace"), (REGION, "roles.region"), (REGISTRY, "registry.model")],
+    ids=lambda value: value if isinstance(value, str) else value.name,
 )
-def test_a_missing_role_is_named(
-    ward: Ward, granted: dict[str, Any], check: str, role: str
-) -> None:
-    ward.azure("PUT", "/_admin/permissions", granted)
-    try:
-        finding = only(ward.failed(), check)
-    finally:
-        ward.azure("DELETE", "/_admin/permissions")
-    assert f"--role '{role}' --assignee-object-id" in finding.mend
-    assert finding.where in finding.mend
+def test_a_missing_role_is_named_beforehand(ward: Ward, without: Role, check: str) -> None:
+    with Roles(ward.cloud.connection).all_but(without):
+        found = {finding.check: finding for finding in ward.failed()}
+    finding = found.pop(check)
+    assert set(found) <= {"registry.component"}
+    assert without.name in f"{finding.what} {finding.mend}"
+    if without is not REGISTRY:
+        assert f"--role '{without.name}' --assignee-object-id" in finding.mend
+        assert finding.where in finding.mend
+
+
+def test_all_roles_of_the_table_are_enough(ward: Ward) -> None:
+    with Roles(ward.cloud.connection).all_but():
+        assert ward.failed() == []
 
 
 @contextmanager

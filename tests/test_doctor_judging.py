@@ -3,7 +3,7 @@
 import base64
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -43,6 +43,17 @@ from tuneops.feasibility import Quota, Size
 from tuneops.gitops.standing import Standing
 from tuneops.gitops.webhooks import Delivery, Webhook, Webhooks
 from tuneops.notify.health import ChannelHealth
+from tuneops.permissions.role import Role, covers
+from tuneops.permissions.roles import (
+    APP_ROLES,
+    AUTOSCALE,
+    CLUSTERS,
+    OBSERVER,
+    OPERATOR,
+    REGION,
+)
+from tuneops.permissions.scope import Scope
+from tuneops.permissions.table import actions_of
 from tuneops.ticks import Tick
 from tuneops.version import VERSION
 
@@ -318,6 +329,49 @@ def test_metrics_are_vital_where_they_are_weighed(extra: str, expected: Outcome)
         "oid",
     )
     assert {each.check: each.outcome for each in found if each.mend} == {"roles.metrics": expected}
+
+
+EVERYTHING = """\
+rollout: {strategy: canary}
+compute: {name: own, cluster: {size: Standard_NC24ads_A100_v4}}
+deployment: {autoscale: {min: 1, max: 2}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("without", "checks"),
+    [
+        (
+            OPERATOR,
+            ("roles.workspace", "roles.jobs", "roles.models", "roles.endpoints", "roles.metrics"),
+        ),
+        (CLUSTERS, ("roles.compute",)),
+        (AUTOSCALE, ("roles.autoscale",)),
+        (OBSERVER, ("roles.observer",)),
+        (REGION, ()),
+    ],
+    ids=lambda value: value.name if isinstance(value, Role) else "",
+)
+def test_each_role_that_is_missing_is_named(without: Role, checks: tuple[str, ...]) -> None:
+    group = "/subscriptions/s/resourceGroups/g"
+
+    def allows(*scopes: Scope) -> Callable[[str], bool]:
+        given = [role for role in APP_ROLES if role is not without and role.scope in scopes]
+        actions = [pattern for role in given for pattern in actions_of(role)]
+        return lambda action: any(covers(pattern, action) for pattern in actions)
+
+    found = roles.judge(
+        f"{group}/providers/x/workspaces/w",
+        allows(Scope.WORKSPACE, Scope.RESOURCE_GROUP, Scope.SUBSCRIPTION),
+        allows(Scope.RESOURCE_GROUP, Scope.SUBSCRIPTION),
+        [config_of("bot", EVERYTHING)],
+        "oid",
+    )
+    assert tuple(each.check for each in found if each.mend) == checks
+    for each in found:
+        if each.mend:
+            assert f"--role '{without.name}' --assignee-object-id oid" in each.mend
+            assert f"--scope {each.where}" in each.mend
 
 
 def test_containers_and_what_protects_them() -> None:

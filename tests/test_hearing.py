@@ -368,7 +368,10 @@ def test_what_github_does_not_show_is_not_guessed(team: Team) -> None:
     github = team.hub.connection["github"]
 
     def grant(actions: str) -> None:
-        for method, body in (("PUT", {"seconds": 3600, "actions": actions}), ("DELETE", None)):
+        for method, body in (
+            ("PUT", {"seconds": 3600, "permissions": {"actions": actions}}),
+            ("DELETE", None),
+        ):
             httpx2.request(
                 method,
                 f"{github['api_url']}/_installation_tokens",

@@ -1,5 +1,6 @@
 """What Azure refuses or fails at, from the SDK's answer to the status that a person reads."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
@@ -9,14 +10,36 @@ import pytest
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Model
 
+from handlers import resync
 from tests.cloud import Cloud
 from tests.faults import Faults
+from tests.granted import Roles
 from tests.planned import NOW, come_to, desired, release, until
 from tuneops import documents, planning
-from tuneops.azureml import activity, endpoints
+from tuneops.azureml import (
+    activity,
+    autoscale,
+    compute,
+    endpoints,
+    event_subscriptions,
+    jobs,
+    registry,
+)
+from tuneops.data.prepare import find_source
 from tuneops.difference import Answer, Difference, Part
+from tuneops.permissions.role import Role
+from tuneops.permissions.roles import (
+    AUTOSCALE,
+    BLOBS,
+    CLUSTERS,
+    OBSERVER,
+    OPERATOR,
+    QUEUES,
+    REGION,
+    REGISTRY,
+)
 from tuneops.project import Project
-from tuneops.queue import ProjectRequest
+from tuneops.queue import ProjectRequest, ProjectsRequest
 from tuneops.reconcile import reconcile_project, utc_now
 from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.services import Services
@@ -66,28 +89,28 @@ def deploying(services: Services, folder: Path, name: str, extra: str) -> Releas
             SERVERLESS,
             "GET /registry/**",
             f"{ML}/registries/models/versions/read",
-            "AzureML Registry User",
+            "TuneOps Registry Reader",
             id="registry",
         ),
         pytest.param(
             "",
             "GET /computes/gpu-cluster",
             f"{ML}/workspaces/computes/read",
-            "AzureML Data Scientist",
+            "TuneOps Operator",
             id="cluster-read",
         ),
         pytest.param(
             CLUSTER,
             "PUT /computes/*",
             f"{ML}/workspaces/computes/write",
-            "AzureML Compute Operator",
+            "TuneOps Cluster Operator",
             id="cluster-create",
         ),
         pytest.param(
             f"{SERVERLESS}training: {{parameters: {{seed: 4}}}}\n",
             "PUT /jobs/*",
             f"{ML}/workspaces/jobs/write",
-            "AzureML Data Scientist",
+            "TuneOps Operator",
             id="job",
         ),
     ],
@@ -104,7 +127,7 @@ def test_a_missing_role_is_named_with_where_to_grant_it(
     faults.ask("call", "fail", call, status=403, code="AuthorizationFailed", message=said)
     reconcile = begin(working, release(extra), extra)
     held = reconcile()
-    assert held.reason.endswith(f"(grant TuneOps's identity the role {role} on {scope})")
+    assert f"the identity o lacks {action} at {scope}: give it the role {role} " in held.reason
     assert held.phase in (Phase.PREPARING, Phase.TRAINING)
     granted = reconcile()
     assert "role" not in granted.reason
@@ -301,3 +324,53 @@ def test_who_changed_something_is_told_as_far_as_the_log_tells(
     assert changes() == ()
     assert faults.struck == 2
     assert changes() == (said,)
+
+
+FIRST_CALLS: dict[Role, Callable[[Services], object]] = {
+    OPERATOR: lambda s: jobs.observe(s.workspace, "a-job"),
+    REGION: lambda s: compute.sizes(s.workspace),
+    OBSERVER: lambda s: event_subscriptions.listed(s.workspace, s.workspace.id),
+    CLUSTERS: lambda s: compute.begin_create(s.workspace, release(CLUSTER)),
+    AUTOSCALE: lambda s: autoscale.observe(s.workspace, ["e"], "bot"),
+    REGISTRY: lambda s: registry.base_model(s.workspace, "azureml", "Phi-3-mini-4k-instruct", "1"),
+    BLOBS: lambda s: find_source(s.storage, release().config),
+    QUEUES: lambda s: resync.handle(s),
+}
+"""The first call that needs each role."""
+
+
+def by_identity(working: Services, azure: Cloud) -> Services:
+    """The same services, which reach the storage account by their roles."""
+    account = azure.connection["storage"]
+    uris = {"blob_service_uri": "door_blob_url", "queue_service_uri": "door_queue_url"}
+    changes = {name: account[door] for name, door in uris.items()}
+    no_key = {"storage_connection_string": None, **changes}
+    return Services(working.settings.model_copy(update=no_key))
+
+
+@pytest.mark.parametrize("without", FIRST_CALLS, ids=lambda role: role.name)
+def test_the_first_call_without_a_role_says_which_is_missing_where(
+    working: Services, azure: Cloud, without: Role
+) -> None:
+    call = FIRST_CALLS[without]
+    with Roles(azure.connection).all_but(without):
+        with pytest.raises(Exception, match="give it the role") as caught:
+            call(by_identity(working, azure))
+        said = str(caught.value)
+        assert re.search(rf"lacks \S+ at .+: give it the role {without.name} (at|there)", said)
+        assert "docs/permissions.md" in said
+    with Roles(azure.connection).all_but():
+        call(by_identity(working, azure))
+
+
+def test_a_queue_that_is_missing_is_made_with_the_same_role(
+    working: Services, azure: Cloud
+) -> None:
+    settings = by_identity(working, azure).settings.model_copy(
+        update={"reconcile_queue": f"{working.settings.reconcile_queue}-new"}
+    )
+    roles = Roles(azure.connection)
+    with roles.all_but():
+        Services(settings).queue.send(ProjectsRequest())
+    done = roles.calls()
+    assert "Microsoft.Storage/storageAccounts/queueServices/queues/write" in done["actions"]

@@ -34,7 +34,7 @@ from tuneops import actions, documents
 from tuneops.cli import app
 from tuneops.decide import decide
 from tuneops.desired import Desired
-from tuneops.gitops.github import GitHub
+from tuneops.gitops.github import GitHub, GitHubError
 from tuneops.gitops.restoration import ForbiddenError, Restoration, UnchangedError, by_hand
 from tuneops.going_back import RefusedError, choose, restoration
 from tuneops.observed import Observed
@@ -459,7 +459,7 @@ def github_of(hub: Cloud, contents: str = "write") -> GitHub:
     github = hub.connection["github"]
     httpx2.put(
         f"{github['api_url']}/_installation_tokens",
-        json={"seconds": 3600, "contents": contents},
+        json={"seconds": 3600, "permissions": {"contents": contents}},
         headers={"Authorization": f"Bearer {github['token']}"},
     ).raise_for_status()
     return Services(app_settings(hub)).github
@@ -478,6 +478,13 @@ def text_at(hub: Cloud, path: str, branch: str) -> str:
             "Accept": "application/vnd.github.raw+json",
         },
     ).text
+
+
+def test_a_permission_that_the_app_lacks_is_named(hub: Cloud) -> None:
+    with pytest.raises(GitHubError, match="lacks Contents: read in contoso/models") as caught:
+        github_of(hub, "none").head()
+    assert "docs/permissions.md" in str(caught.value)
+    assert github_of(hub).head()
 
 
 def test_a_file_is_put_back_by_one_pull_request_however_often(hub: Cloud) -> None:

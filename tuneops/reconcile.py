@@ -46,6 +46,7 @@ from tuneops.queue import ProjectRequest
 from tuneops.release import Phase, Release, Trouble
 from tuneops.release_note import note_of
 from tuneops.services import Services
+from tuneops.storage_refusal import explained
 from tuneops.store import BusyError, ConflictError, Stored
 from tuneops.suspension import stays_as_it_is, tell_of_suspension
 from tuneops.telemetry import releases, tracing
@@ -428,7 +429,7 @@ class _Pass:
             error,
             exc_info=not expected,
         )
-        message = str(error) if expected else f"internal error ({type(error).__name__})"
+        message = str(error) if expected else explained(error) or _internal(error)
         holder: Release | Project = self.release.value if self.release else self.project.value
         before = holder.trouble or Trouble(message=message, since=self.clock(), count=0)
         count = before.count + 1
@@ -575,3 +576,8 @@ class _Pass:
         written = self.services.store.write(path, release, etag, note=note)
         releases.moved(before.value if before and etag else None, release)
         return written
+
+
+def _internal(error: Exception) -> str:
+    """What people are told of an error that nobody foresaw: nothing that could be a secret."""
+    return f"internal error ({type(error).__name__})"

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from localcloud.azureml import data_plane
 from localcloud.azureml.activity import Activity, ActivityLog
-from localcloud.azureml.arm import ArmError
+from localcloud.azureml.arm import PROVIDER, ArmError
 from localcloud.azureml.assets import Assets
 from localcloud.azureml.auth import Authenticator
 from localcloud.azureml.autoscale import Autoscale
@@ -31,6 +32,7 @@ from localcloud.azureml.event_subscriptions import EventSubscriptions
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.faults import Faults, FaultyCalls
 from localcloud.azureml.fleet import Fleet
+from localcloud.azureml.grants import Grants
 from localcloud.azureml.http import (
     Guard,
     RequestIds,
@@ -60,11 +62,13 @@ from localcloud.azureml.scoring import Scoring
 from localcloud.azureml.site import Site
 from localcloud.azureml.spelling import Spelling
 from localcloud.azureml.step_pipelines import StepPipelines
+from localcloud.azureml.storage_door import StorageDoor
 from localcloud.azureml.store import Store
 from localcloud.azureml.submission import JobKind
 from localcloud.azureml.work_orders import WorkOrders
 from localcloud.azureml.workspace import Workspace
 from localcloud.connection import Connection
+from localcloud.identity import object_id
 from localcloud.manifest import Manifest
 
 
@@ -79,7 +83,10 @@ class AzureMl:
         self._counts: Counter[str] = Counter()
         self._faults = Faults(store)
         self._activity = Activity(site, store)
-        self._permissions = Permissions(site, store)
+        self._grants = Grants(store)
+        identity = object_id(connection)
+        self._permissions = Permissions(site, self._grants, identity)
+        self._storage_door = StorageDoor(site, self._auth, self._grants, identity)
         self._event_subscriptions = EventSubscriptions(site)
         self._operations = Operations(site, store)
         self._outbox = Outbox(site, store)
@@ -120,9 +127,11 @@ class AzureMl:
             self._faults,
         )
         self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
-        self._graph = ResourceGraph(site, store, self._workspace)
+        self._graph = ResourceGraph(site, store, self._workspace, self._grants)
         self._scored = Scored(store)
-        self._scoring = Scoring(store, self._fleet, self._auth, self._faults, self._scored)
+        self._scoring = Scoring(
+            store, self._fleet, self._auth, self._permissions, self._faults, self._scored
+        )
         self._monitor = Monitor(site, store, self._scored, manifest.metrics_delay_seconds)
         self._autoscale = Autoscale(site, store, self._quota, self._scored)
         self._outputs = JobOutputs(site, lifecycle, places)
@@ -153,6 +162,7 @@ class AzureMl:
             *self._workspace.public_routes(),
             *self._scoring.routes(),
             *self._datastores.public_routes(),
+            *self._storage_door.routes(),
             Route("/health", self._get_health),
             Route("/_admin/requests", self._get_counts),
             Mount(
@@ -165,6 +175,7 @@ class AzureMl:
 
     def _guarded_routes(self) -> list[Mount]:
         caller = Middleware(Guard, check=self._auth.caller)
+        tracked = Middleware(Guard, check=self._tracking_caller)
         arm = Middleware(Guard, check=self._arm_caller)
         workspace = self.site.workspace_path
         resources = [
@@ -195,13 +206,14 @@ class AzureMl:
             *self._event_subscriptions.routes(),
         ]
         discovery = Route("/{registry}/discovery", self._registry.discover)
+        registry = Middleware(Guard, check=self._registry_caller)
         return [
-            Mount("/registrymanagement/v1.0/registries", routes=[discovery], middleware=[caller]),
+            Mount("/registrymanagement/v1.0/registries", routes=[discovery], middleware=[registry]),
             Mount(self._registry.path, routes=self._registry.routes(), middleware=[arm]),
             Mount(f"/data/v1.0{workspace}", routes=self._outputs.routes(), middleware=[caller]),
-            Mount(f"/history/v1.0{workspace}", routes=self._history.routes(), middleware=[caller]),
+            Mount(f"/history/v1.0{workspace}", routes=self._history.routes(), middleware=[tracked]),
             *(
-                Mount(f"/mlflow/{version}{workspace}", routes=mlflow, middleware=[caller])
+                Mount(f"/mlflow/{version}{workspace}", routes=mlflow, middleware=[tracked])
                 for version in ("v1.0", "v2.0")
             ),
             Mount("", routes=[*top, Mount(workspace, routes=resources)], middleware=[arm, log]),
@@ -213,6 +225,17 @@ class AzureMl:
             raise ArmError(400, "MissingApiVersionParameter", message)
         caller = self._auth.caller(request)
         self._permissions.check(request, caller)
+        return caller
+
+    def _tracking_caller(self, request: Request) -> str:
+        caller = self._auth.caller(request)
+        self._permissions.check_action(*data_plane.action_of(request), caller)
+        return caller
+
+    def _registry_caller(self, request: Request) -> str:
+        caller = self._auth.caller(request)
+        path = self._registry.resource
+        self._permissions.check_action(f"{PROVIDER}/registries/read", path, caller)
         return caller
 
     async def _get_health(self, request: Request) -> Response:
@@ -243,4 +266,5 @@ class AzureMl:
             await self._scoring.close()
             self._scored.save()
             await self._datastores.close()
+            await self._storage_door.close()
             self._store.close()

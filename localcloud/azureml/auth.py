@@ -11,6 +11,8 @@ from localcloud.azureml.site import AML_RESOURCE
 from localcloud.connection import Connection
 
 LEEWAY_SECONDS = 30
+SCORING_RESOURCE = "https://ml.azure.com"
+"""What the SDK asks Entra tokens for endpoints for, in every cloud (azure-ai-ml 1.35)."""
 
 
 class Authenticator:
@@ -26,6 +28,7 @@ class Authenticator:
             metadata.aml_resource_id,
             connection.azureml_url,
             AML_RESOURCE,
+            SCORING_RESOURCE,
         )
 
     def caller(self, request: Request) -> str:

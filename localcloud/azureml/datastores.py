@@ -5,9 +5,8 @@ import re
 
 import httpx2
 from azure.core.exceptions import AzureError
-from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localcloud.azureml.arm import (
@@ -22,15 +21,14 @@ from localcloud.azureml.arm import (
 from localcloud.azureml.auth import Authenticator, bearer
 from localcloud.azureml.bodies import read_json, section, string_map, text
 from localcloud.azureml.containers import Containers
+from localcloud.azureml.passing import METHODS, pass_on
 from localcloud.azureml.places import DATASTORES
 from localcloud.azureml.site import CODE_CONTAINER, DATASTORE, Site
 from localcloud.azureml.store import Store
 
-METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"]
 STORAGE_SECONDS = 60.0
 STORAGE_AUDIENCES = ["https://storage.azure.com", "https://storage.azure.com/"]
 NAME = re.compile(r"[a-zA-Z0-9_]{1,255}")
-_HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "transfer-encoding", "upgrade"})
 
 
 class Datastores:
@@ -120,22 +118,7 @@ class Datastores:
         path = request.scope["raw_path"].decode("ascii").split("/", 3)[3]
         query = await self._signed(request)
         url = f"{storage.blob_url.rstrip('/')}/{path}?{query}"
-        dropped = {*_HOP_BY_HOP, *(("authorization",) if bearer(request) else ())}
-        headers = [
-            (name, value) for name, value in request.headers.items() if name.lower() not in dropped
-        ]
-        sent = self._client.build_request(
-            request.method, url, headers=headers, content=request.stream()
-        )
-        try:
-            answer = await self._client.send(sent, stream=True)
-        except httpx2.HTTPError as error:
-            message = f"The storage account does not answer: {type(error).__name__}"
-            raise ArmError(503, "ServerBusy", message) from error
-        kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP_BY_HOP}
-        return StreamingResponse(
-            answer.aiter_raw(), answer.status_code, kept, background=BackgroundTask(answer.aclose)
-        )
+        return await pass_on(self._client, request, url)
 
     async def refuse(self, request: Request) -> Response:
         """Other accounts are not reached here."""

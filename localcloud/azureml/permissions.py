@@ -2,55 +2,46 @@
 
 https://learn.microsoft.com/rest/api/authorization/permissions
 
-It may do everything until `PUT /_admin/permissions` says less, with `{"actions": [...],
-"notActions": [...]}`; `DELETE` gives all back. People's tokens are held against the same.
+It may do everything until `PUT /_admin/permissions` says less, with one grant, or with several that
+have scopes: `{"grants": [{"scope": "/subscriptions/...", "actions": [...], "notActions": [...],
+"dataActions": [...]}]}`. `DELETE` gives all back. `GET /_admin/calls` says what it has done.
 """
-
-import re
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localcloud.azureml.arm import ArmError, page, user_error
 from localcloud.azureml.bodies import read_json
+from localcloud.azureml.grants import Grant, Grants
 from localcloud.azureml.site import Site
-from localcloud.azureml.store import Store
 
-KIND = "permissions"
+_REGISTRIES = "/mferp/managementfrontend"
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
-_FREE = ("microsoft.authorization/permissions/read", "microsoft.resourcegraph/resources/action")
-"""What everybody may ask; the answer shows what they may see."""
+_FREE = "microsoft.authorization/permissions/read"
+_GRAPH = "Microsoft.ResourceGraph/resources/action"
+"""Everybody may ask these; the answer shows what they may see."""
 
-Action = Annotated[str, Field(max_length=300)]
 
-
-class Granted(BaseModel):
-    """The actions that are allowed, with `*` for anything, and those that are taken out again."""
-
+class _Several(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    actions: list[Action] = ["*"]
-    notActions: list[Action] = []  # noqa: N815
-
-    def allows(self, action: str) -> bool:
-        """Whether the action is allowed."""
-        taken_out = any(_covers(pattern, action) for pattern in self.notActions)
-        return not taken_out and any(_covers(pattern, action) for pattern in self.actions)
+    grants: list[Grant] = Field(max_length=100)
 
 
 class Permissions:
-    """The permissions, kept in the store."""
+    """The routes, and the check of calls to Azure Resource Manager."""
 
-    def __init__(self, site: Site, store: Store) -> None:
+    def __init__(self, site: Site, grants: Grants, identity: str) -> None:
         self._site = site
-        self._store = store
+        self._grants = grants
+        self._identity = identity
 
     def routes(self) -> list[Route]:
         """Routes of the scopes at which they are read."""
-        scopes = (self._site.group_path, self._site.workspace_path, self._site.storage_path)
+        site = self._site
+        scopes = (site.subscription_path, site.group_path, site.workspace_path, site.storage_path)
         path = "providers/Microsoft.Authorization/permissions"
         return [Route(f"{scope}/{path}", self.list_permissions) for scope in scopes]
 
@@ -59,38 +50,58 @@ class Permissions:
         return [
             Route("/permissions", self.put, methods=["PUT"]),
             Route("/permissions", self.delete, methods=["DELETE"]),
+            Route("/calls", self.list_calls),
         ]
 
     async def list_permissions(self, request: Request) -> Response:
         """What the caller may do; nothing is an empty list."""
-        granted = self._granted()
-        entry = {**granted.model_dump(), "dataActions": [], "notDataActions": []}
-        return page(request, [entry] if granted.actions else [], self._site.url)
+        scope = request.url.path.partition("/providers/Microsoft.Authorization/")[0]
+        fields = {"actions", "notActions", "dataActions", "notDataActions"}
+        granted = [each for each in self._grants.at(scope) if each.actions]
+        entries = [each.model_dump(include=fields) for each in granted]
+        return page(request, entries, self._site.url)
 
     async def put(self, request: Request) -> Response:
         """Say what the identity may do from now on."""
+        body = await read_json(request)
         try:
-            granted = Granted.model_validate(await read_json(request))
+            several = "grants" in body
+            grants = _Several(**body).grants if several else [Grant.model_validate(body)]
         except ValidationError as error:
             raise user_error(str(error)) from error
-        self._store.put(KIND, KIND, granted.model_dump())
+        self._grants.put(grants)
         return Response(status_code=204)
 
     async def delete(self, request: Request) -> Response:
         """Let it do everything again."""
-        self._store.delete(KIND, KIND)
+        self._grants.clear()
         return Response(status_code=204)
 
+    async def list_calls(self, request: Request) -> Response:
+        """What the app's identity has done since the workspace was made."""
+        noted = {"actions": self._grants.noted(data=False)}
+        return JSONResponse(noted | {"dataActions": self._grants.noted(data=True)})
+
     def check(self, request: Request, caller: str) -> None:
-        """Let a call through that the permissions cover; the registry is another matter.
+        """Let a call through that the grants cover.
 
         Raises:
             ArmError: 403 `AuthorizationFailed`, which names the action and the scope.
         """
-        path = request.scope["path"]
-        action = action_of(request.method, path)
-        elsewhere = not action or "/registries/" in path or action.lower() in _FREE
-        if elsewhere or self._granted().allows(action):
+        path = request.scope["path"].removeprefix(_REGISTRIES)
+        self.check_action(action_of(request.method, path), path, caller)
+
+    def check_action(self, action: str, path: str, caller: str) -> None:
+        """Let an action at a resource through that the grants cover.
+
+        Raises:
+            ArmError: 403 `AuthorizationFailed`, which names the action and the scope.
+        """
+        if not action or action == _GRAPH:
+            return
+        if caller == self._identity:
+            self._grants.note(action)
+        if action.lower() == _FREE or self._grants.allow(action, path):
             return
         raise ArmError(
             403,
@@ -100,26 +111,20 @@ class Permissions:
             "recently granted, please refresh your credentials.",
         )
 
-    def _granted(self) -> Granted:
-        return Granted.model_validate(self._store.get(KIND, KIND) or {})
-
 
 def action_of(method: str, path: str) -> str:
     """What a call does, as roles name it; empty for what is not below a provider.
 
     `GET .../workspaces/W/jobs/J` is `Microsoft.MachineLearningServices/workspaces/jobs/read`, a
-    `POST` is an action of its last word.
+    `POST` is an action of its last word. What registries hold are assets.
     """
     _, found, rest = path.rpartition("/providers/")
     namespace, *parts = rest.strip("/").split("/")
     if not found or not parts:
         return ""
     words = parts[::2]
+    if words[0] == "registries" and len(words) > 1:
+        words = ["registries", "assets"]
     if method == "POST":
         return "/".join((namespace, *words, "action"))
     return "/".join((namespace, *words, _VERBS.get(method, "read")))
-
-
-def _covers(pattern: str, action: str) -> bool:
-    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(expression, action, re.IGNORECASE) is not None

@@ -57,9 +57,13 @@ class Registry:
     @property
     def path(self) -> str:
         """Where the registry's own routes begin."""
+        return f"/mferp/managementfrontend{self.resource}"
+
+    @property
+    def resource(self) -> str:
+        """The registry's ARM id."""
         registry = self._site.connection.registry
-        path = f"{self._site.group_path}/providers/{PROVIDER}/registries/{registry}"
-        return f"/mferp/managementfrontend{path}"
+        return f"{self._site.group_path}/providers/{PROVIDER}/registries/{registry}"
 
     def component(self, name: str, version: str, identifier: str) -> ComponentSpec:
         """The component with this name and version.

@@ -16,6 +16,7 @@ from localcloud.azureml.arm import ArmError, Json
 from localcloud.azureml.bodies import choice, optional_text, read_json, section, text, whole_number
 from localcloud.azureml.deployments import DEPLOYMENTS
 from localcloud.azureml.endpoints import ENDPOINTS
+from localcloud.azureml.grants import Grants
 from localcloud.azureml.site import Site
 from localcloud.azureml.store import Store
 from localcloud.azureml.workspace import Workspace
@@ -52,10 +53,11 @@ Rows = list[Json]
 class ResourceGraph:
     """Answers queries over the workspace with its endpoints and deployments."""
 
-    def __init__(self, site: Site, store: Store, workspace: Workspace) -> None:
+    def __init__(self, site: Site, store: Store, workspace: Workspace, grants: Grants) -> None:
         self._site = site
         self._store = store
         self._workspace = workspace
+        self._grants = grants
 
     def routes(self) -> list[Route]:
         """Routes of Azure Resource Manager."""
@@ -94,6 +96,8 @@ class ResourceGraph:
         connection = self._site.connection
         deployments = (record["resource"] for record in self._store.list(DEPLOYMENTS))
         for resource in (self._workspace.resource(), *self._store.list(ENDPOINTS), *deployments):
+            if not self._grants.allow(f"{resource['type']}/read", resource["id"]):
+                continue
             yield {
                 **{column: resource.get(column) for column in COLUMNS},
                 "type": resource["type"].lower(),

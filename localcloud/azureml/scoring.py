@@ -19,10 +19,12 @@ from localcloud.azureml.deployments import DEPLOYMENTS
 from localcloud.azureml.endpoints import ENDPOINTS, KEYS
 from localcloud.azureml.faults import HANG_SECONDS, Faults
 from localcloud.azureml.fleet import Fleet, Server
+from localcloud.azureml.permissions import Permissions
 from localcloud.azureml.scored import Scored
 from localcloud.azureml.store import Store
 from localcloud.azureml.traffic import choose
 
+SCORE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action"
 HEADER = "azureml-model-deployment"
 MODEL_STATUS = "ms-azureml-model-error-statuscode"
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -38,11 +40,18 @@ class Scoring:
     """
 
     def __init__(
-        self, store: Store, fleet: Fleet, auth: Authenticator, faults: Faults, scored: Scored
+        self,
+        store: Store,
+        fleet: Fleet,
+        auth: Authenticator,
+        permissions: Permissions,
+        faults: Faults,
+        scored: Scored,
     ) -> None:
         self._store = store
         self._fleet = fleet
         self._auth = auth
+        self._permissions = permissions
         self._faults = faults
         self._scored = scored
         self._dice = random.Random()
@@ -79,7 +88,8 @@ class Scoring:
         token = bearer(request)
         mode = endpoint["properties"]["authMode"]
         if mode == "AADToken":
-            self._auth.caller(request)
+            caller = self._auth.caller(request)
+            self._permissions.check_action(SCORE, endpoint["id"], caller)
         elif mode == "AMLToken":
             self._auth.claims(token, [endpoint["id"]])
         else:

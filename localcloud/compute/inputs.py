@@ -81,9 +81,11 @@ def _save_below(blobs: ContainerClient, prefix: str, target: Path) -> bool:
 def _place(url: str, storage: Storage) -> tuple[str, str]:
     """The container and the path in it; only the workspace's own account is opened."""
     account = storage.blob_url.rstrip("/") + "/"
-    if not url.startswith(account):
+    door = storage.door_blob_url.rstrip("/") + "/"
+    if not url.startswith((account, door) if storage.door_blob_url else account):
         raise ValueError(f"it is not below {account}")
-    container, _, path = unquote(urlsplit(url).path[len(urlsplit(account).path) :]).partition("/")
+    below = urlsplit(url).path.removeprefix(urlsplit(account).path)
+    container, _, path = unquote(below).partition("/")
     if not container or not path:
         raise ValueError("it names no blob")
     return container, path

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.identity import DefaultAzureCredential
 from azure.storage.queue import ExponentialRetry, QueueClient
 
 from localcloud.functions.app import AppError, Binding
@@ -36,14 +37,17 @@ class QueueStorage:
             AppError: the app has no such connection, or it is no connection string.
         """
         setting = binding.setting("connection") or DEFAULT_CONNECTION
+        queue = binding.setting("queueName").lower() + suffix
+        if uri := self._settings.get(f"{setting}__queueServiceUri"):
+            return QueueClient(uri, queue, DefaultAzureCredential(), retry_policy=_retries())
         text = self._settings.get(setting) or self._settings.get(f"AzureWebJobs{setting}")
         if not text:
             raise AppError(f"binding {binding.name!r}: there is no app setting {setting!r}")
         try:
             return QueueClient.from_connection_string(
                 text,
-                binding.setting("queueName").lower() + suffix,
-                retry_policy=ExponentialRetry(initial_backoff=0, increment_base=2, retry_total=2),
+                queue,
+                retry_policy=_retries(),
             )
         except ValueError as error:
             raise AppError(f"app setting {setting!r} is no connection string: {error}") from None
@@ -74,6 +78,10 @@ class QueueStorage:
 
     def _encode(self, body: bytes) -> str:
         return base64.b64encode(body).decode() if self._encoding == "base64" else body.decode()
+
+
+def _retries() -> ExponentialRetry:
+    return ExponentialRetry(initial_backoff=0, increment_base=2, retry_total=2)
 
 
 def send_or_create(queue: QueueClient, text: str) -> None:

@@ -8,24 +8,13 @@ from starlette.requests import Request
 from localcloud.connection import GitHub
 from localcloud.github.app_jwt import AppVerifier
 from localcloud.github.people import People
+from localcloud.github.permissions import Wanted, suffices, wanted
 from localcloud.github.rest import ApiError, not_found
-from localcloud.github.tokens import InstallationTokens
+from localcloud.github.tokens import InstallationTokens, Token
 
-PERMISSIONS = {
-    "actions": "read",
-    "contents": "write",
-    "deployments": "write",
-    "members": "read",
-    "metadata": "read",
-    "pull_requests": "write",
-    "statuses": "write",
-}
-"""What the App may do with the repository."""
-
-_WRITES = re.compile(r"/statuses/|/deployments|/issues/|/pulls(/\d+)?$")
-_WRITES_CONTENTS = re.compile(r"/git/refs|/contents/|/merges$|/pulls/\d+/merge$")
 _TALKS = re.compile(r"/issues/|/pulls$")
 _HIDDEN = "/hooks"
+MEMBERS = Wanted("members", "read")
 
 
 class Access:
@@ -39,6 +28,7 @@ class Access:
         self._tokens = tokens
         self._people = people
         self._verifier = AppVerifier(github.app)
+        self.used: set[Wanted] = set()
 
     def anyone(self, request: Request) -> str:
         """Whoever has a token that is valid."""
@@ -68,29 +58,34 @@ class Access:
         match = self._within.fullmatch(request.url.path)
         owner, path = match.groups() if match else ("", "")
         token = self._tokens.find(_given(request))
-        if token and token.owner != owner:
-            raise not_found()
-        if token and token.actions == "none" and path.startswith("/environments"):
-            raise _forbidden()
-        reads = request.method in ("GET", "HEAD") and not path.startswith(_HIDDEN)
+        if token:
+            if token.owner != owner:
+                raise not_found()
+            self._check(token, wanted(request.method, path))
+            return caller
+        hidden = path.startswith(_HIDDEN)
+        reads = request.method in ("GET", "HEAD") and not hidden
         weak = self._people.permission(caller) in ("read", "none")
         if weak and not reads and not _TALKS.match(path):
             raise ApiError(403, "Must have push access to Repository.")
-        if caller == self._owner or reads or _WRITES.match(path):
-            return caller
-        if caller != self._bot and not path.startswith(_HIDDEN):
-            return caller
-        token = self._tokens.find(_given(request))
-        if token and token.contents == "write" and _WRITES_CONTENTS.match(path):
+        if caller == self._owner or not hidden:
             return caller
         raise _forbidden()
 
     def organization(self, request: Request) -> str:
         """Whoever may look into the organization: of installations the one at its owner's."""
         caller, token = self.anyone(request), self._tokens.find(_given(request))
-        if token and token.owner != request.path_params["org"]:
-            raise not_found()
+        if token:
+            if token.owner != request.path_params["org"]:
+                raise not_found()
+            self._check(token, MEMBERS)
         return caller
+
+    def _check(self, token: Token, asked: Wanted) -> None:
+        """Let an installation do what its permissions suffice for; note what it asked for."""
+        self.used.add(asked)
+        if not suffices(token.permissions.get(asked.name, "none"), asked.level):
+            raise _forbidden(asked)
 
     def app(self, request: Request) -> str:
         """The App itself."""
@@ -107,5 +102,6 @@ def _given(request: Request) -> str:
     return given.strip()
 
 
-def _forbidden() -> ApiError:
-    return ApiError(403, "Resource not accessible by integration")
+def _forbidden(asked: Wanted | None = None) -> ApiError:
+    accepted = {"x-accepted-github-permissions": str(asked)} if asked else {}
+    return ApiError(403, "Resource not accessible by integration", headers=accepted)

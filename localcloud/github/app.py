@@ -42,6 +42,7 @@ Routes = list[tuple[str, str, Handler]]
 
 TOKENS_PATH = "/_installation_tokens"
 COUNTS_PATH = "/_requests"
+USED_PATH = "/_permissions"
 TEAMS_PATH = "/orgs/{org}/teams"
 MEMBERSHIP_PATH = f"{TEAMS_PATH}/{{team}}/memberships/{{username}}"
 
@@ -133,11 +134,16 @@ def create_app(connection: Connection, manifest: Manifest) -> Starlette:
             for hub in hubs.values():
                 await run_in_threadpool(hub.stop)
 
+    def used(_: Hub, call: Call) -> Answer:
+        """GET /_permissions, for tests: what the App's installations have asked for"""
+        return Answer(sorted(map(str, access.used)))
+
     hook = AppHookApi(list(hubs.values()))
     apps = AppsApi(connection.github, tokens, hook.events)
     guarded = [
         *((door, access.owner, *route) for route in _owner_routes(apps, list(hubs.values()))),
         (door, access.owner, "GET", COUNTS_PATH, door.list_counts),
+        (door, access.owner, "GET", USED_PATH, used),
         *((door, access.app, *route) for route in _app_routes(apps, hook)),
         (door, access.organization, "GET", MEMBERSHIP_PATH, people_api.get_membership),
         *(

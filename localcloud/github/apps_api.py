@@ -1,14 +1,14 @@
 """Endpoints of the App: itself, its installation and the installation's tokens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from localcloud.connection import GitHub
-from localcloud.github.access import PERMISSIONS
 from localcloud.github.hub import Hub
+from localcloud.github.permissions import PERMISSIONS
 from localcloud.github.rest import Answer, Call, not_found
 from localcloud.github.shapes import timestamp
 from localcloud.github.tokens import InstallationTokens
@@ -18,8 +18,8 @@ class Lifetime(BaseModel):
     """PUT /_installation_tokens"""
 
     seconds: Annotated[int, Field(ge=0, le=3600)]
-    contents: Literal["read", "write"] = "write"
-    actions: Literal["read", "none"] = "read"
+    permissions: dict[str, Literal["write", "read", "none"]] = {}
+    """What differs from the App's own."""
 
 
 class AppsApi:
@@ -67,10 +67,14 @@ class AppsApi:
             "app_id": self._app.id,
             "app_slug": self._app.slug,
             "target_type": "User",
-            "permissions": PERMISSIONS,
+            "permissions": self._granted(self._tokens.permissions),
             "events": self._events(),
             "suspended_at": None,
         }
+
+    @staticmethod
+    def _granted(permissions: Mapping[str, str]) -> dict[str, str]:
+        return {name: level for name, level in permissions.items() if level != "none"}
 
     def create_token(self, hub: Hub, call: Call) -> Answer:
         """POST /app/installations/{id}/access_tokens"""
@@ -82,7 +86,7 @@ class AppsApi:
         document = {
             "token": token.text,
             "expires_at": timestamp(token.expires_at),
-            "permissions": {**PERMISSIONS, "contents": token.contents},
+            "permissions": self._granted(token.permissions),
             "repository_selection": "selected",
         }
         return Answer(document, 201)
@@ -96,8 +100,7 @@ class AppsApi:
         """PUT /_installation_tokens, for tests: how long the next ones live, what they may do"""
         wanted = call.parse(Lifetime)
         self._tokens.lifetime = timedelta(seconds=wanted.seconds)
-        self._tokens.contents = wanted.contents
-        self._tokens.actions = wanted.actions
+        self._tokens.permissions = {**PERMISSIONS, **wanted.permissions}
         return Answer(status=204)
 
     def revoke_tokens(self, hub: Hub, call: Call) -> Answer:

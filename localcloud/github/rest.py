@@ -33,12 +33,17 @@ class ApiError(Exception):
     """An answer other than success, in GitHub's shape."""
 
     def __init__(
-        self, status: int, message: str, errors: Sequence[Mapping[str, Any] | str] = ()
+        self,
+        status: int,
+        message: str,
+        errors: Sequence[Mapping[str, Any] | str] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.errors = list(errors)
+        self.headers = dict(headers or {})
 
     @property
     def document(self) -> dict[str, Any]:
@@ -186,7 +191,7 @@ class Door:
                 call = await _read(request, caller)
                 answer = await run_in_threadpool(handler, self._hub, call)
             except ApiError as error:
-                answer = Answer(error.document, error.status)
+                answer = Answer(error.document, error.status, error.headers)
             except GitError as error:
                 log.warning("%s %s: %s", request.method, request.url.path, error)
                 answer = Answer(ApiError(422, str(error)).document, 422)

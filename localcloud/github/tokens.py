@@ -2,9 +2,11 @@
 
 import secrets
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from localcloud.github.permissions import PERMISSIONS
 from localcloud.github.records import now
 
 LIFETIME = timedelta(hours=1)
@@ -12,14 +14,12 @@ LIFETIME = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Token:
-    """An installation access token; `contents` and `actions` are what it may do with
-    those of the repository."""
+    """An installation access token, and what it may do."""
 
     text: str
     owner: str
     expires_at: datetime
-    contents: str = "write"
-    actions: str = "read"
+    permissions: Mapping[str, str]
 
 
 class InstallationTokens:
@@ -27,8 +27,7 @@ class InstallationTokens:
 
     def __init__(self) -> None:
         self.lifetime = LIFETIME
-        self.contents = "write"
-        self.actions = "read"
+        self.permissions: Mapping[str, str] = PERMISSIONS
         self._issued: list[Token] = []
         self._revoked = 0
         self._lock = threading.Lock()
@@ -36,7 +35,7 @@ class InstallationTokens:
     def issue(self, owner: str) -> Token:
         """A new token of the installation at this owner's."""
         text = f"ghs_{secrets.token_hex(18)}"
-        token = Token(text, owner, now() + self.lifetime, self.contents, self.actions)
+        token = Token(text, owner, now() + self.lifetime, self.permissions)
         with self._lock:
             self._issued.append(token)
         return token

@@ -9,6 +9,7 @@ import yaml
 
 from tests.cloud import ROOT, Cloud
 from tests.collector import Collector, collecting
+from tests.granted import Roles
 
 SOURCES = [
     {"environment": "", "repository": "contoso/models"},
@@ -48,6 +49,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Ite
     running.up("--manifest", str(state / "manifest.yaml"))
     running.branch("staging")
     yield running
+    unknown = Roles(running.connection).unknown_calls()
     running.down()
     os.environ.clear()
     os.environ.update(before)
+    assert unknown == [], "TuneOps did what tuneops/permissions does not have"

@@ -131,7 +131,7 @@ def test_an_installation_may_write_contents_or_only_read_them(connection: Connec
     head = call(connection, "GET", f"{REPOSITORY}/branches/main", owner).json()["commit"]["sha"]
     branch = {"ref": "refs/heads/of-the-app", "sha": head}
     for contents, status in (("read", 403), ("write", 201)):
-        body = {**lives, "contents": contents}
+        body = {**lives, "permissions": {"contents": contents}}
         call(connection, "PUT", "/_installation_tokens", owner, json=body).raise_for_status()
         token = installation_token(connection)
         assert call(connection, "POST", refs, token, json=branch).status_code == status

@@ -17,11 +17,11 @@ from tuneops.azureml.autoscale_setting import Properties, properties_of, setting
 from tuneops.azureml.errors import UnavailableError
 from tuneops.azureml.workspace import Workspace
 from tuneops.observed import Scaling
+from tuneops.permissions.roles import AUTOSCALE
 from tuneops.release import Release
 
 API_VERSION = "2022-10-01"
 MAX_PAGES = 20
-ROLE = "a role with Microsoft.Insights/autoscaleSettings/* on the resource group"
 
 
 class _Page(BaseModel):
@@ -130,4 +130,4 @@ def _ask(
 ) -> httpx2.Response:
     """Azure's answer; what is deleted may have gone already."""
     url = address if "api-version=" in address else f"{address}?api-version={API_VERSION}"
-    return rest.ask(workspace, what, method, url, body, missing=method == "DELETE", role=ROLE)
+    return rest.ask(workspace, what, method, url, body, missing=method == "DELETE", role=AUTOSCALE)

@@ -5,7 +5,10 @@ from contextlib import contextmanager
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
-from tuneops.azureml import roles, sdk
+from tuneops.azureml import sdk
+from tuneops.permissions.explaining import explained
+from tuneops.permissions.role import Role
+from tuneops.permissions.roles import OPERATOR
 from tuneops.scrub import scrub
 
 MAX_MESSAGE = 600
@@ -55,12 +58,12 @@ def _from_response(doing: str, error: HttpResponseError) -> Exception:
 
 
 def of_status(
-    doing: str, status: int, said: str, headers: Mapping[str, str], role: str = ""
+    doing: str, status: int, said: str, headers: Mapping[str, str], role: Role = OPERATOR
 ) -> Exception:
     """The exception for an answer that is no success; `role` may be missing if nothing says so."""
     message = f"{doing}: {_short(said)}"
     if status in (401, 403):
-        return MissingRoleError(f"{message} ({roles.advice(said, role)})")
+        return MissingRoleError(f"{doing}: {explained(_short(said), role)}")
     if status in _TRANSIENT_STATUS or not 400 <= status < 500:
         return UnavailableError(message, asked_pause(headers))
     return RefusedError(message)

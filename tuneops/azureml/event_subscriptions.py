@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from tuneops.azureml import rest
 from tuneops.azureml.workspace import Workspace
+from tuneops.permissions.roles import OBSERVER
 
 API_VERSION = "2022-06-15"
 MAX_TOPICS = 20
@@ -104,7 +105,7 @@ def _at(workspace: Workspace, path: str) -> list[EventSubscription] | None:
 
 def _get(workspace: Workspace, what: str, path: str) -> Any:
     url = f"{workspace.resource_manager}{path}?api-version={API_VERSION}"
-    return rest.ask(workspace, what, "GET", url, missing=True, role="EventGrid Reader")
+    return rest.ask(workspace, what, "GET", url, missing=True, role=OBSERVER)
 
 
 def _subscription(found: _Resource) -> EventSubscription:

@@ -11,6 +11,7 @@ from tuneops.azureml.workspace import Workspace
 from tuneops.estimates import JobTimes
 from tuneops.evaluation.directions import is_loss
 from tuneops.names import TAG_PREVIEW, TAG_RELEASE
+from tuneops.permissions.explaining import explained
 from tuneops.release import Metrics, Point
 
 if TYPE_CHECKING:
@@ -66,9 +67,7 @@ def tracking(workspace: Workspace, what: str) -> "Iterator[MlflowClient]":
         yield client
     except MlflowException as error:
         if error.error_code == "PERMISSION_DENIED":
-            raise MissingRoleError(
-                f"{what}: grant TuneOps's identity the role AzureML Data Scientist on the workspace"
-            ) from error
+            raise MissingRoleError(f"{what}: {explained(str(error.message))}") from error
         absent = error.error_code == "RESOURCE_DOES_NOT_EXIST"
         kind = NoRunError if absent else UnavailableError
         raise kind(f"{what}: {error.message}") from error

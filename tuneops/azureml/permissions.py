@@ -3,13 +3,12 @@
 https://learn.microsoft.com/rest/api/authorization/permissions
 """
 
-import re
-
 from pydantic import BaseModel, Field
 
 from tuneops.azureml import rest
 from tuneops.azureml.errors import MissingRoleError
 from tuneops.azureml.workspace import Workspace
+from tuneops.permissions.role import covers
 
 API_VERSION = "2022-04-01"
 
@@ -22,8 +21,8 @@ class Permission(BaseModel):
 
     def allows(self, action: str) -> bool:
         """Whether it covers the action."""
-        out = any(_covers(pattern, action) for pattern in self.taken_out)
-        return not out and any(_covers(pattern, action) for pattern in self.actions)
+        out = any(covers(pattern, action) for pattern in self.taken_out)
+        return not out and any(covers(pattern, action) for pattern in self.actions)
 
 
 class _Page(BaseModel):
@@ -43,8 +42,3 @@ def granted(workspace: Workspace, scope: str) -> tuple[Permission, ...] | None:
     except MissingRoleError:
         return ()
     return rest.read(_Page, answer, what).value if answer.is_success else None
-
-
-def _covers(pattern: str, action: str) -> bool:
-    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(expression, action, re.IGNORECASE) is not None

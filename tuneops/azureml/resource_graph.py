@@ -10,7 +10,6 @@ from typing import Any
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tuneops.azureml import roles
 from tuneops.azureml.errors import (
     MissingRoleError,
     RefusedError,
@@ -19,6 +18,7 @@ from tuneops.azureml.errors import (
     azure_errors,
 )
 from tuneops.azureml.workspace import Workspace
+from tuneops.permissions.explaining import explained, lacks
 from tuneops.scrub import scrub
 
 PATH = "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01"
@@ -30,6 +30,7 @@ _THROTTLED = 429
 ENDPOINTS = ("/onlineendpoints", "/onlineendpoints/deployments")
 """Endpoints and what is deployed behind them."""
 
+_READ = "Microsoft.MachineLearningServices/workspaces/read"
 _KIND = "microsoft.machinelearningservices/workspaces"
 
 
@@ -62,8 +63,7 @@ def rows_of(workspace: Workspace, kinds: tuple[str, ...]) -> tuple[Row, ...]:
     found = tuple(_rows(workspace, kinds))
     if workspace.id.lower() not in {row.id.lower() for row in found}:
         raise MissingRoleError(
-            f"Resource Graph does not show the workspace {workspace.id}: grant TuneOps's identity "
-            "the role Reader on it"
+            f"Resource Graph does not show the workspace: {lacks(_READ, workspace.id)}"
         )
     return found
 
@@ -124,7 +124,7 @@ def _error(answer: httpx2.Response) -> Exception:
     said = scrub(" ".join(answer.text.split()))[:MAX_SHOWN]
     message = f"Resource Graph answers with status {answer.status_code}: {said}"
     if answer.status_code in (401, 403):
-        return MissingRoleError(f"{message} ({roles.advice(said)})")
+        return MissingRoleError(explained(message))
     if answer.status_code == _THROTTLED or answer.status_code >= 500:
         return UnavailableError(message, asked_pause(answer.headers))
     return RefusedError(message)

@@ -7,6 +7,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tuneops.azureml.errors import UnavailableError, azure_errors, of_status
 from tuneops.azureml.workspace import Workspace
+from tuneops.permissions.role import Role
+from tuneops.permissions.roles import OPERATOR
 
 TIMEOUT_SECONDS = 20
 MAX_BYTES = 8 * 1024 * 1024
@@ -29,11 +31,11 @@ def ask(
     body: dict[str, Any] | None = None,
     *,
     missing: bool = False,
-    role: str = "",
+    role: Role = OPERATOR,
 ) -> httpx2.Response:
     """Azure's answer: a success, or with `missing` also that there is no such thing.
 
-    `what` is asked for, in words; `role` may be missing if Azure does not say which.
+    `what` is asked for, in words; `role` is missing if Azure does not say which.
 
     Raises:
         MissingRoleError: the identity may not do it.

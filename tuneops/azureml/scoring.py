@@ -12,10 +12,12 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from tuneops import smoke
 from tuneops.azureml.errors import MissingRoleError, UnavailableError, asked_pause, azure_errors
 from tuneops.azureml.workspace import Workspace
+from tuneops.permissions.explaining import lacks
 from tuneops.release import Release, SampleAnswer
 from tuneops.scrub import scrub
 
 MAX_TEXT = 2_000
+SCORE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action"
 MAX_ANSWER_BYTES = 1024 * 1024
 
 
@@ -139,10 +141,8 @@ def _check_admitted(answer: requests.Response, release: Release) -> None:
     if status == requests.codes.unauthorized and release.config.endpoint.auth_mode == "key":
         raise UnavailableError(f"{where} refuses its key with {status}: it was changed just now")
     if status in (requests.codes.unauthorized, requests.codes.forbidden):
-        raise MissingRoleError(
-            f"{where} refuses TuneOps's identity with {status}: grant it the role AzureML Data "
-            "Scientist on the endpoint, and see that its network lets TuneOps in"
-        )
+        missing = lacks(SCORE, where)
+        raise MissingRoleError(f"{missing}; or its network keeps TuneOps out ({status})")
 
 
 def _text(raw: bytes) -> str:

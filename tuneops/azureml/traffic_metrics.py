@@ -233,6 +233,5 @@ def _refusal(what: str, answer: requests.Response, body: bytes) -> Exception:
         said = given.message or (given.error.message if given.error else "")
     except ValidationError:
         said = ""
-    role = "the role Monitoring Reader on the workspace"
     said = said or f"status {answer.status_code}"
-    return of_status(what, answer.status_code, said, answer.headers, role)
+    return of_status(what, answer.status_code, said, answer.headers)

@@ -12,6 +12,7 @@ from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNot
 from azure.storage.blob import BlobClient
 
 from tuneops.data.errors import DataChangedError, DataUnavailableError
+from tuneops.storage_refusal import explained
 
 RANGE_BYTES = 4 * 1024 * 1024
 AHEAD = 3
@@ -81,7 +82,8 @@ class BlobStream(io.RawIOBase):
         except (ResourceModifiedError, ResourceNotFoundError) as error:
             raise DataChangedError(f"{name} was replaced or deleted") from error
         except (AzureError, TimeoutError) as error:
-            raise DataUnavailableError(f"{name}: the storage account does not answer") from error
+            said = explained(error) or "the storage account does not answer"
+            raise DataUnavailableError(f"{name}: {said}") from error
 
     def _range(self, start: int, length: int) -> bytes:
         download = self._blob.download_blob(

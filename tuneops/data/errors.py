@@ -5,6 +5,10 @@ from contextlib import contextmanager
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
+from tuneops.permissions.explaining import PAGE
+from tuneops.permissions.roles import BLOBS
+from tuneops.storage_refusal import explained
+
 
 class DataError(Exception):
     """The data can't be trained on; the message says why and what to do."""
@@ -28,16 +32,22 @@ def storage_errors(what: str) -> Iterator[None]:
     try:
         yield
     except ResourceNotFoundError as error:
-        raise DataUnavailableError(f"{what} does not exist; create it") from error
+        missing = ": a blob has gone" if is_no_blob(error) else " does not exist; create it"
+        raise DataUnavailableError(f"{what}{missing}") from error
     except HttpResponseError as error:
         if error.status_code not in (401, 403):
             raise DataUnavailableError(f"{what}: the storage account does not answer") from error
-        raise DataUnavailableError(
-            f"{what} may not be read: grant TuneOps's identity the role Storage Blob Data "
-            "Contributor on it, and see that the account's firewall lets it in"
-        ) from error
+        raise DataUnavailableError(f"{what}: {refusal(error)}") from error
     except AzureError as error:
         raise DataUnavailableError(f"{what}: the storage account does not answer") from error
+
+
+def refusal(error: AzureError) -> str:
+    """What a refusal of the storage account says of the role that is missing."""
+    return explained(error) or (
+        f"may not be read: give TuneOps's identity the role {BLOBS.name} at the storage account "
+        f"({PAGE}), and see that the account's firewall lets it in"
+    )
 
 
 def is_no_blob(error: ResourceNotFoundError) -> bool:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tuneops import names, smoke
 from tuneops.config import HubData, ProjectConfig, SmokeTest
 from tuneops.data import hub, preparation, upload
-from tuneops.data.errors import DataError, TooLargeError
+from tuneops.data.errors import DataError, TooLargeError, storage_errors
 from tuneops.data.outputs import BlobFolder, Sink
 from tuneops.data.preparation import (
     MAX_QUESTIONS,
@@ -79,6 +79,13 @@ def prepare(
         DataChangedError: the blob is not the one that `source` names any more.
         DataUnavailableError: it can't be read now.
     """
+    with storage_errors(f"container {storage.prepared}"):
+        return _prepare(storage, source, config, revision)
+
+
+def _prepare(
+    storage: Storage, source: Source, config: ProjectConfig, revision: str
+) -> PreparedData:
     project = storage.project(config)
     folder = f"{project}/{key_of(source, config, revision)}"
     target = storage.blobs.get_container_client(storage.prepared)

@@ -82,7 +82,11 @@ def inputs(
         DataError: a completed folder holds no data, or its manifest is wrong.
         DataChangedError: it is not what `source` names any more.
     """
-    client = service.get_container_client(container)
+    with storage_errors(f"container {container}"):
+        return _inputs(service.get_container_client(container), source, max_bytes)
+
+
+def _inputs(client: ContainerClient, source: Source, max_bytes: int) -> list[Input]:
     if not source.name.endswith("/"):
         return [_input(client, _File(source.name, source.version, source.size), max_bytes)]
     blobs = [

@@ -129,6 +129,8 @@ def _of_workspace(
             "roles.compute",
             "roles.metrics",
             "roles.autoscale",
+            "roles.region",
+            "roles.observer",
         ),
         lambda: roles.look(patient, workspace, environment),
         environment,

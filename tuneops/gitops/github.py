@@ -46,6 +46,7 @@ from tuneops.gitops.restoration import Opened, Restoration
 from tuneops.gitops.snapshot import File, Head, Origin, Proposal, Snapshot, merged, touched
 from tuneops.gitops.standing import Standing
 from tuneops.gitops.webhooks import Webhooks
+from tuneops.permissions.github import lacks_permission
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.sources import ConfigSource
 
@@ -53,6 +54,8 @@ TIMEOUT_SECONDS = 10
 MAX_FILES = 2_000
 MAX_PULL_PAGES = 10
 TASK = "tuneops"
+NOT_ACCESSIBLE = "Resource not accessible"
+"""What GitHub says where a permission is missing, and not where there are too many requests."""
 
 T = TypeVar("T")
 
@@ -527,11 +530,15 @@ class GitHub:
         self, work: Callable[[GitHubAPI], Awaitable[T]], cache: CACHE_TYPE | None = None
     ) -> T:
         """The work's result; what is in the `cache` is asked for only if it has changed."""
+        refused: list[str] = []
         try:
-            return await self._signed_in(work, cache)
+            return await self._signed_in(work, cache, refused)
         except LoginError as error:
             raise GitHubError(str(error)) from error
         except gidgethub.HTTPException as error:
+            if refused and NOT_ACCESSIBLE in str(error):
+                said = lacks_permission(refused[-1], self._source.repository)
+                raise GitHubError(said) from error
             permanent = error.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
             raise GitHubError(f"{type(error).__name__}: {error}"[:300], permanent) from error
         except (gidgethub.GitHubException, httpx2.HTTPError) as error:
@@ -540,10 +547,13 @@ class GitHub:
             raise GitHubError(f"unexpected answer ({type(error).__name__})") from error
 
     async def _signed_in(
-        self, work: Callable[[GitHubAPI], Awaitable[T]], cache: CACHE_TYPE | None
+        self,
+        work: Callable[[GitHubAPI], Awaitable[T]],
+        cache: CACHE_TYPE | None,
+        refused: list[str],
     ) -> T:
         """The work's result; begun again, once, with a new token if GitHub refuses the old."""
-        async with self._api(cache) as api:
+        async with self._api(cache, refused) as api:
             token = api.oauth_token = await self._login.token(api)
             try:
                 return await work(api)
@@ -555,8 +565,17 @@ class GitHub:
             return await work(api)
 
     @asynccontextmanager
-    async def _api(self, cache: CACHE_TYPE | None) -> AsyncIterator[GitHubAPI]:
-        async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, verify=_trust()) as client:
+    async def _api(self, cache: CACHE_TYPE | None, refused: list[str]) -> AsyncIterator[GitHubAPI]:
+        """The API; `refused` gets the permissions that GitHub wants where it forbids something."""
+
+        async def note(answer: httpx2.Response) -> None:
+            accepted = answer.headers.get("x-accepted-github-permissions")
+            if accepted and answer.status_code == HTTPStatus.FORBIDDEN:
+                refused.append(accepted)
+
+        async with httpx2.AsyncClient(
+            timeout=TIMEOUT_SECONDS, verify=_trust(), event_hooks={"response": [note]}
+        ) as client:
             yield GitHubAPI(client, "tuneops", base_url=self._api_url, cache=cache)
 
 

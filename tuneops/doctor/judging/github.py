@@ -2,17 +2,13 @@
 
 from tuneops.doctor.finding import Finding, failed, ok, skipped, warning
 from tuneops.gitops.standing import Standing
+from tuneops.permissions.github import APP_PERMISSIONS
 
-NEEDED = {
-    "contents": "read",
-    "statuses": "write",
-    "deployments": "write",
-    "pull_requests": "write",
-}
+NEEDED = {each.name: each.level for each in APP_PERMISSIONS if each.needed}
 WANTED = {
-    "contents": ("write", "'tuneops rollback' can't open pull requests"),
-    "actions": ("read", "environments' reviewers can't be asked for approval"),
-    "members": ("read", "teams can't be asked for approval"),
+    each.name: (each.level, each.without)
+    for each in APP_PERMISSIONS
+    if each.given and not each.needed
 }
 _LEVELS = ("", "read", "write", "admin")
 

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from tuneops.doctor.finding import Finding, failed, ok, skipped
 from tuneops.doctor.judging.site import Site, grant
 from tuneops.doctor.judging.storage import Account
+from tuneops.permissions.roles import QUEUES
 
 LATE = timedelta(minutes=30)
 MAX_NAMED = 5
-SENDER = "Storage Queue Data Contributor"
+SENDER = QUEUES.name
 
 
 @dataclass(frozen=True)

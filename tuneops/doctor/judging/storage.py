@@ -6,9 +6,10 @@ from typing import Literal
 
 from tuneops.doctor.finding import Finding, failed, ok, skipped, warning
 from tuneops.doctor.judging.site import grant
+from tuneops.permissions.roles import BLOBS
 
 Access = Literal["private", "public", "missing", "forbidden"]
-CONTRIBUTOR = "Storage Blob Data Contributor"
+OWNER = BLOBS.name
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def _there(name: str, access: Access, account: Account) -> Finding:
         )
         return failed(check, "there is no such container", mend, where)
     if access == "forbidden":
-        mend = grant(CONTRIBUTOR, account.object_id, account.id)
+        mend = grant(OWNER, account.object_id, account.id)
         said = "TuneOps may not read it, or the account's network does not let the app in"
         return failed(check, said, mend, where)
     return ok(check, "is there", where)
@@ -58,7 +59,7 @@ def judge_state(error: str, container: str, account: Account) -> Finding:
     """Whether a document could be leased and written."""
     where = f"container {container} of {account.name}"
     if error:
-        mend = grant(CONTRIBUTOR, account.object_id, account.id)
+        mend = grant(OWNER, account.object_id, account.id)
         return failed("storage.state", f"no document can be written: {error}", mend, where)
     return ok("storage.state", "documents can be leased and written", where)
 
@@ -67,7 +68,7 @@ def judge_data(error: str, container: str, doing: str, account: Account) -> Find
     """Whether what is done with data can be done."""
     where = f"container {container} of {account.name}"
     if error:
-        mend = grant(CONTRIBUTOR, account.object_id, account.id)
+        mend = grant(OWNER, account.object_id, account.id)
         return failed("storage.data", f"can't be {doing}: {error}", mend, where)
     return ok("storage.data", f"can be {doing}", where)
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from azure.core.exceptions import AzureError
 
-from tuneops.azureml import permissions
-from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.azureml import compute, permissions
+from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.azureml.permissions import Permission
 from tuneops.azureml.workspace import Workspace
 from tuneops.config import ProjectConfig
-from tuneops.doctor.finding import Finding, failed
+from tuneops.doctor.finding import Finding, failed, skipped
 from tuneops.doctor.judging import roles as judging
 from tuneops.doctor.patient import Patient
 
@@ -28,6 +28,7 @@ def look(patient: Patient, workspace: Workspace, environment: str | None) -> Ite
     def allows(granted: tuple[Permission, ...], action: str) -> bool:
         return any(each.allows(action) for each in granted)
 
+    yield _region(patient, workspace)
     yield from judging.judge(
         workspace.id,
         None if of_workspace is None else lambda action: allows(of_workspace, action),
@@ -35,6 +36,18 @@ def look(patient: Patient, workspace: Workspace, environment: str | None) -> Ite
         _configs(patient, environment),
         patient.object_id,
     )
+
+
+def _region(patient: Patient, workspace: Workspace) -> Finding:
+    """Nothing lists what may be done in a subscription alone, so it is tried."""
+    said = ""
+    try:
+        compute.sizes(workspace)
+    except MissingRoleError as error:
+        said = str(error)
+    except (RefusedError, UnavailableError) as error:
+        return skipped("roles.region", str(error), workspace.id)
+    return judging.judge_region(said, workspace.id, patient.object_id)
 
 
 def _configs(patient: Patient, environment: str | None) -> list[ProjectConfig]:

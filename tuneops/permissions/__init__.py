@@ -1,0 +1,1 @@
+"""Every permission that TuneOps needs: one table for roles, documents and advice."""
