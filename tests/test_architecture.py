@@ -139,6 +139,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "page/overview_view",
         "page/words",
         "parameters",
+        "patterns",
         "phase",
         "pinning",
         "places",
