@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.documents import DOCUMENTS, ROOT, Block, blocks, blocks_of, broken_li
 from tuneops.cli import app
 from tuneops.config import ProjectConfig
 from tuneops.config_file import parse_config
+from tuneops.doctor.checks import CHECKS
 from tuneops.policy import Policy
 from tuneops.policy_file import parse_policy
 from tuneops.settings import Settings
@@ -244,3 +245,51 @@ def test_blocks_are_found_with_their_language_line_and_order() -> None:
         typed.check(("rollback", "bot", "--too", "3"))
     with pytest.raises(typed.WrongError):
         typed.check_mention("tuneops rollback --too 3")
+
+
+def test_tests_that_documents_name_are_there() -> None:
+    named = {(str(c), *c.text.split("::")) for c in codes() if re.match(r"tests/.*::test_", c.text)}
+    assert len(named) > 100
+    gone = [
+        where
+        for where, file, test in sorted(named)
+        if not (ROOT / file).is_file() or f"def {test}(" not in (ROOT / file).read_text()
+    ]
+    assert gone == []
+
+
+def alternatives(part: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a part of a schema may be, references and lists opened."""
+    if "$ref" in part:
+        yield from alternatives(schema["$defs"][part["$ref"].rpartition("/")[2]], schema)
+        return
+    yield part
+    for inner in (*part.get("anyOf", ()), *part.get("oneOf", ())):
+        yield from alternatives(inner, schema)
+    if isinstance(part.get("items"), dict):
+        yield from alternatives(part["items"], schema)
+
+
+def has_key(schema: dict[str, Any], key: str) -> bool:
+    """Whether a file of the schema may have the key, which has dots between its levels."""
+    places = [schema]
+    for name in key.split("."):
+        parts = (part for place in places for part in alternatives(place, schema))
+        places = [part["properties"][name] for part in parts if name in part.get("properties", ())]
+    return bool(places)
+
+
+def test_keys_of_configs_that_sentences_name_are_there() -> None:
+    texts = (ROOT / "schemas" / f"{name}.schema.json" for name in ("project", "policy"))
+    schemas = [json.loads(text.read_text()) for text in texts]
+    mentions = [
+        code
+        for code in codes()
+        if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", code.text)
+        and any(has_key(schema, code.text.partition(".")[0]) for schema in schemas)
+        and not code.text.endswith(SUFFIXES)
+        and code.text not in CHECKS
+    ]
+    assert len(mentions) > 30
+    unknown = [c for c in mentions if not any(has_key(schema, c.text) for schema in schemas)]
+    assert [str(code) for code in unknown] == []
