@@ -10,6 +10,7 @@ import azure.functions as func
 from typer.testing import CliRunner
 
 from tests.documents import ROOT
+from tests.served import functions
 from tuneops.cli import app
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
@@ -29,9 +30,7 @@ def test_every_threat_has_a_proof() -> None:
 
 
 def test_only_these_functions_are_open() -> None:
-    triggers = {
-        each.get_function_name(): each.get_trigger() for each in function_app.app.get_functions()
-    }
+    triggers = {each.get_function_name(): each.get_trigger() for each in functions()}
     levels = {name: trigger.get_dict_repr().get("authLevel") for name, trigger in triggers.items()}
     http = {name: level for name, level in levels.items() if level is not None}
     assert len(http) > 15
