@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from tests import typed
 from tests.documents import DOCUMENTS, ROOT, Block, blocks, blocks_of, broken_links, codes
+from tests.served import functions
 from tuneops.cli import app
 from tuneops.config import ProjectConfig
 from tuneops.config_file import parse_config
@@ -225,6 +226,24 @@ def test_settings_that_documents_name_are_read_somewhere() -> None:
         if name not in known and not name.startswith("TUNEOPS_CHANNEL")
     }
     assert unknown == set()
+
+
+def test_addresses_that_sentences_name_are_answered() -> None:
+    routes = {f"/{route}" for each in functions() if (route := route_of(each.get_trigger()))}
+    patterns = [re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route)) for route in routes]
+    asked = {
+        (str(code), path)
+        for code in codes()
+        for path in re.findall(r"(?:^|(?:GET|POST) )(/api(?:/[\w{}-]+)+)", code.text)
+    }
+    assert len(asked) > 5
+    gone = [code for code, path in asked if not any(re.fullmatch(p, path) for p in patterns)]
+    assert gone == []
+
+
+def route_of(trigger: Any) -> str:
+    """The address of a function that answers to HTTP, empty for others."""
+    return str(trigger.get_dict_repr().get("route") or "")
 
 
 def test_every_document_is_in_the_list_of_the_readme() -> None:
