@@ -14,6 +14,7 @@ SHELL = ("sh", "bash", "console", "shell")
 OTHERS = {
     "az": "changes Azure; there is none in CI",
     "azd": "the same",
+    "azcopy": "copies between storage accounts of Azure",
     "func": "Azure Functions Core Tools: publishes to Azure",
     "gh": "changes GitHub; there is none in CI",
     "curl": "asks a function app by its address",
