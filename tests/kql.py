@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 _EVERYWHERE = {"timestamp", "itemCount", "operation_Id", "operation_Name", "cloud_RoleName"}
-_EVERYWHERE |= {"customDimensions", "cloud_RoleInstance"}
+_EVERYWHERE |= {"customDimensions", "cloud_RoleInstance", "itemType"}
 TABLES = {
     "customMetrics": {"name", "value", "valueCount", "valueSum", "valueMin", "valueMax"},
     "traces": {"message", "severityLevel"},
@@ -19,8 +19,10 @@ TABLES = {
 OPERATORS = {"where", "extend", "project", "summarize", "order", "take", "join", "top", "render"}
 FUNCTIONS = {"ago", "arg_max", "avg", "bin", "count", "countif", "iff", "max", "min"}
 FUNCTIONS |= {"parse_json", "percentile", "round", "strcat", "substring", "sum", "sumif"}
-FUNCTIONS |= {"take_any", "todouble", "tostring"}
-_WORDS = {"and", "or", "in", "has", "contains", "startswith", "between", "true", "false"}
+FUNCTIONS |= {"coalesce", "dcount", "isempty", "isnotempty", "take_any", "todatetime", "todouble"}
+FUNCTIONS |= {"toint", "tolong", "tostring"}
+_WORDS = {"and", "or", "in", "has", "contains", "startswith", "endswith", "between", "not"}
+_WORDS |= {"true", "false"}
 _WORDS |= {"asc", "desc", "by", "on", "kind", "leftouter"}
 _TOKEN = re.compile(
     r"'[^']*'|\"[^\"]*\"|\{[\w:]+\}|\d+(?:\.\d+)?[smhd]?\b|!?[A-Za-z_]\w*"
@@ -62,10 +64,11 @@ def _tokens(query: str) -> list[str]:
 
 
 def _columns(tokens: list[str]) -> set[str]:
-    table, *stages = _split(tokens, "|")
-    if len(table) != 1 or table[0] not in TABLES:
-        raise QueryError(f"there is no table {' '.join(table)}")
-    known = TABLES[table[0]] | _EVERYWHERE
+    first, *stages = _split(tokens, "|")
+    tables = [name for name in first[1:] if name != ","] if first[:1] == ["union"] else first
+    if not tables or not TABLES.keys() >= set(tables) or (len(tables) > 1 and first is tables):
+        raise QueryError(f"there is no table {' '.join(tables)}")
+    known = _EVERYWHERE.union(*(TABLES[name] for name in tables))
     for stage in stages:
         if not stage or stage[0] not in OPERATORS:
             raise QueryError(f"there is no operator {' '.join(stage[:1])}")
@@ -98,6 +101,8 @@ def _use(tokens: list[str], known: set[str]) -> None:
         name = token.removeprefix("!")
         if not re.fullmatch(r"[A-Za-z_]\w*", name) or name in _WORDS or following == "=":
             continue
+        if tokens[place - 1 : place] == ["."]:
+            continue
         if following == "(":
             if name not in FUNCTIONS:
                 raise QueryError(f"there is no function {name}")
@@ -108,7 +113,9 @@ def _use(tokens: list[str], known: set[str]) -> None:
 def _names(tokens: list[str]) -> Iterator[str]:
     for place, token in enumerate(tokens):
         called = tokens[place + 1 : place + 2] == ["("]
-        if re.fullmatch(r"[A-Za-z_]\w*", token) and token not in _WORDS and not called:
+        of_another = tokens[place - 1 : place] == ["."]
+        is_name = re.fullmatch(r"[A-Za-z_]\w*", token) and token not in _WORDS
+        if is_name and not called and not of_another:
             yield token
 
 

@@ -102,10 +102,13 @@ def test_queries_ask_for_metrics_that_are_measured() -> None:
 
 def test_queries_ask_for_functions_that_are_there() -> None:
     there = {each.get_function_name() for each in functions()}
-    for _, query in all_queries():
-        if query.lstrip().startswith("requests") or "\nrequests" in query:
-            compared = re.findall(r"name (?:==|in) \(?((?:'\w+'(?:, )?)+)", query)
-            assert {name for found in compared for name in re.findall(r"\w+", found)} <= there
+    asked = {
+        name
+        for _, query in all_queries()
+        for found in re.findall(r"eventKind (?:==|in) (\([^)]+\)|'\w+')", query)
+        for name in re.findall(r"\w+", found)
+    }
+    assert {"resync", "sweep"} <= asked <= there
 
 
 # Alerts

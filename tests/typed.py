@@ -26,8 +26,24 @@ OTHERS = {
 }
 """Programs that are checked for syntax alone, and why."""
 HARMLESS = frozenset(
-    ("cat", "cd", "cp", "echo", "export", "grep", "jq", "ls", "mkdir", "mv", "openssl", "printf")
-) | frozenset(("read", "rm", "sed", "source", "tail", "test", "touch", "unzip", "xargs", "zip"))
+    (
+        ".",
+        "cat",
+        "cd",
+        "cp",
+        "echo",
+        "export",
+        "grep",
+        "jq",
+        "ls",
+        "mkdir",
+        "mv",
+        "openssl",
+        "printf",
+    )
+) | frozenset(
+    (".", "read", "rm", "sed", "source", "tail", "test", "touch", "unzip", "xargs", "zip")
+)
 """What any shell has."""
 PYTHONS = ("python", "python3")
 _OWN = ("tuneops", "make", *PYTHONS)
