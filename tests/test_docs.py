@@ -45,6 +45,8 @@ OFFLINE = (
 NOT_OURS = {".git", ".localcloud", ".venv", "test-artifacts"}
 TOP = {path.name for path in ROOT.iterdir() if path.is_dir()} - NOT_OURS
 SUFFIXES = (".bicep", ".json", ".jsonl", ".md", ".py", ".sh", ".yaml", ".yml")
+EARLIER = "upgrade.md"
+"""Tells of keys as earlier versions had them."""
 SOURCES = (".bicep", ".py", ".json", ".yaml", ".yml", ".sh")
 SETTING = re.compile(r"\bTUNEOPS_[A-Z0-9_]*[A-Z0-9]\b")
 
@@ -224,8 +226,8 @@ def test_settings_that_documents_name_are_read_somewhere() -> None:
     unknown = {
         f"{file.relative_to(ROOT)}: {name}"
         for file in DOCUMENTS
-        for name in SETTING.findall(file.read_text())
-        if name not in known and not name.startswith("TUNEOPS_CHANNEL")
+        for name in SETTING.findall(re.sub(r"\bvars\.\w+", "", file.read_text()))
+        if not {name, name.removesuffix("_FILE")} & known and not name.startswith("TUNEOPS_CHANNEL")
     }
     assert unknown == set()
 
@@ -260,7 +262,11 @@ def test_blocks_are_found_with_their_language_line_and_order() -> None:
     )
     first, second = blocks_of(text)
     assert (first.language, first.line, first.order) == ("sh", 4, "<!-- exits: 1 -->")
-    assert list(typed.simple(typed.script(first))) == [["tuneops", "status", "bot"], ["cat"]]
+    assert list(typed.simple(typed.script(first))) == [
+        ["tuneops", "status", "bot"],
+        ["cat"],
+        ["ls", "a\nb"],
+    ]
     assert typed.script(second) == "make x\n"
     with pytest.raises(typed.WrongError):
         typed.check(("rollback", "bot", "--too", "3"))
@@ -310,6 +316,7 @@ def test_keys_of_configs_that_sentences_name_are_there() -> None:
         and any(has_key(schema, code.text.partition(".")[0]) for schema in schemas)
         and not code.text.endswith(SUFFIXES)
         and code.text not in CHECKS
+        and code.file.name != EARLIER
     ]
     assert len(mentions) > 30
     unknown = [c for c in mentions if not any(has_key(schema, c.text) for schema in schemas)]

@@ -83,10 +83,23 @@ def simple(text: str) -> Iterator[list[str]]:
         ValueError: quotes do not match.
     """
     joined = _HEREDOC.sub(r"\1", text.replace("\\\n", " "))
+    begun = ""
     for line in joined.splitlines():
-        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
-        yield from _commands(list(lexer))
+        begun += line
+        try:
+            words = _words(begun)
+        except ValueError:
+            begun += "\n"
+            continue
+        begun = ""
+        yield from _commands(words)
+    _words(begun)
+
+
+def _words(line: str) -> list[str]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    return list(lexer)
 
 
 def _commands(words: list[str]) -> Iterator[list[str]]:
