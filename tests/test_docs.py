@@ -257,9 +257,8 @@ def test_every_document_is_in_the_list_of_the_readme() -> None:
 
 
 def test_blocks_are_found_with_their_language_line_and_order() -> None:
-    text = (
-        "a\n\n<!-- exits: 1 -->\n```sh\ntuneops status \\\n  bot | cat > f # x\n```\n\n    make x\n"
-    )
+    lines = "tuneops status \\\n  bot | cat > f # x\nls 'a\nb'"
+    text = f"a\n\n<!-- exits: 1 -->\n```sh\n{lines}\n```\n\n    make x\n"
     first, second = blocks_of(text)
     assert (first.language, first.line, first.order) == ("sh", 4, "<!-- exits: 1 -->")
     assert list(typed.simple(typed.script(first))) == [
