@@ -42,8 +42,8 @@ OFFLINE = (
     "tuneops data prepare",
 )
 """Commands that ask nobody: they are run as they stand."""
-NOT_OURS = {".git", ".localcloud", ".venv", "test-artifacts"}
-TOP = {path.name for path in ROOT.iterdir() if path.is_dir()} - NOT_OURS
+TOP = {path.name for path in ROOT.glob("[!.]*") if path.is_dir()} - {"test-artifacts"}
+TOP |= {".ci", ".github"}
 SUFFIXES = (".bicep", ".json", ".jsonl", ".md", ".py", ".sh", ".yaml", ".yml")
 EARLIER = "upgrade.md"
 """Tells of keys as earlier versions had them."""

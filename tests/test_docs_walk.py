@@ -14,7 +14,7 @@ from tests.documents import ROOT
 from tools.pictures.tutorial import Shot, Typed, steps
 from tools.pictures.walk import Walk
 
-pytestmark = [pytest.mark.slow, pytest.mark.soak]
+pytestmark = [pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(1800)]
 
 PROJECT = "support-bot"
 READS = {
@@ -89,5 +89,6 @@ def test_the_tutorial_goes_as_it_says(walk: Walk) -> None:
         if any(" rm " in line for line in step.lines):
             shutil.copytree(walk.folder / "models" / "finetune", walk.folder / "finetune")
             for line, exits in lines().items():
+                print(line, flush=True)
                 walk.run(line, *exits)
         walk.type(step)
