@@ -96,6 +96,8 @@ def test_queries_ask_for_metrics_that_are_measured() -> None:
         text for _, query in all_queries() for text in kql.strings(query) if "tuneops." in text
     }
     assert named <= METRICS | ATTRIBUTES
+    source = (ROOT / "tuneops" / "telemetry" / "metrics.py").read_text()
+    assert set(re.findall(r'"(tuneops\.[a-z.]+)"', source)) == METRICS
     shown = "".join(item["content"].get("query", "") for item in WORKBOOK["items"])
     assert {name for name in METRICS if f"'{name}'" not in shown} == set()
 
