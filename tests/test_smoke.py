@@ -22,6 +22,7 @@ from tuneops.smoke import failures
         (b"{}", ""),
         (b"[]", ""),
         (b"7", ""),
+        (rb'{"output": "\ud83d\ude00 \ud800"}', "\U0001f600 ?"),
         (b"[" * 100_000, "[" * 100_000),
     ],
 )
