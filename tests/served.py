@@ -59,11 +59,17 @@ def served(services: Services, port: int = 0) -> Iterator[tuple[str, list[str]]]
 
 
 @cache
+def functions() -> tuple[Any, ...]:
+    """All functions of the app, which gives them once in a process."""
+    return tuple(function_app.app.get_functions())
+
+
+@cache
 def _routes() -> list[tuple[Route, Any]]:
     """The routes that answer to GET, with their functions."""
     return [
         (compile_route(trigger.route), function.get_user_function())
-        for function in function_app.app.get_functions()
+        for function in functions()
         if (trigger := function.get_trigger()).type == "httpTrigger"
         and func.HttpMethod.GET in trigger.methods
     ]

@@ -140,6 +140,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "page/way",
         "page/words",
         "parameters",
+        "patterns",
         "phase",
         "pinning",
         "places",

@@ -70,6 +70,12 @@ def test_three_sections_are_enough() -> None:
             id="follows-a-fixed-version",
         ),
         pytest.param(
+            LEAST + "smoke_test:\n  expect: {matches: '(?<=a)b'}\n",
+            "f.yaml:5: smoke_test.expect.matches: is no regular expression (RE2): "
+            "invalid perl operator: (?<= (given: '(?<=a)b')",
+            id="pattern-without-bounds",
+        ),
+        pytest.param(
             LEAST + "smoke_test: {temperature: 0}\n",
             "f.yaml:4: smoke_test: temperature 0 samples nothing: set do_sample to false as well",
             id="temperature-without-effect",
@@ -93,6 +99,12 @@ def test_three_sections_are_enough() -> None:
 )
 def test_errors_name_file_line_and_field(text: str | bytes, expected: str) -> None:
     assert any(error.startswith(expected) for error in errors(text)), errors(text)
+
+
+def test_a_document_keeps_a_pattern_that_files_may_not_have_any_more() -> None:
+    stored = parse_config(LEAST, "f.yaml").model_dump()
+    stored["smoke_test"]["expect"]["matches"] = "(?=a)a"
+    assert ProjectConfig.model_validate(stored).smoke_test.expect.matches == "(?=a)a"
 
 
 @pytest.mark.parametrize("name", ["Bot", "b", "1bot", "bot-", "a" * 25, "../bot", "bot/x", ""])

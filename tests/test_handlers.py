@@ -292,6 +292,13 @@ def test_headers_of_any_case_and_absence_are_borne(services: Services) -> None:
     assert requests(services) == []
 
 
+def test_a_delivery_that_is_too_large_is_not_read(services: Services) -> None:
+    body = b" " * (config_merged.MAX_BODY_BYTES + 1)
+    status, said = config_merged.handle({"X-GitHub-Event": "push"}, body, services)
+    assert (status, said) == (413, "at most 5242880 bytes are read")
+    assert requests(services) == []
+
+
 def test_a_timer_notes_when_it_ran_whatever_the_order(services: Services) -> None:
     resync.handle(services)
     first = services.store.read(documents.tick("resync"), Tick)

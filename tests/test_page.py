@@ -202,7 +202,7 @@ def test_nothing_on_the_page_runs_but_what_is_ours(services: Services) -> None:
     assert b"&lt;script&gt;" in shown.body
     assert shown.all_headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert "unsafe" not in CONTENT_SECURITY_POLICY
-    assert shown.all_headers["Referrer-Policy"] == "no-referrer"
+    assert shown.all_headers["Referrer-Policy"] == "same-origin"
     assert shown.all_headers["X-Content-Type-Options"] == "nosniff"
 
 

@@ -256,6 +256,9 @@ def test_who_has_no_role_may_order_nothing(page: Services) -> None:
     assert (answer.status, f"takes the role {OPERATOR}".encode() in answer.body) == (403, True)
     assert orders(page) == Orders()
     assert outcomes(page) == [("suspend", ADA[1], "refused")]
+    for _ in range(5):
+        assert send(page, "suspend", headers=reads, confirmed="yes").status == HTTPStatus.FORBIDDEN
+    assert len(outcomes(page)) <= 2, "one entry for each hour"
     assert send(page, "suspend", headers={PRINCIPAL: None}).status == HTTPStatus.UNAUTHORIZED
 
 

@@ -22,6 +22,7 @@ from tuneops.smoke import failures
         (b"{}", ""),
         (b"[]", ""),
         (b"7", ""),
+        (rb'{"output": "\ud83d\ude00 \ud800"}', "\U0001f600 ?"),
         (b"[" * 100_000, "[" * 100_000),
     ],
 )
@@ -39,6 +40,9 @@ def test_the_text_of_an_answer(body: bytes, text: str) -> None:
         ({"does_not_contain": ["yes"]}, "oh yes", True),
         ({"matches": r"\d+"}, "42", False),
         ({"matches": r"\d+"}, "none", True),
+        ({"matches": "yes$"}, "oh yes\n", False),
+        ({"matches": r"(a+)+$"}, "a" * 3_999 + "!", True),
+        ({"matches": "(?=a)a"}, "a", True),
         ({"max_characters": 3}, "four", True),
     ],
 )

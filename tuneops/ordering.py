@@ -1,5 +1,7 @@
 """Where orders are given, from the API as from the page: each has its entry in the audit."""
 
+import hashlib
+import json
 import re
 import uuid
 from collections.abc import Callable
@@ -102,8 +104,14 @@ class Desk:
         )
 
     def refuse(self, action: str, order: Order, why: str) -> None:
-        """Take no order of somebody who may give none; it has its entry all the same."""
-        entry = self._entry(action, order)
+        """Take no order of somebody who may give none; it has its entry all the same.
+
+        However often they try, it is one entry an hour, of the last time: nobody without the role
+        fills the audit. The log has each.
+        """
+        tried = (self.caller.known, self.caller.name, action, f"{self.now:%Y-%m-%dT%H}")
+        identifier = hashlib.sha256(json.dumps(tried).encode()).hexdigest()[:12]
+        entry = self._entry(action, order).replace(id=identifier)
         journal.write(self.services.store, entry.end("refused", why, self.now))
 
     def _give(self, action: str, order: Order, do: Callable[[], Answer], what: str = "") -> Answer:

@@ -4,6 +4,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
+FILE = "file"
+"""The context in which pydantic reads a file that people write, and no stored document."""
+
 
 class Section(BaseModel):
     """A part of the config: unknown keys are errors, values never change, flags are no numbers."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, Tag, ValidationError
 
-from tuneops.section import Section
+from tuneops.section import FILE, Section
 
 MAX_DEPTH = 20
 
@@ -91,7 +91,7 @@ def parse(kind: type[S], text: str | bytes, file: str, max_bytes: int) -> S:
         least = f" with at least {', '.join(required)}" if required else ""
         raise InvalidConfigError([ConfigProblem(file, 1, "", f"must be a mapping{least}")])
     try:
-        return kind.model_validate(content)
+        return kind.model_validate(content, context=FILE)
     except ValidationError as error:
         found = error.errors(include_url=False)
         problems = [_problem(kind, file, lines, each) for each in found]

@@ -155,7 +155,10 @@ def _text(raw: bytes) -> str:
 
 
 def text_of(payload: Any) -> str:
-    """The text in what a chat-completion model's answer holds, empty without one."""
+    """The text in what a chat-completion model's answer holds, empty without one.
+
+    Half a character, which JSON may name, can be neither stored nor searched: it becomes a "?".
+    """
     while isinstance(payload, list | dict):
         payload = next(iter(payload), "") if isinstance(payload, list) else payload.get("output")
-    return payload if isinstance(payload, str) else ""
+    return payload.encode("utf-8", "replace").decode() if isinstance(payload, str) else ""

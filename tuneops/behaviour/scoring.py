@@ -2,17 +2,15 @@
 
 ROUGE-L is the F1 of the longest common subsequence of words (Lin, 2004, with beta 1), as Google's
 `rouge_score` has it without stemming; but words are those of any script, not of a to z alone, and
-of Chinese and Japanese each character is one. Patterns are RE2's, whose time and memory are bounded
-whatever they say, since they come with data.
+of Chinese and Japanese each character is one.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import Any
 
 from tuneops.behaviour.settings import Score
+from tuneops.patterns import compiled
 
 MAX_ANSWER = 20_000
 _CHARACTERS = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
@@ -31,14 +29,17 @@ def check(expected: Iterable[str], pattern: str, kind: Score) -> None:
     elif not pattern:
         raise ValueError("has no pattern, which score regex needs")
     else:
-        _compiled(pattern)
+        try:
+            compiled(pattern)
+        except ValueError as error:
+            raise ValueError(f"pattern: {error}") from error
 
 
 def score(answer: str, expected: Iterable[str], pattern: str, kind: Score) -> float:
     """How good the answer is; of several expected ones the nearest counts."""
     answer = answer[:MAX_ANSWER]
     if kind == "regex":
-        return float(_compiled(pattern).search(answer) is not None)
+        return float(compiled(pattern).search(answer) is not None)
     if kind == "exact_match":
         return float(any(_plain(answer) == _plain(text) for text in expected))
     return max((rouge_l(answer, text) for text in expected), default=0.0)
@@ -61,22 +62,3 @@ def _plain(text: str) -> str:
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> Any:
-    """The pattern, ready to search with.
-
-    Raises:
-        ValueError: it is none of RE2's.
-    """
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        said = error.args[0]
-        said = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-        raise ValueError(f"pattern: is no regular expression (RE2): {said}") from error
