@@ -4,6 +4,7 @@ A push to the branch of a source has the source read anew, a pull request to it 
 comment is heard.
 """
 
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 
