@@ -1,4 +1,4 @@
-"""`apiVersion`: in which version of their language the files are written that people write. Pure."""
+"""`apiVersion`: the version of the language that a config or a policy is written in. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -31,7 +31,7 @@ def all_of(*migrations: Migration) -> Migration:
 
 
 def keep_for_minutes(rollout: Content) -> Content:
-    """`keep_previous_minutes` is `keep_previous_for_minutes` now, and 0 not the default any more."""
+    """`keep_previous_minutes` is `keep_previous_for_minutes` now; 0 was its default, and is not."""
     minutes = rollout.get("keep_previous_minutes")
     rest = {name: value for name, value in rollout.items() if name != "keep_previous_minutes"}
     return {"keep_previous_for_minutes": minutes, **rest} if minutes else rest

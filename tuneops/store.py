@@ -29,8 +29,8 @@ RENEW_SECONDS = 6
 _CONFLICTS = (409, 412)
 _NOTE = "note"
 _LATER = (
-    "it is left to that: while TuneOps is being updated nothing is to be done, otherwise go on with "
-    "the version that wrote it, or put back an earlier version of this blob"
+    "it is left to that. While TuneOps is being updated there is nothing to do; otherwise go on "
+    "with the version that wrote it, or put back an earlier version of this blob"
 )
 _JSON = ContentSettings(content_type="application/json")
 
