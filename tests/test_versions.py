@@ -1,0 +1,191 @@
+"""Versions: of the config's language, of stored documents, and the one of TuneOps.
+
+`tests/fixtures/documents` has what earlier versions of TuneOps have stored, as they stored it, in
+folders of their commits.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from pydantic_core import from_json
+from typer.testing import CliRunner
+
+from tuneops import config_file, documents, policy_file, section_file
+from tuneops.api_version import ApiVersions
+from tuneops.cli import app
+from tuneops.config import ProjectConfig
+from tuneops.config_file import MAX_BYTES, InvalidConfigError, parse_config
+from tuneops.cost.digest import Digest
+from tuneops.desired import Desired
+from tuneops.document import Document
+from tuneops.migrations import EACH, Content, all_of, at
+from tuneops.policy_file import parse_policy
+from tuneops.project import Project
+from tuneops.release import Release
+from tuneops.schema_versions import STAMP, NewerSchemaError, decode, encode
+from tuneops.services import Services
+from tuneops.store import NewerError
+from tuneops.version import VERSION
+
+ROOT = Path(__file__).parents[1]
+CONFIG = "name: bot\nmodel: {name: Phi-3-mini-4k-instruct}\ndata: {path: bot}\n"
+
+
+# The language of configs
+
+
+@pytest.mark.parametrize("said", ["", "apiVersion: tuneops/v1\n"])
+def test_a_config_may_say_its_version(said: str) -> None:
+    assert parse_config(said + CONFIG, "bot.yaml") == parse_config(CONFIG, "bot.yaml")
+    assert parse_policy(said + "max_nodes: 2\n", "p.yaml").max_nodes == 2
+
+
+@pytest.mark.parametrize("said", ["tuneops/v2", "1", "[]", "null", "v1", "x" * 5000])
+def test_another_version_is_refused_with_what_to_do(said: str) -> None:
+    for parse in (parse_config, parse_policy):
+        with pytest.raises(InvalidConfigError) as refused:
+            parse(f"# mine\napiVersion: {said}\n", "bot.yaml")
+        (problem,) = refused.value.errors
+        assert str(problem).startswith("bot.yaml:2: apiVersion: is '")
+        assert str(problem).endswith(
+            f"which TuneOps {VERSION} does not read; write tuneops/v1, or update TuneOps"
+        )
+        assert len(str(problem)) < 200
+
+
+def test_a_word_that_is_nearly_the_key_is_told() -> None:
+    with pytest.raises(InvalidConfigError, match=r"bot.yaml:4: .*did you mean 'apiVersion'"):
+        parse_config(CONFIG + "apiversion: tuneops/v1\n", "bot.yaml")
+
+
+def test_editors_know_the_versions() -> None:
+    for text in (config_file.json_schema(), policy_file.json_schema()):
+        said = json.loads(text)["properties"]["apiVersion"]
+        assert (said["enum"], said["default"]) == (["tuneops/v1"], "tuneops/v1")
+
+
+def test_an_earlier_language_is_read_as_what_it_means_now() -> None:
+    """As it will be with v2: each earlier version becomes the next, errors keep their lines."""
+
+    def named(content: Content) -> Content:
+        return {"name" if key == "project" else key: value for key, value in content.items()}
+
+    def based(content: Content) -> Content:
+        return {"model" if key == "base" else key: value for key, value in content.items()}
+
+    versions = ApiVersions("tuneops/v3", {"tuneops/v1": named, "tuneops/v2": based})
+
+    def read(text: str) -> ProjectConfig:
+        return section_file.parse(ProjectConfig, text, "bot.yaml", MAX_BYTES, versions)
+
+    wanted = parse_config(CONFIG, "bot.yaml")
+    v2 = CONFIG.replace("model:", "base:")
+    assert read("apiVersion: tuneops/v1\n" + v2.replace("name: bot", "project: bot")) == wanted
+    assert read("apiVersion: tuneops/v2\n" + v2) == wanted
+    assert read(CONFIG) == wanted
+    with pytest.raises(InvalidConfigError, match=r"bot.yaml:5: rest: unknown key"):
+        read("apiVersion: tuneops/v2\n" + v2 + "rest: 1\n")
+    with pytest.raises(InvalidConfigError, match="write tuneops/v3 or tuneops/v2 or tuneops/v1"):
+        read("apiVersion: tuneops/v4\n" + CONFIG)
+    assert versions.json_schema["enum"][0] == "tuneops/v3"
+
+
+# Stored documents
+
+
+class Later(Project):
+    """A project as a later version stores it."""
+
+    MIGRATIONS: ClassVar = (*Project.MIGRATIONS, lambda content: {**content, "current": 7})
+
+
+def test_a_document_says_its_schema_version() -> None:
+    stored = from_json(encode(Project(name="bot")))
+    assert stored[STAMP] == 1 + len(Project.MIGRATIONS)
+    assert next(iter(stored)) == STAMP
+    assert decode(Document, encode(Document())) == Document()
+
+
+def test_what_a_later_version_wrote_is_refused() -> None:
+    with pytest.raises(NewerSchemaError, match=r"schema version 3, this one knows 2"):
+        decode(Project, encode(Later(name="bot")))
+
+
+def test_what_an_earlier_version_wrote_is_brought_up() -> None:
+    assert decode(Later, encode(Project(name="bot", current=1))).current == 7
+    assert decode(Later, b'{"name": "bot"}').current == 7
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"schema_version": 0}', b"\xff", b"null"])
+def test_what_is_no_document_is_no_newer_one(content: bytes) -> None:
+    with pytest.raises(ValidationError):
+        decode(Project, content)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(("config", "removed", "rollout", "rejected", "keep_previous_minutes")),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.dictionaries(st.sampled_from(("config", "removed", "rejected")), JSON))
+def test_a_migration_takes_whatever_is_stored(content: Content) -> None:
+    before = json.dumps(content)
+    for kind in (Project, Desired, Release):
+        for migrate in kind.MIGRATIONS:
+            json.dumps(migrate(content))
+    assert json.dumps(content) == before
+
+
+def test_migrations_reach_into_documents() -> None:
+    def more(content: Content) -> Content:
+        return {"n": content["n"] + 1}
+
+    both = all_of(at("list", EACH, "it", change=more), at("one", change=more))
+    content = {"list": [{"it": {"n": 1}}, 3, {"it": 4}], "one": {"n": 1}, "n": 1}
+    assert both(content) == {"list": [{"it": {"n": 2}}, 3, {"it": 4}], "one": {"n": 2}, "n": 1}
+
+
+def test_a_later_document_is_left_as_it_is(services: Services) -> None:
+    """Of two hosts side by side the earlier one neither acts by it nor writes over it."""
+    store, path = services.store, documents.project("later")
+    written = store.write(path, Later(name="later", current=3), etag=None)
+    with pytest.raises(NewerError) as refused:
+        store.read(path, Project)
+    said = str(refused.value)
+    assert said.startswith(f"{services.settings.state_container}/{path} was written by a later")
+    assert "go on with the version that wrote it" in said
+    with pytest.raises(NewerError):
+        store.update(path, Project, lambda known: known or Project(name="later"))
+    assert store.read(path, Later) == written
+
+
+def test_a_config_is_stored_as_its_author_has_written_it() -> None:
+    """So an earlier version, which has fewer fields, reads it as well."""
+    config = parse_config(CONFIG + "deployment: {instance_count: 2}\n", "bot.yaml")
+    desired = Desired(project="bot", commit="c", path="bot.yaml", config=config)
+    stored = from_json(encode(desired))["config"]
+    assert stored == {
+        "name": "bot",
+        "model": {"name": "Phi-3-mini-4k-instruct"},
+        "data": {"path": "bot/"},
+        "deployment": {"instance_count": 2},
+    }
+    assert decode(Desired, encode(desired)) == desired
