@@ -8,22 +8,26 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import PlainSerializer, ValidationError
 from pydantic_core import from_json
+from rich.console import Console
 from typer.testing import CliRunner
 
 from tuneops import config_file, documents, policy_file, section_file
 from tuneops.api_version import ApiVersions
 from tuneops.cli import app
+from tuneops.cli.status import render
 from tuneops.config import ProjectConfig
 from tuneops.config_file import MAX_BYTES, InvalidConfigError, parse_config
-from tuneops.cost.digest import Digest
+from tuneops.cost import digest
 from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.migrations import EACH, Content, all_of, at
@@ -31,7 +35,9 @@ from tuneops.policy_file import parse_policy
 from tuneops.project import Project
 from tuneops.release import Release
 from tuneops.schema_versions import STAMP, NewerSchemaError, decode, encode
+from tuneops.section import Section
 from tuneops.services import Services
+from tuneops.status import Status
 from tuneops.store import NewerError
 from tuneops.version import VERSION
 
@@ -189,3 +195,74 @@ def test_a_config_is_stored_as_its_author_has_written_it() -> None:
         "deployment": {"instance_count": 2},
     }
     assert decode(Desired, encode(desired)) == desired
+
+
+def kinds() -> set[type[Document]]:
+    """All kinds of documents and of their parts, that of the command line apart."""
+    found = {Document}
+    while more := {sub for kind in found for sub in kind.__subclasses__()} - found:
+        found |= more
+    return {each for each in found if each.__module__.startswith("tuneops.")} - {Document}
+
+
+def bare(annotation: Any) -> Iterator[type[Section]]:
+    """The parts of configs in an annotation that are stored with all that has its default."""
+    if get_origin(annotation) is Annotated:
+        if not any(isinstance(each, PlainSerializer) for each in annotation.__metadata__):
+            yield from bare(annotation.__origin__)
+    elif isinstance(annotation, type) and not get_args(annotation):
+        if issubclass(annotation, Section):
+            yield annotation
+    else:
+        for inner in get_args(annotation):
+            yield from bare(inner)
+
+
+def test_all_documents_store_configs_as_they_were_given() -> None:
+    for file in (ROOT / "tuneops").rglob("*.py"):
+        if "(Document)" in file.read_text():
+            import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+    found = kinds()
+    assert len(found) > 60
+    assert [kind for kind in found if STAMP in kind.model_fields] == []
+    wrong = {
+        f"{kind.__qualname__}.{name}"
+        for kind in found
+        for name, field in kind.model_fields.items()
+        if not any(isinstance(each, PlainSerializer) for each in field.metadata)
+        and any(bare(field.annotation))
+    }
+    assert wrong == {"Task.config"}  # which a job gets together with the code that reads it
+
+
+def test_a_later_summary_is_not_told_again(services: Services) -> None:
+    """Of what can't be read a summary is made anew, but not of what a later version wrote."""
+
+    class LaterDigest(digest.Digest):
+        MIGRATIONS: ClassVar = (*digest.Digest.MIGRATIONS, lambda content: content)
+
+    path = documents.summary("later")
+    services.store.write(path, LaterDigest(), etag=None)
+    with pytest.raises(NewerError):
+        digest._load(path, services)
+
+
+# The version of TuneOps
+
+
+def test_the_version_stands_in_one_place() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["hatch"]["version"] == {"path": "tuneops/version.py"}
+    text = (ROOT / "tuneops" / "version.py").read_text()
+    assert re.findall(r'^VERSION = "(.+)"$', text, re.MULTILINE) == [VERSION]
+    assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", VERSION)
+
+
+def test_the_command_says_its_version_and_when_another_one_runs() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"tuneops {VERSION}\n"
+    for there, said in (("9.9.9", True), (VERSION, False), ("", False)):
+        console = Console(width=100, record=True, file=StringIO())
+        seen = Status(version=there, commit="", config_errors=[], projects=[])
+        console.print(render(seen, detailed=False))
+        assert ("TuneOps 9.9.9 runs there" in console.export_text()) == said

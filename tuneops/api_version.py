@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from tuneops.migrations import Content, Migration
@@ -24,7 +23,7 @@ class ApiVersions:
     """
 
     current: str
-    earlier: Mapping[str, Migration] = field(default_factory=lambda: MappingProxyType({}))
+    earlier: Mapping[str, Migration] = field(default_factory=dict)
 
     @property
     def known(self) -> tuple[str, ...]:
