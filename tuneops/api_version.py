@@ -28,7 +28,7 @@ class ApiVersions:
     @property
     def known(self) -> tuple[str, ...]:
         """All of them, the current one first."""
-        return (self.current, *reversed(self.earlier))
+        return (self.current, *reversed(list(self.earlier)))
 
     def brought_up(self, content: Content) -> Content:
         """The content in the current version, without saying so; what says none is in that.

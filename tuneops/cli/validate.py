@@ -64,10 +64,10 @@ def validate(
     read = {file: read_policy(file) for file in policies.values()}
     in_force = [policy for policy, _ in read.values() if policy]
     wrong = {file: problems for file in configs if (problems := _problems(file, in_force))}
-    told: dict[Path | None, list[str]] = {file: problems for file, (_, problems) in read.items()}
-    told |= wrong
-    if not given:
-        told[None] = ["no .yaml file there"]
+    told: dict[Path | None, list[str]] = {None: [] if given else ["no .yaml file there"]}
+    for file, (_, problems) in read.items():
+        told[file] = problems
+    told.update(wrong.items())
     errors = [problem for problems in told.values() for problem in problems]
     valid = sum(policy is not None for policy, _ in read.values()) + len(configs) - len(wrong)
     if as_json:
