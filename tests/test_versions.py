@@ -17,20 +17,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import PlainSerializer, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_jsonable_python
 from rich.console import Console
 from typer.testing import CliRunner
 
 from tuneops import config_file, documents, policy_file, section_file
 from tuneops.api_version import ApiVersions
+from tuneops.audit.entry import Page
 from tuneops.cli import app
 from tuneops.cli.status import render
 from tuneops.config import ProjectConfig
 from tuneops.config_file import MAX_BYTES, InvalidConfigError, parse_config
 from tuneops.cost import digest
-from tuneops.desired import Desired
+from tuneops.desired import Desired, fingerprint
 from tuneops.document import Document
+from tuneops.gitops.open_pulls import Reviews
+from tuneops.gitops.pull_request_channel import PullRequest
+from tuneops.gitops.repository import Repository
 from tuneops.migrations import EACH, Content, all_of, at
+from tuneops.notify.carrier import Carrier
+from tuneops.notify.health import Health
+from tuneops.notify.mailbox import Mailbox
+from tuneops.orders import Orders
+from tuneops.overview.document import Overview
+from tuneops.policy import InForce
 from tuneops.policy_file import parse_policy
 from tuneops.project import Project
 from tuneops.release import Release
@@ -245,6 +255,90 @@ def test_a_later_summary_is_not_told_again(services: Services) -> None:
     services.store.write(path, LaterDigest(), etag=None)
     with pytest.raises(NewerError):
         digest._load(path, services)
+
+
+# What earlier versions have stored
+
+FIXTURES = sorted((Path(__file__).parent / "fixtures" / "documents").iterdir())
+"""State containers, each at one moment, and the config that stood in git then."""
+
+KINDS: dict[str, type[Document]] = {
+    r"repository\.json": Repository,
+    r"policy\.json": InForce,
+    r"reviews\.json": Reviews,
+    r"overview\.json": Overview,
+    r"projects/.*": Project,
+    r"desired/.*": Desired,
+    r"orders/.*": Orders,
+    r"releases/.*": Release,
+    r"audit/.*": Page,
+    r"mailboxes/.*": Mailbox,
+    r"carriers/.*": Carrier,
+    r"channels/.*": Health,
+    r"pulls/.*": PullRequest,
+}
+GONE = {"config.rollout.keep_previous_minutes"}
+"""What was stored once and is not any more, as it is called something else."""
+
+
+def stored_in(folder: Path) -> dict[str, bytes]:
+    files = (file for file in folder.rglob("*.json"))
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def kind_of(path: str) -> type[Document]:
+    return next(kind for pattern, kind in KINDS.items() if re.fullmatch(pattern, path))
+
+
+def lost(before: Any, now: Any, path: str = "") -> Iterator[str]:
+    """Where what was stored is not what is read."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name, value in before.items():
+            inner = f"{path}.{name}".strip(".")
+            if name in now:
+                yield from lost(value, now[name], inner)
+            else:
+                yield inner
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for number, (each, other) in enumerate(zip(before, now, strict=True)):
+            yield from lost(each, other, f"{path}.{number}")
+    elif before != now:
+        yield path
+
+
+@pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
+def test_what_earlier_versions_stored_is_read_whole(folder: Path) -> None:
+    stored = stored_in(folder)
+    assert len(stored) > 3
+    for path, content in stored.items():
+        kind = kind_of(path)
+        value = decode(kind, content)
+        assert set(lost(from_json(content), to_jsonable_python(value.model_dump()))) <= GONE, path
+        assert decode(kind, encode(value)) == value, path
+
+
+@pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
+def test_an_upgrade_begins_no_release_and_touches_no_endpoint(folder: Path) -> None:
+    """What is read in git is what the release was made of, and all keeps its name."""
+    stored = stored_in(folder)
+    project = decode(Project, stored["projects/support-bot.json"])
+    desired = decode(Desired, stored["desired/support-bot.json"])
+    release = decode(Release, stored["releases/support-bot/000001.json"])
+    config = parse_config((folder / "support-bot.yaml").read_bytes(), "support-bot.yaml")
+    for each in (config, desired.config):
+        assert fingerprint(each, release.source) in (release.fingerprint, release.made_of)
+    jobs = {entry.links["job"] for entry in release.history if "job" in entry.links}
+    assert jobs
+    assert all(f"/runs/{release.job_name}?" in job for job in jobs)
+    assert release.phase == ("Live" if folder.name.endswith("-live") else "Training")
+    assert project.current == 1
+    if release.phase == "Live":
+        assert project.live == 1
+        assert release.metrics is not None
+        assert release.metrics.values["eval_loss"] < 1
+        served = f"{release.endpoint}/{release.deployment_name}"
+        assert project.live_deployment in ("", served)
+        assert any(served.rpartition("/")[2] in entry.reason for entry in release.history)
 
 
 # The version of TuneOps

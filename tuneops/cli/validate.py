@@ -73,9 +73,9 @@ def validate(
     if as_json:
         print_json(Validated(valid=valid, errors=errors))
     if shape == Format.GITHUB and not as_json:
-        for file, problems in told.items():
+        for where, problems in told.items():
             for problem in problems:
-                typer.echo(annotation(file, problem))
+                typer.echo(annotation(where, problem))
     for problem in () if as_json else errors:
         typer.echo(problem, err=True)
     if errors:
