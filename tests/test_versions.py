@@ -8,7 +8,9 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib import import_module
+from inspect import getmembers, isfunction, signature
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args, get_origin
@@ -21,14 +23,17 @@ from pydantic_core import from_json, to_jsonable_python
 from rich.console import Console
 from typer.testing import CliRunner
 
-from tuneops import config_file, documents, policy_file, section_file
+from tuneops import actions, config_file, documents, policy_file, section_file
 from tuneops.api_version import ApiVersions
+from tuneops.asked import Asking, Heard
 from tuneops.audit.entry import Page
 from tuneops.cli import app
 from tuneops.cli.status import render
 from tuneops.config import ProjectConfig
 from tuneops.config_file import MAX_BYTES, InvalidConfigError, parse_config
 from tuneops.cost import digest
+from tuneops.cost.ledger import Ledger
+from tuneops.decide import decide
 from tuneops.desired import Desired, fingerprint
 from tuneops.document import Document
 from tuneops.gitops.open_pulls import Reviews
@@ -38,10 +43,13 @@ from tuneops.migrations import EACH, Content, all_of, at
 from tuneops.notify.carrier import Carrier
 from tuneops.notify.health import Health
 from tuneops.notify.mailbox import Mailbox
+from tuneops.observed import Deployment, Endpoint, Observed
 from tuneops.orders import Orders
 from tuneops.overview.document import Overview
+from tuneops.page.form_key import FormKey
 from tuneops.policy import InForce
 from tuneops.policy_file import parse_policy
+from tuneops.previews.register import Register
 from tuneops.project import Project
 from tuneops.release import Release
 from tuneops.schema_versions import STAMP, NewerSchemaError, decode, encode
@@ -49,9 +57,13 @@ from tuneops.section import Section
 from tuneops.services import Services
 from tuneops.status import Status
 from tuneops.store import NewerError
+from tuneops.sweep.finding import Findings
+from tuneops.sweep.record import Record
+from tuneops.ticks import Tick
 from tuneops.version import VERSION
 
 ROOT = Path(__file__).parents[1]
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
 CONFIG = "name: bot\nmodel: {name: Phi-3-mini-4k-instruct}\ndata: {path: bot}\n"
 
 
@@ -260,12 +272,15 @@ def test_a_later_summary_is_not_told_again(services: Services) -> None:
 # What earlier versions have stored
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures" / "documents").iterdir())
-"""State containers, each at one moment, and the config that stood in git then."""
+"""State containers, each at one moment, and the config that stood in git then; see there."""
+UNDER_WAY = [folder for folder in FIXTURES if (folder / "support-bot.yaml").exists()]
+NAMED_OTHERWISE = ("1-", "2-", "3-")
+"""They named a deployment by all fields that they knew."""
 
 KINDS: dict[str, type[Document]] = {
-    r"repository\.json": Repository,
-    r"policy\.json": InForce,
-    r"reviews\.json": Reviews,
+    r"repositor.*": Repository,
+    r"polic.*": InForce,
+    r"reviews.*": Reviews,
     r"overview\.json": Overview,
     r"projects/.*": Project,
     r"desired/.*": Desired,
@@ -276,6 +291,15 @@ KINDS: dict[str, type[Document]] = {
     r"carriers/.*": Carrier,
     r"channels/.*": Health,
     r"pulls/.*": PullRequest,
+    r"asking/.*": Asking,
+    r"heard/.*": Heard,
+    r"previews.*": Register,
+    r"reservations.*": Ledger,
+    r"summar.*": digest.Digest,
+    r"sweeps/.*": Findings,
+    r"swept/.*": Record,
+    r"ticks/.*": Tick,
+    r"page/forms\.json": FormKey,
 }
 GONE = {"config.rollout.keep_previous_minutes"}
 """What was stored once and is not any more, as it is called something else."""
@@ -310,6 +334,7 @@ def lost(before: Any, now: Any, path: str = "") -> Iterator[str]:
 def test_what_earlier_versions_stored_is_read_whole(folder: Path) -> None:
     stored = stored_in(folder)
     assert len(stored) > 3
+    assert folder in UNDER_WAY or len(stored) > 12
     for path, content in stored.items():
         kind = kind_of(path)
         value = decode(kind, content)
@@ -317,7 +342,19 @@ def test_what_earlier_versions_stored_is_read_whole(folder: Path) -> None:
         assert decode(kind, encode(value)) == value, path
 
 
-@pytest.mark.parametrize("folder", FIXTURES, ids=lambda folder: folder.name)
+def test_each_document_has_a_kind() -> None:
+    given = {"number": 7, "page": 2, "month": "2026-11"}
+    found = {
+        function(*(given.get(name, name) for name in signature(function).parameters))
+        for _, function in getmembers(documents, isfunction)
+        if signature(function).return_annotation is str and function.__name__ != "name_in"
+    }
+    paths = {path for path in found if path.endswith(".json")} | {documents.FORM_KEY}
+    assert len(paths) > 20
+    assert len({kind_of(path) for path in (*paths, documents.OVERVIEW)}) == len(set(KINDS.values()))
+
+
+@pytest.mark.parametrize("folder", UNDER_WAY, ids=lambda folder: folder.name)
 def test_an_upgrade_begins_no_release_and_touches_no_endpoint(folder: Path) -> None:
     """What is read in git is what the release was made of, and all keeps its name."""
     stored = stored_in(folder)
@@ -330,15 +367,48 @@ def test_an_upgrade_begins_no_release_and_touches_no_endpoint(folder: Path) -> N
     jobs = {entry.links["job"] for entry in release.history if "job" in entry.links}
     assert jobs
     assert all(f"/runs/{release.job_name}?" in job for job in jobs)
-    assert release.phase == ("Live" if folder.name.endswith("-live") else "Training")
-    assert project.current == 1
-    if release.phase == "Live":
-        assert project.live == 1
-        assert release.metrics is not None
-        assert release.metrics.values["eval_loss"] < 1
-        served = f"{release.endpoint}/{release.deployment_name}"
-        assert project.live_deployment in ("", served)
-        assert any(served.rpartition("/")[2] in entry.reason for entry in release.history)
+    if not folder.name.endswith("-live"):
+        assert (project.current, project.live, release.phase) == (1, None, "Training")
+        return
+    assert (project.current, project.live, release.phase) == (1, 1, "Live")
+    assert release.metrics is not None
+    assert release.metrics.values["eval_loss"] < 1
+
+    name = release.history[-1].reason.removeprefix("all traffic goes to ")
+    assert project.live_deployment in ("", f"{release.endpoint}/{name}")
+    deployment = Deployment(name, "Succeeded", release.model_version)
+    endpoint = Endpoint(
+        release.endpoint, "Succeeded", traffic={name: 100}, deployments=(deployment,)
+    )
+    observed = Observed(
+        endpoint=endpoint,
+        live_release=1,
+        live=release,
+        live_deployment=project.live_deployment,
+    )
+    action = decide(desired.replace(source=release.source), release, observed, NOW)
+    if folder.name.startswith(NAMED_OTHERWISE):
+        assert isinstance(action, actions.NoteDrift)  # it is deployed once more, without a training
+    else:
+        assert action == actions.Idle("live")
+
+
+def test_orders_that_an_earlier_version_took_are_followed() -> None:
+    stored = stored_in(next(each for each in FIXTURES if each.name.endswith("-orders")))
+    orders = decode(Orders, stored["orders/support-bot.json"])
+    assert orders.pin is not None
+    assert (orders.pin.release, orders.pin.by) == (1, "ada")
+    assert orders.suspension is not None
+    assert orders.suspension.stays(orders.pin)
+    rejecting = decode(Project, stored["projects/rejecting.json"])
+    rejected = rejecting.rejected[0]
+    live = Desired(
+        project="rejecting", commit="c", path="p", config=rejected.config, source=rejected.source
+    )
+    assert rejecting.rejection(live) == rejected
+    audit = decode(Page, stored["audit/support-bot/2026-11.json"])
+    assert [each.outcome for each in audit.entries] == ["accepted", "begun"]
+    assert decode(Register, stored["previews.json"]).of_project("support-bot") == ["support-bot~7"]
 
 
 # The version of TuneOps
