@@ -271,7 +271,7 @@ def test_a_later_summary_is_not_told_again(services: Services) -> None:
 
 # What earlier versions have stored
 
-FIXTURES = sorted((Path(__file__).parent / "fixtures" / "documents").iterdir())
+FIXTURES = sorted((Path(__file__).parent / "fixtures" / "documents").glob("*/"))
 """State containers, each at one moment, and the config that stood in git then; see there."""
 UNDER_WAY = [folder for folder in FIXTURES if (folder / "support-bot.yaml").exists()]
 NAMED_OTHERWISE = ("1-", "2-", "3-")
