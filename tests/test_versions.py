@@ -219,6 +219,48 @@ def test_a_config_is_stored_as_its_author_has_written_it() -> None:
     assert decode(Desired, encode(desired)) == desired
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "preview: true\nsuspend: true\nnotifications: {channels: [], events: [live]}",
+        "rollout: {strategy: canary, approval: {before: [25, 100]}, keep_previous_for_minutes: 0}",
+        "rollout: {strategy: shadow, analysis: {max_error_percent: null, max_p99_ms: 5}}",
+        "deployment: {autoscale: {min: 1, max: 3}, alternative_instance_types: [A_1, B_2]}",
+        "compute: {name: serverless, instance_types: {finetune: X_1}, identity: {}}",
+        "compute: {cluster: {size: X_1, identity: {type: system_assigned}, tags: {a: b}}}",
+        "behaviour: {sets: [{name: answers, path: b/a.jsonl, score: exact_match, max_drop: null}]}",
+        "training: {parameters: {num_train_epochs: 1, apply_lora: 'true', learning_rate: 0.1}}",
+        "evaluation: {thresholds: {eval_loss: {max: 2}}, divergence: {max_rise_percent: 20}}",
+        "smoke_test: {do_sample: false, temperature: 0, expect: {contains: [x], matches: 'a+'}}",
+        "endpoint: {identity: {type: user_assigned, user_assigned_identities: ["
+        "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity"
+        "/userAssignedIdentities/i]}, tags: {a: b}}",
+    ],
+)
+@pytest.mark.parametrize(
+    "data",
+    ["{path: bot, shape: alpaca}", "{source: huggingface, dataset: a/b, splits: {smoke: s}}"],
+)
+def test_no_config_is_another_one_when_it_was_stored(extra: str, data: str) -> None:
+    config = parse_config(CONFIG.replace("{path: bot}", data) + extra + "\n", "bot.yaml")
+    desired = Desired(project="bot", commit="c", path="bot.yaml", config=config, removed=config)
+    assert decode(Desired, encode(desired)) == desired
+
+
+def test_no_policy_is_another_one_when_it_was_stored() -> None:
+    text = """\
+allowed_models: [Phi-3-*]
+prices: {currency: EUR, per_hour: {X_1: 1.5}}
+freeze: [{from: 2026-12-24T18:00Z, until: 2026-12-27T06:00+01:00, reason: holidays}]
+approvals: [{projects: ["a-*"], before: [50], by: [ada]}]
+changes: [{environments: [production], by: [ada]}]
+previews: {max: 2}
+policy: {by: [ada]}
+"""
+    stored = InForce(policy=parse_policy(text, "p.yaml"))
+    assert decode(InForce, encode(stored)) == stored
+
+
 def kinds() -> set[type[Document]]:
     """All kinds of documents and of their parts, that of the command line apart."""
     found = {Document}
