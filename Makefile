@@ -76,6 +76,11 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--no-emit-index-url --generate-hashes pyproject.toml --constraint requirements.lock \
 		--output-file requirements.txt
+	for folder in validate .github/release; do \
+		uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+			--no-emit-index-url --generate-hashes --constraint requirements.lock \
+			--output-file $$folder/requirements.txt $$folder/requirements.in || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) .localcloud test-artifacts

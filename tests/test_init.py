@@ -9,6 +9,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from tuneops.cli import app
+from tuneops.cli.init_files import CHECKOUT
 from tuneops.config_file import parse_config
 
 FILES = [".github/workflows/tuneops-plan.yml", "finetune/bot.yaml", "tuneops.settings.json"]
@@ -38,9 +39,13 @@ def test_what_is_written_is_valid_and_says_what_comes_next(tmp_path: Path) -> No
     config = parse_config((tmp_path / "finetune" / "bot.yaml").read_bytes(), "bot.yaml")
     assert (config.name, config.compute.name) == ("bot", "serverless")
 
-    plan = yaml.safe_load((tmp_path / FILES[0]).read_text())["jobs"]["plan"]
+    jobs = yaml.safe_load((tmp_path / FILES[0]).read_text())["jobs"]
+    plan, (checkout, validate) = jobs["plan"], jobs["validate"]["steps"]
     assert plan["uses"] == "contoso/tuneops/.github/workflows/plan.yml@v1"
+    assert validate == {"uses": "contoso/tuneops/validate@v1"}
+    assert checkout["uses"] == CHECKOUT.partition(" ")[0]
     reusable = Path(__file__).parents[1] / ".github" / "workflows" / "plan.yml"
+    assert CHECKOUT in reusable.read_text()
     takes = yaml.safe_load(reusable.read_text())[True]["workflow_call"]["inputs"]
     assert plan["with"].keys() <= takes.keys()
     assert plan["with"].keys() >= {name for name, each in takes.items() if each.get("required")}
@@ -86,7 +91,7 @@ def test_nothing_is_overwritten_by_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "why"),
     [
-        ("--name=Bot", "finetune/Bot.yaml:1: name: String should match"),
+        ("--name=Bot", "finetune/Bot.yaml:2: name: String should match"),
         ("--name=../../bot", "name: String should match"),
         ("--data=/etc", "data.path: String should match"),
         ("--compute=a b", "compute.name: String should match"),

@@ -1,11 +1,12 @@
 """What should be: what git and the newest data say of a project."""
 
 from functools import cached_property
+from typing import ClassVar
 
-from tuneops import names
+from tuneops import migrations, names
 from tuneops.cause import Brought
 from tuneops.config import ProjectConfig
-from tuneops.document import Document
+from tuneops.document import Document, Given
 from tuneops.previews.terms import Terms
 
 ABOUT_RELEASES = {
@@ -43,12 +44,19 @@ class Desired(Document):
     stays as it is, empty if nobody has.
     """
 
+    MIGRATIONS: ClassVar = (
+        migrations.all_of(
+            migrations.at("config", "rollout", change=migrations.keep_for_minutes),
+            migrations.at("removed", "rollout", change=migrations.keep_for_minutes),
+        ),
+    )
+
     project: str
     commit: str
     path: str
-    config: ProjectConfig | None
+    config: Given[ProjectConfig] | None
     source: Source | None = None
-    removed: ProjectConfig | None = None
+    removed: Given[ProjectConfig] | None = None
     adopts: int | None = None
     left: str = ""
     by: str | None = None

@@ -18,7 +18,7 @@ from tuneops.config import InstanceTypes, ProjectConfig
 from tuneops.cost.limit import alone
 from tuneops.cost.machines import servings
 from tuneops.cost.room import Room
-from tuneops.document import Document
+from tuneops.document import Document, Given
 from tuneops.estimates import Forecast
 from tuneops.forecast import cost_of
 from tuneops.parameters import Origin, Value
@@ -171,7 +171,7 @@ class Policy(Section):
 class InForce(Document):
     """The policy that is in force, as it is stored."""
 
-    policy: Policy = Policy()
+    policy: Given[Policy] = Policy()
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 from functools import cached_property
+from typing import ClassVar
 
-from tuneops import names
+from tuneops import migrations, names
 from tuneops.config import ProjectConfig
 from tuneops.desired import Desired, Source, fingerprint
-from tuneops.document import Document
+from tuneops.document import Document, Given
 from tuneops.estimates import Measured
 from tuneops.looks import MAX_ENDPOINTS, Look, Note
 from tuneops.orders import Pin, Suspension
@@ -32,7 +33,7 @@ class Rejection(Document):
     """What was rolled back, and why: it does not come back by itself."""
 
     release: int
-    config: ProjectConfig
+    config: Given[ProjectConfig]
     source: Source
     why: str
 
@@ -56,6 +57,12 @@ class Project(Document):
     what git wants is not done, if it is not. `autoscaled`: it has, or had, autoscale settings.
     `suspension` is the order to stand still that was seen.
     """
+
+    MIGRATIONS: ClassVar = (
+        migrations.at(
+            "rejected", migrations.EACH, "config", "rollout", change=migrations.keep_for_minutes
+        ),
+    )
 
     name: str
     current: int | None = None

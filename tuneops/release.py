@@ -5,14 +5,15 @@ Everything here is a value: documents that are stored as JSON, and pure function
 
 from datetime import datetime
 from functools import cached_property
+from typing import ClassVar
 
-from tuneops import names
+from tuneops import migrations, names
 from tuneops.behaviour.progress import Progress as Behaviour
 from tuneops.cause import Cause
 from tuneops.config import Deployment, ProjectConfig
 from tuneops.desired import Desired, Source, fingerprint
 from tuneops.difference import Drift
-from tuneops.document import Document
+from tuneops.document import Document, Given
 from tuneops.estimates import Actuals, Forecast, JobTimes, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.message import Message
@@ -144,13 +145,15 @@ class Release(Document):
     work for it belongs to in the telemetry, empty if it was begun without.
     """
 
+    MIGRATIONS: ClassVar = (migrations.at("config", "rollout", change=migrations.keep_for_minutes),)
+
     project: str
     number: int
     fingerprint: str
     commit: str
     path: str = ""
     answers_change: bool = False
-    config: ProjectConfig
+    config: Given[ProjectConfig]
     source: Source
     endpoint: str
     phase: Phase

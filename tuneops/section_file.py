@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, Tag, ValidationError
 
+from tuneops.api_version import KEY, V1, ApiVersions, UnknownVersionError
 from tuneops.section import FILE, Section
 
 MAX_DEPTH = 20
@@ -67,7 +68,9 @@ class _Loader(yaml.SafeLoader):
             self.depth -= 1
 
 
-def parse(kind: type[S], text: str | bytes, file: str, max_bytes: int) -> S:
+def parse(
+    kind: type[S], text: str | bytes, file: str, max_bytes: int, versions: ApiVersions = V1
+) -> S:
     """The section in `text`; `file` is the name that errors give.
 
     Raises:
@@ -91,16 +94,21 @@ def parse(kind: type[S], text: str | bytes, file: str, max_bytes: int) -> S:
         least = f" with at least {', '.join(required)}" if required else ""
         raise InvalidConfigError([ConfigProblem(file, 1, "", f"must be a mapping{least}")])
     try:
-        return kind.model_validate(content, context=FILE)
+        return kind.model_validate(versions.brought_up(content), context=FILE)
+    except UnknownVersionError as error:
+        raise InvalidConfigError(
+            [ConfigProblem(file, _line(lines, (KEY,)), KEY, str(error))]
+        ) from error
     except ValidationError as error:
         found = error.errors(include_url=False)
         problems = [_problem(kind, file, lines, each) for each in found]
         raise InvalidConfigError(problems) from error
 
 
-def json_schema(kind: type[Section], title: str) -> str:
+def json_schema(kind: type[Section], title: str, versions: ApiVersions = V1) -> str:
     """The JSON Schema of files of this kind, for editors, as indented JSON text."""
     schema = kind.model_json_schema()
+    schema["properties"] = {KEY: versions.json_schema, **schema["properties"]}
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = title
     return json.dumps(schema, indent=2) + "\n"
@@ -108,7 +116,10 @@ def json_schema(kind: type[Section], title: str) -> str:
 
 def _problem(kind: type[Section], file: str, lines: dict[Path, int], error: Any) -> ConfigProblem:
     path, section = _place(kind, tuple(error["loc"]))
-    return ConfigProblem(file, _line(lines, path), _dotted(path), _message(error, section))
+    keys = [field.alias or name for name, field in section.model_fields.items()]
+    if section is kind:
+        keys.append(KEY)
+    return ConfigProblem(file, _line(lines, path), _dotted(path), _message(error, keys))
 
 
 def _decode(text: str | bytes, max_bytes: int) -> str:
@@ -168,12 +179,11 @@ def _dotted(loc: Path) -> str:
     return ".".join(map(str, loc))
 
 
-def _message(error: Any, section: type[BaseModel]) -> str:
+def _message(error: Any, keys: list[str]) -> str:
     """Pydantic's message in words for the person who writes the file."""
     if error["type"] == "missing":
         return "is required"
     if error["type"] == "extra_forbidden":
-        keys = [field.alias or name for name, field in section.model_fields.items()]
         near = get_close_matches(str(error["loc"][-1]), keys, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(keys))}"
         return f"unknown key; {hint}"

@@ -33,6 +33,7 @@ from tuneops.store import UnreadableError
 from tuneops.suspension import stays_as_it_is
 from tuneops.training_progress import TrainingProgress
 from tuneops.unwatched import unwatched
+from tuneops.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -118,9 +119,10 @@ class SourceStatus(BaseModel):
 class Status(BaseModel):
     """All projects, and what is wrong with config files.
 
-    `commit` is that of the first source.
+    `commit` is that of the first source, `version` that of TuneOps, empty from one that says none.
     """
 
+    version: str = ""
     commit: str
     sources: list[SourceStatus] = []
     config_errors: list[str]
@@ -148,6 +150,7 @@ def read_status(services: Services, only: str | None = None) -> Status:
     known = documents.desired_projects(services.store.paths(documents.DESIRED))
     names = sorted(known if only is None else known & {only})
     return Status(
+        version=VERSION,
         commit=sources[0].commit,
         sources=sources,
         config_errors=errors,

@@ -22,11 +22,16 @@ from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient, C
 from pydantic import ValidationError
 
 from tuneops.document import Document
+from tuneops.schema_versions import NewerSchemaError, decode, encode
 
 LEASE_SECONDS = 20
 RENEW_SECONDS = 6
 _CONFLICTS = (409, 412)
 _NOTE = "note"
+_LATER = (
+    "it is left to that. While TuneOps is being updated there is nothing to do; otherwise go on "
+    "with the version that wrote it, or put back an earlier version of this blob"
+)
 _JSON = ContentSettings(content_type="application/json")
 
 T = TypeVar("T", bound=Document)
@@ -42,6 +47,10 @@ class UnreadableError(Exception):
     def __init__(self, message: str, etag: str) -> None:
         super().__init__(message)
         self.etag = etag
+
+
+class NewerError(UnreadableError):
+    """A later version of TuneOps has written the document: it is left to that."""
 
 
 class BusyError(Exception):
@@ -76,17 +85,20 @@ class Store:
 
         Raises:
             UnreadableError: what is stored there is no such document.
+            NewerError: it is, of a version that this one does not know.
         """
         try:
             download = self._container.download_blob(path)
         except ResourceNotFoundError:
             return None
+        where, etag = f"{self._container.container_name}/{path}", download.properties.etag
         try:
-            value = kind.model_validate_json(download.readall())
+            value = decode(kind, download.readall())
+        except NewerSchemaError as error:
+            raise NewerError(f"{where} {error}; {_LATER}", etag) from error
         except ValidationError as error:
-            where = f"{self._container.container_name}/{path}"
-            raise UnreadableError(_complaint(where, error), download.properties.etag) from error
-        return Stored(value, download.properties.etag)
+            raise UnreadableError(_complaint(where, error), etag) from error
+        return Stored(value, etag)
 
     def has(self, path: str) -> bool:
         """Whether something is stored at `path`."""
@@ -116,7 +128,7 @@ class Store:
             condition["metadata"] = {_NOTE: note}
         try:
             answer = self._container.get_blob_client(path).upload_blob(
-                value.model_dump_json().encode(),
+                encode(value),
                 overwrite=etag is not None,
                 content_settings=_JSON,
                 **condition,
@@ -138,15 +150,18 @@ class Store:
         """Change a document that several writers share, as often as it takes to win.
 
         `change` gets what is stored (None at first, and when it can't be read) and returns what
-        shall be; `note` may be made from that.
+        shall be; `note` may be made from that. What a later version has written is left as it is.
 
         Raises:
             ConflictError: others have won all the `tries`.
+            NewerError: a later version has written it.
         """
         while True:
             try:
                 stored = self.read(path, kind)
                 known, etag = (stored.value, stored.etag) if stored else (None, None)
+            except NewerError:
+                raise
             except UnreadableError as error:
                 known, etag = None, error.etag
             value = change(known)

@@ -7,6 +7,7 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, Field
 
+from tuneops.api_version import V1
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.sources import Repository
 
@@ -15,6 +16,7 @@ FROM = "OWNER/REPOSITORY@COMMIT"
 HERE = "OWNER/NAME"
 """The repository of configs, as long as nobody has said it."""
 SETTINGS_FILE = "tuneops.settings.json"
+CHECKOUT = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2"
 WORKFLOW_FILE = ".github/workflows/tuneops-plan.yml"
 
 
@@ -49,6 +51,7 @@ def files(answers: Answers) -> dict[str, str]:
 
 def _config(answers: Answers) -> str:
     return f"""\
+apiVersion: {V1.current}
 name: {_scalar(answers.name)}
 model:
   name: {_scalar(answers.model)}
@@ -68,6 +71,7 @@ evaluation: # a model that is worse is not deployed
 
 _POLICY = """\
 # What configs may ask for. Give this file an owner of its own in CODEOWNERS.
+apiVersion: tuneops/v1
 max_nodes: 1
 max_epochs: 5
 max_instance_count: 2
@@ -78,8 +82,8 @@ def _workflow(tuneops: str) -> str:
     repository, _, version = tuneops.partition("@")
     package = f"tuneops[cli] @ git+https://github.com/{repository}@{version}"
     return f"""\
-# Says on each pull request what merging it would do. The variables are those of the repository on
-# GitHub: an identity that is federated with it, and the workspace.
+# Checks each pull request, and says on it what merging it would do. The variables are those of the
+# repository on GitHub: an identity that is federated with it, and the workspace.
 name: Plan
 
 on: pull_request
@@ -87,6 +91,17 @@ on: pull_request
 permissions: {{}}
 
 jobs:
+  validate:
+    runs-on: ubuntu-latest
+    timeout-minutes: 10
+    permissions:
+      contents: read
+    steps:
+      - uses: {CHECKOUT}
+        with:
+          persist-credentials: false
+      - uses: {repository}/validate@{version}
+
   plan:
     permissions:
       contents: read

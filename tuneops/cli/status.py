@@ -24,6 +24,7 @@ from tuneops.cli.target import (
 )
 from tuneops.notify.messages import metrics_text
 from tuneops.status import ProjectStatus, Status
+from tuneops.version import VERSION
 
 WATCH_SECONDS = 2
 _COLOURS = {"Live": "green", "Failed": "red", "Retired": "dim", "Waiting for data": "yellow"}
@@ -68,6 +69,8 @@ def render(seen: Status, *, detailed: bool) -> Group:
     errors = [Text(error, style="red") for error in seen.config_errors]
     unheard = [each for each in seen.projects if each.unheard]
     errors += [Text(f"{each.name}: {each.unheard}", style="yellow") for each in unheard]
+    if seen.version not in ("", VERSION):
+        errors.append(Text(f"TuneOps {seen.version} runs there; this is {VERSION}", style="yellow"))
     if not detailed:
         return Group(table, *errors)
     details = [part for each in seen.projects if each.release for part in course(each.release)]

@@ -9,6 +9,7 @@ import typer
 from pydantic import BaseModel
 
 from tuneops import config_file, policy_file
+from tuneops.cli.annotation import annotation
 from tuneops.cli.channels import channel_problem
 from tuneops.cli.files import read_config, yaml_files
 from tuneops.cli.output import JsonOption, print_json
@@ -25,6 +26,13 @@ class Validated(BaseModel):
     errors: list[str]
 
 
+class Format(StrEnum):
+    """What errors look like."""
+
+    TEXT = "text"
+    GITHUB = "github"
+
+
 class Kind(StrEnum):
     """What has a schema: files, and the messages to webhooks."""
 
@@ -36,6 +44,10 @@ class Kind(StrEnum):
 def validate(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
     as_json: JsonOption = False,
+    shape: Annotated[
+        Format,
+        typer.Option("--format", help="github: annotations in a workflow of GitHub's, as well."),
+    ] = Format.TEXT,
 ) -> None:
     """Check config files; print every error with file, line and field, and exit 1 if there is one.
 
@@ -50,15 +62,20 @@ def validate(
     configs = [file for file in given if file.name != POLICY_FILE]
     policies = {file.resolve(): file for file in (*given, *found) if file.name == POLICY_FILE}
     read = {file: read_policy(file) for file in policies.values()}
-    errors = [problem for _, problems in read.values() for problem in problems]
     in_force = [policy for policy, _ in read.values() if policy]
-    wrong = {file: told for file in configs if (told := _problems(file, in_force))}
-    errors += [problem for problems in wrong.values() for problem in problems]
-    if not given:
-        errors.append("no .yaml file there")
+    wrong = {file: problems for file in configs if (problems := _problems(file, in_force))}
+    told: dict[Path | None, list[str]] = {None: [] if given else ["no .yaml file there"]}
+    for file, (_, problems) in read.items():
+        told[file] = problems
+    told.update(wrong.items())
+    errors = [problem for problems in told.values() for problem in problems]
     valid = sum(policy is not None for policy, _ in read.values()) + len(configs) - len(wrong)
     if as_json:
         print_json(Validated(valid=valid, errors=errors))
+    if shape == Format.GITHUB and not as_json:
+        for where, problems in told.items():
+            for problem in problems:
+                typer.echo(annotation(where, problem))
     for problem in () if as_json else errors:
         typer.echo(problem, err=True)
     if errors:

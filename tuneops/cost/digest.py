@@ -23,7 +23,7 @@ from tuneops.notify.plain import fitted
 from tuneops.notify.post import post
 from tuneops.queue import SummaryRequest
 from tuneops.services import Services
-from tuneops.store import BusyError, ConflictError, Stored, UnreadableError
+from tuneops.store import BusyError, ConflictError, NewerError, Stored, UnreadableError
 
 MAX_TRIES = 12
 RETRY_SECONDS = 300.0
@@ -89,9 +89,11 @@ def _tell(
 
 
 def _load(path: str, services: Services) -> Stored[Digest]:
-    """The last summary; one that can't be read is written anew."""
+    """The last summary; one that can't be read is written anew, but for that of a later version."""
     try:
         stored = services.store.read(path, Digest)
+    except NewerError:
+        raise
     except UnreadableError as error:
         log.error("%s", error)
         return Stored(Digest(), error.etag)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from tuneops.config import ProjectConfig, UploadedData
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.desired import Desired
-from tuneops.document import Document
+from tuneops.document import Document, Given
 from tuneops.gitops.snapshot import File, Snapshot
 from tuneops.message import Message
 from tuneops.names import project_key
@@ -37,7 +37,7 @@ class FileState(Document):
     project: str = ""
     wants: str = ""
     data_path: str = ""
-    policy: Policy | None = None
+    policy: Given[Policy] | None = None
     errors: tuple[str, ...] = ()
 
 
