@@ -4,16 +4,14 @@ import base64
 import hashlib
 import hmac
 import json
-import ssl
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import httpx2
 import pytest
 from azure.storage.queue import QueueClient
 
 from handlers import config_merged, reconcile, resync
+from tests.calls import Calls
 from tests.cloud import Cloud, config, jsonl, some_rows
 from tests.faults import Faults
 from tests.fleet import Fleet
@@ -30,33 +28,6 @@ from tuneops.status import read_status
 
 pytestmark = pytest.mark.slow
 LIST = "POST /providers/Microsoft.ResourceGraph/resources"
-
-
-class Calls:
-    """What Azure ML and GitHub were asked since the last time."""
-
-    def __init__(self, azure: Cloud) -> None:
-        self.connection = azure.connection
-        self.before = self._now()
-
-    def take(self) -> Counter[str]:
-        now = self._now()
-        new = now - self.before
-        self.before = self._now()
-        return new
-
-    def _now(self) -> Counter[str]:
-        connection = self.connection
-        trusted = ssl.create_default_context(cafile=connection["ca_file"])
-        asked = httpx2.get(f"{connection['azureml_url']}/_admin/requests", verify=trusted)
-        github = httpx2.get(
-            f"{connection['github']['api_url']}/_requests",
-            headers={"authorization": f"Bearer {connection['github']['token']}"},
-        )
-        counted = Counter({**asked.json(), **github.json()})
-        for own in ("GET /_admin/requests", "GET /_requests 200"):
-            del counted[own]
-        return counted
 
 
 def tick(services: Services) -> list[str]:
@@ -130,7 +101,7 @@ def fleet(azure: Cloud, working: Services) -> Iterator[Fleet]:
 def test_the_calls_grow_with_what_changed(azure: Cloud, working: Services, fleet: Fleet) -> None:
     fleet.early, fleet.whole = (0, 1, 1000, 1001), (0, 1, 500, 1000, 1001)
     fleet.grow(1000)
-    calls = Calls(azure)
+    calls = Calls(azure.connection)
     assert tick(working) == ["p-0000", "p-0001"]
     of_1000 = calls.take()
     assert of_1000.total() <= 25, of_1000
@@ -239,7 +210,7 @@ def test_each_environment_is_looked_at_by_itself(azure: Cloud, working: Services
     fleet.grow(2)
     staging.grow(2)
     one, two = "staging.p-0000", "staging.p-0001"
-    calls = Calls(azure)
+    calls = Calls(azure.connection)
     assert tick(both) == []
     asked = calls.take()
     assert asked[LIST] == 1
@@ -275,7 +246,7 @@ def test_each_environment_is_looked_at_by_itself(azure: Cloud, working: Services
 
 def test_a_lost_webhook_is_made_up_for(azure: Cloud, working: Services) -> None:
     tick(working)
-    calls = Calls(azure)
+    calls = Calls(azure.connection)
     azure.merge({"lost.yaml": config("lost")})
     assert tick(working)[0] == "lost"
     assert tick(working) == []
@@ -290,7 +261,7 @@ def test_twenty_pushes_are_read_once(azure: Cloud, working: Services) -> None:
         nodes = {"compute": {"nodes": 1 + number % 2}}
         commit = azure.merge({"often.yaml": config("often", **nodes)})
         assert push(working, commit)[0] == 202
-    calls = Calls(azure)
+    calls = Calls(azure.connection)
     looked_at = drain(working)
     asked = calls.take()
     assert looked_at == ["often"]
@@ -321,7 +292,7 @@ def test_a_pull_request_that_no_webhook_told_of_is_reviewed(
     tick(working)
     tick(working)
     assert plans(azure, head) == ["failure", "failure"]
-    calls = Calls(azure)
+    calls = Calls(azure.connection)
     tick(working)
     assert not [name for name in calls.take() if "statuses" in name]
 
@@ -339,7 +310,7 @@ def test_many_pull_requests_are_listed_in_pages(azure: Cloud, working: Services)
     for branch in branches:
         azure.github("pulls", {"title": branch, "head": branch, "base": "main"})
 
-    calls = Calls(azure)
+    calls = Calls(azure.connection)
     pages = working.github.open_pulls({})
     numbers = [pull.number for page in pages.values() for pull in page.pulls]
     assert numbers == sorted(numbers)

@@ -49,11 +49,20 @@ def keep_card(name: str, services: Services) -> bool:
     """
     try:
         now = make_card(name, services, _prices(services, environment_of(name)))
-        _change(services.store, lambda known: known.with_card(name, now))
+        put_card(services.store, name, now)
     except Exception:
         log.exception("project %s: its card could not be written", name)
         return False
     return True
+
+
+def put_card(store: Store, name: str, now: Card | None) -> None:
+    """Write a project's card, if it is another; None: there is no such project any more.
+
+    Raises:
+        AzureError, ConflictError: it could not be written.
+    """
+    _change(store, lambda known: known.with_card(name, now))
 
 
 def make_card(name: str, services: Services, prices: Prices | None) -> Card | None:
