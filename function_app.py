@@ -99,8 +99,9 @@ def get_cost(req: func.HttpRequest) -> func.HttpResponse:
 @app.function_name("status")
 @app.route(route="api/status", methods=["GET"])
 def get_status(req: func.HttpRequest) -> func.HttpResponse:
-    """All projects, or ``?project=NAME``."""
-    code, text = status.handle(req.params.get("project"), get_services())
+    """All projects in pages, ``?after=`` the last ``next``, or ``?project=NAME``."""
+    asked, after = req.params.get("project"), req.params.get("after", "")
+    code, text = status.handle(asked, get_services(), after)
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 

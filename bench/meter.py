@@ -1,4 +1,4 @@
-"""What a piece of work costs: time, calls to storage with their bytes, calls to Azure and GitHub."""
+"""What a piece of work costs: time, calls to storage with their bytes, to Azure and to GitHub."""
 
 import time
 from collections.abc import Callable
@@ -29,7 +29,9 @@ class Counting(SansIOHTTPPolicy[Any, Any]):
             self.calls += 1
             self.sent += int(request.http_request.headers.get("Content-Length", 0))
 
-    def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
+    def on_response(
+        self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]
+    ) -> None:
         """Its answer comes."""
         with self._lock:
             self.received += int(response.http_response.headers.get("Content-Length", 0))

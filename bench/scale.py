@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from azure.storage.queue import QueueClient
 from fleet import LargeFleet
@@ -23,7 +22,6 @@ from meter import Figures, Meter
 
 from handlers import audit, page, project_page, reconcile, resync, status
 from tests.cloud import Cloud
-from tuneops import documents
 from tuneops.cli.target import local_workspace, use_local_identity
 from tuneops.cost.report import read_bill
 from tuneops.notify.reminding import remind
@@ -33,8 +31,8 @@ from tuneops.queue import ProjectRequest, ProjectsRequest
 from tuneops.reconcile import reconcile_project, utc_now
 from tuneops.services import Services
 from tuneops.settings import Settings
-from tuneops.sweep.survey import Survey, looked_at
 from tuneops.sweep.finding import Findings
+from tuneops.sweep.survey import Survey, looked_at
 
 SIZES = (10, 1_000)
 WRITERS, PROCESSES = 48, 4
@@ -188,7 +186,9 @@ def show(found: dict[int, dict[str, Figures]]) -> None:
             each = found[size][name]
             calls = each.get("storage_calls")
             said = f"{each['seconds']:.2f} s"
-            said += "" if calls is None else f", {calls:,.0f} calls, {each['azure_calls']:.0f} Azure"
+            said += (
+                "" if calls is None else f", {calls:,.0f} calls, {each['azure_calls']:.0f} Azure"
+            )
             cells.append(f"{said:>34}")
         print(f"{name:22}" + "".join(cells))
 

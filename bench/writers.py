@@ -16,7 +16,7 @@ from tuneops.store import ConflictError, Store
 
 
 def main(threads: int, projects: list[str]) -> None:
-    """Say that it is ready, wait to be told, write, and print the slowest and how many were lost."""
+    """Say that it is ready, wait to be told, write; print the slowest and how many were lost."""
     made = Settings(
         subscription_id="s",
         resource_group="g",

@@ -1,12 +1,13 @@
 """A blob was created in the datasets container: the projects that train on it are looked at."""
 
 import logging
+from datetime import UTC, datetime
 
 from tuneops import documents
 from tuneops.data import upload
+from tuneops.gathering import look_at
 from tuneops.gitops.repository import Repository
 from tuneops.previews.keeping import read_register
-from tuneops.queue import ProjectRequest
 from tuneops.services import Services
 
 COMPLETE = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"})
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def handle(event_type: str, subject: str, data: object, services: Services) -> list[str]:
-    """The projects that were put on the queue.
+    """The projects that are looked at for it.
 
     A blob that is nobody's training data has no effect: if a config names its folder later, the
     blob is found then.
@@ -36,7 +37,6 @@ def handle(event_type: str, subject: str, data: object, services: Services) -> l
     projects = sorted(p for stored in read if stored for p in stored.value.projects_with_data(blob))
     for source in sources:
         projects += sorted(read_register(services.store, source.environment).with_data(blob))
-    for project in projects:
-        services.queue.send(ProjectRequest(project=project))
+    look_at(projects, services, datetime.now(UTC))
     log.info("blob %r is data of %s", blob[:300], projects or "no project")
     return projects

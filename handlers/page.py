@@ -7,7 +7,7 @@ from http import HTTPStatus
 from mimetypes import guess_type
 from urllib.parse import quote
 
-from tuneops.overview.keeping import read_overview
+from tuneops.overview.reading import read_overview
 from tuneops.page import rendering
 from tuneops.page.access import DeniedError, visitor, way_in
 from tuneops.page.answer import Answer, etag, html, see_other, unless_known
@@ -15,6 +15,7 @@ from tuneops.page.asked import Asked
 from tuneops.page.overview_view import NO_ENVIRONMENT, Filter, view
 from tuneops.page.visit import Visit
 from tuneops.services import Services
+from tuneops.store import reading_once
 
 KEPT_FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -44,7 +45,8 @@ def shown(asked: Asked, services: Services, show: Callable[[Visit], Answer]) -> 
         who = visitor(asked, way, services.settings.page_reader_role)
     except DeniedError as error:
         return _denied(asked, error)
-    answer = show(Visit(asked, who))
+    with reading_once():
+        answer = show(Visit(asked, who))
     if asked.method != "GET":
         return answer
     return unless_known(answer, asked.headers.get("if-none-match", ""))

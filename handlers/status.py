@@ -5,10 +5,12 @@ from http import HTTPStatus
 from tuneops.services import Services
 from tuneops.status import read_status
 
+PAGE = 500
 
-def handle(project: str | None, services: Services) -> tuple[HTTPStatus, str]:
-    """The answer to a question for one project, or for all of them."""
-    status = read_status(services, project)
+
+def handle(project: str | None, services: Services, after: str = "") -> tuple[HTTPStatus, str]:
+    """The answer to a question for one project, or for the first of those after a name."""
+    status = read_status(services, project, after, PAGE)
     if project is not None and not status.projects:
         return HTTPStatus.NOT_FOUND, '{"error": "there is no project of that name"}'
     return HTTPStatus.OK, status.model_dump_json()

@@ -28,7 +28,7 @@ from tuneops.notify.mailbox import Mailbox
 from tuneops.notify.post import post, read_mailboxes
 from tuneops.notify.reminding import remind
 from tuneops.notify.routing import Route
-from tuneops.overview.keeping import read_overview
+from tuneops.overview.reading import read_overview
 from tuneops.previews import pruning
 from tuneops.project import Project
 from tuneops.queue import DeliverRequest, MailboxesRequest

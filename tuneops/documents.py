@@ -11,7 +11,10 @@ SWEPT = "swept/"
 AUDIT = "audit/"
 FORM_KEY = "page/forms.json"
 OVERVIEW = "overview.json"
-"""What people see of all projects at once."""
+"""What people see of all projects at once, but for their cards."""
+CARDS = "overview/"
+GATHERED = "gathered.json"
+"""When somebody asked last that all projects are looked at for what changed."""
 MAILBOXES = "mailboxes/"
 CHANNELS = "channels/"
 
@@ -74,6 +77,11 @@ def heard(repository: str, number: int) -> str:
 def desired_projects(paths: Iterable[str]) -> set[str]:
     """The projects whose `desired` documents have these paths."""
     return {name_in(path) for path in paths}
+
+
+def cards(name: str) -> str:
+    """The cards of a sixteenth of all projects, this one's among them."""
+    return f"{CARDS}{names.digest(name)[0]}.json"
 
 
 def releases(name: str) -> str:

@@ -44,8 +44,7 @@ def resync_projects(services: Services) -> None:
     newest = _newest_base_models(services, told)
     chosen = due(views, told, newest, datetime.now(UTC))
     log.info("%d of %d projects are looked at", len(chosen), len(views))
-    for name in chosen:
-        services.queue.send(ProjectRequest(project=name, view=views[name]))
+    services.queue.send_all(ProjectRequest(project=name, view=views[name]) for name in chosen)
     fill(services, lambda: documents.desired_projects(services.store.paths(documents.DESIRED)))
 
 

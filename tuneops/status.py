@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
@@ -36,6 +37,7 @@ from tuneops.unwatched import unwatched
 
 log = logging.getLogger(__name__)
 
+SIDE_BY_SIDE = 8
 _GONE = ("Retired", "the config is not in git")
 
 
@@ -118,17 +120,24 @@ class SourceStatus(BaseModel):
 class Status(BaseModel):
     """All projects, and what is wrong with config files.
 
-    `commit` is that of the first source.
+    `commit` is that of the first source; `next` the project `after` which the next page begins, if
+    there is one.
     """
 
     commit: str
     sources: list[SourceStatus] = []
     config_errors: list[str]
     projects: list[ProjectStatus]
+    next: str | None = None
 
 
-def read_status(services: Services, only: str | None = None) -> Status:
-    """The status of all projects, or of the one named `only`."""
+def read_status(
+    services: Services, only: str | None = None, after: str = "", limit: int | None = None
+) -> Status:
+    """The status of all projects in their order, or of the one named `only`.
+
+    Of all at most `limit` are read, of those that come `after` a name.
+    """
     sources: list[SourceStatus] = []
     errors: list[str] = []
     refused: dict[str, str] = {}
@@ -146,14 +155,20 @@ def read_status(services: Services, only: str | None = None) -> Status:
         errors += [f"{where}{path}: {each.why}" for path, each in repository.refused.items()]
         refused |= {each.project: each.why for each in repository.refused.values()}
     known = documents.desired_projects(services.store.paths(documents.DESIRED))
-    names = sorted(known if only is None else known & {only})
+    names = sorted(name for name in known if name > after) if only is None else [only]
+    shown = [name for name in names[:limit] if name in known]
+
+    def read(name: str) -> ProjectStatus:
+        return _project(services, name, refused.get(name, ""), _told(services, name))
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        projects = list(pool.map(read, shown))
     return Status(
         commit=sources[0].commit,
         sources=sources,
         config_errors=errors,
-        projects=[
-            _project(services, name, refused.get(name, ""), _told(services, name)) for name in names
-        ],
+        projects=projects,
+        next=shown[-1] if len(names) > len(shown) > 0 else None,
     )
 
 

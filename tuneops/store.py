@@ -8,6 +8,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -30,6 +31,8 @@ _NOTE = "note"
 _JSON = ContentSettings(content_type="application/json")
 
 T = TypeVar("T", bound=Document)
+
+_once: ContextVar[dict[tuple["Store", str], Any] | None] = ContextVar("once", default=None)
 
 
 class ConflictError(Exception):
@@ -72,11 +75,20 @@ class Store:
         self._container = service.get_container_client(container)
 
     def read(self, path: str, kind: type[T]) -> Stored[T] | None:
-        """The document at `path`, or None when there is none.
+        """The document at `path`, or None when there is none; see `reading_once`.
 
         Raises:
             UnreadableError: what is stored there is no such document.
         """
+        once = _once.get()
+        if once is None:
+            return self._read(path, kind)
+        if (self, path) not in once:
+            once[self, path] = self._read(path, kind)
+        found: Stored[T] | None = once[self, path]
+        return found
+
+    def _read(self, path: str, kind: type[T]) -> Stored[T] | None:
         try:
             download = self._container.download_blob(path)
         except ResourceNotFoundError:
@@ -141,7 +153,7 @@ class Store:
         """
         while True:
             try:
-                stored = self.read(path, kind)
+                stored = self._read(path, kind)
                 known, etag = (stored.value, stored.etag) if stored else (None, None)
             except UnreadableError as error:
                 known, etag = None, error.etag
@@ -212,6 +224,16 @@ class Store:
             self.write(path, initial, etag=None)
         except ConflictError:
             return
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """While the block runs this thread reads each document once, so that all it shows agrees."""
+    token = _once.set({})
+    try:
+        yield
+    finally:
+        _once.reset(token)
 
 
 def hold(lease: BlobLeaseClient) -> None:

@@ -66,8 +66,8 @@ def sync_repository(request: RepositoryRequest, services: Services) -> None:
         return
     if any(not e.told for e in now.refused.values()) and now.refused != before.refused:
         services.queue.send(request, ASK_AGAIN_SECONDS)
-    for name in sorted({wanted.project for wanted in desired}):
-        services.queue.send(ProjectRequest(project=name))
+    changed = sorted({wanted.project for wanted in desired})
+    services.queue.send_all(ProjectRequest(project=name) for name in changed)
     if now.policy != before.policy:
         services.queue.send(ProjectsRequest())
     keep_source(services, after)
