@@ -16,6 +16,7 @@ from tests.cloud import Cloud, config, jsonl, some_rows
 from tests.faults import Faults
 from tests.fleet import Fleet
 from tuneops import documents
+from tuneops.azureml import resource_graph
 from tuneops.desired import Desired
 from tuneops.gitops.open_pulls import Reviews
 from tuneops.orders import Orders, Pin, Retry
@@ -98,24 +99,44 @@ def fleet(azure: Cloud, working: Services) -> Iterator[Fleet]:
     fleet.close()
 
 
-def test_the_calls_grow_with_what_changed(azure: Cloud, working: Services, fleet: Fleet) -> None:
-    fleet.early, fleet.whole = (0, 1, 1000, 1001), (0, 1, 500, 1000, 1001)
-    fleet.grow(1000)
+@pytest.mark.parametrize(
+    ("count", "page"),
+    [
+        pytest.param(50, 50, id="small-pages"),
+        pytest.param(1000, 1000, id="azures-pages", marks=pytest.mark.soak),
+    ],
+)
+def test_the_calls_grow_with_what_changed(
+    azure: Cloud,
+    working: Services,
+    fleet: Fleet,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    page: int,
+) -> None:
+    """A project has two resources, of which Azure shows as many as fit on a page."""
+    monkeypatch.setattr(resource_graph, "PAGE_ROWS", page)
+    first, second, middle, added, last = (
+        f"p-{number:04}" for number in (0, 1, count // 2, count, count + 1)
+    )
+    fleet.early = (0, 1, count, count + 1)
+    fleet.whole = (*fleet.early, count // 2)
+    fleet.grow(count)
     calls = Calls(azure.connection)
-    assert tick(working) == ["p-0000", "p-0001"]
-    of_1000 = calls.take()
-    assert of_1000.total() <= 25, of_1000
-    fleet.tag("p-0500", owner="somebody")
-    assert tick(working) == ["p-0500"]
+    assert tick(working) == [first, second]
+    before = calls.take()
+    assert before.total() <= 25, before
+    fleet.tag(middle, owner="somebody")
+    assert tick(working) == [middle]
     calls.take()
     assert tick(working) == []
     assert calls.take().total() <= 10
 
-    fleet.grow(2000)
+    fleet.grow(2 * count)
     calls.take()
-    assert tick(working) == ["p-1000", "p-1001"]
-    of_2000 = calls.take()
-    assert of_2000 - of_1000 == {LIST: 2}, (of_1000, of_2000)
+    assert tick(working) == [added, last]
+    after = calls.take()
+    assert after - before == {LIST: 2 * count // page}, (before, after)
 
 
 def test_what_changed_is_looked_at_and_nothing_is_forgotten(

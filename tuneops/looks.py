@@ -12,8 +12,8 @@ a project without a look, and the next resync asks for one. Digests are only eve
 those of an earlier resync, so a list that lags behind costs a second look at most.
 
 What no list shows, such as a model that was archived, or what was changed and changed back while a
-look was under way, is found by the looks that every project gets in its turn: in each resync some of those
-that have waited longest, and a day at least.
+look was under way, is found by the looks that every project gets in its turn: in each resync some
+get one that have waited longest, and a day at least.
 """
 
 import heapq
