@@ -31,7 +31,8 @@ class Gathered(Document):
 def look_at(projects: Collection[str], services: Services, now: datetime) -> None:
     """Have these projects looked at, of which something has just changed."""
     if len(projects) <= MANY:
-        services.queue.send_all(ProjectRequest(project=name) for name in projects)
+        for name in projects:
+            services.queue.send(ProjectRequest(project=name))
     elif not _is_asked(services, now):
         services.queue.send(ProjectsRequest(), DELAY.total_seconds())
         with suppress(ConflictError):
