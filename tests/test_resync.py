@@ -6,6 +6,7 @@ import hmac
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 
 import pytest
 from azure.storage.queue import QueueClient
@@ -180,6 +181,17 @@ def test_what_changed_is_looked_at_and_nothing_is_forgotten(
     assert tick(working) == []
     container.upload_blob("chats/b.jsonl", jsonl(some_rows()))
     assert tick(working) == [first, second, third, fourth]
+
+
+def test_so_many_are_looked_at_in_one_tick_and_none_is_forgotten(
+    working: Services, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuneops.resync.MAX_LOOKS", 2)
+    fleet.grow(5)
+    fleet.rule(max_nodes=9)
+    ticks = [tick(working) for _ in range(4)]
+    assert [len(looked_at) for looked_at in ticks] == [2, 2, 1, 0]
+    assert sorted(chain(*ticks)) == [f"p-000{number}" for number in range(5)]
 
 
 def test_orders_are_followed_though_the_message_about_them_was_lost(
