@@ -45,10 +45,10 @@ def shown(asked: Asked, services: Services, show: Callable[[Visit], Answer]) -> 
         who = visitor(asked, way, services.settings.page_reader_role)
     except DeniedError as error:
         return _denied(asked, error)
+    if asked.method != "GET":
+        return show(Visit(asked, who))
     with reading_once():
         answer = show(Visit(asked, who))
-    if asked.method != "GET":
-        return answer
     return unless_known(answer, asked.headers.get("if-none-match", ""))
 
 

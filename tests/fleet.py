@@ -254,10 +254,13 @@ class Fleet:
         if self._number(name) in self.whole:
             self._put(documents.release(name, 1), release)
 
+    def _card(self, name: str) -> Card:
+        return Card(name=name, phase=Phase.LIVE)
+
     def _show(self, added: list[str]) -> None:
         cards: dict[str, dict[str, Card]] = defaultdict(dict)
         for name in added:
-            cards[documents.cards(name)][name] = Card(name=name, phase=Phase.LIVE)
+            cards[documents.cards(name)][name] = self._card(name)
         store = self.services.store
         for path, of in cards.items():
             store.update(path, Cards, partial(_with_cards, of))

@@ -228,7 +228,10 @@ class Store:
 
 @contextmanager
 def reading_once() -> Iterator[None]:
-    """While the block runs this thread reads each document once, so that all it shows agrees."""
+    """While the block runs this thread reads each document once, so that all it shows agrees.
+
+    It is for who changes nothing: what is written meanwhile is not seen.
+    """
     token = _once.set({})
     try:
         yield
