@@ -32,7 +32,7 @@ _JSON = ContentSettings(content_type="application/json")
 
 T = TypeVar("T", bound=Document)
 
-_once: ContextVar[dict[tuple["Store", str], Any] | None] = ContextVar("once", default=None)
+_once: ContextVar[dict[str, Any] | None] = ContextVar("once", default=None)
 
 
 class ConflictError(Exception):
@@ -83,9 +83,10 @@ class Store:
         once = _once.get()
         if once is None:
             return self._read(path, kind)
-        if (self, path) not in once:
-            once[self, path] = self._read(path, kind)
-        found: Stored[T] | None = once[self, path]
+        address = f"{self._container.url}/{path}"
+        if address not in once:
+            once[address] = self._read(path, kind)
+        found: Stored[T] | None = once[address]
         return found
 
     def _read(self, path: str, kind: type[T]) -> Stored[T] | None:
