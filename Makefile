@@ -14,7 +14,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test soak simulate check bench format schema diagram reference permissions pictures package package-table lock clean
+.PHONY: demo test soak simulate check bench scale format schema diagram reference permissions pictures package package-table lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -38,6 +38,10 @@ check: $(VENV)/.dev
 # QUICK=1 leaves out the largest dataset, which takes most of the time.
 bench: $(VENV)/.bench
 	$(BIN)/python bench/run.py $(if $(QUICK),--quick)
+
+# Takes ten minutes with 10,000 projects; SIZES="10 1000" takes one.
+scale: $(VENV)/.bench
+	$(BIN)/python bench/scale.py .localcloud/scale $(or $(SIZES),10 1000 10000)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -126,10 +126,11 @@ def get_cost(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="api/status", methods=["GET"])
 @observed(Trigger.READING)
 def get_status(req: func.HttpRequest) -> func.HttpResponse:
-    """All projects, or ``?project=NAME``."""
+    """All projects in pages, ``?after=`` the last ``next``, or ``?project=NAME``."""
     from handlers import status
 
-    code, text = status.handle(req.params.get("project"), get_services())
+    asked, after = req.params.get("project"), req.params.get("after", "")
+    code, text = status.handle(asked, get_services(), after)
     return func.HttpResponse(text, status_code=code, mimetype="application/json")
 
 

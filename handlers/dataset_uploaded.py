@@ -3,6 +3,7 @@
 from tuneops import documents
 from tuneops.data import upload
 from tuneops.events.taking import Weighed, take
+from tuneops.gathering import MANY
 from tuneops.gitops.repository import Repository
 from tuneops.previews.reading import read_register
 from tuneops.queue import ProjectRequest
@@ -38,6 +39,9 @@ def _weigh(event_type: str, subject: str, data: object, services: Services) -> W
     projects = _projects(blob, services)
     if not projects:
         return Weighed("ignored", "it is no project's data", blob)
+    if len(projects) > MANY:
+        why = f"it is data of {len(projects)} projects"
+        return Weighed("taken", why, blob, gathered=tuple(projects))
     requests = tuple(ProjectRequest(project=project) for project in projects)
     return Weighed("taken", f"it is data of {', '.join(projects)}", blob, requests)
 

@@ -16,6 +16,7 @@ from tuneops.page.overview_view import NO_ENVIRONMENT, Filter, view
 from tuneops.page.visit import Visit
 from tuneops.page.way import way_in
 from tuneops.services import Services
+from tuneops.store import reading_once
 
 KEPT_FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -45,9 +46,10 @@ def shown(asked: Asked, services: Services, show: Callable[[Visit], Answer]) -> 
         who = visitor(asked, way, services.settings.page_reader_role)
     except DeniedError as error:
         return _denied(asked, error)
-    answer = show(Visit(asked, who))
     if asked.method != "GET":
-        return answer
+        return show(Visit(asked, who))
+    with reading_once():
+        answer = show(Visit(asked, who))
     return unless_known(answer, asked.headers.get("if-none-match", ""))
 
 

@@ -7,12 +7,14 @@ from tuneops.services import Services
 from tuneops.status import read_status
 from tuneops.storage_refusal import StorageRefusedError, refusals_explained
 
+PAGE = 500
 
-def handle(project: str | None, services: Services) -> tuple[HTTPStatus, str]:
-    """The answer to a question for one project, or for all of them."""
+
+def handle(project: str | None, services: Services, after: str = "") -> tuple[HTTPStatus, str]:
+    """The answer to a question for one project, or for the first of those after a name."""
     try:
         with refusals_explained():
-            status = read_status(services, project)
+            status = read_status(services, project, after, PAGE)
     except StorageRefusedError as error:
         return HTTPStatus.SERVICE_UNAVAILABLE, json.dumps({"error": str(error.message)})
     if project is not None and not status.projects:

@@ -5,11 +5,12 @@ A release of each would take hours; what a thousand of them would leave is made 
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from azure.storage.blob import generate_container_sas
@@ -26,7 +27,7 @@ from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.gitops.repository import FileState, Repository
 from tuneops.looks import Look
-from tuneops.overview.document import Card, Overview
+from tuneops.overview.document import Card, Cards, Overview
 from tuneops.policy import FILE as POLICY_FILE
 from tuneops.policy import Policy
 from tuneops.project import Project, start_release
@@ -82,12 +83,7 @@ class Fleet:
                 for name in added
             ]
             list(pool.map(self._remember, releases, looks))
-        cards = {name: Card(name=name, phase=Phase.LIVE) for name in added}
-
-        def shown(known: Overview | None) -> Overview:
-            return Overview(cards={**(known.cards if known else {}), **cards}, complete=True)
-
-        self.services.store.update(documents.OVERVIEW, Overview, shown)
+        self._show(added)
 
     def tag(self, project: str, **tags: str) -> None:
         """Somebody adds tags to a project's endpoint."""
@@ -258,6 +254,18 @@ class Fleet:
         if self._number(name) in self.whole:
             self._put(documents.release(name, 1), release)
 
+    def _card(self, name: str) -> Card:
+        return Card(name=name, phase=Phase.LIVE)
+
+    def _show(self, added: list[str]) -> None:
+        cards: dict[str, dict[str, Card]] = defaultdict(dict)
+        for name in added:
+            cards[documents.cards(name)][name] = self._card(name)
+        store = self.services.store
+        for path, of in cards.items():
+            store.update(path, Cards, partial(_with_cards, of))
+        store.update(documents.OVERVIEW, Overview, lambda known: (known or Overview()).whole())
+
     def _serve(self, releases: list[Release]) -> None:
         rows = []
         for release in releases:
@@ -273,6 +281,10 @@ class Fleet:
 
     def _database(self) -> sqlite3.Connection:
         return sqlite3.connect(self.azure.state / "azureml" / "workspace.sqlite")
+
+
+def _with_cards(cards: dict[str, Card], known: Cards | None) -> Cards:
+    return (known or Cards()).filled(cards, ())
 
 
 def _endpoint(workspace: str, release: Release) -> dict[str, Any]:

@@ -232,7 +232,8 @@ def test_a_request_of_a_dropped_environment_has_no_effect(
     several.store.write(documents.desired("gone.bot"), wanted, etag=None)
     reconcile.handle(request_.model_dump_json().encode(), several)
     assert requests(several) == []
-    assert set(several.store.paths("")) - {documents.OVERVIEW} == {documents.desired("gone.bot")}
+    shown = {documents.cards("gone.bot")}
+    assert set(several.store.paths("")) - shown == {documents.desired("gone.bot")}
     (seen,) = read_status(several, "gone.bot").projects
     assert seen.reason == "left as it is: environment gone is not in TUNEOPS_SOURCES"
 

@@ -17,7 +17,7 @@ from tuneops.gitops.repository import FileState, Refusal, Repository
 from tuneops.notify.health import ChannelHealth
 from tuneops.orders import Pin
 from tuneops.overview.card import cut
-from tuneops.overview.document import Card, Figure, Level, Overview, Share
+from tuneops.overview.document import Card, Cards, Figure, Level, Overview, Share
 from tuneops.overview.keeping import (
     MAX_ERRORS,
     fill,
@@ -25,6 +25,7 @@ from tuneops.overview.keeping import (
     keep_channels,
     keep_source,
     make_card,
+    put_card,
 )
 from tuneops.overview.reading import read_overview
 from tuneops.policy import InForce, Policy
@@ -268,13 +269,12 @@ def cards(store: Store) -> dict[str, Card]:
 def test_writers_of_other_processes_lose_no_card_either(services: Services) -> None:
     """What one process does by turns, others do by comparing and swapping alone."""
     stores = [Store(services.blobs, services.settings.state_container) for _ in range(10)]
+    path = documents.cards("bot")
 
     def write(place: int) -> None:
         card = Card(name=f"p-{place}", phase="Live")
         stores[place].update(
-            documents.OVERVIEW,
-            Overview,
-            lambda known: (known or Overview()).with_card(card.name, card),
+            path, Cards, lambda known: (known or Cards()).with_card(card.name, card)
         )
 
     with ThreadPoolExecutor(10) as pool:
@@ -306,7 +306,8 @@ def test_a_look_writes_the_card_and_a_pruned_project_loses_it(services: Services
 
 def test_a_card_that_can_not_be_written_holds_nothing_up(services: Services) -> None:
     services.store.write(documents.desired("bot"), WANTED, None)
-    blob = services.blobs.get_blob_client(services.settings.state_container, documents.OVERVIEW)
+    path = documents.cards("bot")
+    blob = services.blobs.get_blob_client(services.settings.state_container, path)
     blob.upload_blob(b"{}")
     lease = blob.acquire_lease()
     assert not keep_card("bot", services)
@@ -342,11 +343,8 @@ def test_filling_keeps_what_was_written_meanwhile_and_drops_what_has_gone(
     services: Services,
 ) -> None:
     stored(services, LIVE, live=1)
-    services.store.update(
-        documents.OVERVIEW,
-        Overview,
-        lambda _: Overview(cards={"gone": Card(name="gone", phase="Live")}),
-    )
+    gone = Cards(cards={"gone": Card(name="gone", phase="Live")})
+    services.store.write(documents.cards("gone"), gone, None)
 
     def meanwhile() -> set[str]:
         services.store.write(documents.desired("late"), WANTED.replace(project="late"), None)
@@ -355,6 +353,54 @@ def test_filling_keeps_what_was_written_meanwhile_and_drops_what_has_gone(
 
     fill(services, meanwhile)
     assert sorted(cards(services.store)) == ["bot", "late"]
+
+
+def test_the_cards_of_an_earlier_version_are_shown_until_they_are_made_anew(
+    services: Services,
+) -> None:
+    stored(services, LIVE, live=1)
+    earlier = {name: Card(name=name, phase="Training") for name in ("bot", "gone")}
+    services.store.write(documents.OVERVIEW, Overview(cards=earlier, complete=True), None)
+    assert cards(services.store) == earlier
+    fill(services, lambda: {"bot"})
+    assert {name: each.phase for name, each in cards(services.store).items()} == {"bot": "Live"}
+    frame = services.store.read(documents.OVERVIEW, Overview)
+    assert frame is not None
+    assert (frame.value.cards, frame.value.complete) == ({}, True)
+
+
+def test_the_cards_are_in_parts_of_which_only_those_that_changed_are_read_again(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [f"p-{number}" for number in range(100)]
+    for name in names:
+        put_card(services.store, name, Card(name=name, phase="Live"))
+    paths = {documents.cards(name) for name in names}
+    assert set(services.store.paths(documents.CARDS)) == paths
+    assert len(paths) == 16
+
+    def read() -> list[str]:
+        caplog.clear()
+        with caplog.at_level("INFO", logger="azure.core.pipeline.policies.http_logging_policy"):
+            assert sorted(cards(services.store)) == sorted(names)
+        return [each.message for each in caplog.records if "Request method" in each.message]
+
+    assert len(read()) == 2 + 16
+    assert len(read()) == 2
+    put_card(services.store, "p-7", Card(name="p-7", phase="Failed"))
+    asked = read()
+    assert len(asked) == 3
+    assert documents.cards("p-7") in asked[-1]
+
+
+def test_a_part_that_can_not_be_read_is_made_anew(services: Services) -> None:
+    stored(services, LIVE, live=1)
+    fill(services, lambda: {"bot"})
+    container = services.blobs.get_container_client(services.settings.state_container)
+    container.upload_blob(documents.cards("bot"), b"{", overwrite=True)
+    assert cards(services.store) == {}
+    fill(services, lambda: {"bot"})
+    assert list(cards(services.store)) == ["bot"]
 
 
 def test_sources_and_channels_are_told_of(services: Services) -> None:

@@ -150,13 +150,13 @@ def test_the_page_answers_and_says_when_nothing_has_changed(services: Services) 
     assert (changed.status, changed.headers["ETag"] != etag) == (200, True)
 
 
-def test_one_read_is_enough(services: Services, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_read_and_a_list_are_enough(services: Services, caplog: pytest.LogCaptureFixture) -> None:
     write(services, overview(card("bot")))
     caplog.set_level(logging.INFO, "azure.core.pipeline.policies.http_logging_policy")
     caplog.clear()
     assert get(services).status == 200
     asked = [each.message for each in caplog.records if "Request method" in each.message]
-    assert len(asked) == 1
+    assert len(asked) == 2
     assert f"/{services.settings.state_container}/{documents.OVERVIEW}" in asked[0]
 
 

@@ -4,20 +4,20 @@ import base64
 import hashlib
 import hmac
 import json
-import ssl
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 
-import httpx2
 import pytest
 from azure.storage.queue import QueueClient
 
 from handlers import config_merged, reconcile, resync
+from tests.calls import Calls
 from tests.cloud import Cloud, config, jsonl, some_rows
 from tests.faults import Faults
 from tests.fleet import Fleet
 from tuneops import documents
+from tuneops.azureml import resource_graph
 from tuneops.desired import Desired
 from tuneops.gitops.open_pulls import Reviews
 from tuneops.orders import Orders, Pin, Retry
@@ -30,33 +30,6 @@ from tuneops.status import read_status
 
 pytestmark = pytest.mark.slow
 LIST = "POST /providers/Microsoft.ResourceGraph/resources"
-
-
-class Calls:
-    """What Azure ML and GitHub were asked since the last time."""
-
-    def __init__(self, azure: Cloud) -> None:
-        self.connection = azure.connection
-        self.before = self._now()
-
-    def take(self) -> Counter[str]:
-        now = self._now()
-        new = now - self.before
-        self.before = self._now()
-        return new
-
-    def _now(self) -> Counter[str]:
-        connection = self.connection
-        trusted = ssl.create_default_context(cafile=connection["ca_file"])
-        asked = httpx2.get(f"{connection['azureml_url']}/_admin/requests", verify=trusted)
-        github = httpx2.get(
-            f"{connection['github']['api_url']}/_requests",
-            headers={"authorization": f"Bearer {connection['github']['token']}"},
-        )
-        counted = Counter({**asked.json(), **github.json()})
-        for own in ("GET /_admin/requests", "GET /_requests 200"):
-            del counted[own]
-        return counted
 
 
 def tick(services: Services) -> list[str]:
@@ -127,24 +100,44 @@ def fleet(azure: Cloud, working: Services) -> Iterator[Fleet]:
     fleet.close()
 
 
-def test_the_calls_grow_with_what_changed(azure: Cloud, working: Services, fleet: Fleet) -> None:
-    fleet.early, fleet.whole = (0, 1, 1000, 1001), (0, 1, 500, 1000, 1001)
-    fleet.grow(1000)
-    calls = Calls(azure)
-    assert tick(working) == ["p-0000", "p-0001"]
-    of_1000 = calls.take()
-    assert of_1000.total() <= 25, of_1000
-    fleet.tag("p-0500", owner="somebody")
-    assert tick(working) == ["p-0500"]
+@pytest.mark.parametrize(
+    ("count", "page"),
+    [
+        pytest.param(50, 50, id="small-pages"),
+        pytest.param(1000, 1000, id="azures-pages", marks=pytest.mark.soak),
+    ],
+)
+def test_the_calls_grow_with_what_changed(
+    azure: Cloud,
+    working: Services,
+    fleet: Fleet,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    page: int,
+) -> None:
+    """A project has two resources, of which Azure shows as many as fit on a page."""
+    monkeypatch.setattr(resource_graph, "PAGE_ROWS", page)
+    first, second, middle, added, last = (
+        f"p-{number:04}" for number in (0, 1, count // 2, count, count + 1)
+    )
+    fleet.early = (0, 1, count, count + 1)
+    fleet.whole = (*fleet.early, count // 2)
+    fleet.grow(count)
+    calls = Calls(azure.connection)
+    assert tick(working) == [first, second]
+    before = calls.take()
+    assert before.total() <= 25, before
+    fleet.tag(middle, owner="somebody")
+    assert tick(working) == [middle]
     calls.take()
     assert tick(working) == []
     assert calls.take().total() <= 10
 
-    fleet.grow(2000)
+    fleet.grow(2 * count)
     calls.take()
-    assert tick(working) == ["p-1000", "p-1001"]
-    of_2000 = calls.take()
-    assert of_2000 - of_1000 == {LIST: 2}, (of_1000, of_2000)
+    assert tick(working) == [added, last]
+    after = calls.take()
+    assert after - before == {LIST: 2 * count // page}, (before, after)
 
 
 def test_what_changed_is_looked_at_and_nothing_is_forgotten(
@@ -188,6 +181,17 @@ def test_what_changed_is_looked_at_and_nothing_is_forgotten(
     assert tick(working) == []
     container.upload_blob("chats/b.jsonl", jsonl(some_rows()))
     assert tick(working) == [first, second, third, fourth]
+
+
+def test_so_many_are_looked_at_in_one_tick_and_none_is_forgotten(
+    working: Services, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuneops.resync.MAX_LOOKS", 2)
+    fleet.grow(5)
+    fleet.rule(max_nodes=9)
+    ticks = [tick(working) for _ in range(4)]
+    assert [len(looked_at) for looked_at in ticks] == [2, 2, 1, 0]
+    assert sorted(chain(*ticks)) == [f"p-000{number}" for number in range(5)]
 
 
 def test_orders_are_followed_though_the_message_about_them_was_lost(
@@ -239,7 +243,7 @@ def test_each_environment_is_looked_at_by_itself(azure: Cloud, working: Services
     fleet.grow(2)
     staging.grow(2)
     one, two = "staging.p-0000", "staging.p-0001"
-    calls = Calls(azure)
+    calls = Calls(azure.connection)
     assert tick(both) == []
     asked = calls.take()
     assert asked[LIST] == 1
@@ -275,7 +279,7 @@ def test_each_environment_is_looked_at_by_itself(azure: Cloud, working: Services
 
 def test_a_lost_webhook_is_made_up_for(azure: Cloud, working: Services) -> None:
     tick(working)
-    calls = Calls(azure)
+    calls = Calls(azure.connection)
     azure.merge({"lost.yaml": config("lost")})
     assert tick(working)[0] == "lost"
     assert tick(working) == []
@@ -290,7 +294,7 @@ def test_twenty_pushes_are_read_once(azure: Cloud, working: Services) -> None:
         nodes = {"compute": {"nodes": 1 + number % 2}}
         commit = azure.merge({"often.yaml": config("often", **nodes)})
         assert push(working, commit)[0] == 202
-    calls = Calls(azure)
+    calls = Calls(azure.connection)
     looked_at = drain(working)
     asked = calls.take()
     assert looked_at == ["often"]
@@ -321,7 +325,7 @@ def test_a_pull_request_that_no_webhook_told_of_is_reviewed(
     tick(working)
     tick(working)
     assert plans(azure, head) == ["failure", "failure"]
-    calls = Calls(azure)
+    calls = Calls(azure.connection)
     tick(working)
     assert not [name for name in calls.take() if "statuses" in name]
 
@@ -339,7 +343,7 @@ def test_many_pull_requests_are_listed_in_pages(azure: Cloud, working: Services)
     for branch in branches:
         azure.github("pulls", {"title": branch, "head": branch, "base": "main"})
 
-    calls = Calls(azure)
+    calls = Calls(azure.connection)
     pages = working.github.open_pulls({})
     numbers = [pull.number for page in pages.values() for pull in page.pulls]
     assert numbers == sorted(numbers)

@@ -26,6 +26,7 @@ from tuneops.cost import reservation
 from tuneops.data import prepare
 from tuneops.data.errors import DataError, TooLargeError
 from tuneops.data.job import Task
+from tuneops.data.places import place
 from tuneops.data.preparation import REPORT_HTML
 from tuneops.difference import Part
 from tuneops.foretelling import foretell
@@ -73,7 +74,8 @@ def _prepare_data(action: Any, release: Release, s: Services, now: datetime) -> 
     known = release.pins.hub_revision
     revision = job.revision if job else prepare.revision_of(config, known)
     try:
-        data = prepare.prepare(s.storage, release.source, config, revision)
+        with place():
+            data = prepare.prepare(s.storage, release.source, config, revision)
     except TooLargeError as error:
         if job:
             raise DataError(f"job {release.data_job_name} completed and left no data") from error

@@ -13,7 +13,10 @@ EVENTS = "events/"
 """What became of events, a folder for each day."""
 FORM_KEY = "page/forms.json"
 OVERVIEW = "overview.json"
-"""What people see of all projects at once."""
+"""What people see of all projects at once, but for their cards."""
+CARDS = "overview/"
+GATHERED = "gathered.json"
+"""When somebody asked last that all projects are looked at for what changed."""
 MAILBOXES = "mailboxes/"
 CHANNELS = "channels/"
 
@@ -76,6 +79,11 @@ def heard(repository: str, number: int) -> str:
 def desired_projects(paths: Iterable[str]) -> set[str]:
     """The projects whose `desired` documents have these paths."""
     return {name_in(path) for path in paths}
+
+
+def cards(name: str) -> str:
+    """The cards of a sixteenth of all projects, this one's among them."""
+    return f"{CARDS}{names.digest(name)[0]}.json"
 
 
 def releases(name: str) -> str:

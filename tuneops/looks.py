@@ -12,12 +12,13 @@ a project without a look, and the next resync asks for one. Digests are only eve
 those of an earlier resync, so a list that lags behind costs a second look at most.
 
 What no list shows, such as a model that was archived, or what was changed and changed back while a
-look was under way, is found by the looks that every project gets in its turn: the `TURNS` that have
-waited longest, and a day at least, in each resync.
+look was under way, is found by the looks that every project gets in its turn: in each resync some
+get one that have waited longest, and a day at least.
 """
 
 import heapq
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -29,6 +30,9 @@ LOST_AFTER = timedelta(seconds=60)
 """So long after its time the message of a wake-up counts as lost."""
 TURN_AFTER = timedelta(days=1)
 TURNS = 2
+"""So many in a resync at least."""
+ROUND = 200
+"""In so many resyncs every project has its turn: there are 288 in a day."""
 MAX_ENDPOINTS = 20
 """So many are noted: a note is small. An older one counts as long as it carries its tag."""
 
@@ -95,7 +99,8 @@ def due(
             changed.append(name)
         elif now - note.look.at >= TURN_AFTER:
             settled.append((note.look.at, name))
-    turns = [name for _, name in heapq.nsmallest(TURNS, settled)]
+    count = max(TURNS, math.ceil(len(views) / ROUND))
+    turns = [name for _, name in heapq.nsmallest(count, settled)]
     return sorted(changed + turns)
 
 

@@ -21,6 +21,7 @@ from tuneops.actions import Advance, Effect, Fail, Idle, PromoteRelease, StartRe
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.cost.reservation import find_room
 from tuneops.data.errors import DataChangedError, DataError, DataUnavailableError
+from tuneops.data.places import NoPlaceError
 from tuneops.data.prepare import find_source
 from tuneops.decide import decide, look_after
 from tuneops.desired import Desired
@@ -192,6 +193,8 @@ class _Pass:
                 if self.release is None or self.release.value.source == self.desired.source:
                     return 1
                 self._perform(Advance(Phase.SUPERSEDED, str(error)))
+            except NoPlaceError:
+                return self._usual_pause() * random.uniform(0.1, 0.5)
             except ConflictError:
                 raise
             except Exception as error:

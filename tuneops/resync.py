@@ -6,6 +6,7 @@ what it does not count. `looks` says how the projects are chosen and why none is
 """
 
 import logging
+import random
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
@@ -30,6 +31,9 @@ from tuneops.store import UnreadableError
 
 NOTHING = digest()
 """The digest of a project of which nothing is in Azure."""
+MAX_LOOKS = 1000
+"""So many projects in one tick, whichever: a look asks Azure some questions, and Azure Resource
+Manager answers 25 reads a second. The others are found again by the next one."""
 MAX_REVIEWS = 30
 """So many in one tick: another policy asks for all anew, and each takes some calls to GitHub."""
 
@@ -44,9 +48,9 @@ def resync_projects(services: Services) -> None:
     told = {name: note for name, note in notes.items() if name in views and name not in blind}
     newest = _newest_base_models(services, told)
     chosen = due(views, told, newest, datetime.now(UTC))
-    log.info("%d of %d projects are looked at", len(chosen), len(views))
-    for name in chosen:
-        services.queue.send(ProjectRequest(project=name, view=views[name]))
+    log.info("%d of %d projects are to be looked at", len(chosen), len(views))
+    chosen = random.sample(chosen, min(MAX_LOOKS, len(chosen)))
+    services.queue.send_all(ProjectRequest(project=name, view=views[name]) for name in chosen)
     fill(services, lambda: documents.desired_projects(services.store.paths(documents.DESIRED)))
 
 

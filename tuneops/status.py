@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
@@ -37,6 +38,7 @@ from tuneops.version import VERSION
 
 log = logging.getLogger(__name__)
 
+SIDE_BY_SIDE = 8
 _GONE = ("Retired", "the config is not in git")
 
 
@@ -119,7 +121,8 @@ class SourceStatus(BaseModel):
 class Status(BaseModel):
     """All projects, and what is wrong with config files.
 
-    `commit` is that of the first source, `version` that of TuneOps, empty from one that says none.
+    `commit` is that of the first source, `version` that of TuneOps, empty from one that says none;
+    `next` the project `after` which the next page begins, if there is one.
     """
 
     version: str = ""
@@ -127,10 +130,16 @@ class Status(BaseModel):
     sources: list[SourceStatus] = []
     config_errors: list[str]
     projects: list[ProjectStatus]
+    next: str | None = None
 
 
-def read_status(services: Services, only: str | None = None) -> Status:
-    """The status of all projects, or of the one named `only`."""
+def read_status(
+    services: Services, only: str | None = None, after: str = "", limit: int | None = None
+) -> Status:
+    """The status of all projects in their order, or of the one named `only`.
+
+    Of all at most `limit` are read, of those that come `after` a name.
+    """
     sources: list[SourceStatus] = []
     errors: list[str] = []
     refused: dict[str, str] = {}
@@ -148,15 +157,21 @@ def read_status(services: Services, only: str | None = None) -> Status:
         errors += [f"{where}{path}: {each.why}" for path, each in repository.refused.items()]
         refused |= {each.project: each.why for each in repository.refused.values()}
     known = documents.desired_projects(services.store.paths(documents.DESIRED))
-    names = sorted(known if only is None else known & {only})
+    names = sorted(name for name in known if name > after) if only is None else [only]
+    shown = [name for name in names[:limit] if name in known]
+
+    def read(name: str) -> ProjectStatus:
+        return _project(services, name, refused.get(name, ""), _told(services, name))
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        projects = list(pool.map(read, shown))
     return Status(
         version=VERSION,
         commit=sources[0].commit,
         sources=sources,
         config_errors=errors,
-        projects=[
-            _project(services, name, refused.get(name, ""), _told(services, name)) for name in names
-        ],
+        projects=projects,
+        next=shown[-1] if len(names) > len(shown) > 0 else None,
     )
 
 

@@ -8,6 +8,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -35,6 +36,8 @@ _LATER = (
 _JSON = ContentSettings(content_type="application/json")
 
 T = TypeVar("T", bound=Document)
+
+_once: ContextVar[dict[str, Any] | None] = ContextVar("once", default=None)
 
 
 class ConflictError(Exception):
@@ -81,12 +84,22 @@ class Store:
         self._container = service.get_container_client(container)
 
     def read(self, path: str, kind: type[T]) -> Stored[T] | None:
-        """The document at `path`, or None when there is none.
+        """The document at `path`, or None when there is none; see `reading_once`.
 
         Raises:
             UnreadableError: what is stored there is no such document.
             NewerError: it is, of a version that this one does not know.
         """
+        once = _once.get()
+        if once is None:
+            return self._read(path, kind)
+        address = f"{self._container.url}/{path}"
+        if address not in once:
+            once[address] = self._read(path, kind)
+        found: Stored[T] | None = once[address]
+        return found
+
+    def _read(self, path: str, kind: type[T]) -> Stored[T] | None:
         try:
             download = self._container.download_blob(path)
         except ResourceNotFoundError:
@@ -158,7 +171,7 @@ class Store:
         """
         while True:
             try:
-                stored = self.read(path, kind)
+                stored = self._read(path, kind)
                 known, etag = (stored.value, stored.etag) if stored else (None, None)
             except NewerError:
                 raise
@@ -231,6 +244,19 @@ class Store:
             self.write(path, initial, etag=None)
         except ConflictError:
             return
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """While the block runs this thread reads each document once, so that all it shows agrees.
+
+    It is for who changes nothing: what is written meanwhile is not seen.
+    """
+    token = _once.set({})
+    try:
+        yield
+    finally:
+        _once.reset(token)
 
 
 def hold(lease: BlobLeaseClient) -> None:

@@ -70,8 +70,7 @@ def sync_repository(request: RepositoryRequest, services: Services) -> Led | Non
     if any(not e.told for e in now.refused.values()) and now.refused != before.refused:
         services.queue.send(request, ASK_AGAIN_SECONDS)
     changed = sorted({wanted.project for wanted in desired})
-    for name in changed:
-        services.queue.send(ProjectRequest(project=name, event=request.event))
+    services.queue.send_all(ProjectRequest(project=name, event=request.event) for name in changed)
     if now.policy != before.policy:
         services.queue.send(ProjectsRequest())
     keep_source(services, after)

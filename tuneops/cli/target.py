@@ -215,9 +215,18 @@ class Target:
             LostError: it does not answer, or with an error of its own.
             NoAnswerError: it can't be had.
         """
-        params = {"project": project} if project else {}
+        if project:
+            return self._status({"project": project})
+        found = page = self._status({})
+        while found and page and page.next:
+            page = self._status({"after": page.next})
+            more = page.projects if page else []
+            found = found.model_copy(update={"projects": found.projects + more, "next": None})
+        return found
+
+    def _status(self, params: dict[str, str]) -> Status | None:
         response = self._send("GET", "status", params=params, timeout=TIMEOUT_SECONDS)
-        if response.status_code == httpx2.codes.NOT_FOUND and project:
+        if response.status_code == httpx2.codes.NOT_FOUND and "project" in params:
             return None
         if response.status_code != httpx2.codes.OK:
             kind = LostError if response.is_server_error else NoAnswerError

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from tuneops.events.effect import Led
 from tuneops.events.record import Source, Verdict, arrival, outcome
+from tuneops.gathering import look_at_all
 from tuneops.queue import (
     CommentRequest,
     ProjectRequest,
@@ -19,17 +20,22 @@ Asked = ProjectRequest | RepositoryRequest | PullRequestRequest | CommentRequest
 
 @dataclass(frozen=True)
 class Weighed:
-    """What is made of an event, about what, and why; `requests` are what it leads to."""
+    """What is made of an event, about what, and why; `requests` are what it leads to.
+
+    `gathered` are projects that are looked at together, for all events that concern them.
+    """
 
     verdict: Verdict
     why: str
     subject: str = ""
     requests: tuple[Asked, ...] = ()
+    gathered: tuple[str, ...] = ()
 
     @property
     def projects(self) -> list[str]:
         """The projects that are to be looked at."""
-        return [each.project for each in self.requests if isinstance(each, ProjectRequest)]
+        named = [each.project for each in self.requests if isinstance(each, ProjectRequest)]
+        return [*named, *self.gathered]
 
 
 def take(weighed: Weighed, identifier: str, source: Source, kind: str, services: Services) -> None:
@@ -41,9 +47,10 @@ def take(weighed: Weighed, identifier: str, source: Source, kind: str, services:
     Raises:
         AzureError: it can't be done now.
     """
+    now = datetime.now(UTC)
     record = arrival(
         identifier,
-        datetime.now(UTC),
+        now,
         source,
         kind,
         weighed.subject,
@@ -54,6 +61,10 @@ def take(weighed: Weighed, identifier: str, source: Source, kind: str, services:
     ticket = services.ledger.arrived(record)
     for request in weighed.requests:
         services.queue.send(request.model_copy(update={"event": ticket}))
+    if weighed.gathered:
+        look_at_all(services, now)
+        why = "one look at all projects sees to it"
+        services.ledger.led_to(ticket, outcome(ticket, now, "all projects", "merged", why))
 
 
 def tell(request: Asked, led: Led | None, services: Services) -> None:

@@ -12,7 +12,7 @@ from tuneops.names import environment_of
 from tuneops.notify.letter import Series
 from tuneops.notify.mailbox import Note, read_note
 from tuneops.notify.pauses import pause
-from tuneops.store import Store, UnreadableError
+from tuneops.store import Listed, Store, UnreadableError
 
 PROBE = timedelta(minutes=1)
 """So long others wait for the one that tries a failing channel."""
@@ -93,11 +93,16 @@ class ChannelHealth:
         return self.failing_since is None
 
 
-def read_health(store: Store) -> list[ChannelHealth]:
-    """All channels that something was sent to, the failing ones first."""
+def read_health(store: Store, mailboxes: Iterable[Listed] | None = None) -> list[ChannelHealth]:
+    """All channels that something was sent to, the failing ones first.
+
+    The `mailboxes` are listed unless that was done just now.
+    """
     known = {(each.channel, each.environment): each for each in _stored(store)}
+    if not known:
+        return []
     notes: dict[tuple[str, str], list[Note]] = defaultdict(list)
-    for listed in store.listed(documents.MAILBOXES):
+    for listed in store.listed(documents.MAILBOXES) if mailboxes is None else mailboxes:
         channel, stream = documents.mailbox_in(listed.path)
         own = (channel, environment_of(stream))
         notes[own if own in known else (channel, "")].append(read_note(listed.note))

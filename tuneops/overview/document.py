@@ -115,11 +115,33 @@ class ChannelCard(Document):
     waiting: int = 0
 
 
+class Cards(Document):
+    """The cards of some of the projects, by project."""
+
+    cards: dict[str, Card] = {}
+
+    def with_card(self, name: str, card: Card | None) -> "Cards":
+        """With the card of a project as it is now; None: there is no such project any more."""
+        others = {key: each for key, each in self.cards.items() if key != name}
+        if card is None:
+            return self.replace(cards=others) if name in self.cards else self
+        return self if self.cards.get(name) == card else self.replace(cards={**others, name: card})
+
+    def filled(self, cards: Mapping[str, Card], gone: Collection[str]) -> "Cards":
+        """With these cards of projects that had none, and without those that are gone.
+
+        A card that somebody has written meanwhile is newer than the one given here.
+        """
+        kept = {name: each for name, each in self.cards.items() if name not in gone}
+        return self.replace(cards={**cards, **kept})
+
+
 class Overview(Document):
     """Cards by project, sources by environment.
 
-    `complete`: the card of every project is there, which an overview that had to be begun anew says
-    only once the resync has put them together.
+    The cards are stored in parts of their own; beside the rest there are those that an earlier
+    version has written. `complete`: the card of every project is there, which an overview that had
+    to be begun anew says only once the resync has put them together.
     """
 
     cards: dict[str, Card] = {}
@@ -127,24 +149,13 @@ class Overview(Document):
     channels: tuple[ChannelCard, ...] = ()
     complete: bool = False
 
-    def with_card(self, name: str, card: Card | None) -> "Overview":
-        """With the card of a project as it is now; None: there is no such project any more."""
-        others = {key: each for key, each in self.cards.items() if key != name}
-        if card is None:
-            return self.replace(cards=others) if name in self.cards else self
-        return self if self.cards.get(name) == card else self.replace(cards={**others, name: card})
-
     def with_source(self, environment: str, source: SourceCard) -> "Overview":
         """With what was read of an environment's repository."""
         return self.replace(sources={**self.sources, environment: source})
 
-    def filled(self, cards: Mapping[str, Card], gone: Collection[str]) -> "Overview":
-        """Whole: with these cards of projects that had none, and without those that are gone.
-
-        A card that somebody has written meanwhile is newer than the one given here.
-        """
-        kept = {name: each for name, each in self.cards.items() if name not in gone}
-        return self.replace(cards={**cards, **kept}, complete=True)
+    def whole(self) -> "Overview":
+        """Once all cards are in their parts."""
+        return self.replace(cards={}, complete=True)
 
     def with_channels(self, channels: Iterable[ChannelCard]) -> "Overview":
         """With how the channels fare."""

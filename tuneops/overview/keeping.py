@@ -1,25 +1,30 @@
 """Keeping the overview: each look at a project writes its card, each sync what it has read.
 
-All write the same document, and whoever finds it changed meanwhile tries again; those of one
-process take turns, so that they don't cost each other tries. A card that could not be written, or
-an overview that has gone, is made up for by the resync.
+The cards of a sixteenth of the projects are in one document. Many write it at once, and whoever
+finds it changed meanwhile tries again; those of one process take turns, so that they don't cost
+each other tries. A card that could not be written, or an overview that has gone, is made up for by
+the resync.
 """
 
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 from azure.core.exceptions import AzureError
 
 from tuneops import documents
 from tuneops.desired import Desired
+from tuneops.document import Document
 from tuneops.gitops.repository import Repository
 from tuneops.names import environment_of
 from tuneops.notify.health import ChannelHealth
 from tuneops.overview.card import card, cut
-from tuneops.overview.document import UNREADABLE, Card, ChannelCard, Overview, SourceCard
-from tuneops.overview.reading import read_overview
+from tuneops.overview.document import UNREADABLE, Card, Cards, ChannelCard, Overview, SourceCard
+from tuneops.overview.reading import read_cards, read_frame
 from tuneops.prices import Prices
 from tuneops.services import NoSourceError, Services
 from tuneops.status import read_project
@@ -30,7 +35,9 @@ TRIES = 50
 MAX_ERRORS = 50
 
 log = logging.getLogger(__name__)
-_turn = threading.Lock()
+_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+T = TypeVar("T", bound=Document)
 
 
 def keep_card(name: str, services: Services) -> bool:
@@ -41,11 +48,20 @@ def keep_card(name: str, services: Services) -> bool:
     """
     try:
         now = make_card(name, services, _prices(services, environment_of(name)))
-        _change(services.store, lambda known: known.with_card(name, now))
+        put_card(services.store, name, now)
     except Exception:
         log.exception("project %s: its card could not be written", name)
         return False
     return True
+
+
+def put_card(store: Store, name: str, now: Card | None) -> None:
+    """Write a project's card, if it is another; None: there is no such project any more.
+
+    Raises:
+        AzureError, ConflictError: it could not be written.
+    """
+    _change(store, documents.cards(name), Cards, lambda known: known.with_card(name, now))
 
 
 def make_card(name: str, services: Services, prices: Prices | None) -> Card | None:
@@ -69,14 +85,14 @@ def keep_source(services: Services, read: Repository) -> None:
     shown = [*errors[:MAX_ERRORS], f"and {more} more errors"] if more > 0 else errors
     refused = {each.project: cut(each.why) for each in read.refused.values() if each.project}
     source = SourceCard(commit=read.commit, errors=tuple(shown), refused=refused)
-    _change(services.store, lambda known: known.with_source(services.environment, source))
+    _change_frame(services.store, lambda known: known.with_source(services.environment, source))
 
 
 def keep_channels(store: Store, seen: Iterable[ChannelHealth]) -> None:
     """Write how the channels fare; what could not be written, the next resync writes."""
     channels = [ChannelCard.model_validate(each) for each in seen]
     try:
-        _change(store, lambda known: known.with_channels(channels))
+        _change_frame(store, lambda known: known.with_channels(channels))
     except (AzureError, ConflictError):
         log.exception("how the channels fare could not be written")
 
@@ -85,21 +101,19 @@ def fill(services: Services, list_projects: Callable[[], Collection[str]]) -> No
     """Add the cards of projects that have none, and take those away of which nothing is left.
 
     The overview is read before the projects are listed: a project that came after that is not taken
-    for one that has gone.
+    for one that has gone. Each part is written once it is made, so a crash leaves the others to do.
 
     Raises:
         AzureError, ConflictError: it could not be read or written; the next resync does it.
     """
-    stored = read_overview(services.store)
-    known = stored.value if stored else Overview()
+    store = services.store
+    frame, known = read_frame(store), read_cards(store)
     projects = set(list_projects())
-    missing = sorted(projects - known.cards.keys())
-    gone = known.cards.keys() - projects
-    if known.complete and not missing and not gone:
+    missing, gone = projects - known.keys(), known.keys() - projects
+    if frame and frame.value.complete and not (missing or gone or frame.value.cards):
         return
     log.info("the overview lacks %d projects and has %d too many", len(missing), len(gone))
-    environments = {environment_of(name) for name in missing}
-    prices = {each: _prices(services, each) for each in environments}
+    prices = {each: _prices(services, each) for each in set(map(environment_of, missing))}
 
     def make(name: str) -> Card | None:
         try:
@@ -108,10 +122,16 @@ def fill(services: Services, list_projects: Callable[[], Collection[str]]) -> No
             log.exception("project %s: its card could not be made", name)
             return None
 
+    parts: defaultdict[str, list[str]] = defaultdict(list)
+    for name in sorted(missing | gone):
+        parts[documents.cards(name)].append(name)
     with ThreadPoolExecutor(THREADS) as pool:
-        made = pool.map(make, missing)
-        cards = {name: each for name, each in zip(missing, made, strict=True) if each}
-    _change(services.store, lambda known: known.filled(cards, gone))
+        for path, names in parts.items():
+            lacking = [name for name in names if name in missing]
+            made = zip(lacking, pool.map(make, lacking), strict=True)
+            cards = {name: each for name, each in made if each}
+            _change(store, path, Cards, partial(Cards.filled, cards=cards, gone=gone))
+    _change_frame(store, Overview.whole)
 
 
 def _prices(services: Services, environment: str) -> Prices | None:
@@ -121,8 +141,10 @@ def _prices(services: Services, environment: str) -> Prices | None:
         return None
 
 
-def _change(store: Store, change: Callable[[Overview], Overview]) -> None:
-    with _turn:
-        store.update(
-            documents.OVERVIEW, Overview, lambda known: change(known or Overview()), tries=TRIES
-        )
+def _change_frame(store: Store, change: Callable[[Overview], Overview]) -> None:
+    _change(store, documents.OVERVIEW, Overview, change)
+
+
+def _change(store: Store, path: str, kind: type[T], change: Callable[[T], T]) -> None:
+    with _turns[path]:
+        store.update(path, kind, lambda known: change(known or kind()), tries=TRIES)

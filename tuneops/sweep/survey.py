@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,6 +23,8 @@ from tuneops.sweep.holding import Holding
 from tuneops.sweep.resource import Kind, Resource
 from tuneops.unwatched import unwatched
 
+SIDE_BY_SIDE = 8
+
 log = logging.getLogger(__name__)
 
 
@@ -34,10 +37,13 @@ class Survey:
     _clusters: set[str] = field(default_factory=set)
     _known: set[str] = field(default_factory=set)
     _ordered: set[str] = field(default_factory=set)
+    _families: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         paths = self.services.store.paths
         self._known = documents.desired_projects(paths(documents.DESIRED))
+        for project in sorted(self._known):
+            self._families.setdefault(names.family(project), []).append(project)
         self._ordered = {documents.name_in(path) for path in paths(documents.ORDERS)}
 
     @property
@@ -54,18 +60,20 @@ class Survey:
         for resource in resources:
             if not resource.wanted:
                 by_project.setdefault(resource.project, []).append(resource)
+        ordered = sorted(by_project.items())
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            held = list(pool.map(lambda of: self.holding(of[0], _releases(of[1])), ordered))
         found = [
             judged
-            for project, its in sorted(by_project.items())
-            for judged in self._judged(project, its)
+            for (project, its), holding in zip(ordered, held, strict=True)
+            for judged in self._judged(project, its, holding)
         ]
         endpoints = {judged[0].key for judged in found if judged[0].kind == Kind.ENDPOINT}
         return [judged for judged in found if judged[0].above.lower() not in endpoints]
 
     def _judged(
-        self, project: str, resources: Collection[Resource]
+        self, project: str, resources: Collection[Resource], holding: Holding | None
     ) -> Iterable[tuple[Resource, str, str]]:
-        holding = self.holding(project, {each.release for each in resources if each.release})
         workspace = self.services.workspace.id
         for resource in resources:
             if self._is_awaited(resource):
@@ -119,12 +127,8 @@ class Survey:
         """
         if resource.kind != Kind.JOB:
             return False
-        own = names.family(resource.project)
-        return any(
-            self._waits(project, resource.name)
-            for project in sorted(self._known)
-            if names.family(project) == own
-        )
+        own = self._families.get(names.family(resource.project), [])
+        return any(self._waits(project, resource.name) for project in own)
 
     def _waits(self, project: str, job: str) -> bool:
         try:
@@ -145,14 +149,20 @@ class Survey:
         return resource.name.lower() in self._clusters or "*" in self._clusters
 
     def _named_clusters(self) -> Iterable[str]:
-        for project in self._known:
-            try:
-                desired = self.services.store.read(documents.desired(project), Desired)
-            except UnreadableError:
-                yield "*"
-                continue
-            if desired and desired.value.config:
-                yield desired.value.config.compute.name.lower()
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            yield from pool.map(self._named_cluster, self._known)
+
+    def _named_cluster(self, project: str) -> str:
+        try:
+            desired = self.services.store.read(documents.desired(project), Desired)
+        except UnreadableError:
+            return "*"
+        return desired.value.config.compute.name.lower() if desired and desired.value.config else ""
+
+
+def _releases(resources: Iterable[Resource]) -> set[int]:
+    """The releases that have made them, as far as they say."""
+    return {each.release for each in resources if each.release}
 
 
 def _of_a_preview(resource: Resource) -> str:

@@ -3,7 +3,6 @@
 "use strict";
 
 (() => {
-  const EVERY = 2000;
   const LONGEST = 60000;
   const FOCUSABLE = "a, button, summary, input, select, textarea";
   const connection = document.getElementById("connection");
@@ -12,6 +11,8 @@
   let failures = 0;
   let timer = 0;
   let busy = false;
+
+  const every = () => 1000 * (Number(document.body.dataset.every) || 10);
 
   const isList = (element) =>
     element.children.length > 0 && [...element.children].every((child) => child.id);
@@ -89,6 +90,7 @@
       if (known) merge(known, after);
     }
     focusAgain();
+    document.body.dataset.every = fresh.body.dataset.every;
     if (document.title !== fresh.title) document.title = fresh.title;
     announce(before, phases(document));
   }
@@ -124,7 +126,7 @@
 
   function plan() {
     clearTimeout(timer);
-    timer = setTimeout(look, Math.min(LONGEST, EVERY * 2 ** Math.min(failures, 5)));
+    timer = setTimeout(look, Math.min(LONGEST, every() * 2 ** Math.min(failures, 5)));
   }
 
   if (!document.querySelector("[data-live][id]")) return;
