@@ -1,0 +1,576 @@
+// TuneOps on Azure: everything but the code, the secrets and the event subscriptions, which azd's
+// hooks and infra/events.bicep bring once the functions are there. docs/azure.md walks through it.
+
+targetScope = 'subscription'
+
+// Where
+
+@description('Name of azd\'s environment; names of resources follow from it.')
+@minLength(1)
+@maxLength(64)
+param environmentName string
+
+@minLength(1)
+param location string
+
+@description('Resource group for what is created, which may be there already; empty: rg- and the name of the environment.')
+@maxLength(90)
+param resourceGroupName string
+
+@description('Who deploys: may store secrets and upload data. Empty: nobody gets these roles.')
+param principalId string
+
+@allowed([
+  'Group'
+  'ServicePrincipal'
+  'User'
+])
+param principalType string
+
+// What exists: ids of resources, also of another resource group. Empty: it is created.
+
+param existingWorkspaceId string
+param existingStorageAccountId string
+param existingKeyVaultId string
+param existingLogAnalyticsId string
+
+@description('Name of the system topic that the existing storage account has already.')
+param existingStorageTopic string
+
+@description('Name of the system topic that the existing workspace has already.')
+param existingWorkspaceTopic string
+
+// GitHub
+
+@description('owner/name; empty where TUNEOPS_SOURCES is one of moreVaultSettings.')
+param githubRepository string
+
+param githubBranch string
+param configFiles string
+param githubApiUrl string
+
+@description('Id of the GitHub App; empty: TUNEOPS_GITHUB_TOKEN is a secret of the vault.')
+param githubAppId string
+
+param githubInstallationId string
+
+@description('Further app settings that are secrets of the vault, with commas between: TUNEOPS_CHANNELS, TUNEOPS_CHANNEL_TEAMS ...')
+param moreVaultSettings string
+
+@description('Further app settings, with semicolons between: TUNEOPS_POLL_SECONDS=30;TUNEOPS_SWEEP=report')
+param moreSettings string
+
+// The page
+
+@description('The address that people use; empty: the app\'s own.')
+param pageUrl string
+
+param pageReaderRole string
+
+@description('Client id of the application of Entra ID that people sign in with; empty: the page wants a function key.')
+param entraClientId string
+
+// The function app
+
+@allowed([
+  '3.11'
+  '3.12'
+])
+param pythonVersion string
+
+@allowed([
+  2048
+  4096
+])
+param instanceMemoryMB int
+
+@minValue(40)
+@maxValue(1000)
+param maximumInstanceCount int
+
+@minValue(1)
+@maxValue(100)
+param httpConcurrency int
+
+@description('Threads of one instance, which functions run in.')
+@minValue(1)
+@maxValue(64)
+param workerThreads int
+
+@description('Instances for HTTP that are always there, which are paid for: webhooks are answered without a cold start.')
+@minValue(0)
+@maxValue(20)
+param alwaysReadyHttp int
+
+@description('Instances for the function reconcile that are always there.')
+@minValue(0)
+@maxValue(20)
+param alwaysReadyReconcile int
+
+param resyncSchedule string
+param sweepSchedule string
+param summarySchedule string
+
+// Data and state
+
+@minLength(3)
+@maxLength(63)
+param datasetsContainer string
+
+@allowed([
+  'Standard_LRS'
+  'Standard_ZRS'
+  'Standard_GRS'
+  'Standard_GZRS'
+])
+param storageSku string
+
+@minValue(1)
+@maxValue(365)
+param recoveryDays int
+
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int
+
+// Training
+
+@description('Size of a cluster for training in a new workspace; empty: none.')
+param clusterSize string
+
+@minLength(2)
+@maxLength(32)
+param clusterName string
+
+@minValue(1)
+@maxValue(100)
+param clusterMaxNodes int
+
+@description('Ids of Azure ML registries of your own, with commas between.')
+param registryIds string
+
+@description('Ids of Event Grid topics that channels send to, with commas between.')
+param eventTopicIds string
+
+// Network and access
+
+@description('Private endpoints for what is created, and a way out through a virtual network.')
+param privateNetworking bool
+
+@description('Address range of that network, a /23 at least.')
+param addressPrefix string
+
+@description('IPv4 addresses that get in from outside all the same, with commas between.')
+param allowedAddresses string
+
+@description('Principal id of the identity that GitHub\'s workflow deploys with; empty: none.')
+param workflowPrincipalId string
+
+@description('Names of roles of roles.json that are not granted, with commas between.')
+param leftOutRoles string
+
+// Alerts
+
+@description('Addresses that get mails, with commas between.')
+param alertMails string
+
+@description('Ids of action groups that exist, with commas between.')
+param actionGroupIds string
+
+@description('Names of endpoints whose failed answers raise an alert, with commas between.')
+param alertEndpoints string
+
+var tags = {
+  application: 'tuneops'
+  'azd-env-name': environmentName
+}
+var groupName = empty(resourceGroupName) ? 'rg-${environmentName}' : resourceGroupName
+var token = toLower(uniqueString(subscription().id, groupName, environmentName, location))
+var declared = loadYamlContent('local.yaml').storage
+var packageContainer = 'app-packages'
+var deadLetterContainer = 'dead-letters'
+var containers = union(filter(declared.containers, name => name != 'datasets'), [
+  datasetsContainer
+  packageContainer
+  deadLetterContainer
+])
+var queues = concat(declared.queues, map(declared.queues, name => '${name}-poison'))
+var githubSecret = empty(githubAppId) ? 'TUNEOPS_GITHUB_TOKEN' : 'TUNEOPS_GITHUB_APP_PRIVATE_KEY'
+var vaultSettings = union([
+  'TUNEOPS_GITHUB_WEBHOOK_SECRET'
+  githubSecret
+], filter(split(moreVaultSettings, ','), part => !empty(part)))
+var addresses = filter(split(allowedAddresses, ','), part => !empty(part))
+var alwaysReady = filter([
+  {
+    name: 'http'
+    instanceCount: alwaysReadyHttp
+  }
+  {
+    name: 'function:reconcile'
+    instanceCount: alwaysReadyReconcile
+  }
+], each => each.instanceCount > 0)
+
+var ownGroup = '/subscriptions/${subscription().subscriptionId}/resourceGroups/${groupName}'
+var storageAt = split(empty(existingStorageAccountId) ? ownGroup : existingStorageAccountId, '/')
+var workspaceAt = split(empty(existingWorkspaceId) ? ownGroup : existingWorkspaceId, '/')
+var vaultAt = split(empty(existingKeyVaultId) ? ownGroup : existingKeyVaultId, '/')
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: groupName
+  location: location
+  tags: tags
+}
+
+module identities 'modules/identities.bicep' = {
+  name: 'tuneops-identities-${token}'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+  }
+}
+
+module telemetry 'modules/telemetry.bicep' = {
+  name: 'tuneops-telemetry-${token}'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    existingLogAnalyticsId: existingLogAnalyticsId
+    retentionDays: logRetentionDays
+  }
+}
+
+module newStorage 'modules/storage.bicep' = if (empty(existingStorageAccountId)) {
+  name: 'tuneops-storage-${token}'
+  scope: group
+  params: {
+    name: 'st${token}'
+    location: location
+    tags: tags
+    sku: storageSku
+    recoveryDays: recoveryDays
+    private: privateNetworking
+    allowedAddresses: addresses
+    deadLetterContainer: deadLetterContainer
+  }
+}
+
+module oldStorage 'modules/storage-existing.bicep' = if (!empty(existingStorageAccountId)) {
+  name: 'tuneops-storage-existing-${token}'
+  scope: resourceGroup(storageAt[2], storageAt[4])
+  params: {
+    name: last(storageAt)
+  }
+}
+
+var storageId = empty(existingStorageAccountId) ? newStorage!.outputs.id : oldStorage!.outputs.id
+var storageName = empty(existingStorageAccountId) ? newStorage!.outputs.name : oldStorage!.outputs.name
+var storageLocation = empty(existingStorageAccountId) ? newStorage!.outputs.location : oldStorage!.outputs.location
+var blobEndpoint = empty(existingStorageAccountId) ? newStorage!.outputs.blobEndpoint : oldStorage!.outputs.blobEndpoint
+var queueEndpoint = empty(existingStorageAccountId) ? newStorage!.outputs.queueEndpoint : oldStorage!.outputs.queueEndpoint
+
+module contents 'modules/storage-contents.bicep' = {
+  name: 'tuneops-contents-${token}'
+  scope: resourceGroup(storageAt[2], storageAt[4])
+  params: {
+    accountName: storageName
+    containers: containers
+    queues: queues
+  }
+}
+
+module newVault 'modules/vault.bicep' = if (empty(existingKeyVaultId)) {
+  name: 'tuneops-vault-${token}'
+  scope: group
+  params: {
+    name: 'kv-${token}'
+    location: location
+    tags: tags
+    private: privateNetworking
+    allowedAddresses: addresses
+    logAnalyticsId: telemetry.outputs.logAnalyticsId
+  }
+}
+
+module oldVault 'modules/vault-existing.bicep' = if (!empty(existingKeyVaultId)) {
+  name: 'tuneops-vault-existing-${token}'
+  scope: resourceGroup(vaultAt[2], vaultAt[4])
+  params: {
+    name: last(vaultAt)
+  }
+}
+
+var vaultId = empty(existingKeyVaultId) ? newVault!.outputs.id : existingKeyVaultId
+var vaultName = empty(existingKeyVaultId) ? newVault!.outputs.name : oldVault!.outputs.name
+var vaultUri = empty(existingKeyVaultId) ? newVault!.outputs.uri : oldVault!.outputs.uri
+
+module newLearning 'modules/learning.bicep' = if (empty(existingWorkspaceId)) {
+  name: 'tuneops-learning-${token}'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    storageSku: storageSku
+    recoveryDays: recoveryDays
+    private: privateNetworking
+    allowedAddresses: addresses
+    insightsId: telemetry.outputs.insightsId
+    logAnalyticsId: telemetry.outputs.logAnalyticsId
+    jobsIdentityId: identities.outputs.jobsId
+    clusterSize: clusterSize
+    clusterName: clusterName
+    clusterMaxNodes: clusterMaxNodes
+  }
+}
+
+module oldLearning 'modules/workspace-existing.bicep' = if (!empty(existingWorkspaceId)) {
+  name: 'tuneops-workspace-existing-${token}'
+  scope: resourceGroup(workspaceAt[2], workspaceAt[4])
+  params: {
+    name: last(workspaceAt)
+  }
+}
+
+var workspaceId = empty(existingWorkspaceId) ? newLearning!.outputs.id : oldLearning!.outputs.id
+var workspaceName = empty(existingWorkspaceId) ? newLearning!.outputs.name : oldLearning!.outputs.name
+var workspaceLocation = empty(existingWorkspaceId) ? newLearning!.outputs.location : oldLearning!.outputs.location
+var workspaceStorageId = empty(existingWorkspaceId) ? newLearning!.outputs.storageId : oldLearning!.outputs.storageId
+var imagesId = empty(existingWorkspaceId) ? newLearning!.outputs.containerRegistryId : oldLearning!.outputs.containerRegistryId
+
+var privateStorage = empty(existingStorageAccountId) ? [
+  {
+    name: 'blob'
+    id: storageId
+    part: 'blob'
+  }
+  {
+    name: 'queue'
+    id: storageId
+    part: 'queue'
+  }
+] : []
+var privateVault = empty(existingKeyVaultId) ? [
+  {
+    name: 'vault'
+    id: vaultId
+    part: 'vault'
+  }
+] : []
+var privateLearning = empty(existingWorkspaceId) ? [
+  {
+    name: 'workspace'
+    id: workspaceId
+    part: 'amlworkspace'
+  }
+  {
+    name: 'workspace-blob'
+    id: workspaceStorageId
+    part: 'blob'
+  }
+  {
+    name: 'workspace-file'
+    id: workspaceStorageId
+    part: 'file'
+  }
+  {
+    name: 'workspace-vault'
+    id: newLearning!.outputs.vaultId
+    part: 'vault'
+  }
+  {
+    name: 'images'
+    id: imagesId
+    part: 'registry'
+  }
+] : []
+
+module network 'modules/private-access.bicep' = if (privateNetworking) {
+  name: 'tuneops-private-${token}'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    token: token
+    addressPrefix: addressPrefix
+    services: concat(privateStorage, privateVault, privateLearning)
+  }
+}
+
+module settings 'modules/app-settings.bicep' = {
+  name: 'tuneops-settings-${token}'
+  scope: group
+  params: {
+    storageBlobEndpoint: blobEndpoint
+    storageQueueEndpoint: queueEndpoint
+    identityClientId: identities.outputs.appClientId
+    insightsConnectionString: telemetry.outputs.connectionString
+    vaultUri: vaultUri
+    vaultSettings: vaultSettings
+    subscriptionId: workspaceAt[2]
+    resourceGroupName: workspaceAt[4]
+    workspaceName: workspaceName
+    datasetsContainer: datasetsContainer
+    githubRepository: githubRepository
+    githubBranch: githubBranch
+    configFiles: configFiles
+    githubApiUrl: githubApiUrl
+    githubAppId: githubAppId
+    githubInstallationId: githubInstallationId
+    pageUrl: pageUrl
+    pageReaderRole: pageReaderRole
+    resyncSchedule: resyncSchedule
+    sweepSchedule: sweepSchedule
+    summarySchedule: summarySchedule
+    workerThreads: workerThreads
+    signIn: !empty(entraClientId)
+    moreSettings: filter(map(split(moreSettings, ';'), text => trim(text)), text => contains(text, '='))
+  }
+}
+
+module app 'modules/app.bicep' = {
+  name: 'tuneops-app-${token}'
+  scope: group
+  params: {
+    name: 'func-${token}'
+    location: location
+    tags: tags
+    identityId: identities.outputs.appId
+    settings: settings.outputs.settings
+    packageContainerUrl: '${blobEndpoint}${packageContainer}'
+    pythonVersion: pythonVersion
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
+    httpConcurrency: httpConcurrency
+    alwaysReady: alwaysReady
+    subnetId: privateNetworking ? network!.outputs.appSubnetId : ''
+    entraClientId: entraClientId
+    logAnalyticsId: telemetry.outputs.logAnalyticsId
+  }
+  dependsOn: [
+    contents
+  ]
+}
+
+module storageTopic 'modules/topic.bicep' = {
+  name: 'tuneops-storage-topic-${token}'
+  scope: resourceGroup(storageAt[2], storageAt[4])
+  params: {
+    name: empty(existingStorageTopic) ? 'evgt-storage-${token}' : existingStorageTopic
+    location: storageLocation
+    tags: tags
+    source: storageId
+    topicType: 'Microsoft.Storage.StorageAccounts'
+    exists: !empty(existingStorageTopic)
+    logAnalyticsId: telemetry.outputs.logAnalyticsId
+  }
+}
+
+module workspaceTopic 'modules/topic.bicep' = {
+  name: 'tuneops-workspace-topic-${token}'
+  scope: resourceGroup(workspaceAt[2], workspaceAt[4])
+  params: {
+    name: empty(existingWorkspaceTopic) ? 'evgt-workspace-${token}' : existingWorkspaceTopic
+    location: workspaceLocation
+    tags: tags
+    source: workspaceId
+    topicType: 'Microsoft.MachineLearningServices.Workspaces'
+    exists: !empty(existingWorkspaceTopic)
+    logAnalyticsId: telemetry.outputs.logAnalyticsId
+  }
+}
+
+module access 'modules/access.bicep' = {
+  name: 'tuneops-roles-${token}'
+  params: {
+    token: token
+    principals: {
+      app: [
+        identities.outputs.appPrincipalId
+      ]
+      job: [
+        identities.outputs.jobsPrincipalId
+      ]
+      endpoint: [
+        identities.outputs.endpointsPrincipalId
+      ]
+      eventTopic: [
+        storageTopic.outputs.principalId
+        workspaceTopic.outputs.principalId
+      ]
+      deployer: filter(split(workflowPrincipalId, ','), part => !empty(part))
+      people: filter(split(principalId, ','), part => !empty(part))
+    }
+    peopleType: principalType
+    leftOut: filter(split(leftOutRoles, ','), part => !empty(part))
+    storageId: storageId
+    datasetsContainer: datasetsContainer
+    deadLetterContainer: deadLetterContainer
+    workspaceId: workspaceId
+    workspaceStorageId: workspaceStorageId
+    containerRegistryId: imagesId
+    vaultId: vaultId
+    insightsId: telemetry.outputs.insightsId
+    siteId: app.outputs.id
+    jobsIdentityId: identities.outputs.jobsId
+    endpointsIdentityId: identities.outputs.endpointsId
+    registryIds: filter(split(registryIds, ','), part => !empty(part))
+    eventTopicIds: filter(split(eventTopicIds, ','), part => !empty(part))
+  }
+  dependsOn: [
+    contents
+  ]
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'tuneops-alerts-${token}'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    prefix: 'tuneops-${environmentName}'
+    insightsId: telemetry.outputs.insightsId
+    workspaceId: workspaceId
+    endpoints: filter(split(alertEndpoints, ','), part => !empty(part))
+    systemTopicIds: [
+      storageTopic.outputs.id
+      workspaceTopic.outputs.id
+    ]
+    mailReceivers: filter(split(alertMails, ','), part => !empty(part))
+    actionGroupIds: filter(split(actionGroupIds, ','), part => !empty(part))
+  }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  name: 'tuneops-workbook-${token}'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    insightsId: telemetry.outputs.insightsId
+  }
+}
+
+output AZURE_LOCATION string = location
+output AZURE_RESOURCE_GROUP string = group.name
+output AZURE_TENANT_ID string = tenant().tenantId
+output TUNEOPS_APP_NAME string = app.outputs.name
+output TUNEOPS_APP_ID string = app.outputs.id
+output TUNEOPS_URL string = app.outputs.url
+output TUNEOPS_VAULT_NAME string = vaultName
+output TUNEOPS_VAULT_SETTINGS string = join(vaultSettings, ',')
+output TUNEOPS_STORAGE_ACCOUNT_URL string = blobEndpoint
+output TUNEOPS_STORAGE_ACCOUNT_ID string = storageId
+output TUNEOPS_DATASETS_CONTAINER string = datasetsContainer
+output TUNEOPS_DEAD_LETTER_CONTAINER string = deadLetterContainer
+output TUNEOPS_STORAGE_TOPIC_ID string = storageTopic.outputs.id
+output TUNEOPS_WORKSPACE_TOPIC_ID string = workspaceTopic.outputs.id
+output TUNEOPS_WORKSPACE_ID string = workspaceId
+output TUNEOPS_JOBS_IDENTITY_ID string = identities.outputs.jobsId
+output TUNEOPS_JOBS_IDENTITY_CLIENT_ID string = identities.outputs.jobsClientId
+output TUNEOPS_ENDPOINTS_IDENTITY_ID string = identities.outputs.endpointsId

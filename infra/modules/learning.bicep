@@ -1,0 +1,77 @@
+// A new Azure ML workspace with what it needs, all of it its own: storage, a vault and images.
+
+param location string
+param tags object
+param token string
+param storageSku string
+param recoveryDays int
+param private bool
+param allowedAddresses array
+param insightsId string
+param logAnalyticsId string
+param jobsIdentityId string
+param clusterSize string
+param clusterName string
+param clusterMaxNodes int
+
+module storage 'storage.bicep' = {
+  name: 'tuneops-workspace-storage-${token}'
+  params: {
+    name: 'stml${token}'
+    location: location
+    tags: tags
+    sku: storageSku
+    recoveryDays: recoveryDays
+    private: private
+    allowedAddresses: allowedAddresses
+  }
+}
+
+module vault 'vault.bicep' = {
+  name: 'tuneops-workspace-vault-${token}'
+  params: {
+    name: 'kv-ml-${token}'
+    location: location
+    tags: tags
+    private: private
+    allowedAddresses: allowedAddresses
+    logAnalyticsId: logAnalyticsId
+  }
+}
+
+module images 'container-registry.bicep' = {
+  name: 'tuneops-workspace-images-${token}'
+  params: {
+    name: 'cr${token}'
+    location: location
+    tags: tags
+    private: private
+  }
+}
+
+module workspace 'workspace.bicep' = {
+  name: 'tuneops-workspace-${token}'
+  params: {
+    name: 'mlw-${token}'
+    location: location
+    tags: tags
+    storageId: storage.outputs.id
+    vaultId: vault.outputs.id
+    insightsId: insightsId
+    containerRegistryId: images.outputs.id
+    jobsIdentityId: jobsIdentityId
+    private: private
+    clusterSize: clusterSize
+    clusterName: clusterName
+    clusterMaxNodes: clusterMaxNodes
+  }
+}
+
+output id string = workspace.outputs.id
+output name string = workspace.outputs.name
+output location string = workspace.outputs.location
+output storageId string = storage.outputs.id
+output storageName string = storage.outputs.name
+output vaultId string = vault.outputs.id
+output containerRegistryId string = images.outputs.id
+output containerRegistryName string = images.outputs.name
