@@ -12,15 +12,15 @@ param datasetsContainer string
 
 var storageTopicAt = split(storageTopicId, '/')
 var workspaceTopicAt = split(workspaceTopicId, '/')
-var token = uniqueString(appId)
+var suffix = uniqueString(appId)
 
 // The other APIs of Storage announce a blob that is not whole yet.
 module datasetUploaded 'modules/event-subscription.bicep' = {
-  name: 'tuneops-dataset-uploaded-${token}'
+  name: 'tuneops-dataset-uploaded-${suffix}'
   scope: resourceGroup(storageTopicAt[2], storageTopicAt[4])
   params: {
     topicName: last(storageTopicAt)
-    name: 'dataset-uploaded-${token}'
+    name: 'dataset-uploaded-${suffix}'
     functionId: '${appId}/functions/on_dataset_uploaded'
     eventTypes: [
       'Microsoft.Storage.BlobCreated'
@@ -44,11 +44,11 @@ module datasetUploaded 'modules/event-subscription.bicep' = {
 }
 
 module jobEvent 'modules/event-subscription.bicep' = {
-  name: 'tuneops-job-event-${token}'
+  name: 'tuneops-job-event-${suffix}'
   scope: resourceGroup(workspaceTopicAt[2], workspaceTopicAt[4])
   params: {
     topicName: last(workspaceTopicAt)
-    name: 'job-event-${token}'
+    name: 'job-event-${suffix}'
     functionId: '${appId}/functions/on_job_event'
     eventTypes: [
       'Microsoft.MachineLearningServices.RunCompleted'

@@ -185,7 +185,7 @@ var tags = {
   'azd-env-name': environmentName
 }
 var groupName = empty(resourceGroupName) ? 'rg-${environmentName}' : resourceGroupName
-var token = toLower(uniqueString(subscription().id, groupName, environmentName, location))
+var suffix = toLower(uniqueString(subscription().id, groupName, environmentName, location))
 var declared = loadYamlContent('local.yaml').storage
 var packageContainer = 'app-packages'
 var deadLetterContainer = 'dead-letters'
@@ -224,32 +224,32 @@ resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
 }
 
 module identities 'modules/identities.bicep' = {
-  name: 'tuneops-identities-${token}'
+  name: 'tuneops-identities-${suffix}'
   scope: group
   params: {
     location: location
     tags: tags
-    token: token
+    suffix: suffix
   }
 }
 
 module telemetry 'modules/telemetry.bicep' = {
-  name: 'tuneops-telemetry-${token}'
+  name: 'tuneops-telemetry-${suffix}'
   scope: group
   params: {
     location: location
     tags: tags
-    token: token
+    suffix: suffix
     existingLogAnalyticsId: existingLogAnalyticsId
     retentionDays: logRetentionDays
   }
 }
 
 module newStorage 'modules/storage.bicep' = if (empty(existingStorageAccountId)) {
-  name: 'tuneops-storage-${token}'
+  name: 'tuneops-storage-${suffix}'
   scope: group
   params: {
-    name: 'st${token}'
+    name: 'st${suffix}'
     location: location
     tags: tags
     sku: storageSku
@@ -261,7 +261,7 @@ module newStorage 'modules/storage.bicep' = if (empty(existingStorageAccountId))
 }
 
 module oldStorage 'modules/storage-existing.bicep' = if (!empty(existingStorageAccountId)) {
-  name: 'tuneops-storage-existing-${token}'
+  name: 'tuneops-storage-existing-${suffix}'
   scope: resourceGroup(storageAt[2], storageAt[4])
   params: {
     name: last(storageAt)
@@ -275,7 +275,7 @@ var blobEndpoint = empty(existingStorageAccountId) ? newStorage!.outputs.blobEnd
 var queueEndpoint = empty(existingStorageAccountId) ? newStorage!.outputs.queueEndpoint : oldStorage!.outputs.queueEndpoint
 
 module contents 'modules/storage-contents.bicep' = {
-  name: 'tuneops-contents-${token}'
+  name: 'tuneops-contents-${suffix}'
   scope: resourceGroup(storageAt[2], storageAt[4])
   params: {
     accountName: storageName
@@ -285,10 +285,10 @@ module contents 'modules/storage-contents.bicep' = {
 }
 
 module newVault 'modules/vault.bicep' = if (empty(existingKeyVaultId)) {
-  name: 'tuneops-vault-${token}'
+  name: 'tuneops-vault-${suffix}'
   scope: group
   params: {
-    name: 'kv-${token}'
+    name: 'kv-${suffix}'
     location: location
     tags: tags
     private: privateNetworking
@@ -298,7 +298,7 @@ module newVault 'modules/vault.bicep' = if (empty(existingKeyVaultId)) {
 }
 
 module oldVault 'modules/vault-existing.bicep' = if (!empty(existingKeyVaultId)) {
-  name: 'tuneops-vault-existing-${token}'
+  name: 'tuneops-vault-existing-${suffix}'
   scope: resourceGroup(vaultAt[2], vaultAt[4])
   params: {
     name: last(vaultAt)
@@ -310,12 +310,12 @@ var vaultName = empty(existingKeyVaultId) ? newVault!.outputs.name : oldVault!.o
 var vaultUri = empty(existingKeyVaultId) ? newVault!.outputs.uri : oldVault!.outputs.uri
 
 module newLearning 'modules/learning.bicep' = if (empty(existingWorkspaceId)) {
-  name: 'tuneops-learning-${token}'
+  name: 'tuneops-learning-${suffix}'
   scope: group
   params: {
     location: location
     tags: tags
-    token: token
+    suffix: suffix
     storageSku: storageSku
     recoveryDays: recoveryDays
     private: privateNetworking
@@ -330,7 +330,7 @@ module newLearning 'modules/learning.bicep' = if (empty(existingWorkspaceId)) {
 }
 
 module oldLearning 'modules/workspace-existing.bicep' = if (!empty(existingWorkspaceId)) {
-  name: 'tuneops-workspace-existing-${token}'
+  name: 'tuneops-workspace-existing-${suffix}'
   scope: resourceGroup(workspaceAt[2], workspaceAt[4])
   params: {
     name: last(workspaceAt)
@@ -391,19 +391,19 @@ var privateLearning = empty(existingWorkspaceId) ? [
 ] : []
 
 module network 'modules/private-access.bicep' = if (privateNetworking) {
-  name: 'tuneops-private-${token}'
+  name: 'tuneops-private-${suffix}'
   scope: group
   params: {
     location: location
     tags: tags
-    token: token
+    suffix: suffix
     addressPrefix: addressPrefix
     services: concat(privateStorage, privateVault, privateLearning)
   }
 }
 
 module settings 'modules/app-settings.bicep' = {
-  name: 'tuneops-settings-${token}'
+  name: 'tuneops-settings-${suffix}'
   scope: group
   params: {
     storageBlobEndpoint: blobEndpoint
@@ -434,10 +434,10 @@ module settings 'modules/app-settings.bicep' = {
 }
 
 module app 'modules/app.bicep' = {
-  name: 'tuneops-app-${token}'
+  name: 'tuneops-app-${suffix}'
   scope: group
   params: {
-    name: 'func-${token}'
+    name: 'func-${suffix}'
     location: location
     tags: tags
     identityId: identities.outputs.appId
@@ -458,10 +458,10 @@ module app 'modules/app.bicep' = {
 }
 
 module storageTopic 'modules/topic.bicep' = {
-  name: 'tuneops-storage-topic-${token}'
+  name: 'tuneops-storage-topic-${suffix}'
   scope: resourceGroup(storageAt[2], storageAt[4])
   params: {
-    name: empty(existingStorageTopic) ? 'evgt-storage-${token}' : existingStorageTopic
+    name: empty(existingStorageTopic) ? 'evgt-storage-${suffix}' : existingStorageTopic
     location: storageLocation
     tags: tags
     source: storageId
@@ -472,10 +472,10 @@ module storageTopic 'modules/topic.bicep' = {
 }
 
 module workspaceTopic 'modules/topic.bicep' = {
-  name: 'tuneops-workspace-topic-${token}'
+  name: 'tuneops-workspace-topic-${suffix}'
   scope: resourceGroup(workspaceAt[2], workspaceAt[4])
   params: {
-    name: empty(existingWorkspaceTopic) ? 'evgt-workspace-${token}' : existingWorkspaceTopic
+    name: empty(existingWorkspaceTopic) ? 'evgt-workspace-${suffix}' : existingWorkspaceTopic
     location: workspaceLocation
     tags: tags
     source: workspaceId
@@ -486,9 +486,9 @@ module workspaceTopic 'modules/topic.bicep' = {
 }
 
 module access 'modules/access.bicep' = {
-  name: 'tuneops-roles-${token}'
+  name: 'tuneops-roles-${suffix}'
   params: {
-    token: token
+    suffix: suffix
     principals: {
       app: [
         identities.outputs.appPrincipalId
@@ -528,7 +528,7 @@ module access 'modules/access.bicep' = {
 }
 
 module alerts 'modules/alerts.bicep' = {
-  name: 'tuneops-alerts-${token}'
+  name: 'tuneops-alerts-${suffix}'
   scope: group
   params: {
     location: location
@@ -547,7 +547,7 @@ module alerts 'modules/alerts.bicep' = {
 }
 
 module workbook 'modules/workbook.bicep' = {
-  name: 'tuneops-workbook-${token}'
+  name: 'tuneops-workbook-${suffix}'
   scope: group
   params: {
     location: location

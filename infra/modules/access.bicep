@@ -3,7 +3,7 @@
 
 targetScope = 'subscription'
 
-param token string
+param suffix string
 
 @description('Principal ids by identity, a list for each: app, job, endpoint, eventTopic, deployer, people.')
 param principals object
@@ -66,21 +66,21 @@ var imagesAt = split(empty(containerRegistryId) ? workspaceId : containerRegistr
 var apart = toLower('${storageAt[2]}/${storageAt[4]}') != toLower('${workspaceAt[2]}/${workspaceAt[4]}')
 
 module onSubscription 'grant-subscription.bicep' = {
-  name: 'tuneops-roles-subscription-${token}'
+  name: 'tuneops-roles-subscription-${suffix}'
   scope: subscription(workspaceAt[2])
   params: {
-    token: token
+    suffix: suffix
     customRoles: filter(documented.customRoles, role => contains(ofSubscriptionAlone, role.name))
     grants: filter(grants, grant => grant.scope == 'subscription')
   }
 }
 
 module onWorkspace 'grant-workspace.bicep' = {
-  name: 'tuneops-roles-workspace-${token}'
+  name: 'tuneops-roles-workspace-${suffix}'
   scope: resourceGroup(workspaceAt[2], workspaceAt[4])
   params: {
     workspaceName: workspaceAt[8]
-    token: token
+    suffix: suffix
     customRoles: filter(documented.customRoles, role => contains(ofWorkspaceOrGroup, role.name))
     groupGrants: filter(grants, grant => grant.scope == 'resourceGroup')
     grants: filter(grants, grant => grant.scope == 'workspace')
@@ -89,17 +89,17 @@ module onWorkspace 'grant-workspace.bicep' = {
 
 // The doctor looks at the system topic of the storage account, which lies beside it.
 module onStorageGroup 'grant-group.bicep' = if (apart) {
-  name: 'tuneops-roles-group-${token}'
+  name: 'tuneops-roles-group-${suffix}'
   scope: resourceGroup(storageAt[2], storageAt[4])
   params: {
-    token: token
+    suffix: suffix
     customRoles: filter(documented.customRoles, role => contains(ofGroupAlone, role.name))
     grants: filter(grants, grant => grant.scope == 'resourceGroup')
   }
 }
 
 module onStorage 'grant-storage.bicep' = {
-  name: 'tuneops-roles-storage-${token}'
+  name: 'tuneops-roles-storage-${suffix}'
   scope: resourceGroup(storageAt[2], storageAt[4])
   params: {
     accountName: storageAt[8]
@@ -108,7 +108,7 @@ module onStorage 'grant-storage.bicep' = {
 }
 
 module onDatasets 'grant-container.bicep' = {
-  name: 'tuneops-roles-datasets-${token}'
+  name: 'tuneops-roles-datasets-${suffix}'
   scope: resourceGroup(storageAt[2], storageAt[4])
   params: {
     accountName: storageAt[8]
@@ -118,7 +118,7 @@ module onDatasets 'grant-container.bicep' = {
 }
 
 module onDeadLetters 'grant-container.bicep' = {
-  name: 'tuneops-roles-dead-letters-${token}'
+  name: 'tuneops-roles-dead-letters-${suffix}'
   scope: resourceGroup(storageAt[2], storageAt[4])
   params: {
     accountName: storageAt[8]
@@ -128,7 +128,7 @@ module onDeadLetters 'grant-container.bicep' = {
 }
 
 module onWorkspaceStorage 'grant-storage.bicep' = {
-  name: 'tuneops-roles-workspace-storage-${token}'
+  name: 'tuneops-roles-workspace-storage-${suffix}'
   scope: resourceGroup(workspaceStorageAt[2], workspaceStorageAt[4])
   params: {
     accountName: workspaceStorageAt[8]
@@ -137,7 +137,7 @@ module onWorkspaceStorage 'grant-storage.bicep' = {
 }
 
 module onImages 'grant-container-registry.bicep' = if (!empty(containerRegistryId)) {
-  name: 'tuneops-roles-images-${token}'
+  name: 'tuneops-roles-images-${suffix}'
   scope: resourceGroup(imagesAt[2], imagesAt[4])
   params: {
     registryName: imagesAt[8]
@@ -146,7 +146,7 @@ module onImages 'grant-container-registry.bicep' = if (!empty(containerRegistryI
 }
 
 module onVault 'grant-vault.bicep' = {
-  name: 'tuneops-roles-vault-${token}'
+  name: 'tuneops-roles-vault-${suffix}'
   scope: resourceGroup(vaultAt[2], vaultAt[4])
   params: {
     vaultName: vaultAt[8]
@@ -155,7 +155,7 @@ module onVault 'grant-vault.bicep' = {
 }
 
 module onInsights 'grant-insights.bicep' = {
-  name: 'tuneops-roles-insights-${token}'
+  name: 'tuneops-roles-insights-${suffix}'
   scope: resourceGroup(insightsAt[2], insightsAt[4])
   params: {
     insightsName: insightsAt[8]
@@ -164,7 +164,7 @@ module onInsights 'grant-insights.bicep' = {
 }
 
 module onSite 'grant-site.bicep' = {
-  name: 'tuneops-roles-site-${token}'
+  name: 'tuneops-roles-site-${suffix}'
   scope: resourceGroup(siteAt[2], siteAt[4])
   params: {
     siteName: siteAt[8]
@@ -185,18 +185,18 @@ module onIdentities 'grant-identity.bicep' = [for id in [
 }]
 
 module onRegistries 'grant-registry.bicep' = [for id in registryIds: {
-  name: 'tuneops-roles-registry-${uniqueString(id, token)}'
+  name: 'tuneops-roles-registry-${uniqueString(id, suffix)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   params: {
     registryName: last(split(id, '/'))
-    token: token
+    suffix: suffix
     customRoles: filter(documented.customRoles, role => contains(ofRegistryAlone, role.name))
     grants: filter(grants, grant => grant.scope == 'registry')
   }
 }]
 
 module onEventTopics 'grant-event-topic.bicep' = [for id in eventTopicIds: {
-  name: 'tuneops-roles-topic-${uniqueString(id, token)}'
+  name: 'tuneops-roles-topic-${uniqueString(id, suffix)}'
   scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
   params: {
     topicName: last(split(id, '/'))

@@ -1,7 +1,7 @@
 // Roles on the resource group that this is deployed to, with the custom ones that they are of.
 
 @description('Tells the custom roles of this TuneOps from those of another.')
-param token string
+param suffix string
 
 @description('{name, description, actions, notActions, dataActions, notDataActions}; a grant without an id is of one of these.')
 param customRoles array
@@ -10,9 +10,9 @@ param customRoles array
 param grants array
 
 resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [for role in customRoles: {
-  name: guid(resourceGroup().id, token, role.name)
+  name: guid(resourceGroup().id, suffix, role.name)
   properties: {
-    roleName: '${role.name} (${uniqueString(resourceGroup().id, token)})'
+    roleName: '${role.name} (${uniqueString(resourceGroup().id, suffix)})'
     description: role.description
     type: 'CustomRole'
     permissions: [
@@ -34,7 +34,7 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for 
   properties: {
     principalId: grant.principalId
     principalType: grant.principalType
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', empty(grant.id) ? guid(resourceGroup().id, token, grant.role) : grant.id)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', empty(grant.id) ? guid(resourceGroup().id, suffix, grant.role) : grant.id)
     description: grant.why
   }
   dependsOn: [

@@ -3,7 +3,7 @@
 targetScope = 'subscription'
 
 @description('Tells the custom roles of this TuneOps from those of another.')
-param token string
+param suffix string
 
 @description('{name, description, actions, notActions, dataActions, notDataActions}; a grant without an id is of one of these.')
 param customRoles array
@@ -12,9 +12,9 @@ param customRoles array
 param grants array
 
 resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [for role in customRoles: {
-  name: guid(subscription().id, token, role.name)
+  name: guid(subscription().id, suffix, role.name)
   properties: {
-    roleName: '${role.name} (${uniqueString(subscription().id, token)})'
+    roleName: '${role.name} (${uniqueString(subscription().id, suffix)})'
     description: role.description
     type: 'CustomRole'
     permissions: [
@@ -36,7 +36,7 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for 
   properties: {
     principalId: grant.principalId
     principalType: grant.principalType
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', empty(grant.id) ? guid(subscription().id, token, grant.role) : grant.id)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', empty(grant.id) ? guid(subscription().id, suffix, grant.role) : grant.id)
     description: grant.why
   }
   dependsOn: [

@@ -3,7 +3,7 @@
 param workspaceName string
 
 @description('Tells the custom roles of this TuneOps from those of another.')
-param token string
+param suffix string
 
 @description('{name, description, actions, notActions, dataActions, notDataActions}; a grant without an id is of one of these.')
 param customRoles array
@@ -19,9 +19,9 @@ resource target 'Microsoft.MachineLearningServices/workspaces@2024-10-01' existi
 }
 
 resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [for role in customRoles: {
-  name: guid(resourceGroup().id, token, role.name)
+  name: guid(resourceGroup().id, suffix, role.name)
   properties: {
-    roleName: '${role.name} (${uniqueString(resourceGroup().id, token)})'
+    roleName: '${role.name} (${uniqueString(resourceGroup().id, suffix)})'
     description: role.description
     type: 'CustomRole'
     permissions: [
@@ -44,7 +44,7 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for 
   properties: {
     principalId: grant.principalId
     principalType: grant.principalType
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', empty(grant.id) ? guid(resourceGroup().id, token, grant.role) : grant.id)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', empty(grant.id) ? guid(resourceGroup().id, suffix, grant.role) : grant.id)
     description: grant.why
   }
   dependsOn: [
@@ -57,7 +57,7 @@ resource ofGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for gra
   properties: {
     principalId: grant.principalId
     principalType: grant.principalType
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', empty(grant.id) ? guid(resourceGroup().id, token, grant.role) : grant.id)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', empty(grant.id) ? guid(resourceGroup().id, suffix, grant.role) : grant.id)
     description: grant.why
   }
   dependsOn: [

@@ -2,22 +2,22 @@
 
 param location string
 param tags object
-param token string
+param suffix string
 
 resource app 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: 'id-app-${token}'
+  name: 'id-app-${suffix}'
   location: location
   tags: tags
 }
 
 resource jobs 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: 'id-jobs-${token}'
+  name: 'id-jobs-${suffix}'
   location: location
   tags: tags
 }
 
 resource endpoints 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: 'id-endpoints-${token}'
+  name: 'id-endpoints-${suffix}'
   location: location
   tags: tags
 }

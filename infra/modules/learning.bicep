@@ -2,7 +2,7 @@
 
 param location string
 param tags object
-param token string
+param suffix string
 param storageSku string
 param recoveryDays int
 param private bool
@@ -15,9 +15,9 @@ param clusterName string
 param clusterMaxNodes int
 
 module storage 'storage.bicep' = {
-  name: 'tuneops-workspace-storage-${token}'
+  name: 'tuneops-workspace-storage-${suffix}'
   params: {
-    name: 'stml${token}'
+    name: 'stml${suffix}'
     location: location
     tags: tags
     sku: storageSku
@@ -28,9 +28,9 @@ module storage 'storage.bicep' = {
 }
 
 module vault 'vault.bicep' = {
-  name: 'tuneops-workspace-vault-${token}'
+  name: 'tuneops-workspace-vault-${suffix}'
   params: {
-    name: 'kv-ml-${token}'
+    name: 'kv-ml-${suffix}'
     location: location
     tags: tags
     private: private
@@ -40,9 +40,9 @@ module vault 'vault.bicep' = {
 }
 
 module images 'container-registry.bicep' = {
-  name: 'tuneops-workspace-images-${token}'
+  name: 'tuneops-workspace-images-${suffix}'
   params: {
-    name: 'cr${token}'
+    name: 'cr${suffix}'
     location: location
     tags: tags
     private: private
@@ -50,9 +50,9 @@ module images 'container-registry.bicep' = {
 }
 
 module workspace 'workspace.bicep' = {
-  name: 'tuneops-workspace-${token}'
+  name: 'tuneops-workspace-${suffix}'
   params: {
-    name: 'mlw-${token}'
+    name: 'mlw-${suffix}'
     location: location
     tags: tags
     storageId: storage.outputs.id

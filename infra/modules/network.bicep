@@ -3,7 +3,7 @@
 
 param location string
 param tags object
-param token string
+param suffix string
 
 @description('A /23 at least.')
 param addressPrefix string
@@ -12,7 +12,7 @@ param addressPrefix string
 param zones array
 
 resource guard 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
-  name: 'nsg-${token}'
+  name: 'nsg-${suffix}'
   location: location
   tags: tags
   properties: {
@@ -35,7 +35,7 @@ resource guard 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
 }
 
 resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
-  name: 'vnet-${token}'
+  name: 'vnet-${suffix}'
   location: location
   tags: tags
   properties: {
@@ -84,7 +84,7 @@ resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = [for name in zone
 
 resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (name, i) in zones: {
   parent: zone[i]
-  name: 'vnet-${token}'
+  name: 'vnet-${suffix}'
   location: 'global'
   tags: tags
   properties: {

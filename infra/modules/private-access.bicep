@@ -2,7 +2,7 @@
 
 param location string
 param tags object
-param token string
+param suffix string
 param addressPrefix string
 
 @description('What gets private endpoints: {name, id, part}.')
@@ -43,11 +43,11 @@ var zonesOf = {
 }
 
 module network 'network.bicep' = {
-  name: 'tuneops-network-${token}'
+  name: 'tuneops-network-${suffix}'
   params: {
     location: location
     tags: tags
-    token: token
+    suffix: suffix
     addressPrefix: addressPrefix
     zones: flatten(map(items(zonesOf), zones => zones.value))
   }
@@ -56,7 +56,7 @@ module network 'network.bicep' = {
 module endpoint 'private-endpoint.bicep' = [for service in services: {
   name: 'tuneops-private-${service.name}'
   params: {
-    name: 'pep-${service.name}-${token}'
+    name: 'pep-${service.name}-${suffix}'
     location: location
     tags: tags
     subnetId: network.outputs.endpointsSubnetId

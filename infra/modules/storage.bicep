@@ -94,7 +94,7 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
-    publicNetworkAccess: private && empty(allowedAddresses) ? 'Disabled' : 'Enabled'
+    publicNetworkAccess: (private && empty(allowedAddresses)) ? 'Disabled' : 'Enabled'
     networkAcls: {
       bypass: 'AzureServices'
       defaultAction: private ? 'Deny' : 'Allow'

@@ -3,7 +3,7 @@
 
 param location string
 param tags object
-param token string
+param suffix string
 
 @description('Id of a Log Analytics workspace to use; empty: one is created.')
 param existingLogAnalyticsId string
@@ -13,7 +13,7 @@ param existingLogAnalyticsId string
 param retentionDays int
 
 resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = if (empty(existingLogAnalyticsId)) {
-  name: 'log-${token}'
+  name: 'log-${suffix}'
   location: location
   tags: tags
   properties: {
@@ -29,7 +29,7 @@ resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = if (empty(
 }
 
 resource insights 'Microsoft.Insights/components@2020-02-02' = {
-  name: 'appi-${token}'
+  name: 'appi-${suffix}'
   location: location
   tags: tags
   kind: 'web'

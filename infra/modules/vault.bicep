@@ -27,7 +27,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
     enableSoftDelete: true
     enablePurgeProtection: true
     softDeleteRetentionInDays: 90
-    publicNetworkAccess: private && empty(allowedAddresses) ? 'Disabled' : 'Enabled'
+    publicNetworkAccess: (private && empty(allowedAddresses)) ? 'Disabled' : 'Enabled'
     networkAcls: {
       bypass: 'AzureServices'
       defaultAction: private ? 'Deny' : 'Allow'

@@ -1,0 +1,131 @@
+"""After the code is there: event subscriptions, GitHub's webhook, and a look at what is broken."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from infra.hooks import webhook
+from infra.hooks.az import az
+from infra.hooks.deployed import Deployed
+from infra.hooks.problems import HookError, run, say
+from infra.hooks.vault import WEBHOOK_SECRET, Vault
+
+FUNCTIONS = frozenset({"on_dataset_uploaded", "on_job_event"})
+FUNCTION_TRIES = 20
+DOCTOR_TRIES = 10
+PAUSE_SECONDS = 30.0
+
+
+def finish() -> None:
+    """Do all three.
+
+    Raises:
+        HookError: one of them can't be done, or the doctor finds something broken.
+    """
+    deployed = Deployed.read()
+    subscribe(deployed)
+    for line in connect_github(deployed, os.environ):
+        say(f"TuneOps: {line}")
+    examine(deployed)
+
+
+def subscribe(deployed: Deployed, pause: float = PAUSE_SECONDS) -> None:
+    """Deploy the event subscriptions, once Azure knows the functions.
+
+    Raises:
+        HookError: the functions are not there, or Azure refuses the subscriptions.
+    """
+    where = ("--name", deployed.app_name, "--resource-group", deployed.resource_group)
+    for left in reversed(range(FUNCTION_TRIES)):
+        names = az("functionapp", "function", "list", *where, "--query", "[].name") or []
+        missing = FUNCTIONS - {name.rpartition("/")[2] for name in names}
+        if not missing:
+            break
+        if not left:
+            raise HookError(
+                f"{deployed.app_name} has no function {', '.join(sorted(missing))}: its log says "
+                f"why: az webapp log tail {' '.join(where)}"
+            )
+        time.sleep(pause)
+    given = {
+        "appId": deployed.app_id,
+        "storageTopicId": deployed.storage_topic_id,
+        "workspaceTopicId": deployed.workspace_topic_id,
+        "deadLetterAccountId": deployed.storage_id,
+        "deadLetterContainer": deployed.dead_letter_container,
+        "datasetsContainer": deployed.datasets_container,
+    }
+    az(
+        *("deployment", "sub", "create", "--name", f"tuneops-events-{deployed.app_name}"),
+        *("--location", deployed.location, "--template-file", "infra/events.bicep"),
+        *("--parameters", *(f"{name}={value}" for name, value in given.items())),
+        *("--query", "properties.provisioningState"),
+    )
+    say("TuneOps: Event Grid tells of uploads and jobs.")
+
+
+def connect_github(deployed: Deployed, environ: Mapping[str, str]) -> list[str]:
+    """Have webhooks come to the app; gives what was done.
+
+    Raises:
+        HookError: GitHub does not let us, or the vault can't be read.
+    """
+    vault = Vault(deployed.vault)
+    secret = SecretStr(vault.read(WEBHOOK_SECRET) or "")
+    api_url = environ.get("TUNEOPS_GITHUB_API_URL") or "https://api.github.com"
+    address = f"{deployed.url}{webhook.PATH}"
+    if app_id := environ.get("TUNEOPS_GITHUB_APP_ID"):
+        key = SecretStr(vault.read("TUNEOPS_GITHUB_APP_PRIVATE_KEY") or "")
+        replace = environ.get("TUNEOPS_REPLACE_APP_WEBHOOK", "").lower() == "true"
+        return [webhook.of_app(api_url, app_id, key, address, secret, replace)]
+    token = SecretStr(_own_token(environ) or vault.read("TUNEOPS_GITHUB_TOKEN") or "")
+    return [
+        webhook.of_repository(api_url, repository, token, address, secret)
+        for repository in _repositories(vault, environ)
+    ]
+
+
+def examine(deployed: Deployed, pause: float = PAUSE_SECONDS) -> None:
+    """Ask the doctor, again while roles that were just granted are not known everywhere.
+
+    Raises:
+        HookError: something is broken.
+    """
+    where = ("--name", deployed.app_name, "--resource-group", deployed.resource_group)
+    key = az("functionapp", "keys", "list", *where, "--query", "functionKeys.default")
+    environ = {**os.environ, "TUNEOPS_FUNCTION_KEY": key or "", "TUNEOPS_URL": deployed.url}
+    line = [sys.executable, "-c", "from tuneops.cli import app; app()", "doctor"]
+    for left in reversed(range(DOCTOR_TRIES)):
+        done = subprocess.run(line, env=environ, capture_output=True, text=True, check=False)
+        if not done.returncode:
+            say(done.stdout)
+            return
+        if left:
+            time.sleep(pause)
+    say(done.stdout + done.stderr)
+    raise HookError(
+        "all is deployed, and the doctor finds something broken: mend it, then run tuneops doctor"
+    )
+
+
+def _repositories(vault: Vault, environ: Mapping[str, str]) -> list[str]:
+    one = environ.get("TUNEOPS_GITHUB_REPOSITORY")
+    return [one] if one else webhook.repositories_of(vault.read("TUNEOPS_SOURCES") or "[]")
+
+
+def _own_token(environ: Mapping[str, str]) -> str:
+    """The token of whoever runs azd: that of the environment, or of GitHub's CLI."""
+    given = environ.get("GH_TOKEN") or environ.get("GITHUB_TOKEN")
+    if given or not (program := shutil.which("gh")):
+        return given or ""
+    done = subprocess.run([program, "auth", "token"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if not done.returncode else ""
+
+
+if __name__ == "__main__":
+    run(finish)
