@@ -64,7 +64,7 @@ def az_once_allowed(
             if any(sign in error.text for sign in _KEPT_OUT):
                 raise HookError(
                     f"{error}; from here the network keeps you out: run this inside it, or add your"
-                    " address to TUNEOPS_ALLOWED_ADDRESSES and provision again"
+                    " address to INFRA_ALLOWED_ADDRESSES and provision again"
                 ) from error
             if not left or not any(sign in error.text for sign in _NO_ROLE_YET):
                 raise

@@ -43,17 +43,17 @@ class Deployed:
 OUTPUTS = {
     "location": "AZURE_LOCATION",
     "resource_group": "AZURE_RESOURCE_GROUP",
-    "app_name": "TUNEOPS_APP_NAME",
-    "app_id": "TUNEOPS_APP_ID",
+    "app_name": "INFRA_APP_NAME",
+    "app_id": "INFRA_APP_ID",
     "url": "TUNEOPS_URL",
-    "vault": "TUNEOPS_VAULT_NAME",
-    "vault_settings": "TUNEOPS_VAULT_SETTINGS",
-    "storage_id": "TUNEOPS_STORAGE_ACCOUNT_ID",
+    "vault": "INFRA_VAULT_NAME",
+    "vault_settings": "INFRA_VAULT_SETTINGS",
+    "storage_id": "INFRA_STORAGE_ACCOUNT_ID",
     "storage_url": "TUNEOPS_STORAGE_ACCOUNT_URL",
-    "storage_topic_id": "TUNEOPS_STORAGE_TOPIC_ID",
-    "workspace_topic_id": "TUNEOPS_WORKSPACE_TOPIC_ID",
+    "storage_topic_id": "INFRA_STORAGE_TOPIC_ID",
+    "workspace_topic_id": "INFRA_WORKSPACE_TOPIC_ID",
     "datasets_container": "TUNEOPS_DATASETS_CONTAINER",
-    "dead_letter_container": "TUNEOPS_DEAD_LETTER_CONTAINER",
+    "dead_letter_container": "INFRA_DEAD_LETTER_CONTAINER",
 }
 """Which output each field is; a test holds them against main.bicep."""
 

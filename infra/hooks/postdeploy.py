@@ -81,7 +81,7 @@ def connect_github(deployed: Deployed, environ: Mapping[str, str]) -> list[str]:
     address = f"{deployed.url}{webhook.PATH}"
     if app_id := environ.get("TUNEOPS_GITHUB_APP_ID"):
         key = SecretStr(vault.read("TUNEOPS_GITHUB_APP_PRIVATE_KEY") or "")
-        replace = environ.get("TUNEOPS_REPLACE_APP_WEBHOOK", "").lower() == "true"
+        replace = environ.get("INFRA_REPLACE_APP_WEBHOOK", "").lower() == "true"
         return [webhook.of_app(api_url, app_id, key, address, secret, replace)]
     token = SecretStr(_own_token(environ) or vault.read("TUNEOPS_GITHUB_TOKEN") or "")
     return [

@@ -22,10 +22,10 @@ PROVIDERS = (
 )
 OF_PRIVATE_NETWORKS = ("Microsoft.App", "Microsoft.Network")
 EXISTING = {
-    "TUNEOPS_EXISTING_WORKSPACE_ID": "Microsoft.MachineLearningServices/workspaces",
-    "TUNEOPS_EXISTING_STORAGE_ACCOUNT_ID": "Microsoft.Storage/storageAccounts",
-    "TUNEOPS_EXISTING_KEY_VAULT_ID": "Microsoft.KeyVault/vaults",
-    "TUNEOPS_EXISTING_LOG_ANALYTICS_ID": "Microsoft.OperationalInsights/workspaces",
+    "INFRA_EXISTING_WORKSPACE_ID": "Microsoft.MachineLearningServices/workspaces",
+    "INFRA_EXISTING_STORAGE_ACCOUNT_ID": "Microsoft.Storage/storageAccounts",
+    "INFRA_EXISTING_KEY_VAULT_ID": "Microsoft.KeyVault/vaults",
+    "INFRA_EXISTING_LOG_ANALYTICS_ID": "Microsoft.OperationalInsights/workspaces",
 }
 _SECRET_SETTING = re.compile(r"TUNEOPS_[A-Z0-9_]+")
 
@@ -44,7 +44,7 @@ def check() -> None:
 
 def of_settings(environ: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with what azd env has."""
-    more = split(environ.get("TUNEOPS_MORE_VAULT_SETTINGS", ""))
+    more = split(environ.get("INFRA_MORE_VAULT_SETTINGS", ""))
     repository = environ.get("TUNEOPS_GITHUB_REPOSITORY", "")
     if "TUNEOPS_SOURCES" in more and repository:
         yield "TUNEOPS_SOURCES stands beside TUNEOPS_GITHUB_REPOSITORY: leave one of them out"
@@ -52,10 +52,10 @@ def of_settings(environ: Mapping[str, str]) -> Iterator[str]:
         yield "which repository holds configs: azd env set TUNEOPS_GITHUB_REPOSITORY OWNER/NAME"
     app = environ.get("TUNEOPS_GITHUB_APP_ID")
     secret = "TUNEOPS_GITHUB_APP_PRIVATE_KEY" if app else "TUNEOPS_GITHUB_TOKEN"
-    provisioned = bool(environ.get("TUNEOPS_VAULT_NAME"))
+    provisioned = bool(environ.get("INFRA_VAULT_NAME"))
     for name in dict.fromkeys((secret, *more)):
         if not _SECRET_SETTING.fullmatch(name):
-            yield f"TUNEOPS_MORE_VAULT_SETTINGS: {name!r} is no name of a setting, as TUNEOPS_..."
+            yield f"INFRA_MORE_VAULT_SETTINGS: {name!r} is no name of a setting, as TUNEOPS_..."
         elif not provisioned:
             yield from _missing(name, environ)
     for name, kind in EXISTING.items():
@@ -80,7 +80,7 @@ def _of_subscription(environ: Mapping[str, str]) -> Iterator[str]:
         return
     query = "[].{name: namespace, state: registrationState}"
     known = {each["name"]: each["state"] for each in az("provider", "list", "--query", query)}
-    private = environ.get("TUNEOPS_PRIVATE_NETWORKING", "").lower() == "true"
+    private = environ.get("INFRA_PRIVATE_NETWORKING", "").lower() == "true"
     for name in (*PROVIDERS, *(OF_PRIVATE_NETWORKS if private else ())):
         if known.get(name) != "Registered":
             yield f"{name} is not registered: az provider register --wait --namespace {name}"

@@ -84,7 +84,7 @@ def of_app(
         if known.url and known.url != address and not replace:
             raise HookError(
                 f"the webhook of {what} goes to {known.url.partition('?')[0]}: an App has one"
-                " webhook, so use an App of its own, or set TUNEOPS_REPLACE_APP_WEBHOOK=true"
+                " webhook, so use an App of its own, or set INFRA_REPLACE_APP_WEBHOOK=true"
             )
         await api.patch("/app/hook/config", data=_config(address, secret), jwt=signature)
         app = _App.model_validate(await api.getitem("/app", jwt=signature))
