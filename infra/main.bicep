@@ -320,7 +320,6 @@ module newLearning 'modules/learning.bicep' = if (empty(existingWorkspaceId)) {
     recoveryDays: recoveryDays
     private: privateNetworking
     allowedAddresses: addresses
-    insightsId: telemetry.outputs.insightsId
     logAnalyticsId: telemetry.outputs.logAnalyticsId
     jobsIdentityId: identities.outputs.jobsId
     clusterSize: clusterSize

@@ -7,7 +7,6 @@ param storageSku string
 param recoveryDays int
 param private bool
 param allowedAddresses array
-param insightsId string
 param logAnalyticsId string
 param jobsIdentityId string
 param clusterSize string
@@ -49,6 +48,19 @@ module images 'container-registry.bicep' = {
   }
 }
 
+// A workspace wants one; the app's own is for the app alone.
+resource insights 'Microsoft.Insights/components@2020-02-02' = {
+  name: 'appi-ml-${suffix}'
+  location: location
+  tags: tags
+  kind: 'web'
+  properties: {
+    Application_Type: 'web'
+    WorkspaceResourceId: logAnalyticsId
+    DisableLocalAuth: true
+  }
+}
+
 module workspace 'workspace.bicep' = {
   name: 'tuneops-workspace-${suffix}'
   params: {
@@ -57,7 +69,7 @@ module workspace 'workspace.bicep' = {
     tags: tags
     storageId: storage.outputs.id
     vaultId: vault.outputs.id
-    insightsId: insightsId
+    insightsId: insights.id
     containerRegistryId: images.outputs.id
     jobsIdentityId: jobsIdentityId
     private: private
@@ -71,7 +83,5 @@ output id string = workspace.outputs.id
 output name string = workspace.outputs.name
 output location string = workspace.outputs.location
 output storageId string = storage.outputs.id
-output storageName string = storage.outputs.name
 output vaultId string = vault.outputs.id
 output containerRegistryId string = images.outputs.id
-output containerRegistryName string = images.outputs.name
