@@ -88,6 +88,9 @@ param instanceMemoryMB int
 @maxValue(1000)
 param maximumInstanceCount int
 
+@description('Whether instances are spread over zones, where the region has them.')
+param zoneRedundant bool
+
 @minValue(1)
 @maxValue(100)
 param httpConcurrency int
@@ -201,6 +204,7 @@ var vaultSettings = union([
   githubSecret
 ], filter(split(moreVaultSettings, ','), part => !empty(part)))
 var addresses = filter(split(allowedAddresses, ','), part => !empty(part))
+var publicNetworkAccess = privateNetworking && empty(addresses) ? 'Disabled' : 'Enabled'
 var alwaysReady = filter([
   {
     name: 'http'
@@ -254,6 +258,7 @@ module newStorage 'modules/storage.bicep' = if (empty(existingStorageAccountId))
     tags: tags
     sku: storageSku
     recoveryDays: recoveryDays
+    publicNetworkAccess: publicNetworkAccess
     private: privateNetworking
     allowedAddresses: addresses
     deadLetterContainer: deadLetterContainer
@@ -291,6 +296,7 @@ module newVault 'modules/vault.bicep' = if (empty(existingKeyVaultId)) {
     name: 'kv-${suffix}'
     location: location
     tags: tags
+    publicNetworkAccess: publicNetworkAccess
     private: privateNetworking
     allowedAddresses: addresses
     logAnalyticsId: telemetry.outputs.logAnalyticsId
@@ -318,6 +324,7 @@ module newLearning 'modules/learning.bicep' = if (empty(existingWorkspaceId)) {
     suffix: suffix
     storageSku: storageSku
     recoveryDays: recoveryDays
+    publicNetworkAccess: publicNetworkAccess
     private: privateNetworking
     allowedAddresses: addresses
     logAnalyticsId: telemetry.outputs.logAnalyticsId
@@ -445,6 +452,7 @@ module app 'modules/app.bicep' = {
     pythonVersion: pythonVersion
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
+    zoneRedundant: zoneRedundant
     httpConcurrency: httpConcurrency
     alwaysReady: alwaysReady
     subnetId: privateNetworking ? network!.outputs.appSubnetId : ''

@@ -37,7 +37,7 @@ class Deployed:
             raise HookError(f"azd does not know {', '.join(missing)}: run azd provision first")
         found = {field: environ[name] for field, name in OUTPUTS.items()}
         settings = found.pop("vault_settings")
-        return cls(**found, vault_settings=tuple(split(settings)))  # type: ignore[arg-type]
+        return cls(**found, vault_settings=tuple(split(settings)))
 
 
 OUTPUTS = {

@@ -28,6 +28,9 @@ param instanceMemoryMB int
 @maxValue(1000)
 param maximumInstanceCount int
 
+@description('Whether instances are spread over zones, where the region has them.')
+param zoneRedundant bool
+
 @description('How many HTTP requests one instance takes at once.')
 @minValue(1)
 @maxValue(1000)
@@ -55,6 +58,7 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   }
   properties: {
     reserved: true
+    zoneRedundant: zoneRedundant
   }
 }
 
@@ -123,53 +127,11 @@ resource publishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025
   }
 }]
 
-// GitHub, Event Grid and the command line bring a signature or a key of their own.
-resource signIn 'Microsoft.Web/sites/config@2025-03-01' = if (!empty(entraClientId)) {
-  parent: site
-  name: 'authsettingsV2'
-  properties: {
-    platform: {
-      enabled: true
-    }
-    globalValidation: {
-      requireAuthentication: true
-      unauthenticatedClientAction: 'RedirectToLoginPage'
-      redirectToProvider: 'azureactivedirectory'
-      excludedPaths: [
-        '/api/*'
-        '/runtime/*'
-        '/admin/*'
-      ]
-    }
-    identityProviders: {
-      azureActiveDirectory: {
-        enabled: true
-        registration: {
-          clientId: entraClientId
-          clientSecretSettingName: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
-          openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
-        }
-        validation: {
-          allowedAudiences: [
-            'api://${entraClientId}'
-            entraClientId
-          ]
-          defaultAuthorizationPolicy: {
-            allowedApplications: [
-              entraClientId
-            ]
-          }
-        }
-      }
-    }
-    httpSettings: {
-      requireHttps: true
-    }
-    login: {
-      tokenStore: {
-        enabled: false
-      }
-    }
+module signIn 'sign-in.bicep' = if (!empty(entraClientId)) {
+  name: 'tuneops-sign-in-${name}'
+  params: {
+    siteName: site.name
+    clientId: entraClientId
   }
 }
 

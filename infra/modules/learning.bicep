@@ -6,6 +6,7 @@ param suffix string
 param storageSku string
 param recoveryDays int
 param private bool
+param publicNetworkAccess string
 param allowedAddresses array
 param logAnalyticsId string
 param jobsIdentityId string
@@ -21,6 +22,7 @@ module storage 'storage.bicep' = {
     tags: tags
     sku: storageSku
     recoveryDays: recoveryDays
+    publicNetworkAccess: publicNetworkAccess
     private: private
     allowedAddresses: allowedAddresses
   }
@@ -32,6 +34,7 @@ module vault 'vault.bicep' = {
     name: 'kv-ml-${suffix}'
     location: location
     tags: tags
+    publicNetworkAccess: publicNetworkAccess
     private: private
     allowedAddresses: allowedAddresses
     logAnalyticsId: logAnalyticsId

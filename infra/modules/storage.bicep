@@ -22,7 +22,13 @@ param sku string
 @maxValue(365)
 param recoveryDays int
 
-@description('Whether everybody but private endpoints, the addresses below and Azure\'s trusted services is kept out.')
+@allowed([
+  'Disabled'
+  'Enabled'
+])
+param publicNetworkAccess string
+
+@description('Whether those are kept out who come neither by a private endpoint, nor from the addresses below, nor as a service that Azure trusts.')
 param private bool
 
 param allowedAddresses array
@@ -94,7 +100,7 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
-    publicNetworkAccess: (private && empty(allowedAddresses)) ? 'Disabled' : 'Enabled'
+    publicNetworkAccess: publicNetworkAccess
     networkAcls: {
       bypass: 'AzureServices'
       defaultAction: private ? 'Deny' : 'Allow'

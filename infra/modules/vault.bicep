@@ -7,7 +7,13 @@ param name string
 param location string
 param tags object
 
-@description('Whether everybody but private endpoints, the addresses below and Azure\'s trusted services is kept out.')
+@allowed([
+  'Disabled'
+  'Enabled'
+])
+param publicNetworkAccess string
+
+@description('Whether those are kept out who come neither by a private endpoint, nor from the addresses below, nor as a service that Azure trusts.')
 param private bool
 
 param allowedAddresses array
@@ -27,7 +33,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
     enableSoftDelete: true
     enablePurgeProtection: true
     softDeleteRetentionInDays: 90
-    publicNetworkAccess: (private && empty(allowedAddresses)) ? 'Disabled' : 'Enabled'
+    publicNetworkAccess: publicNetworkAccess
     networkAcls: {
       bypass: 'AzureServices'
       defaultAction: private ? 'Deny' : 'Allow'
