@@ -169,6 +169,9 @@ param allowedAddresses string
 @description('Principal id of the identity that GitHub\'s workflow deploys with; empty: none.')
 param workflowPrincipalId string
 
+@description('Whether roles are made that allow what the code does and no more; else built-in ones are granted, which allow more.')
+param customRoles bool
+
 @description('Names of roles of roles.json that are not granted, with commas between.')
 param leftOutRoles string
 
@@ -278,6 +281,7 @@ var storageName = empty(existingStorageAccountId) ? newStorage!.outputs.name : o
 var storageLocation = empty(existingStorageAccountId) ? newStorage!.outputs.location : oldStorage!.outputs.location
 var blobEndpoint = empty(existingStorageAccountId) ? newStorage!.outputs.blobEndpoint : oldStorage!.outputs.blobEndpoint
 var queueEndpoint = empty(existingStorageAccountId) ? newStorage!.outputs.queueEndpoint : oldStorage!.outputs.queueEndpoint
+var tableEndpoint = empty(existingStorageAccountId) ? newStorage!.outputs.tableEndpoint : oldStorage!.outputs.tableEndpoint
 
 module contents 'modules/storage-contents.bicep' = {
   name: 'tuneops-contents-${suffix}'
@@ -360,6 +364,11 @@ var privateStorage = empty(existingStorageAccountId) ? [
     id: storageId
     part: 'queue'
   }
+  {
+    name: 'table'
+    id: storageId
+    part: 'table'
+  }
 ] : []
 var privateVault = empty(existingKeyVaultId) ? [
   {
@@ -414,6 +423,7 @@ module settings 'modules/app-settings.bicep' = {
   params: {
     storageBlobEndpoint: blobEndpoint
     storageQueueEndpoint: queueEndpoint
+    storageTableEndpoint: tableEndpoint
     identityClientId: identities.outputs.appClientId
     insightsConnectionString: telemetry.outputs.connectionString
     vaultUri: vaultUri
@@ -514,6 +524,7 @@ module access 'modules/access.bicep' = {
       people: filter(split(principalId, ','), part => !empty(part))
     }
     peopleType: principalType
+    customRoles: customRoles
     leftOut: filter(split(leftOutRoles, ','), part => !empty(part))
     storageId: storageId
     datasetsContainer: datasetsContainer

@@ -171,7 +171,8 @@ def test_every_setting_that_is_set_is_read() -> None:
 
 def test_the_host_has_no_key_and_what_it_wants() -> None:
     found = set_in_bicep()
-    wanted = {"blobServiceUri", "queueServiceUri", "clientId", "credential"}
+    services = {"blobServiceUri", "queueServiceUri", "tableServiceUri"}
+    wanted = {*services, "clientId", "credential"}
     assert {f"AzureWebJobsStorage__{name}" for name in wanted} <= found
     refused = {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_RUN_FROM_PACKAGE"}
     assert refused & found == set()
@@ -259,6 +260,15 @@ def test_custom_roles_are_made_where_they_are_granted() -> None:
     used = {role["role"]: role["scope"] for role in ROLES["assignments"] if role["custom"]}
     assert set(used) == {role["name"] for role in ROLES["customRoles"]}
     assert set(used.values()) <= {"workspace", "resourceGroup", "subscription", "registry"}
+
+
+def test_each_custom_role_has_built_in_ones_in_its_place() -> None:
+    instead = json.loads((INFRA / "builtin-roles.json").read_text())
+    assert set(instead) == {role["name"] for role in ROLES["customRoles"]}
+    assert all(GUID.fullmatch(role["id"]) for roles in instead.values() for role in roles)
+    scopes = {role["role"]: role["scope"] for role in ROLES["assignments"] if role["custom"]}
+    keys = Counter((scopes[name], role["id"]) for name in instead for role in instead[name])
+    assert max(keys.values()) == 1
 
 
 # azd

@@ -16,6 +16,9 @@ param principals object
 ])
 param peopleType string
 
+@description('Whether custom roles are made; else those of builtin-roles.json take their place, which allow more.')
+param customRoles bool
+
 @description('Names of roles of roles.json that nobody gets.')
 param leftOut array
 
@@ -41,7 +44,12 @@ param registryIds array
 param eventTopicIds array
 
 var documented = loadJsonContent('../roles.json')
-var roles = filter(concat(documented.assignments, loadJsonContent('../other-roles.json')), role => !contains(leftOut, role.role))
+var instead = loadJsonContent('../builtin-roles.json')
+var wanted = filter(concat(documented.assignments, loadJsonContent('../other-roles.json')), role => !contains(leftOut, role.role))
+var roles = flatten(map(wanted, role => empty(role.id) && !customRoles ? map(instead[role.role], other => union(role, other)) : [
+  role
+]))
+var made = customRoles ? documented.customRoles : []
 var grants = flatten(map(roles, role => map(principals[role.identity], principal => {
   principalId: principal
   principalType: role.identity == 'people' ? peopleType : 'ServicePrincipal'
@@ -70,7 +78,7 @@ module onSubscription 'grant-subscription.bicep' = {
   scope: subscription(workspaceAt[2])
   params: {
     suffix: suffix
-    customRoles: filter(documented.customRoles, role => contains(ofSubscriptionAlone, role.name))
+    customRoles: filter(made, role => contains(ofSubscriptionAlone, role.name))
     grants: filter(grants, grant => grant.scope == 'subscription')
   }
 }
@@ -81,7 +89,7 @@ module onWorkspace 'grant-workspace.bicep' = {
   params: {
     workspaceName: workspaceAt[8]
     suffix: suffix
-    customRoles: filter(documented.customRoles, role => contains(ofWorkspaceOrGroup, role.name))
+    customRoles: filter(made, role => contains(ofWorkspaceOrGroup, role.name))
     groupGrants: filter(grants, grant => grant.scope == 'resourceGroup')
     grants: filter(grants, grant => grant.scope == 'workspace')
   }
@@ -93,7 +101,7 @@ module onStorageGroup 'grant-group.bicep' = if (apart) {
   scope: resourceGroup(storageAt[2], storageAt[4])
   params: {
     suffix: suffix
-    customRoles: filter(documented.customRoles, role => contains(ofGroupAlone, role.name))
+    customRoles: filter(made, role => contains(ofGroupAlone, role.name))
     grants: filter(grants, grant => grant.scope == 'resourceGroup')
   }
 }
@@ -190,7 +198,7 @@ module onRegistries 'grant-registry.bicep' = [for id in registryIds: {
   params: {
     registryName: last(split(id, '/'))
     suffix: suffix
-    customRoles: filter(documented.customRoles, role => contains(ofRegistryAlone, role.name))
+    customRoles: filter(made, role => contains(ofRegistryAlone, role.name))
     grants: filter(grants, grant => grant.scope == 'registry')
   }
 }]

@@ -3,6 +3,7 @@
 
 param storageBlobEndpoint string
 param storageQueueEndpoint string
+param storageTableEndpoint string
 param identityClientId string
 param insightsConnectionString string
 param vaultUri string
@@ -47,6 +48,8 @@ var host = {
   AzureWebJobsStorage__clientId: identityClientId
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__queueServiceUri: storageQueueEndpoint
+  AzureWebJobsStorage__tableServiceUri: storageTableEndpoint
+  PYTHON_ENABLE_OPENTELEMETRY: 'true'
   PYTHON_THREADPOOL_THREAD_COUNT: string(workerThreads)
 }
 

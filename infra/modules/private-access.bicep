@@ -33,6 +33,9 @@ var zonesOf = {
   queue: [
     'privatelink.queue.${environment().suffixes.storage}'
   ]
+  table: [
+    'privatelink.table.${environment().suffixes.storage}'
+  ]
   vault: [
     'privatelink${replace(environment().suffixes.keyvaultDns, '.vault.', '.vaultcore.')}'
   ]
