@@ -18,6 +18,11 @@ _LOOP = re.compile(r"\[\s*for (?:\((\w+), (\w+)\)|(\w+)) in")
 _KEY = re.compile(r"(?m)(?:^\s*|[{,]\s*)(?:[A-Za-z_]\w*)(?=:(?!:))")
 
 
+@cache
+def _parser() -> pycep.BicepParser:
+    return pycep.BicepParser()
+
+
 @dataclass(frozen=True)
 class Resource:
     """A resource that a file declares, with its text."""
@@ -45,7 +50,7 @@ class Bicep:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.text = path.read_text()
-        self.tree: dict[str, Any] = pycep.BicepParser().parse(text=self.text)
+        self.tree: dict[str, Any] = _parser().parse(text=self.text)
 
     @property
     def parameters(self) -> dict[str, dict[str, Any]]:

@@ -33,7 +33,7 @@ ROLES = json.loads((INFRA / "roles.json").read_text())
 OTHERS = json.loads((INFRA / "other-roles.json").read_text())
 PARAMETERS = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
 FUNCTIONS_OF_BICEP = re.compile(
-    r"cidrSubnet|concat|contains|empty|environment|filter|flatten|guid|indexOf|items|join|last"
+    r"any|cidrSubnet|concat|contains|empty|environment|filter|flatten|guid|indexOf|items|join|last"
     r"|length|loadJsonContent|loadTextContent|loadYamlContent|map|range|replace|resourceGroup"
     r"|resourceId|split|string|subscription|subscriptionResourceId|substring|tenant|toLower"
     r"|toObject|trim|union|uniqueString"

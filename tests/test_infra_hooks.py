@@ -1,14 +1,11 @@
 """azd's hooks, with a stand-in for the Azure CLI and a function app that answers the doctor."""
 
 import json
-import os
 import re
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,6 +15,7 @@ from infra.hooks.deployed import OUTPUTS, Deployed
 from infra.hooks.postdeploy import examine, subscribe
 from infra.hooks.problems import HookError
 from infra.hooks.vault import WEBHOOK_SECRET, Vault, given, store
+from tests.azure_cli import AzureCli, stand_in
 from tuneops.doctor.finding import Report, failed, ok
 from tuneops.version import VERSION
 
@@ -34,35 +32,9 @@ NOT_YET = "ERROR: (Forbidden) Caller is not authorized. Inner error: ForbiddenBy
 KEPT_OUT = "ERROR: (Forbidden) Public network access is disabled. ForbiddenByConnection"
 
 
-class AzureCli:
-    """The stand-in's folder."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-
-    def tell(self, name: str, answer: Any) -> None:
-        (self.state / f"{name}.json").write_text(json.dumps(answer))
-
-    @property
-    def calls(self) -> list[list[str]]:
-        file = self.state / "calls.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AzureCli:
-    program = tmp_path / "bin" / "az"
-    program.parent.mkdir()
-    stand_in = (ROOT / "tests" / "az_stand_in.py").read_text()
-    program.write_text(f"#!{sys.executable} -IS\n{stand_in}")
-    program.chmod(0o755)
-    state = tmp_path / "az"
-    state.mkdir()
-    for name in [name for name in os.environ if name.startswith(("TUNEOPS_", "INFRA_", "AZURE_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("AZ_STATE", str(state))
-    return AzureCli(state)
+    return stand_in(tmp_path, monkeypatch)
 
 
 def put(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
@@ -205,9 +177,11 @@ def test_all_that_is_wrong_is_said_at_once(
     preprovision.check()
     assert "as they should be" in capsys.readouterr().out
 
-    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "another")
-    with pytest.raises(HookError, match="az account set -s another"):
+    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "the-chosen")
+    cli.tell("failures", ["ERROR: Please run 'az login' to setup account."])
+    with pytest.raises(HookError, match="az login, with an account that sees"):
         preprovision.check()
+    assert "--subscription the-chosen" in " ".join(cli.calls[-1])
 
 
 # After deploying
@@ -221,13 +195,15 @@ def test_outputs_that_are_missing_are_named() -> None:
 def test_subscriptions_come_once_the_functions_are_there(cli: AzureCli) -> None:
     deployed = Deployed.read(ENVIRONMENT)
     cli.tell("functions", ["func/on_job_event"])
-    with pytest.raises(HookError, match="no function on_dataset_uploaded"):
+    with pytest.raises(HookError, match="there is no on_dataset_uploaded"):
         subscribe(deployed, pause=0, tries=2)
     assert [call for call in cli.calls if call[0] == "deployment"] == []
 
     cli.tell("functions", ["func/on_job_event", "func/on_dataset_uploaded", "func/reconcile"])
+    cli.tell("failures", ["", "ERROR: (Url validation) The function is not known yet."])
     subscribe(deployed, pause=0)
-    (call,) = (call for call in cli.calls if call[0] == "deployment")
+    refused, call = (call for call in cli.calls if call[0] == "deployment")
+    assert refused == call
     assert f"appId={deployed.app_id}" in call
     assert (ROOT / call[call.index("--template-file") + 1]).is_file()
 
@@ -272,6 +248,7 @@ def test_the_doctor_is_asked_until_roles_are_known(
     examine(Deployed.read(), pause=0)
     assert "has what it takes to train" in capsys.readouterr().out
     assert keys == ["the-function-key"] * 2
+    assert [call[0] for call in cli.calls].count("rest") == 1
 
     reports[:] = [Report(version=VERSION, findings=(missing,))]
     with pytest.raises(HookError, match="the doctor finds something broken"):

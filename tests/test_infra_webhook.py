@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +20,15 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from infra.hooks import webhook
+from infra.hooks.deployed import OUTPUTS, Deployed
+from infra.hooks.postdeploy import connect_github
 from infra.hooks.problems import HookError
+from infra.hooks.vault import WEBHOOK_SECRET, Vault
 from localcloud.connection import Connection
 from localcloud.github.app import create_app
 from localcloud.manifest import GitHubSection, Manifest
 from localcloud.provision import provision
+from tests.azure_cli import stand_in
 
 ROOT = Path(__file__).parents[1]
 SECRET, OTHER = SecretStr("the-secret-of-the-webhook"), SecretStr("another-secret")
@@ -158,6 +163,40 @@ def test_the_webhook_of_an_app_is_not_taken_from_another(
     assert hook["config"]["url"] == "https://other.test/api/github"
     with pytest.raises(HookError, match="is no private key"):
         webhook.of_app(*who[:2], SecretStr("no key"), receiver.address, SECRET, replace=False)
+
+
+@pytest.fixture
+def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> Deployed:
+    """An app at the receiver's address, with the webhook's secret in its vault."""
+    stand_in(tmp_path, monkeypatch)
+    outputs = dict.fromkeys(OUTPUTS.values(), "x")
+    url = receiver.address.removesuffix(webhook.PATH)
+    found = Deployed.read({**outputs, "INFRA_VAULT_NAME": "kv", "TUNEOPS_URL": url})
+    Vault("kv").write(WEBHOOK_SECRET, SECRET.get_secret_value())
+    return found
+
+
+def test_what_is_deployed_is_connected_by_a_token_or_by_the_app(
+    connection: Connection, receiver: Receiver, deployed: Deployed
+) -> None:
+    github, vault = connection.github, Vault("kv")
+    api = {"TUNEOPS_GITHUB_API_URL": github.api_url}
+    sources = json.dumps([{"repository": github.repository}])
+    vault.write("TUNEOPS_SOURCES", sources)
+    assert connect_github(deployed, {**api, "GH_TOKEN": github.token})[0].startswith(
+        github.repository
+    )
+    made = [hook["config"]["url"] for hook in hooks(connection)]
+    assert made.count(receiver.address) == 1
+
+    vault.write("TUNEOPS_GITHUB_TOKEN", github.token)
+    one = {**api, "TUNEOPS_GITHUB_REPOSITORY": github.repository}
+    assert "is up to date" in connect_github(deployed, one)[0]
+
+    vault.write("TUNEOPS_GITHUB_APP_PRIVATE_KEY", github.app.private_key)
+    app = {**one, "TUNEOPS_GITHUB_APP_ID": str(github.app.id)}
+    replacing = {**app, "INFRA_REPLACE_APP_WEBHOOK": "true"}
+    assert "comes here" in connect_github(deployed, replacing)[0]
 
 
 def test_sources_name_each_repository_once() -> None:

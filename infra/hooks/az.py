@@ -1,11 +1,12 @@
 """The Azure CLI, signed in as whoever runs azd."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from infra.hooks.problems import HookError
 from tuneops.scrub import scrub
@@ -14,6 +15,8 @@ TIMEOUT_SECONDS = 1800
 MAX_SAID = 1000
 ROLE_TRIES = 20
 ROLE_PAUSE_SECONDS = 15
+T = TypeVar("T")
+
 _NO_ROLE_YET = ("ForbiddenByRbac", "does not have authorization to perform action")
 _KEPT_OUT = ("ForbiddenByConnection", "ForbiddenByFirewall", "Public network access is disabled")
 
@@ -28,7 +31,7 @@ class AzError(HookError):
 
 
 def az(*command: str) -> Any:
-    """What a command answers as JSON, None for nothing.
+    """What a command answers as JSON, None for nothing; it is asked in azd's subscription.
 
     Raises:
         AzError: it failed.
@@ -37,7 +40,9 @@ def az(*command: str) -> Any:
     program = shutil.which("az")
     if program is None:
         raise HookError("the Azure CLI is missing: https://aka.ms/install-azure-cli, then az login")
-    line = [program, *command, "--only-show-errors", "--output", "json"]
+    chosen = os.environ.get("AZURE_SUBSCRIPTION_ID")
+    where = ("--subscription", chosen) if chosen else ()
+    line = [program, *command, *where, "--only-show-errors", "--output", "json"]
     try:
         done = subprocess.run(
             line, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
@@ -47,6 +52,20 @@ def az(*command: str) -> Any:
     if done.returncode:
         raise AzError(command, done.stderr or done.stdout)
     return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def again(work: Callable[[], T], tries: int, pause: float) -> T:
+    """What the work gives, which is tried again while Azure does not yet know all that is new.
+
+    Raises:
+        AzError, HookError: as the work does; an `AzError` the last time alone.
+    """
+    for _ in range(tries - 1):
+        try:
+            return work()
+        except AzError:
+            time.sleep(pause)
+    return work()
 
 
 def az_once_allowed(
@@ -69,4 +88,4 @@ def az_once_allowed(
             if not left or not any(sign in error.text for sign in _NO_ROLE_YET):
                 raise
         time.sleep(pause)
-    raise HookError("no try was made")
+    raise ValueError("no try was asked for")

@@ -11,14 +11,15 @@ from io import StringIO
 from pydantic import SecretStr
 
 from infra.hooks import webhook
-from infra.hooks.az import az
+from infra.hooks.az import AzError, again, az
 from infra.hooks.deployed import Deployed
+from infra.hooks.postprovision import read_references
 from infra.hooks.problems import HookError, run, say
 from infra.hooks.vault import WEBHOOK_SECRET, Vault
 
 FUNCTIONS = frozenset({"on_dataset_uploaded", "on_job_event"})
-FUNCTION_TRIES = 20
-DOCTOR_TRIES = 10
+TRIES = 12
+SUBSCRIBE_TRIES = 3
 PAUSE_SECONDS = 30.0
 
 
@@ -35,26 +36,13 @@ def finish() -> None:
     examine(deployed)
 
 
-def subscribe(
-    deployed: Deployed, pause: float = PAUSE_SECONDS, tries: int = FUNCTION_TRIES
-) -> None:
+def subscribe(deployed: Deployed, tries: int = TRIES, pause: float = PAUSE_SECONDS) -> None:
     """Deploy the event subscriptions, once Azure knows the functions.
 
     Raises:
         HookError: the functions are not there, or Azure refuses the subscriptions.
     """
-    where = ("--name", deployed.app_name, "--resource-group", deployed.resource_group)
-    for left in reversed(range(tries)):
-        names = az("functionapp", "function", "list", *where, "--query", "[].name") or []
-        missing = FUNCTIONS - {name.rpartition("/")[2] for name in names}
-        if not missing:
-            break
-        if not left:
-            raise HookError(
-                f"{deployed.app_name} has no function {', '.join(sorted(missing))}: its log says "
-                f"why: az webapp log tail {' '.join(where)}"
-            )
-        time.sleep(pause)
+    again(lambda: _find_functions(deployed), tries, pause)
     given = {
         "appId": deployed.app_id,
         "storageTopicId": deployed.storage_topic_id,
@@ -63,12 +51,13 @@ def subscribe(
         "deadLetterContainer": deployed.dead_letter_container,
         "datasetsContainer": deployed.datasets_container,
     }
-    az(
+    command = (
         *("deployment", "sub", "create", "--name", f"tuneops-events-{deployed.app_name}"),
         *("--location", deployed.location, "--template-file", "infra/events.bicep"),
         *("--parameters", *(f"{name}={value}" for name, value in given.items())),
         *("--query", "properties.provisioningState"),
     )
+    again(lambda: az(*command), SUBSCRIBE_TRIES, pause)
     say("TuneOps: Event Grid tells of uploads and jobs.")
 
 
@@ -93,24 +82,45 @@ def connect_github(deployed: Deployed, environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def examine(deployed: Deployed, pause: float = PAUSE_SECONDS, tries: int = DOCTOR_TRIES) -> None:
+def examine(deployed: Deployed, tries: int = TRIES, pause: float = PAUSE_SECONDS) -> None:
     """Ask the doctor, again while roles that were just granted are not known everywhere.
 
     Raises:
         HookError: something is broken.
     """
-    where = ("--name", deployed.app_name, "--resource-group", deployed.resource_group)
-    key = az("functionapp", "keys", "list", *where, "--query", "functionKeys.default")
     for left in reversed(range(tries)):
-        is_well, said = _doctor(deployed.url, key or "")
+        is_well, said = _ask_doctor(deployed)
         if is_well or not left:
             break
         time.sleep(pause)
+        read_references(deployed)
     say(said)
     if not is_well:
         raise HookError(
             "all is deployed, and the doctor finds something broken: mend it, then tuneops doctor"
         )
+
+
+def _find_functions(deployed: Deployed) -> None:
+    where = ("--name", deployed.app_name, "--resource-group", deployed.resource_group)
+    command = ("functionapp", "function", "list", *where, "--query", "[].name")
+    missing = FUNCTIONS - {str(name).rpartition("/")[2] for name in az(*command) or []}
+    if missing:
+        raise AzError(
+            command,
+            f"there is no {', '.join(sorted(missing))}; az webapp log tail {' '.join(where)} may"
+            " say why",
+        )
+
+
+def _ask_doctor(deployed: Deployed) -> tuple[bool, str]:
+    """Whether nothing is broken, and what the doctor says; without a key he is not asked."""
+    where = ("--name", deployed.app_name, "--resource-group", deployed.resource_group)
+    try:
+        key = az("functionapp", "keys", "list", *where, "--query", "functionKeys.default")
+    except AzError as error:
+        return False, str(error)
+    return _doctor(deployed.url, key or "")
 
 
 def _doctor(url: str, key: str) -> tuple[bool, str]:

@@ -20,6 +20,15 @@ def keep_secrets() -> None:
     vault = Vault(deployed.vault)
     for setting in deployed.vault_settings:
         say(f"TuneOps: secret of {setting}: {store(vault, setting, os.environ)}")
+    read_references(deployed)
+
+
+def read_references(deployed: Deployed) -> None:
+    """Have the app read what its settings refer to; by itself it does so once a day.
+
+    Raises:
+        AzError: Azure refuses.
+    """
     az("rest", "--method", "post", "--url", f"{deployed.app_id}/{REFRESH}")
 
 

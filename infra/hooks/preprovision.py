@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
-from infra.hooks.az import az
+from infra.hooks.az import AzError, az
 from infra.hooks.deployed import split
 from infra.hooks.problems import HookError, run, say
 from infra.hooks.vault import given
@@ -74,12 +74,12 @@ def _missing(name: str, environ: Mapping[str, str]) -> Iterator[str]:
 
 def _of_subscription(environ: Mapping[str, str]) -> Iterator[str]:
     """Whether the Azure CLI is signed in to the subscription, and what of it is not registered."""
-    account, wanted = az("account", "show"), environ.get("AZURE_SUBSCRIPTION_ID", "")
-    if wanted and account["id"].lower() != wanted.lower():
-        yield f"az works with the subscription {account['id']}: az account set -s {wanted}"
-        return
     query = "[].{name: namespace, state: registrationState}"
-    known = {each["name"]: each["state"] for each in az("provider", "list", "--query", query)}
+    try:
+        known = {each["name"]: each["state"] for each in az("provider", "list", "--query", query)}
+    except AzError as error:
+        yield f"{error}: az login, with an account that sees the subscription of azd"
+        return
     private = environ.get("INFRA_PRIVATE_NETWORKING", "").lower() == "true"
     for name in (*PROVIDERS, *(OF_PRIVATE_NETWORKS if private else ())):
         if known.get(name) != "Registered":

@@ -46,7 +46,7 @@ param eventTopicIds array
 var documented = loadJsonContent('../roles.json')
 var instead = loadJsonContent('../builtin-roles.json')
 var wanted = filter(concat(documented.assignments, loadJsonContent('../other-roles.json')), role => !contains(leftOut, role.role))
-var roles = flatten(map(wanted, role => empty(role.id) && !customRoles ? map(instead[role.role], other => union(role, other)) : [
+var roles = flatten(map(wanted, role => empty(role.id) && !customRoles ? map(any(instead)[role.role], other => union(role, other)) : [
   role
 ]))
 var made = customRoles ? documented.customRoles : []
