@@ -136,6 +136,19 @@ def test_a_repository_gets_one_webhook_however_often(
     assert receiver.is_signed_with(OTHER)
 
 
+def test_the_local_github_refuses_a_webhook_twice(
+    connection: Connection, receiver: Receiver
+) -> None:
+    github = connection.github
+    url = f"{github.api_url}/repos/{github.repository}/hooks"
+    wanted = {"config": {"url": receiver.address, "content_type": "json"}}
+    headers = {"authorization": f"Bearer {github.token}"}
+    assert httpx2.post(url, json=wanted, headers=headers).status_code == 422
+    off = httpx2.patch(f"{url}/1", json={"active": False, "events": ["push"]}, headers=headers)
+    assert (off.json()["active"], off.json()["events"]) == (False, ["push"])
+    assert off.json()["config"]["url"] == receiver.address
+
+
 def test_whoever_may_not_hears_which_permission_it_takes(connection: Connection) -> None:
     where = (connection.github.api_url, connection.github.repository, SecretStr("ghp_wrong"))
     with pytest.raises(HookError, match="Webhooks: write") as caught:
