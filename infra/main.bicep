@@ -222,7 +222,6 @@ var alwaysReady = filter([
 var ownGroup = '/subscriptions/${subscription().subscriptionId}/resourceGroups/${groupName}'
 var storageAt = split(empty(existingStorageAccountId) ? ownGroup : existingStorageAccountId, '/')
 var workspaceAt = split(empty(existingWorkspaceId) ? ownGroup : existingWorkspaceId, '/')
-var vaultAt = split(empty(existingKeyVaultId) ? ownGroup : existingKeyVaultId, '/')
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: groupName
@@ -252,54 +251,33 @@ module telemetry 'modules/telemetry.bicep' = {
   }
 }
 
-module newStorage 'modules/storage.bicep' = if (empty(existingStorageAccountId)) {
-  name: 'tuneops-storage-${suffix}'
-  scope: group
+module data 'modules/data.bicep' = {
+  name: 'tuneops-data-${suffix}'
   params: {
-    name: 'st${suffix}'
     location: location
     tags: tags
+    suffix: suffix
+    groupName: group.name
+    existingId: existingStorageAccountId
     sku: storageSku
     recoveryDays: recoveryDays
     publicNetworkAccess: publicNetworkAccess
     private: privateNetworking
     allowedAddresses: addresses
+    containers: containers
+    queues: queues
     deadLetterContainer: deadLetterContainer
   }
 }
 
-module oldStorage 'modules/storage-existing.bicep' = if (!empty(existingStorageAccountId)) {
-  name: 'tuneops-storage-existing-${suffix}'
-  scope: resourceGroup(storageAt[2], storageAt[4])
+module secrets 'modules/secrets.bicep' = {
+  name: 'tuneops-secrets-${suffix}'
   params: {
-    name: last(storageAt)
-  }
-}
-
-var storageId = empty(existingStorageAccountId) ? newStorage!.outputs.id : oldStorage!.outputs.id
-var storageName = empty(existingStorageAccountId) ? newStorage!.outputs.name : oldStorage!.outputs.name
-var storageLocation = empty(existingStorageAccountId) ? newStorage!.outputs.location : oldStorage!.outputs.location
-var blobEndpoint = empty(existingStorageAccountId) ? newStorage!.outputs.blobEndpoint : oldStorage!.outputs.blobEndpoint
-var queueEndpoint = empty(existingStorageAccountId) ? newStorage!.outputs.queueEndpoint : oldStorage!.outputs.queueEndpoint
-var tableEndpoint = empty(existingStorageAccountId) ? newStorage!.outputs.tableEndpoint : oldStorage!.outputs.tableEndpoint
-
-module contents 'modules/storage-contents.bicep' = {
-  name: 'tuneops-contents-${suffix}'
-  scope: resourceGroup(storageAt[2], storageAt[4])
-  params: {
-    accountName: storageName
-    containers: containers
-    queues: queues
-  }
-}
-
-module newVault 'modules/vault.bicep' = if (empty(existingKeyVaultId)) {
-  name: 'tuneops-vault-${suffix}'
-  scope: group
-  params: {
-    name: 'kv-${suffix}'
     location: location
     tags: tags
+    suffix: suffix
+    groupName: group.name
+    existingId: existingKeyVaultId
     publicNetworkAccess: publicNetworkAccess
     private: privateNetworking
     allowedAddresses: addresses
@@ -307,25 +285,14 @@ module newVault 'modules/vault.bicep' = if (empty(existingKeyVaultId)) {
   }
 }
 
-module oldVault 'modules/vault-existing.bicep' = if (!empty(existingKeyVaultId)) {
-  name: 'tuneops-vault-existing-${suffix}'
-  scope: resourceGroup(vaultAt[2], vaultAt[4])
-  params: {
-    name: last(vaultAt)
-  }
-}
-
-var vaultId = empty(existingKeyVaultId) ? newVault!.outputs.id : existingKeyVaultId
-var vaultName = empty(existingKeyVaultId) ? newVault!.outputs.name : oldVault!.outputs.name
-var vaultUri = empty(existingKeyVaultId) ? newVault!.outputs.uri : oldVault!.outputs.uri
-
-module newLearning 'modules/learning.bicep' = if (empty(existingWorkspaceId)) {
-  name: 'tuneops-learning-${suffix}'
-  scope: group
+module training 'modules/training.bicep' = {
+  name: 'tuneops-training-${suffix}'
   params: {
     location: location
     tags: tags
     suffix: suffix
+    groupName: group.name
+    existingId: existingWorkspaceId
     storageSku: storageSku
     recoveryDays: recoveryDays
     publicNetworkAccess: publicNetworkAccess
@@ -339,68 +306,54 @@ module newLearning 'modules/learning.bicep' = if (empty(existingWorkspaceId)) {
   }
 }
 
-module oldLearning 'modules/workspace-existing.bicep' = if (!empty(existingWorkspaceId)) {
-  name: 'tuneops-workspace-existing-${suffix}'
-  scope: resourceGroup(workspaceAt[2], workspaceAt[4])
-  params: {
-    name: last(workspaceAt)
-  }
-}
-
-var workspaceId = empty(existingWorkspaceId) ? newLearning!.outputs.id : oldLearning!.outputs.id
-var workspaceName = empty(existingWorkspaceId) ? newLearning!.outputs.name : oldLearning!.outputs.name
-var workspaceLocation = empty(existingWorkspaceId) ? newLearning!.outputs.location : oldLearning!.outputs.location
-var workspaceStorageId = empty(existingWorkspaceId) ? newLearning!.outputs.storageId : oldLearning!.outputs.storageId
-var imagesId = empty(existingWorkspaceId) ? newLearning!.outputs.containerRegistryId : oldLearning!.outputs.containerRegistryId
-
 var privateStorage = empty(existingStorageAccountId) ? [
   {
     name: 'blob'
-    id: storageId
+    id: data.outputs.id
     part: 'blob'
   }
   {
     name: 'queue'
-    id: storageId
+    id: data.outputs.id
     part: 'queue'
   }
   {
     name: 'table'
-    id: storageId
+    id: data.outputs.id
     part: 'table'
   }
 ] : []
 var privateVault = empty(existingKeyVaultId) ? [
   {
     name: 'vault'
-    id: vaultId
+    id: secrets.outputs.id
     part: 'vault'
   }
 ] : []
 var privateLearning = empty(existingWorkspaceId) ? [
   {
     name: 'workspace'
-    id: workspaceId
+    id: training.outputs.id
     part: 'amlworkspace'
   }
   {
     name: 'workspace-blob'
-    id: workspaceStorageId
+    id: training.outputs.storageId
     part: 'blob'
   }
   {
     name: 'workspace-file'
-    id: workspaceStorageId
+    id: training.outputs.storageId
     part: 'file'
   }
   {
     name: 'workspace-vault'
-    id: newLearning!.outputs.vaultId
+    id: training.outputs.vaultId
     part: 'vault'
   }
   {
     name: 'images'
-    id: imagesId
+    id: training.outputs.containerRegistryId
     part: 'registry'
   }
 ] : []
@@ -421,16 +374,16 @@ module settings 'modules/app-settings.bicep' = {
   name: 'tuneops-settings-${suffix}'
   scope: group
   params: {
-    storageBlobEndpoint: blobEndpoint
-    storageQueueEndpoint: queueEndpoint
-    storageTableEndpoint: tableEndpoint
+    storageBlobEndpoint: data.outputs.blobEndpoint
+    storageQueueEndpoint: data.outputs.queueEndpoint
+    storageTableEndpoint: data.outputs.tableEndpoint
     identityClientId: identities.outputs.appClientId
     insightsConnectionString: telemetry.outputs.connectionString
-    vaultUri: vaultUri
+    vaultUri: secrets.outputs.uri
     vaultSettings: vaultSettings
     subscriptionId: workspaceAt[2]
     resourceGroupName: workspaceAt[4]
-    workspaceName: workspaceName
+    workspaceName: training.outputs.name
     datasetsContainer: datasetsContainer
     githubRepository: githubRepository
     githubBranch: githubBranch
@@ -458,7 +411,7 @@ module app 'modules/app.bicep' = {
     tags: tags
     identityId: identities.outputs.appId
     settings: settings.outputs.settings
-    packageContainerUrl: '${blobEndpoint}${packageContainer}'
+    packageContainerUrl: '${data.outputs.blobEndpoint}${packageContainer}'
     pythonVersion: pythonVersion
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
@@ -469,9 +422,6 @@ module app 'modules/app.bicep' = {
     entraClientId: entraClientId
     logAnalyticsId: telemetry.outputs.logAnalyticsId
   }
-  dependsOn: [
-    contents
-  ]
 }
 
 module storageTopic 'modules/topic.bicep' = {
@@ -479,9 +429,9 @@ module storageTopic 'modules/topic.bicep' = {
   scope: resourceGroup(storageAt[2], storageAt[4])
   params: {
     name: empty(existingStorageTopic) ? 'evgt-storage-${suffix}' : existingStorageTopic
-    location: storageLocation
+    location: data.outputs.location
     tags: tags
-    source: storageId
+    source: data.outputs.id
     topicType: 'Microsoft.Storage.StorageAccounts'
     exists: !empty(existingStorageTopic)
     logAnalyticsId: telemetry.outputs.logAnalyticsId
@@ -493,9 +443,9 @@ module workspaceTopic 'modules/topic.bicep' = {
   scope: resourceGroup(workspaceAt[2], workspaceAt[4])
   params: {
     name: empty(existingWorkspaceTopic) ? 'evgt-workspace-${suffix}' : existingWorkspaceTopic
-    location: workspaceLocation
+    location: training.outputs.location
     tags: tags
-    source: workspaceId
+    source: training.outputs.id
     topicType: 'Microsoft.MachineLearningServices.Workspaces'
     exists: !empty(existingWorkspaceTopic)
     logAnalyticsId: telemetry.outputs.logAnalyticsId
@@ -526,13 +476,13 @@ module access 'modules/access.bicep' = {
     peopleType: principalType
     customRoles: customRoles
     leftOut: filter(split(leftOutRoles, ','), part => !empty(part))
-    storageId: storageId
+    storageId: data.outputs.id
     datasetsContainer: datasetsContainer
     deadLetterContainer: deadLetterContainer
-    workspaceId: workspaceId
-    workspaceStorageId: workspaceStorageId
-    containerRegistryId: imagesId
-    vaultId: vaultId
+    workspaceId: training.outputs.id
+    workspaceStorageId: training.outputs.storageId
+    containerRegistryId: training.outputs.containerRegistryId
+    vaultId: secrets.outputs.id
     insightsId: telemetry.outputs.insightsId
     siteId: app.outputs.id
     jobsIdentityId: identities.outputs.jobsId
@@ -540,9 +490,6 @@ module access 'modules/access.bicep' = {
     registryIds: filter(split(registryIds, ','), part => !empty(part))
     eventTopicIds: filter(split(eventTopicIds, ','), part => !empty(part))
   }
-  dependsOn: [
-    contents
-  ]
 }
 
 module alerts 'modules/alerts.bicep' = {
@@ -553,7 +500,7 @@ module alerts 'modules/alerts.bicep' = {
     tags: tags
     prefix: 'tuneops-${environmentName}'
     insightsId: telemetry.outputs.insightsId
-    workspaceId: workspaceId
+    workspaceId: training.outputs.id
     endpoints: filter(split(alertEndpoints, ','), part => !empty(part))
     systemTopicIds: [
       storageTopic.outputs.id
@@ -580,15 +527,15 @@ output AZURE_TENANT_ID string = tenant().tenantId
 output INFRA_APP_NAME string = app.outputs.name
 output INFRA_APP_ID string = app.outputs.id
 output TUNEOPS_URL string = app.outputs.url
-output INFRA_VAULT_NAME string = vaultName
+output INFRA_VAULT_NAME string = secrets.outputs.name
 output INFRA_VAULT_SETTINGS string = join(vaultSettings, ',')
-output TUNEOPS_STORAGE_ACCOUNT_URL string = blobEndpoint
-output INFRA_STORAGE_ACCOUNT_ID string = storageId
+output TUNEOPS_STORAGE_ACCOUNT_URL string = data.outputs.blobEndpoint
+output INFRA_STORAGE_ACCOUNT_ID string = data.outputs.id
 output TUNEOPS_DATASETS_CONTAINER string = datasetsContainer
 output INFRA_DEAD_LETTER_CONTAINER string = deadLetterContainer
 output INFRA_STORAGE_TOPIC_ID string = storageTopic.outputs.id
 output INFRA_WORKSPACE_TOPIC_ID string = workspaceTopic.outputs.id
-output INFRA_WORKSPACE_ID string = workspaceId
+output INFRA_WORKSPACE_ID string = training.outputs.id
 output INFRA_JOBS_IDENTITY_ID string = identities.outputs.jobsId
 output INFRA_JOBS_IDENTITY_CLIENT_ID string = identities.outputs.jobsClientId
 output INFRA_ENDPOINTS_IDENTITY_ID string = identities.outputs.endpointsId

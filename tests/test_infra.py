@@ -63,7 +63,7 @@ def test_names_that_are_nowhere_are_found(tmp_path: Path) -> None:
     text = MAIN.read_text()
     slips = {
         "scope: group": "scope: gruop",
-        "'st${suffix}'": "'st${sufix}'",
+        "'func-${suffix}'": "'func-${sufix}'",
         "!empty(part)": "!prt",
     }
     for right, wrong in slips.items():

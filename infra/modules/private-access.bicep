@@ -57,7 +57,7 @@ module network 'network.bicep' = {
 }
 
 module endpoint 'private-endpoint.bicep' = [for service in services: {
-  name: 'tuneops-private-${service.name}'
+  name: 'tuneops-private-${service.name}-${suffix}'
   params: {
     name: 'pep-${service.name}-${suffix}'
     location: location
