@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test soak simulate check check-infra bench format schema diagram reference pictures lock clean
+.PHONY: demo test soak simulate check check-infra check-bicep bench format schema diagram reference pictures lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -39,6 +39,11 @@ check: $(VENV)/.dev
 # What infra/ asks Azure for, by checkov's rules; .checkov.yaml has the exceptions.
 check-infra: $(CHECKOV)/.done
 	$(CHECKOV)/bin/checkov --config-file .checkov.yaml
+
+# Needs the Azure CLI, which brings the compiler.
+check-bicep:
+	az bicep build --file infra/main.bicep --stdout > /dev/null
+	az bicep build --file infra/events.bicep --stdout > /dev/null
 
 # QUICK=1 leaves out the largest dataset, which takes most of the time.
 bench: $(VENV)/.bench

@@ -205,8 +205,8 @@ var githubSecret = empty(githubAppId) ? 'TUNEOPS_GITHUB_TOKEN' : 'TUNEOPS_GITHUB
 var vaultSettings = union([
   'TUNEOPS_GITHUB_WEBHOOK_SECRET'
   githubSecret
-], filter(split(moreVaultSettings, ','), part => !empty(part)))
-var addresses = filter(split(allowedAddresses, ','), part => !empty(part))
+], filter(map(split(moreVaultSettings, ','), part => trim(part)), part => !empty(part)))
+var addresses = filter(map(split(allowedAddresses, ','), part => trim(part)), part => !empty(part))
 var publicNetworkAccess = privateNetworking && empty(addresses) ? 'Disabled' : 'Enabled'
 var alwaysReady = filter([
   {
@@ -470,12 +470,12 @@ module access 'modules/access.bicep' = {
         storageTopic.outputs.principalId
         workspaceTopic.outputs.principalId
       ]
-      deployer: filter(split(workflowPrincipalId, ','), part => !empty(part))
-      people: filter(split(principalId, ','), part => !empty(part))
+      deployer: filter(map(split(workflowPrincipalId, ','), part => trim(part)), part => !empty(part))
+      people: filter(map(split(principalId, ','), part => trim(part)), part => !empty(part))
     }
     peopleType: principalType
     customRoles: customRoles
-    leftOut: filter(split(leftOutRoles, ','), part => !empty(part))
+    leftOut: filter(map(split(leftOutRoles, ','), part => trim(part)), part => !empty(part))
     storageId: data.outputs.id
     datasetsContainer: datasetsContainer
     deadLetterContainer: deadLetterContainer
@@ -487,8 +487,8 @@ module access 'modules/access.bicep' = {
     siteId: app.outputs.id
     jobsIdentityId: identities.outputs.jobsId
     endpointsIdentityId: identities.outputs.endpointsId
-    registryIds: filter(split(registryIds, ','), part => !empty(part))
-    eventTopicIds: filter(split(eventTopicIds, ','), part => !empty(part))
+    registryIds: filter(map(split(registryIds, ','), part => trim(part)), part => !empty(part))
+    eventTopicIds: filter(map(split(eventTopicIds, ','), part => trim(part)), part => !empty(part))
   }
 }
 
@@ -501,13 +501,13 @@ module alerts 'modules/alerts.bicep' = {
     prefix: 'tuneops-${environmentName}'
     insightsId: telemetry.outputs.insightsId
     workspaceId: training.outputs.id
-    endpoints: filter(split(alertEndpoints, ','), part => !empty(part))
+    endpoints: filter(map(split(alertEndpoints, ','), part => trim(part)), part => !empty(part))
     systemTopicIds: [
       storageTopic.outputs.id
       workspaceTopic.outputs.id
     ]
-    mailReceivers: filter(split(alertMails, ','), part => !empty(part))
-    actionGroupIds: filter(split(actionGroupIds, ','), part => !empty(part))
+    mailReceivers: filter(map(split(alertMails, ','), part => trim(part)), part => !empty(part))
+    actionGroupIds: filter(map(split(actionGroupIds, ','), part => trim(part)), part => !empty(part))
   }
 }
 
