@@ -12,7 +12,7 @@ import pytest
 from infra.hooks import postprovision, preprovision
 from infra.hooks.az import AzError, az, az_once_allowed
 from infra.hooks.deployed import OUTPUTS, Deployed
-from infra.hooks.postdeploy import examine, subscribe
+from infra.hooks.postdeploy import examine, finish, subscribe
 from infra.hooks.problems import HookError
 from infra.hooks.vault import WEBHOOK_SECRET, Vault, given, store
 from tests.azure_cli import AzureCli, stand_in
@@ -254,3 +254,21 @@ def test_the_doctor_is_asked_until_roles_are_known(
     with pytest.raises(HookError, match="the doctor finds something broken"):
         examine(Deployed.read(), pause=0, tries=1)
     assert "TuneOps may not train" in capsys.readouterr().out
+
+
+def test_what_fails_keeps_none_of_the_others_from_their_work(
+    cli: AzureCli,
+    app: tuple[str, list[Report], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url, reports, _ = app
+    closed = "http://127.0.0.1:9"
+    put(monkeypatch, TUNEOPS_URL=url, TUNEOPS_GITHUB_API_URL=closed, **REPOSITORY)
+    cli.tell("functions", ["func/on_job_event", "func/on_dataset_uploaded"])
+    reports.append(Report(version=VERSION, findings=(ok("clock.skew", "is right"),)))
+    with pytest.raises(HookError, match=r"^- contoso/models: GitHub .* can't be asked[^\n]*$"):
+        finish()
+    said = capsys.readouterr().out
+    assert "Event Grid tells" in said
+    assert "is right" in said

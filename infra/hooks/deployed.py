@@ -19,7 +19,6 @@ class Deployed:
     vault: str
     vault_settings: tuple[str, ...]
     storage_id: str
-    storage_url: str
     storage_topic_id: str
     workspace_topic_id: str
     datasets_container: str
@@ -49,7 +48,6 @@ OUTPUTS = {
     "vault": "INFRA_VAULT_NAME",
     "vault_settings": "INFRA_VAULT_SETTINGS",
     "storage_id": "INFRA_STORAGE_ACCOUNT_ID",
-    "storage_url": "TUNEOPS_STORAGE_ACCOUNT_URL",
     "storage_topic_id": "INFRA_STORAGE_TOPIC_ID",
     "workspace_topic_id": "INFRA_WORKSPACE_TOPIC_ID",
     "datasets_container": "TUNEOPS_DATASETS_CONTAINER",

@@ -24,16 +24,19 @@ PAUSE_SECONDS = 30.0
 
 
 def finish() -> None:
-    """Do all three.
+    """Do all three; what goes wrong with one keeps none of the others.
 
     Raises:
         HookError: one of them can't be done, or the doctor finds something broken.
     """
-    deployed = Deployed.read()
-    subscribe(deployed)
-    for line in connect_github(deployed, os.environ):
-        say(f"TuneOps: {line}")
-    examine(deployed)
+    deployed, problems = Deployed.read(), []
+    for step in (subscribe, connect_github, examine):
+        try:
+            step(deployed)
+        except HookError as error:
+            problems.append(f"- {error}")
+    if problems:
+        raise HookError("\n".join(problems))
 
 
 def subscribe(deployed: Deployed, tries: int = TRIES, pause: float = PAUSE_SECONDS) -> None:
@@ -61,8 +64,8 @@ def subscribe(deployed: Deployed, tries: int = TRIES, pause: float = PAUSE_SECON
     say("TuneOps: Event Grid tells of uploads and jobs.")
 
 
-def connect_github(deployed: Deployed, environ: Mapping[str, str]) -> list[str]:
-    """Have webhooks come to the app; gives what was done.
+def connect_github(deployed: Deployed, environ: Mapping[str, str] = os.environ) -> None:
+    """Have webhooks come to the app.
 
     Raises:
         HookError: GitHub does not let us, or the vault can't be read.
@@ -74,12 +77,12 @@ def connect_github(deployed: Deployed, environ: Mapping[str, str]) -> list[str]:
     if app_id := environ.get("TUNEOPS_GITHUB_APP_ID"):
         key = SecretStr(vault.read("TUNEOPS_GITHUB_APP_PRIVATE_KEY") or "")
         replace = environ.get("INFRA_REPLACE_APP_WEBHOOK", "").lower() == "true"
-        return [webhook.of_app(api_url, app_id, key, address, secret, replace)]
+        say(f"TuneOps: {webhook.of_app(api_url, app_id, key, address, secret, replace)}")
+        return
     token = SecretStr(_own_token(environ) or vault.read("TUNEOPS_GITHUB_TOKEN") or "")
-    return [
-        webhook.of_repository(api_url, repository, token, address, secret)
-        for repository in _repositories(vault, environ)
-    ]
+    for repository in _repositories(vault, environ):
+        done = webhook.of_repository(api_url, repository, token, address, secret)
+        say(f"TuneOps: {done}")
 
 
 def examine(deployed: Deployed, tries: int = TRIES, pause: float = PAUSE_SECONDS) -> None:
