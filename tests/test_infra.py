@@ -309,6 +309,11 @@ def test_azd_knows_the_service_and_finds_the_hooks() -> None:
         assert importlib.util.find_spec(f"infra.hooks.{name}")
 
 
+@pytest.mark.parametrize("name", [".gitignore", ".funcignore"])
+def test_what_azd_keeps_is_neither_committed_nor_deployed(name: str) -> None:
+    assert ".azure" in [line.strip("/") for line in (ROOT / name).read_text().splitlines()]
+
+
 def test_hooks_get_what_they_read() -> None:
     assert set(OUTPUTS.values()) <= set(read(MAIN).outputs)
     assert set(EXISTING) <= variables()
