@@ -179,6 +179,20 @@ def test_the_host_has_no_key_and_what_it_wants() -> None:
     assert {"AZURE_CLIENT_ID", "AzureWebJobsDisableHomepage"} <= found
 
 
+def test_what_is_set_makes_settings_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = (each["value"].strip("${}").partition("=") for each in PARAMETERS.values())
+    given = {variable: default for variable, _, default in texts}
+    given |= {"TUNEOPS_GITHUB_REPOSITORY": "contoso/models", "TUNEOPS_CLOUD": "AzureCloud"}
+    given |= {"WEBSITE_SITE_NAME": "func", "WEBSITE_HOSTNAME": "func.test"}
+    for name in set_in_bicep() - {"TUNEOPS_GITHUB_APP_PRIVATE_KEY"} | given.keys():
+        monkeypatch.setenv(name, given.get(name, "x"))
+    settings = Settings()
+    assert settings.storage_connection_string is None
+    assert settings.blob_service_uri == "x"
+    assert settings.page_url == "https://func.test"
+    assert [source.repository for source in settings.config_sources] == ["contoso/models"]
+
+
 def test_schedules_are_those_of_the_code() -> None:
     defaults = dict(re.findall(r'"(TUNEOPS_\w+_SCHEDULE)", "(.+?)"', code()))
     given = "".join(each["value"] for each in PARAMETERS.values())
