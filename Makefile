@@ -5,6 +5,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+CHECKOV := .localcloud/checkov
 PIP := $(BIN)/pip --no-cache-dir --disable-pip-version-check --quiet
 # pip would compile all that it installs with one core. Some files are for a later Python.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing|transformers/models)/' $(VENV)/lib
@@ -14,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test soak simulate check bench scale format schema diagram reference permissions pictures package package-table lock clean
+.PHONY: demo test soak simulate check check-infra check-bicep bench scale format schema diagram reference permissions pictures package package-table lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -34,6 +35,15 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What infra/ asks Azure for, by checkov's rules; .checkov.yaml has the exceptions.
+check-infra: $(CHECKOV)/.done
+	$(CHECKOV)/bin/checkov --config-file .checkov.yaml
+
+# Needs the Azure CLI, which brings the compiler.
+check-bicep:
+	az bicep build --file infra/main.bicep --stdout > /dev/null
+	az bicep build --file infra/events.bicep --stdout > /dev/null
 
 # QUICK=1 leaves out the largest dataset, which takes most of the time.
 bench: $(VENV)/.bench
@@ -105,6 +115,15 @@ $(VENV)/.bench: $(VENV)/.demo
 
 $(VENV)/.package: $(BIN)/python requirements.lock
 	$(PIP) install --constraint requirements.lock packaging
+	@touch $@
+
+# It pins packages that others need newer, and a parser that is behind Bicep.
+$(CHECKOV)/.done: $(BIN)/python
+	@mkdir -p "$(TMPDIR)"
+	$(BIN)/python -m venv $(CHECKOV)
+	$(CHECKOV)/bin/pip --no-cache-dir --disable-pip-version-check --quiet install checkov==3.3.30
+	$(CHECKOV)/bin/pip --no-cache-dir --disable-pip-version-check --quiet install --no-deps \
+		pycep-parser==0.7.1
 	@touch $@
 
 # Microsoft's worker is declared for Python 3.13 alone, and runs on 3.11 as well.

@@ -30,15 +30,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Hook:
-    """A webhook of the repository."""
+    """A webhook of the repository; without a `secret` of its own it has the manifest's."""
 
     id: int
     url: str
     events: tuple[str, ...]
+    active: bool = True
+    secret: str = ""
 
     def wants(self, event: str) -> bool:
         """Whether it is told of such events; a ping always is."""
-        return event == "ping" or event in self.events or "*" in self.events
+        return event == "ping" or (self.active and bool({event, "*"} & {*self.events}))
 
 
 class Deliveries:
@@ -76,6 +78,12 @@ class Deliveries:
             self.hooks[number] = replace(known, url=url)
         if secret:
             self._secret = secret.encode()
+
+    def create(self, url: str, events: tuple[str, ...], active: bool, secret: str) -> Hook:
+        """A webhook more, until the process ends."""
+        hook = Hook(max(self.hooks, default=0) + 1, url, events, active, secret)
+        self.hooks[hook.id] = hook
+        return hook
 
     def record(self, event: str, payload: Mapping[str, Any]) -> list[Delivery]:
         """Keep an event for every hook that wants it; ``send`` them after the transaction."""
@@ -168,13 +176,12 @@ class Deliveries:
         return delivery.model_copy(update=outcome)
 
     def _headers(self, hook: Hook, delivery: Delivery, body: bytes) -> dict[str, str]:
-        signatures = {
-            name: hmac.new(self._secret, body, name).hexdigest() for name in ("sha1", "sha256")
-        }
+        secret = hook.secret.encode() or self._secret
+        signatures = {name: hmac.new(secret, body, name).hexdigest() for name in ("sha1", "sha256")}
         return {
             "Accept": "*/*",
             "Content-Type": "application/json",
-            "User-Agent": f"GitHub-Hookshot/{hashlib.sha256(self._secret).hexdigest()[:7]}",
+            "User-Agent": f"GitHub-Hookshot/{hashlib.sha256(secret).hexdigest()[:7]}",
             "X-GitHub-Delivery": delivery.guid,
             "X-GitHub-Event": delivery.event,
             "X-GitHub-Hook-ID": str(hook.id),

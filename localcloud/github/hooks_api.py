@@ -1,13 +1,44 @@
 """Endpoints for webhooks and their deliveries."""
 
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
 
 from localcloud.github.deliveries import Hook
 from localcloud.github.hub import Hub
 from localcloud.github.records import Delivery
-from localcloud.github.rest import Answer, Call, not_found
+from localcloud.github.rest import Answer, ApiError, Call, not_found
 from localcloud.github.shapes import timestamp
+
+Event = Annotated[str, Field(min_length=1)]
+
+
+class HookConfig(BaseModel):
+    """The ``config`` of a webhook."""
+
+    url: Annotated[str, Field(pattern="^https?://", max_length=2000)]
+    secret: Annotated[str, Field(max_length=1000)] = ""
+    content_type: Literal["json"]
+    insecure_ssl: Literal["0", 0] = "0"
+
+
+class NewHook(BaseModel):
+    """POST .../hooks"""
+
+    name: Literal["web"] = "web"
+    active: bool = True
+    events: list[Event] = ["push"]
+    config: HookConfig
+
+
+class ChangedHook(BaseModel):
+    """PATCH .../hooks/{id}: a ``config`` takes the place of the one before, secret and all"""
+
+    active: bool | None = None
+    events: list[Event] | None = None
+    config: HookConfig | None = None
 
 
 def list_hooks(hub: Hub, call: Call) -> Answer:
@@ -18,6 +49,32 @@ def list_hooks(hub: Hub, call: Call) -> Answer:
 def get_hook(hub: Hub, call: Call) -> Answer:
     """GET .../hooks/{id}"""
     return Answer(_hook_document(hub, _hook(hub, call)))
+
+
+def create_hook(hub: Hub, call: Call) -> Answer:
+    """POST .../hooks: GitHub pings a new one"""
+    wanted = call.parse(NewHook)
+    known = hub.deliveries.hooks.values()
+    if any(hook.url == wanted.config.url for hook in known):
+        raise ApiError(422, "Validation Failed", ["Hook already exists on this repository"])
+    hook = hub.deliveries.create(
+        wanted.config.url, tuple(wanted.events), wanted.active, wanted.config.secret
+    )
+    hub.deliveries.send([hub.deliveries.ping(hook, hub.shapes.repository())])
+    return Answer(_hook_document(hub, hook), 201)
+
+
+def update_hook(hub: Hub, call: Call) -> Answer:
+    """PATCH .../hooks/{id}"""
+    hook, wanted = _hook(hub, call), call.parse(ChangedHook)
+    if wanted.config:
+        hook = replace(hook, url=wanted.config.url, secret=wanted.config.secret)
+    if wanted.events is not None:
+        hook = replace(hook, events=tuple(wanted.events))
+    if wanted.active is not None:
+        hook = replace(hook, active=wanted.active)
+    hub.deliveries.hooks[hook.id] = hook
+    return Answer(_hook_document(hub, hook))
 
 
 def ping_hook(hub: Hub, call: Call) -> Answer:
@@ -77,7 +134,7 @@ def _hook_document(hub: Hub, hook: Hook) -> dict[str, Any]:
         "type": "Repository",
         "id": hook.id,
         "name": "web",
-        "active": True,
+        "active": hook.active,
         "events": list(hook.events),
         "config": {
             "content_type": "json",

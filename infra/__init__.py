@@ -1,0 +1,1 @@
+"""TuneOps on Azure: Bicep, and the hooks of azd."""

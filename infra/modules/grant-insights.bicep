@@ -1,0 +1,21 @@
+// Roles on Application Insights.
+
+param insightsName string
+
+@description('{principalId, principalType, role, id, why}')
+param grants array
+
+resource target 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for grant in grants: {
+  name: guid(target.id, grant.principalId, grant.role)
+  scope: target
+  properties: {
+    principalId: grant.principalId
+    principalType: grant.principalType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', grant.id)
+    description: grant.why
+  }
+}]

@@ -1,0 +1,21 @@
+// Roles on the function app.
+
+param siteName string
+
+@description('{principalId, principalType, role, id, why}')
+param grants array
+
+resource target 'Microsoft.Web/sites@2025-03-01' existing = {
+  name: siteName
+}
+
+resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for grant in grants: {
+  name: guid(target.id, grant.principalId, grant.role)
+  scope: target
+  properties: {
+    principalId: grant.principalId
+    principalType: grant.principalType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', grant.id)
+    description: grant.why
+  }
+}]

@@ -1,0 +1,89 @@
+// An Azure ML workspace; its datastores are reached by identities.
+
+@minLength(3)
+@maxLength(33)
+param name string
+
+param location string
+param tags object
+param storageId string
+param vaultId string
+param insightsId string
+param containerRegistryId string
+
+@description('Identity that serverless jobs can run with.')
+param jobsIdentityId string
+
+param private bool
+
+@description('Size of the cluster that trains; empty: none, jobs are serverless or configs describe their cluster.')
+param clusterSize string
+
+@minLength(2)
+@maxLength(32)
+param clusterName string
+
+@minValue(1)
+param clusterMaxNodes int
+
+resource workspace 'Microsoft.MachineLearningServices/workspaces@2024-10-01-preview' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'Default'
+  sku: {
+    name: 'Basic'
+    tier: 'Basic'
+  }
+  identity: {
+    type: 'SystemAssigned,UserAssigned'
+    userAssignedIdentities: {
+      '${jobsIdentityId}': {}
+    }
+  }
+  properties: {
+    friendlyName: name
+    storageAccount: storageId
+    keyVault: vaultId
+    applicationInsights: insightsId
+    containerRegistry: containerRegistryId
+    systemDatastoresAuthMode: 'Identity'
+    publicNetworkAccess: private ? 'Disabled' : 'Enabled'
+    managedNetwork: {
+      isolationMode: private ? 'AllowInternetOutbound' : 'Disabled'
+    }
+  }
+}
+
+resource cluster 'Microsoft.MachineLearningServices/workspaces/computes@2024-10-01' = if (!empty(clusterSize)) {
+  parent: workspace
+  name: clusterName
+  location: location
+  tags: tags
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${jobsIdentityId}': {}
+    }
+  }
+  properties: {
+    computeType: 'AmlCompute'
+    disableLocalAuth: true
+    properties: {
+      vmSize: clusterSize
+      vmPriority: 'Dedicated'
+      osType: 'Linux'
+      remoteLoginPortPublicAccess: 'Disabled'
+      enableNodePublicIp: !private
+      scaleSettings: {
+        minNodeCount: 0
+        maxNodeCount: clusterMaxNodes
+        nodeIdleTimeBeforeScaleDown: 'PT30M'
+      }
+    }
+  }
+}
+
+output id string = workspace.id
+output name string = workspace.name
+output location string = workspace.location
