@@ -2,16 +2,16 @@
 
 from array import array
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from tuneops.data.blocks import Filled, lines
 from tuneops.data.rows import Row, read_row
 from tuneops.data.shapes import ROLES, RowError, Shape
-from tuneops.data.split import Split
+from tuneops.data.split import PARTS, Split
 
 MAX_KEPT_TEXT = 2_000
 MAX_BLANK = 100
-CARRIAGE_RETURN = ord("\r")
 JSON_BYTES_PER_TURN = len('{"content":"","role":"assistant"},')
 TOKENS_PER_TURN = 4
 
@@ -41,7 +41,8 @@ class CheckedBlock:
     in `PARTS`, the bytes of its line as it is written, its estimated tokens and its turns.
 
     The rows' lines stand one after another in the block's output, up to `written`; those that did
-    not fit are in `overflow`.
+    not fit are in `overflow`. Those of a part stand together, so that they are written at once:
+    `order` has the rows' indexes in the order of their lines.
     """
 
     lines: int = 0
@@ -52,6 +53,7 @@ class CheckedBlock:
     lengths: "array[int]" = field(default_factory=lambda: array("L"))
     tokens: "array[int]" = field(default_factory=lambda: array("L"))
     turns: "array[int]" = field(default_factory=lambda: array("L"))
+    order: "array[int]" = field(default_factory=lambda: array("L"))
     role_turns: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     characters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     rejected: list[Rejection] = field(default_factory=list)
@@ -69,64 +71,106 @@ def check_block(
         found.lines = 1
         found.rejected.append(Rejection(1, "too large", "is longer than any row may be", ""))
         return found
-    for line in lines(block, filled):
-        found.lines += 1
-        if line and line[-1] == CARRIAGE_RETURN:
+    notes, written = _Notes(), _Written(found, output)
+    for number, line in enumerate(lines(block, filled), start=1):
+        found.lines = number
+        if line.endswith(b"\r"):
             line = line[:-1]
-        if len(line) < MAX_BLANK and not bytes(line).strip():
+        if len(line) < MAX_BLANK and not line.strip():
             continue
         try:
             row = read_row(line, rules.shape)
         except RowError as error:
-            text = bytes(line[:MAX_KEPT_TEXT]).decode("utf-8", "replace")
-            found.rejected.append(Rejection(found.lines, error.kind, str(error), text))
+            text = line[:MAX_KEPT_TEXT].decode("utf-8", "replace")
+            found.rejected.append(Rejection(number, error.kind, str(error), text))
             continue
         part = rules.split.part(row.identity)
         if part is None:
             found.left_out += 1
             continue
         found.parts.append(part)
-        _note(found, row)
-        _write(found, row.line, output)
-    _count_turns(found)
+        notes.add(number, row)
+        written.add(part, row.line)
+    notes.tell(found)
+    written.finish()
     return found
 
 
-def _write(found: CheckedBlock, line: bytes, output: memoryview) -> None:
-    """Put a row's line into the output, or beside it when it is full."""
-    end = found.written + len(line)
-    if end <= len(output) and not found.overflow:
-        output[found.written : end] = line
-        found.written = end
-    else:
-        found.overflow += line
+class _Written:
+    """The rows' lines in the output, those of each part together."""
+
+    def __init__(self, found: CheckedBlock, output: memoryview) -> None:
+        self._found = found
+        self._output = output
+        self._rows = 0
+        self._later: list[list[tuple[int, bytes]]] = [[] for _ in PARTS]
+
+    def add(self, part: int, line: bytes) -> None:
+        """Write the line of the next row, or keep it until those of its part have their turn."""
+        if part:
+            self._later[part].append((self._rows, line))
+        else:
+            self._write(self._rows, line)
+        self._rows += 1
+
+    def finish(self) -> None:
+        """Write what was kept."""
+        for row, line in chain.from_iterable(self._later):
+            self._write(row, line)
+
+    def _write(self, row: int, line: bytes) -> None:
+        """Put a line into the output, or beside it when it is full."""
+        found = self._found
+        found.order.append(row)
+        end = found.written + len(line)
+        if end <= len(self._output) and not found.overflow:
+            self._output[found.written : end] = line
+            found.written = end
+        else:
+            found.overflow += line
 
 
-def _note(found: CheckedBlock, row: Row) -> None:
-    """Note what is told of each row, and count what is told of all."""
-    sizes = [*map(len, row.contents)]
-    characters, turns = sum(sizes), len(sizes)
-    found.numbers.append(found.lines)
-    found.identities.append(row.identity >> 64)
-    found.prompts.append(row.prompt)
-    found.lengths.append(len(row.line))
-    found.tokens.append(_estimated_tokens(row.line, characters, turns))
-    found.turns.append(turns)
-    first = turns % 2
-    asked = sum(sizes[first::2])
-    said = found.characters
-    if first:
-        said["system"] += sizes[0]
-        characters -= sizes[0]
-    said["user"] += asked
-    said["assistant"] += characters - asked
+class _Notes:
+    """What is told of each row and counted of all, noted row by row and told once for a block."""
 
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, int, int, int, int, int]] = []
+        self._sizes: list[int] = []
+        self._system = 0
 
-def _count_turns(found: CheckedBlock) -> None:
-    """Each role's turns; only the first of an odd number is the system's."""
-    system = sum(turns % 2 for turns in found.turns)
-    pairs = (sum(found.turns) - system) // 2
-    found.role_turns = {"system": system, "user": pairs, "assistant": pairs}
+    def add(self, number: int, row: Row) -> None:
+        """Note a row."""
+        identity, prompt, line, contents = row
+        sizes = [*map(len, contents)]
+        turns = len(sizes)
+        tokens = _estimated_tokens(line, sum(sizes), turns)
+        self._rows.append((number, identity >> 64, prompt, len(line), tokens, turns))
+        if turns % 2:  # only the first of an odd number is the system's
+            self._system += sizes.pop(0)
+        self._sizes += sizes
+
+    def tell(self, found: CheckedBlock) -> None:
+        """Tell it."""
+        if not self._rows:
+            return
+        numbers, identities, prompts, lengths, tokens, turns = zip(*self._rows, strict=True)
+        found.numbers.extend(numbers)
+        found.identities.extend(identities)
+        found.prompts.extend(prompts)
+        found.lengths.extend(lengths)
+        found.tokens.extend(tokens)
+        found.turns.extend(turns)
+        asked, answered = self._sizes[::2], self._sizes[1::2]
+        found.role_turns = {
+            "system": sum(turns) - len(self._sizes),
+            "user": len(asked),
+            "assistant": len(answered),
+        }
+        found.characters = {
+            "system": self._system,
+            "user": sum(asked),
+            "assistant": sum(answered),
+        }
 
 
 def _estimated_tokens(line: bytes, characters: int, turns: int) -> int:

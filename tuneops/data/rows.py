@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -16,9 +17,10 @@ REFUSED = b"!refused: "
 """Begins the line of a row that its file's reader refuses; the reason follows."""
 
 Message = dict[str, str]
+_Said = tuple[list[Message], list[str]]
+"""Messages with their keys in the order in which they are written, and their contents."""
 _ROW_KEYS = frozenset({"prompt", "prompt_id", "messages"})
 _MESSAGE_KEYS = ["content", "role"]
-_ROLES = ["user", "assistant"]
 _MESSAGE = b'{"content":'
 
 
@@ -37,7 +39,7 @@ class Row(NamedTuple):
     contents: list[str]
 
 
-def read_row(line: bytes | memoryview, shape: Shape = "auto") -> Row:
+def read_row(line: bytes, shape: Shape = "auto") -> Row:
     """The row in one line of JSON Lines.
 
     Raises:
@@ -46,15 +48,8 @@ def read_row(line: bytes | memoryview, shape: Shape = "auto") -> Row:
     if len(line) > MAX_ROW_BYTES:
         raise RowError("too large", f"is larger than {MAX_ROW_BYTES // 1024} KiB")
     row = _parse(line)
-    contents = _plain(row) if shape in ("auto", "messages") else None
-    if contents is None:
-        messages = [{"content": said, "role": role} for role, said in turns(row, shape)]
-        _check_turns(messages)
-        contents = [message["content"] for message in messages]
-    else:
-        messages = row["messages"]
-        if list(chain.from_iterable(messages)) != _MESSAGE_KEYS * len(messages):
-            messages = [{"content": said["content"], "role": said["role"]} for said in messages]
+    plain = _plain(row) if shape in ("auto", "messages") else None
+    messages, contents = plain or _checked(turns(row, shape))
     made = orjson.dumps(_written(row, messages), option=orjson.OPT_APPEND_NEWLINE)
     _refuse_doubled_keys(line, row, made, len(messages))
     return Row(*_digests(made), made, contents)
@@ -99,38 +94,53 @@ def question(line: bytes, shape: Shape = "auto") -> list[Message]:
     return [{"content": said, "role": role} for role, said in asked]
 
 
-def _parse(line: bytes | memoryview) -> Any:
+def _parse(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        text = bytes(line)
-        if text.startswith(REFUSED):
-            reason = text.removeprefix(REFUSED).decode("utf-8", "replace")
+        if line.startswith(REFUSED):
+            reason = line.removeprefix(REFUSED).decode("utf-8", "replace")
             raise RowError("broken row", reason) from error
         if "UTF-8" in error.msg:
             raise RowError("no UTF-8", "is not UTF-8 text") from error
         raise RowError("no JSON", f"is no JSON: {error.msg} at column {error.colno}") from error
 
 
-def _plain(row: Any) -> list[str] | None:
+def _plain(row: Any) -> _Said | None:
     """What is said in a row in ultrachat's own shape, checked; None when anything is unusual.
 
     This is what nearly all rows go through, so it looks at all turns at once; `turns` and
-    `_check_turns` say what is wrong.
+    `_checked` say what is wrong.
     """
     try:
-        said = row["messages"]
-        roles: list[str] = [message["role"] for message in said]
-        contents: list[str] = [message["content"] for message in said]
-        blank = not all(contents) or any(map(str.isspace, contents))
-        keys = sum(map(len, said))
+        messages: list[Message] = row["messages"]
+        roles = [message["role"] for message in messages]
+        contents = [message["content"] for message in messages]
+        blank = not all(map(str.strip, contents))
     except (KeyError, TypeError):
         return None
-    first = 1 if roles[:1] == ["system"] else 0
-    pairs = (len(roles) - first) // 2
-    if blank or not pairs or roles[first:] != _ROLES * pairs or keys != 2 * len(said):
+    if blank or len(roles) < 2 or roles != _expected_roles(len(roles)):
         return None
-    return contents if len(said) <= MAX_TURNS and TOOL_KEYS.isdisjoint(row) else None
+    if [*chain.from_iterable(messages)] != _MESSAGE_KEYS * len(messages):
+        if any(len(message) > len(_MESSAGE_KEYS) for message in messages):
+            return None
+        messages = [{"content": said["content"], "role": said["role"]} for said in messages]
+    return (
+        (messages, contents) if len(messages) <= MAX_TURNS and TOOL_KEYS.isdisjoint(row) else None
+    )
+
+
+@lru_cache
+def _expected_roles(turns: int) -> list[str]:
+    """An optional system turn, then user and assistant in turn, the assistant last."""
+    return ["system"] * (turns % 2) + ["user", "assistant"] * (turns // 2)
+
+
+def _checked(said: list[Turn]) -> _Said:
+    """Turns of any other shape as messages, checked."""
+    messages = [{"content": content, "role": role} for role, content in said]
+    _check_turns(messages)
+    return messages, [turn.content for turn in said]
 
 
 def _check_turns(messages: list[Message]) -> None:
@@ -156,23 +166,26 @@ def _check_turns(messages: list[Message]) -> None:
             raise RowError("empty turn", f"turn {index + 1} is empty")
 
 
-def _refuse_doubled_keys(line: bytes | memoryview, row: Any, made: bytes, turns: int) -> None:
+def _refuse_doubled_keys(line: bytes, row: Any, made: bytes, turns: int) -> None:
     """Refuse a line in which an object has the same key twice: only one of them could be used.
 
     A line with the keys of what was `made` of it has one of two lengths, written by json.dumps or
     without spaces, and as many quotes, however its letters are escaped.
     """
-    alike = row.keys() == _ROW_KEYS
-    if alike and len(line) + 1 - len(made) in (0, 4 * turns + 4):
-        return
-    text = bytes(line)
-    if alike and text.count(b'"') == made.count(b'"'):
-        return
+    if row.keys() == _ROW_KEYS:
+        usual = len(line) + 1 - len(made) in (0, 4 * turns + 4)
+        if usual or _quotes(line) == _quotes(made):
+            return
     try:
-        if text.count(b'":') != _keys(row):
-            json.loads(text, object_pairs_hook=_distinct)
+        if line.count(b'":') != _keys(row):
+            json.loads(line, object_pairs_hook=_distinct)
     except RecursionError as error:
         raise RowError("too deep", "is nested too deeply") from error
+
+
+def _quotes(text: bytes) -> int:
+    """How many quotes stand in it; `replace` finds them faster than `count` does."""
+    return len(text) - len(text.replace(b'"', b""))
 
 
 def _keys(value: Any) -> int:
