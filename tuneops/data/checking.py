@@ -71,7 +71,7 @@ def check_block(
         found.lines = 1
         found.rejected.append(Rejection(1, "too large", "is longer than any row may be", ""))
         return found
-    notes, written = _Notes(), _Written(found, output)
+    rows = _Rows(output)
     for number, line in enumerate(lines(block, filled), start=1):
         found.lines = number
         if line.endswith(b"\r"):
@@ -87,90 +87,72 @@ def check_block(
         part = rules.split.part(row.identity)
         if part is None:
             found.left_out += 1
-            continue
-        found.parts.append(part)
-        notes.add(number, row)
-        written.add(part, row.line)
-    notes.tell(found)
-    written.finish()
+        else:
+            rows.add(number, part, row)
+    rows.finish(found)
     return found
 
 
-class _Written:
-    """The rows' lines in the output, those of each part together."""
+class _Rows:
+    """The rows of a block: what is told of each and of all, and their lines in the output."""
 
-    def __init__(self, found: CheckedBlock, output: memoryview) -> None:
-        self._found = found
+    def __init__(self, output: memoryview) -> None:
         self._output = output
-        self._rows = 0
+        self._written = 0
+        self._overflow = bytearray()
+        self._notes: list[tuple[int, ...]] = []
+        self._order: list[int] = []
         self._later: list[list[tuple[int, bytes]]] = [[] for _ in PARTS]
-
-    def add(self, part: int, line: bytes) -> None:
-        """Write the line of the next row, or keep it until those of its part have their turn."""
-        if part:
-            self._later[part].append((self._rows, line))
-        else:
-            self._write(self._rows, line)
-        self._rows += 1
-
-    def finish(self) -> None:
-        """Write what was kept."""
-        for row, line in chain.from_iterable(self._later):
-            self._write(row, line)
-
-    def _write(self, row: int, line: bytes) -> None:
-        """Put a line into the output, or beside it when it is full."""
-        found = self._found
-        found.order.append(row)
-        end = found.written + len(line)
-        if end <= len(self._output) and not found.overflow:
-            self._output[found.written : end] = line
-            found.written = end
-        else:
-            found.overflow += line
-
-
-class _Notes:
-    """What is told of each row and counted of all, noted row by row and told once for a block."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[int, int, int, int, int, int]] = []
         self._sizes: list[int] = []
         self._system = 0
 
-    def add(self, number: int, row: Row) -> None:
-        """Note a row."""
+    def add(self, number: int, part: int, row: Row) -> None:
+        """Note a row and write its line, or keep it until those of its part have their turn."""
         identity, prompt, line, contents = row
         sizes = [*map(len, contents)]
         turns = len(sizes)
         tokens = _estimated_tokens(line, sum(sizes), turns)
-        self._rows.append((number, identity >> 64, prompt, len(line), tokens, turns))
+        if part:
+            self._later[part].append((len(self._notes), line))
+        else:
+            self._write(len(self._notes), line)
+        self._notes.append((number, identity >> 64, prompt, part, len(line), tokens, turns))
         if turns % 2:  # only the first of an odd number is the system's
             self._system += sizes.pop(0)
         self._sizes += sizes
 
-    def tell(self, found: CheckedBlock) -> None:
-        """Tell it."""
-        if not self._rows:
-            return
-        numbers, identities, prompts, lengths, tokens, turns = zip(*self._rows, strict=True)
-        found.numbers.extend(numbers)
-        found.identities.extend(identities)
-        found.prompts.extend(prompts)
-        found.lengths.extend(lengths)
-        found.tokens.extend(tokens)
-        found.turns.extend(turns)
+    def finish(self, found: CheckedBlock) -> None:
+        """Write what was kept, and tell all of it."""
+        for place, line in chain.from_iterable(self._later):
+            self._write(place, line)
+        found.order.extend(self._order)
+        found.written, found.overflow = self._written, bytes(self._overflow)
+        columns = (
+            found.numbers,
+            found.identities,
+            found.prompts,
+            found.parts,
+            found.lengths,
+            found.tokens,
+            found.turns,
+        )
+        for column, noted in zip(columns, zip(*self._notes, strict=True), strict=False):
+            column.extend(noted)
         asked, answered = self._sizes[::2], self._sizes[1::2]
-        found.role_turns = {
-            "system": sum(turns) - len(self._sizes),
-            "user": len(asked),
-            "assistant": len(answered),
-        }
-        found.characters = {
-            "system": self._system,
-            "user": sum(asked),
-            "assistant": sum(answered),
-        }
+        turns = (sum(found.turns) - len(self._sizes), len(asked), len(answered))
+        found.role_turns = dict(zip(ROLES, turns, strict=True))
+        said = (self._system, sum(asked), sum(answered))
+        found.characters = dict(zip(ROLES, said, strict=True))
+
+    def _write(self, place: int, line: bytes) -> None:
+        """Put a line into the output, or beside it when it is full."""
+        self._order.append(place)
+        end = self._written + len(line)
+        if end <= len(self._output) and not self._overflow:
+            self._output[self._written : end] = line
+            self._written = end
+        else:
+            self._overflow += line
 
 
 def _estimated_tokens(line: bytes, characters: int, turns: int) -> int:

@@ -19,7 +19,6 @@ REFUSED = b"!refused: "
 Message = dict[str, str]
 _Said = tuple[list[Message], list[str]]
 """Messages with their keys in the order in which they are written, and their contents."""
-_ROW_KEYS = frozenset({"prompt", "prompt_id", "messages"})
 _MESSAGE_KEYS = ["content", "role"]
 _MESSAGE = b'{"content":'
 
@@ -50,9 +49,11 @@ def read_row(line: bytes, shape: Shape = "auto") -> Row:
     row = _parse(line)
     plain = _plain(row) if shape in ("auto", "messages") else None
     messages, contents = plain or _checked(turns(row, shape))
-    made = orjson.dumps(_written(row, messages), option=orjson.OPT_APPEND_NEWLINE)
-    _refuse_doubled_keys(line, row, made, len(messages))
-    return Row(*_digests(made), made, contents)
+    written = _written(row, messages)
+    made = orjson.dumps(written, option=orjson.OPT_APPEND_NEWLINE)
+    if row.keys() != written.keys() or not _is_usual(line, made, len(messages)):
+        _refuse_doubled_keys(line, row)
+    return Row(*_digests(made, len(written["prompt"])), made, contents)
 
 
 def _written(row: dict[str, Any], messages: list[Message]) -> dict[str, Any]:
@@ -65,17 +66,19 @@ def _written(row: dict[str, Any], messages: list[Message]) -> dict[str, Any]:
     return {"prompt": prompt, "prompt_id": prompt_id, "messages": messages}
 
 
-def _digests(line: bytes) -> tuple[int, int]:
+def _digests(line: bytes, least: int) -> tuple[int, int]:
     """The identity and the prompt's fingerprint of a row as it is written.
 
-    They are of the messages as JSON. Quotes inside a string are escaped, and one that ends a string
-    is not followed by a word, so what is searched for here is found in no message.
+    They are of the messages as JSON, which begin behind at `least` so many bytes. Quotes inside a
+    string are escaped, and one that ends a string is not followed by a word, so what is searched
+    for here is found in no message.
     """
-    messages = memoryview(line)[line.index(b',"messages":') :]
+    first = line.index(b',"messages":', least)
     last = line.rindex(b"{")
     if not line.startswith(_MESSAGE, last):
         last = line.rindex(_MESSAGE)
-    return xxh3_128_intdigest(messages), xxh3_64_intdigest(messages[: last - len(line)])
+    view = memoryview(line)
+    return xxh3_128_intdigest(view[first:]), xxh3_64_intdigest(view[first:last])
 
 
 def question(line: bytes, shape: Shape = "auto") -> list[Message]:
@@ -166,16 +169,17 @@ def _check_turns(messages: list[Message]) -> None:
             raise RowError("empty turn", f"turn {index + 1} is empty")
 
 
-def _refuse_doubled_keys(line: bytes, row: Any, made: bytes, turns: int) -> None:
-    """Refuse a line in which an object has the same key twice: only one of them could be used.
+def _is_usual(line: bytes, made: bytes, turns: int) -> bool:
+    """Whether a line has no key twice, if its keys are those of what was `made` of it.
 
-    A line with the keys of what was `made` of it has one of two lengths, written by json.dumps or
-    without spaces, and as many quotes, however its letters are escaped.
+    Such a line has one of two lengths, written by json.dumps or without spaces; and as many quotes,
+    however its letters are escaped.
     """
-    if row.keys() == _ROW_KEYS:
-        usual = len(line) + 1 - len(made) in (0, 4 * turns + 4)
-        if usual or _quotes(line) == _quotes(made):
-            return
+    return len(line) + 1 - len(made) in (0, 4 * turns + 4) or _quotes(line) == _quotes(made)
+
+
+def _refuse_doubled_keys(line: bytes, row: Any) -> None:
+    """Refuse a line in which an object has the same key twice: only one of them could be used."""
     try:
         if line.count(b'":') != _keys(row):
             json.loads(line, object_pairs_hook=_distinct)
