@@ -14,6 +14,7 @@ MAX_KEPT_TEXT = 2_000
 MAX_BLANK = 100
 JSON_BYTES_PER_TURN = len('{"content":"","role":"assistant"},')
 TOKENS_PER_TURN = 4
+"""What Phi-3's chat template adds."""
 
 
 class Rules(NamedTuple):
@@ -110,13 +111,15 @@ class _Rows:
         """Note a row and write its line, or keep it until those of its part have their turn."""
         identity, prompt, line, contents = row
         sizes = [*map(len, contents)]
-        turns = len(sizes)
-        tokens = _estimated_tokens(line, sum(sizes), turns)
-        if part:
-            self._later[part].append((len(self._notes), line))
-        else:
-            self._write(len(self._notes), line)
+        turns, characters, place = len(sizes), sum(sizes), len(self._notes)
+        if not line.isascii():
+            characters += _more_characters(line, characters, turns)
+        tokens = characters // 4 + TOKENS_PER_TURN * turns
         self._notes.append((number, identity >> 64, prompt, part, len(line), tokens, turns))
+        if part:
+            self._later[part].append((place, line))
+        else:
+            self._write(place, line)
         if turns % 2:  # only the first of an odd number is the system's
             self._system += sizes.pop(0)
         self._sizes += sizes
@@ -155,13 +158,11 @@ class _Rows:
             self._overflow += line
 
 
-def _estimated_tokens(line: bytes, characters: int, turns: int) -> int:
-    """About how many tokens the conversation has, with what Phi-3's chat template adds.
+def _more_characters(line: bytes, characters: int, turns: int) -> int:
+    """How many more characters of English would be as many tokens, in a row of other letters too.
 
     A token is taken as four characters of English or one of other scripts, as Llama's tokenizer,
     which Phi-3 has, does on average; expect a fifth more or less.
     """
-    if not line.isascii():
-        written = len(line) - line.index(b',"messages":') - JSON_BYTES_PER_TURN * turns
-        characters += 5 * (written - characters) // 3
-    return characters // 4 + TOKENS_PER_TURN * turns
+    written = len(line) - line.index(b',"messages":') - JSON_BYTES_PER_TURN * turns
+    return 5 * (written - characters) // 3

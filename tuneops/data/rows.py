@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -17,9 +16,11 @@ REFUSED = b"!refused: "
 """Begins the line of a row that its file's reader refuses; the reason follows."""
 
 Message = dict[str, str]
-_Said = tuple[list[Message], list[str]]
-"""Messages with their keys in the order in which they are written, and their contents."""
+_Written = tuple[dict[str, Any], list[str]]
+"""A row as it is written, and its turns' contents."""
+_ROW_KEYS = ["prompt", "prompt_id", "messages"]
 _MESSAGE_KEYS = ["content", "role"]
+_ROLES = ["user", "assistant"]
 _MESSAGE = b'{"content":'
 
 
@@ -41,6 +42,9 @@ class Row(NamedTuple):
 def read_row(line: bytes, shape: Shape = "auto") -> Row:
     """The row in one line of JSON Lines.
 
+    Its digests are of the messages as they are written. Nearly all rows pass here and through
+    `_plain` alone, which therefore call little.
+
     Raises:
         RowError: it is no JSON, too large, or no conversation that can be trained on.
     """
@@ -48,37 +52,19 @@ def read_row(line: bytes, shape: Shape = "auto") -> Row:
         raise RowError("too large", f"is larger than {MAX_ROW_BYTES // 1024} KiB")
     row = _parse(line)
     plain = _plain(row) if shape in ("auto", "messages") else None
-    messages, contents = plain or _checked(turns(row, shape))
-    written = _written(row, messages)
+    written, contents = plain or _checked(row, turns(row, shape))
     made = orjson.dumps(written, option=orjson.OPT_APPEND_NEWLINE)
-    if row.keys() != written.keys() or not _is_usual(line, made, len(messages)):
-        _refuse_doubled_keys(line, row)
-    return Row(*_digests(made, len(written["prompt"])), made, contents)
-
-
-def _written(row: dict[str, Any], messages: list[Message]) -> dict[str, Any]:
-    """The row as it is written: with a prompt and its id, and nothing else beside the messages."""
-    prompt, prompt_id = row.get("prompt"), row.get("prompt_id")
-    if not prompt or not isinstance(prompt, str):
-        prompt = next(message["content"] for message in messages if message["role"] == "user")
-    if not prompt_id or not isinstance(prompt_id, str):
-        prompt_id = hashlib.sha256(prompt.encode()).hexdigest()
-    return {"prompt": prompt, "prompt_id": prompt_id, "messages": messages}
-
-
-def _digests(line: bytes, least: int) -> tuple[int, int]:
-    """The identity and the prompt's fingerprint of a row as it is written.
-
-    They are of the messages as JSON, which begin behind at `least` so many bytes. Quotes inside a
-    string are escaped, and one that ends a string is not followed by a word, so what is searched
-    for here is found in no message.
-    """
-    first = line.index(b',"messages":', least)
-    last = line.rindex(b"{")
-    if not line.startswith(_MESSAGE, last):
-        last = line.rindex(_MESSAGE)
-    view = memoryview(line)
-    return xxh3_128_intdigest(view[first:]), xxh3_64_intdigest(view[first:last])
+    alike = written is row or written.keys() == row.keys()
+    if not alike or len(line) + 1 - len(made) not in (0, 4 * len(contents) + 4):
+        _refuse_doubled_keys(line, row, made if alike else b"")
+    # Quotes inside a string are escaped, and one that ends a string is not followed by a word, so
+    # what is searched for here is found in no message.
+    first, last = made.index(b',"messages":', len(written["prompt"])), made.rindex(b"{")
+    if not made.startswith(_MESSAGE, last):
+        last = made.rindex(_MESSAGE)
+    view = memoryview(made)
+    identity, prompt = xxh3_128_intdigest(view[first:]), xxh3_64_intdigest(view[first:last])
+    return Row(identity, prompt, made, contents)
 
 
 def question(line: bytes, shape: Shape = "auto") -> list[Message]:
@@ -109,77 +95,82 @@ def _parse(line: bytes) -> Any:
         raise RowError("no JSON", f"is no JSON: {error.msg} at column {error.colno}") from error
 
 
-def _plain(row: Any) -> _Said | None:
-    """What is said in a row in ultrachat's own shape, checked; None when anything is unusual.
+def _plain(row: Any) -> _Written | None:
+    """A row in ultrachat's or OpenAI's shape, checked; None when anything is unusual.
 
-    This is what nearly all rows go through, so it looks at all turns at once; `turns` and
-    `_checked` say what is wrong.
+    It looks at all turns at once; `turns` and `_checked` say what is wrong.
     """
     try:
-        messages: list[Message] = row["messages"]
+        messages = row["messages"]
         roles = [message["role"] for message in messages]
         contents = [message["content"] for message in messages]
+        keys = [*chain.from_iterable(messages)]
         blank = not all(map(str.strip, contents))
     except (KeyError, TypeError):
         return None
-    if blank or len(roles) < 2 or roles != _expected_roles(len(roles)):
+    pairs, systems = divmod(len(roles), 2)
+    expected = ["system", *_ROLES * pairs] if systems else _ROLES * pairs
+    if blank or not pairs or roles != expected or len(roles) > MAX_TURNS:
         return None
-    if [*chain.from_iterable(messages)] != _MESSAGE_KEYS * len(messages):
-        if any(len(message) > len(_MESSAGE_KEYS) for message in messages):
-            return None
-        messages = [{"content": said["content"], "role": said["role"]} for said in messages]
-    return (
-        (messages, contents) if len(messages) <= MAX_TURNS and TOOL_KEYS.isdisjoint(row) else None
-    )
+    if [*row] == _ROW_KEYS and keys == _MESSAGE_KEYS * len(roles):
+        prompt, prompt_id = row["prompt"], row["prompt_id"]
+        if prompt and prompt_id and isinstance(prompt, str) and isinstance(prompt_id, str):
+            return row, contents
+    if len(keys) > len(_MESSAGE_KEYS) * len(roles) or not TOOL_KEYS.isdisjoint(row):
+        return None
+    return _written(row, roles, contents), contents
 
 
-@lru_cache
-def _expected_roles(turns: int) -> list[str]:
-    """An optional system turn, then user and assistant in turn, the assistant last."""
-    return ["system"] * (turns % 2) + ["user", "assistant"] * (turns // 2)
+def _checked(row: Any, said: list[Turn]) -> _Written:
+    """A row of any other shape, checked; these are its turns."""
+    _check_turns(said)
+    roles, contents = [turn.role for turn in said], [turn.content for turn in said]
+    return _written(row, roles, contents), contents
 
 
-def _checked(said: list[Turn]) -> _Said:
-    """Turns of any other shape as messages, checked."""
-    messages = [{"content": content, "role": role} for role, content in said]
-    _check_turns(messages)
-    return messages, [turn.content for turn in said]
+def _written(row: dict[str, Any], roles: list[str], contents: list[str]) -> dict[str, Any]:
+    """The row as it is written: with a prompt and its id, and nothing else beside the messages."""
+    prompt, prompt_id = row.get("prompt"), row.get("prompt_id")
+    if not prompt or not isinstance(prompt, str):
+        prompt = contents[roles.index("user")]
+    if not prompt_id or not isinstance(prompt_id, str):
+        prompt_id = hashlib.sha256(prompt.encode()).hexdigest()
+    messages = [
+        {"content": content, "role": role} for content, role in zip(contents, roles, strict=True)
+    ]
+    return {"prompt": prompt, "prompt_id": prompt_id, "messages": messages}
 
 
-def _check_turns(messages: list[Message]) -> None:
+def _check_turns(said: list[Turn]) -> None:
     """An optional system turn, then user and assistant in turn, the assistant last; none empty."""
-    if len(messages) > MAX_TURNS:
-        raise RowError("too many turns", f"has {len(messages):,} turns, at most {MAX_TURNS:,}")
-    first = 1 if messages and messages[0]["role"] == "system" else 0
+    if len(said) > MAX_TURNS:
+        raise RowError("too many turns", f"has {len(said):,} turns, at most {MAX_TURNS:,}")
+    first = 1 if said and said[0].role == "system" else 0
     expected = "user"
-    for index in range(first, len(messages)):
-        message = messages[index]
-        if message["role"] != expected:
+    for number, turn in enumerate(said[first:], start=first + 1):
+        if turn.role != expected:
             raise RowError(
-                "wrong order", f"turn {index + 1} is the {message['role']}'s, not the {expected}'s"
+                "wrong order", f"turn {number} is the {turn.role}'s, not the {expected}'s"
             )
         expected = "user" if expected == "assistant" else "assistant"
-    if len(messages) - first < 2:
+    if len(said) - first < 2:
         raise RowError("no answer", "has no question with an answer")
     if expected == "assistant":
         raise RowError("no answer", "the last turn is not the assistant's")
-    for index, message in enumerate(messages):
-        content = message["content"]
-        if not content or content.isspace():
-            raise RowError("empty turn", f"turn {index + 1} is empty")
+    for number, turn in enumerate(said, start=1):
+        if not turn.content.strip():
+            raise RowError("empty turn", f"turn {number} is empty")
 
 
-def _is_usual(line: bytes, made: bytes, turns: int) -> bool:
-    """Whether a line has no key twice, if its keys are those of what was `made` of it.
+def _refuse_doubled_keys(line: bytes, row: Any, made: bytes) -> None:
+    """Refuse a line in which an object has the same key twice: only one of them could be used.
 
-    Such a line has one of two lengths, written by json.dumps or without spaces; and as many quotes,
-    however its letters are escaped.
+    `made` is what was made of it with the same keys, if it was: then the line has none twice if it
+    has as many quotes, however its letters are escaped. It is not even asked for if it has one of
+    the two lengths that it has written by json.dumps or without spaces.
     """
-    return len(line) + 1 - len(made) in (0, 4 * turns + 4) or _quotes(line) == _quotes(made)
-
-
-def _refuse_doubled_keys(line: bytes, row: Any) -> None:
-    """Refuse a line in which an object has the same key twice: only one of them could be used."""
+    if made and _quotes(line) == _quotes(made):
+        return
     try:
         if line.count(b'":') != _keys(row):
             json.loads(line, object_pairs_hook=_distinct)
