@@ -99,37 +99,35 @@ class _Rows:
 
     def __init__(self, output: memoryview) -> None:
         self._output = output
+        self._room = len(output)
         self._written = 0
-        self._overflow = bytearray()
+        self._later: list[list[bytes]] = [[] for _ in PARTS]
         self._notes: list[tuple[int, ...]] = []
-        self._order: list[int] = []
-        self._later: list[list[tuple[int, bytes]]] = [[] for _ in PARTS]
         self._sizes: list[int] = []
         self._system = 0
 
     def add(self, number: int, part: int, row: Row) -> None:
-        """Note a row and write its line, or keep it until those of its part have their turn."""
+        """Note a row, and write its line if it is of the first part; others wait for their turn."""
         identity, prompt, line, contents = row
         sizes = [*map(len, contents)]
-        turns, characters, place = len(sizes), sum(sizes), len(self._notes)
+        turns, characters, length = len(sizes), sum(sizes), len(line)
         if not line.isascii():
             characters += _more_characters(line, characters, turns)
         tokens = characters // 4 + TOKENS_PER_TURN * turns
-        self._notes.append((number, identity >> 64, prompt, part, len(line), tokens, turns))
-        if part:
-            self._later[part].append((place, line))
-        else:
-            self._write(place, line)
+        self._notes.append((number, identity >> 64, prompt, part, length, tokens, turns))
         if turns % 2:  # only the first of an odd number is the system's
             self._system += sizes.pop(0)
         self._sizes += sizes
+        if part or length > self._room:
+            self._later[part].append(line)
+            self._room = self._room if part else 0
+        else:
+            self._output[self._written : self._written + length] = line
+            self._written += length
+            self._room -= length
 
     def finish(self, found: CheckedBlock) -> None:
-        """Write what was kept, and tell all of it."""
-        for place, line in chain.from_iterable(self._later):
-            self._write(place, line)
-        found.order.extend(self._order)
-        found.written, found.overflow = self._written, bytes(self._overflow)
+        """Write the lines that wait, and tell all of it."""
         columns = (
             found.numbers,
             found.identities,
@@ -141,21 +139,17 @@ class _Rows:
         )
         for column, noted in zip(columns, zip(*self._notes, strict=True), strict=False):
             column.extend(noted)
+        found.order.extend(sorted(range(len(found.parts)), key=found.parts.__getitem__))
+        rest = b"".join(chain.from_iterable(self._later))
+        found.written = min(self._written + len(rest), len(self._output))
+        fitting = found.written - self._written
+        self._output[self._written : found.written] = rest[:fitting]
+        found.overflow = rest[fitting:]
         asked, answered = self._sizes[::2], self._sizes[1::2]
         turns = (sum(found.turns) - len(self._sizes), len(asked), len(answered))
         found.role_turns = dict(zip(ROLES, turns, strict=True))
         said = (self._system, sum(asked), sum(answered))
         found.characters = dict(zip(ROLES, said, strict=True))
-
-    def _write(self, place: int, line: bytes) -> None:
-        """Put a line into the output, or beside it when it is full."""
-        self._order.append(place)
-        end = self._written + len(line)
-        if end <= len(self._output) and not self._overflow:
-            self._output[self._written : end] = line
-            self._written = end
-        else:
-            self._overflow += line
 
 
 def _more_characters(line: bytes, characters: int, turns: int) -> int:
