@@ -105,7 +105,7 @@ def _plain(row: Any) -> _Written | None:
         roles = [message["role"] for message in messages]
         contents = [message["content"] for message in messages]
         keys = [*chain.from_iterable(messages)]
-        blank = not all(map(str.strip, contents))
+        blank = not all(contents) or any(map(str.isspace, contents))
     except (KeyError, TypeError):
         return None
     pairs, systems = divmod(len(roles), 2)
