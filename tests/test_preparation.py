@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tuneops.data import crew, local
 from tuneops.data.blocks import BLOCK_BYTES
 from tuneops.data.errors import DataError, DataUnavailableError
-from tuneops.data.outputs import Folder
+from tuneops.data.outputs import WRITTEN_BYTES, Folder
 from tuneops.data.preparation import Input, Prepared, Wanted, prepare
 from tuneops.data.report import html
 from tuneops.data.split import PARTS, TEST, TRAIN
@@ -220,6 +220,25 @@ def test_processes_make_no_difference() -> None:
     together, second = made(content, processes=2)
     assert together == alone
     assert second.files == first.files
+
+
+def test_each_part_has_its_rows_in_their_order() -> None:
+    rows = [{"prompt": f"{number}", "completion": "1"} for number in range(40_000)]
+    rows += rows[100:200]
+    assert len(jsonl(rows)) > BLOCK_BYTES
+    _, sink = made(rows, test_percent=30, validation_percent=20)
+    parts = [[*map(int, sink.rows(part))] for part in PARTS]
+    assert all(part == sorted(part) for part in parts)
+    assert sorted(number for part in parts for number in part) == [*range(40_000)]
+
+
+def test_large_pieces_are_written_whole(tmp_path: Path) -> None:
+    pieces = [bytes([number]) * (WRITTEN_BYTES + number) for number in range(3)]
+    with Folder(tmp_path) as folder:
+        folder.write("a", *pieces)
+        folder.write("a", b"", b"end")
+        folder.commit({"a"})
+    assert (tmp_path / "a").read_bytes() == b"".join(pieces) + b"end"
 
 
 def as_csv(rows: Rows, delimiter: str) -> bytes:

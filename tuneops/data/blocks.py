@@ -88,7 +88,7 @@ def views(memory: mmap) -> tuple[memoryview, memoryview]:
     return whole[:BLOCK_BYTES], whole[BLOCK_BYTES:MEMORY_BYTES]
 
 
-def lines(block: memoryview, filled: Filled) -> Iterator[memoryview]:
+def lines(block: memoryview, filled: Filled) -> Iterator[bytes]:
     """The lines of a filled block, without their ends.
 
     They are copied out in small pieces: memory of a megabyte is given back to the system each time
@@ -97,13 +97,13 @@ def lines(block: memoryview, filled: Filled) -> Iterator[memoryview]:
     start, size = 0, SEARCHED_BYTES
     while start < filled.size:
         piece = bytes(block[start : min(start + size, filled.size)])
-        view, at = memoryview(piece), 0
+        at = 0
         while (end := piece.find(b"\n", at)) >= 0:
-            yield view[at:end]
+            yield piece[at:end]
             at = end + 1
         if start + len(piece) == filled.size:
             if at < len(piece):
-                yield view[at:]
+                yield piece[at:]
             return
         start += at
         size = SEARCHED_BYTES if at else 2 * size

@@ -2,18 +2,19 @@
 
 from array import array
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from tuneops.data.blocks import Filled, lines
 from tuneops.data.rows import Row, read_row
 from tuneops.data.shapes import ROLES, RowError, Shape
-from tuneops.data.split import Split
+from tuneops.data.split import PARTS, Split
 
 MAX_KEPT_TEXT = 2_000
 MAX_BLANK = 100
-CARRIAGE_RETURN = ord("\r")
 JSON_BYTES_PER_TURN = len('{"content":"","role":"assistant"},')
 TOKENS_PER_TURN = 4
+"""What Phi-3's chat template adds."""
 
 
 class Rules(NamedTuple):
@@ -41,7 +42,8 @@ class CheckedBlock:
     in `PARTS`, the bytes of its line as it is written, its estimated tokens and its turns.
 
     The rows' lines stand one after another in the block's output, up to `written`; those that did
-    not fit are in `overflow`.
+    not fit are in `overflow`. Those of a part stand together, so that they are written at once:
+    `order` has the rows' indexes in the order of their lines.
     """
 
     lines: int = 0
@@ -52,6 +54,7 @@ class CheckedBlock:
     lengths: "array[int]" = field(default_factory=lambda: array("L"))
     tokens: "array[int]" = field(default_factory=lambda: array("L"))
     turns: "array[int]" = field(default_factory=lambda: array("L"))
+    order: "array[int]" = field(default_factory=lambda: array("L"))
     role_turns: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     characters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
     rejected: list[Rejection] = field(default_factory=list)
@@ -69,73 +72,91 @@ def check_block(
         found.lines = 1
         found.rejected.append(Rejection(1, "too large", "is longer than any row may be", ""))
         return found
-    for line in lines(block, filled):
-        found.lines += 1
-        if line and line[-1] == CARRIAGE_RETURN:
+    rows = _Rows(output)
+    for number, line in enumerate(lines(block, filled), start=1):
+        found.lines = number
+        if line.endswith(b"\r"):
             line = line[:-1]
-        if len(line) < MAX_BLANK and not bytes(line).strip():
+        if len(line) < MAX_BLANK and not line.strip():
             continue
         try:
             row = read_row(line, rules.shape)
         except RowError as error:
-            text = bytes(line[:MAX_KEPT_TEXT]).decode("utf-8", "replace")
-            found.rejected.append(Rejection(found.lines, error.kind, str(error), text))
+            text = line[:MAX_KEPT_TEXT].decode("utf-8", "replace")
+            found.rejected.append(Rejection(number, error.kind, str(error), text))
             continue
         part = rules.split.part(row.identity)
         if part is None:
             found.left_out += 1
-            continue
-        found.parts.append(part)
-        _note(found, row)
-        _write(found, row.line, output)
-    _count_turns(found)
+        else:
+            rows.add(number, part, row)
+    rows.finish(found)
     return found
 
 
-def _write(found: CheckedBlock, line: bytes, output: memoryview) -> None:
-    """Put a row's line into the output, or beside it when it is full."""
-    end = found.written + len(line)
-    if end <= len(output) and not found.overflow:
-        output[found.written : end] = line
-        found.written = end
-    else:
-        found.overflow += line
+class _Rows:
+    """The rows of a block: what is told of each and of all, and their lines in the output."""
+
+    def __init__(self, output: memoryview) -> None:
+        self._output = output
+        self._room = len(output)
+        self._written = 0
+        self._later: list[list[bytes]] = [[] for _ in PARTS]
+        self._notes: list[tuple[int, ...]] = []
+        self._sizes: list[int] = []
+        self._system = 0
+
+    def add(self, number: int, part: int, row: Row) -> None:
+        """Note a row, and write its line if it is of the first part; others wait for their turn."""
+        identity, prompt, line, contents = row
+        sizes = [*map(len, contents)]
+        turns, characters, length = len(sizes), sum(sizes), len(line)
+        if not line.isascii():
+            characters += _more_characters(line, characters, turns)
+        tokens = characters // 4 + TOKENS_PER_TURN * turns
+        self._notes.append((number, identity >> 64, prompt, part, length, tokens, turns))
+        if turns % 2:  # only the first of an odd number is the system's
+            self._system += sizes.pop(0)
+        self._sizes += sizes
+        if part or length > self._room:
+            self._later[part].append(line)
+            self._room = self._room if part else 0
+        else:
+            self._output[self._written : self._written + length] = line
+            self._written += length
+            self._room -= length
+
+    def finish(self, found: CheckedBlock) -> None:
+        """Write the lines that wait, and tell all of it."""
+        columns = (
+            found.numbers,
+            found.identities,
+            found.prompts,
+            found.parts,
+            found.lengths,
+            found.tokens,
+            found.turns,
+        )
+        for column, noted in zip(columns, zip(*self._notes, strict=True), strict=False):
+            column.extend(noted)
+        found.order.extend(sorted(range(len(found.parts)), key=found.parts.__getitem__))
+        rest = b"".join(chain.from_iterable(self._later))
+        found.written = min(self._written + len(rest), len(self._output))
+        fitting = found.written - self._written
+        self._output[self._written : found.written] = rest[:fitting]
+        found.overflow = rest[fitting:]
+        asked, answered = self._sizes[::2], self._sizes[1::2]
+        turns = (sum(found.turns) - len(self._sizes), len(asked), len(answered))
+        found.role_turns = dict(zip(ROLES, turns, strict=True))
+        said = (self._system, sum(asked), sum(answered))
+        found.characters = dict(zip(ROLES, said, strict=True))
 
 
-def _note(found: CheckedBlock, row: Row) -> None:
-    """Note what is told of each row, and count what is told of all."""
-    sizes = [*map(len, row.contents)]
-    characters, turns = sum(sizes), len(sizes)
-    found.numbers.append(found.lines)
-    found.identities.append(row.identity >> 64)
-    found.prompts.append(row.prompt)
-    found.lengths.append(len(row.line))
-    found.tokens.append(_estimated_tokens(row.line, characters, turns))
-    found.turns.append(turns)
-    first = turns % 2
-    asked = sum(sizes[first::2])
-    said = found.characters
-    if first:
-        said["system"] += sizes[0]
-        characters -= sizes[0]
-    said["user"] += asked
-    said["assistant"] += characters - asked
-
-
-def _count_turns(found: CheckedBlock) -> None:
-    """Each role's turns; only the first of an odd number is the system's."""
-    system = sum(turns % 2 for turns in found.turns)
-    pairs = (sum(found.turns) - system) // 2
-    found.role_turns = {"system": system, "user": pairs, "assistant": pairs}
-
-
-def _estimated_tokens(line: bytes, characters: int, turns: int) -> int:
-    """About how many tokens the conversation has, with what Phi-3's chat template adds.
+def _more_characters(line: bytes, characters: int, turns: int) -> int:
+    """How many more characters of English would be as many tokens, in a row of other letters too.
 
     A token is taken as four characters of English or one of other scripts, as Llama's tokenizer,
     which Phi-3 has, does on average; expect a fifth more or less.
     """
-    if not line.isascii():
-        written = len(line) - line.index(b',"messages":') - JSON_BYTES_PER_TURN * turns
-        characters += 5 * (written - characters) // 3
-    return characters // 4 + TOKENS_PER_TURN * turns
+    written = len(line) - line.index(b',"messages":') - JSON_BYTES_PER_TURN * turns
+    return 5 * (written - characters) // 3

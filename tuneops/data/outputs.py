@@ -3,7 +3,7 @@
 import os
 from base64 import b64encode
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +15,8 @@ from azure.storage.blob import BlobBlock, BlobClient, ContainerClient
 STAGED_BYTES = 4 * 1024 * 1024
 STAGERS = 2
 MAX_UNSENT = 3
-MAX_PIECES = 1024
-"""As many as Linux and macOS write at once."""
+WRITTEN_BYTES = 128 * 1024
+"""So many at once: Linux caches them together, and looks long for more room in one piece."""
 TRANSFER_SECONDS = 600
 
 
@@ -72,8 +72,8 @@ class Folder:
             draft = self._path / f".{name}.{os.getpid()}"
             self._open[name] = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             self._drafts[name] = draft
-        for first in range(0, len(content), MAX_PIECES):
-            _write_all(self._open[name], content[first : first + MAX_PIECES])
+        for piece in content:
+            _write_all(self._open[name], memoryview(piece))
 
     def commit(self, names: set[str]) -> None:
         """Rename the drafts to what they are."""
@@ -90,11 +90,9 @@ class Folder:
         self._open, self._drafts = {}, {}
 
 
-def _write_all(descriptor: int, pieces: Sequence[bytes | memoryview]) -> None:
-    left = sum(map(len, pieces)) - os.writev(descriptor, pieces)
-    rest = b"".join(pieces)[-left:] if left else b""
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+def _write_all(descriptor: int, content: memoryview) -> None:
+    while content:
+        content = content[os.write(descriptor, content[:WRITTEN_BYTES]) :]
 
 
 class BlobFolder:

@@ -225,7 +225,7 @@ class _Pass:
         self._list(name, [*rejected, *repeated])
         rows = _Rows(batch)
         pieces: dict[str, list[memoryview]] = {}
-        for run in _RUNS.finditer(parts):
+        for run in _RUNS.finditer(bytes(map(parts.__getitem__, block.order))):
             part, (first, end) = PARTS[run[0][0]], run.span()
             pieces.setdefault(part, []).extend(rows.pieces(first, end))
             self._count(part, rows, first, end, block)
@@ -235,10 +235,11 @@ class _Pass:
         self._pick_samples(rows, parts, block)
 
     def _count(self, part: str, rows: "_Rows", first: int, end: int, block: CheckedBlock) -> None:
-        """Count the rows from `first` to before `end`, and keep some of their questions."""
+        """Count the rows whose lines are those from `first` to before `end`, and keep some of
+        their questions."""
         count = self._parts[part]
         count.rows += end - first
-        count.tokens += sum(block.tokens[first:end])
+        count.tokens += sum(map(block.tokens.__getitem__, block.order[first:end]))
         if part == TEST and len(self._questions) < MAX_QUESTIONS:
             for place in range(first, min(end, first + MAX_QUESTIONS - len(self._questions))):
                 self._questions.append(question(rows.line(place)))
@@ -257,21 +258,23 @@ class _Pass:
         for place, key in enumerate(block.prompts):
             if parts[place] == DROPPED or (len(self._samples) == SAMPLES and key >= self._bound):
                 continue
-            self._samples.append((key, PARTS[parts[place]], rows.line(place)))
+            line = rows.line(block.order.index(place))
+            self._samples.append((key, PARTS[parts[place]], line))
             self._samples = heapq.nsmallest(SAMPLES, self._samples)
 
 
 class _Rows:
-    """The rows' lines of a batch by their places."""
+    """The rows' lines of a batch, in the order in which they stand there."""
 
     def __init__(self, batch: Batch) -> None:
+        block = batch.block
         self._output = batch.output
-        self._overflow = memoryview(batch.block.overflow)
-        self._written = batch.block.written
-        self._ends = [0, *accumulate(batch.block.lengths)]
+        self._overflow = memoryview(block.overflow)
+        self._written = block.written
+        self._ends = [0, *accumulate(map(block.lengths.__getitem__, block.order))]
 
     def pieces(self, first: int, end: int) -> Iterator[memoryview]:
-        """The lines of the rows from `first` to before `end`, one after another."""
+        """The lines from `first` to before `end`, one after another."""
         start, stop, written = self._ends[first], self._ends[end], self._written
         if start < written:
             yield self._output[start : min(stop, written)]

@@ -16,7 +16,9 @@ REFUSED = b"!refused: "
 """Begins the line of a row that its file's reader refuses; the reason follows."""
 
 Message = dict[str, str]
-_ROW_KEYS = frozenset({"prompt", "prompt_id", "messages"})
+_Written = tuple[dict[str, Any], list[str]]
+"""A row as it is written, and its turns' contents."""
+_ROW_KEYS = ["prompt", "prompt_id", "messages"]
 _MESSAGE_KEYS = ["content", "role"]
 _ROLES = ["user", "assistant"]
 _MESSAGE = b'{"content":'
@@ -37,8 +39,11 @@ class Row(NamedTuple):
     contents: list[str]
 
 
-def read_row(line: bytes | memoryview, shape: Shape = "auto") -> Row:
+def read_row(line: bytes, shape: Shape = "auto") -> Row:
     """The row in one line of JSON Lines.
+
+    Its digests are of the messages as they are written. Nearly all rows pass here and through
+    `_plain` alone, which therefore call little.
 
     Raises:
         RowError: it is no JSON, too large, or no conversation that can be trained on.
@@ -46,41 +51,20 @@ def read_row(line: bytes | memoryview, shape: Shape = "auto") -> Row:
     if len(line) > MAX_ROW_BYTES:
         raise RowError("too large", f"is larger than {MAX_ROW_BYTES // 1024} KiB")
     row = _parse(line)
-    contents = _plain(row) if shape in ("auto", "messages") else None
-    if contents is None:
-        messages = [{"content": said, "role": role} for role, said in turns(row, shape)]
-        _check_turns(messages)
-        contents = [message["content"] for message in messages]
-    else:
-        messages = row["messages"]
-        if list(chain.from_iterable(messages)) != _MESSAGE_KEYS * len(messages):
-            messages = [{"content": said["content"], "role": said["role"]} for said in messages]
-    made = orjson.dumps(_written(row, messages), option=orjson.OPT_APPEND_NEWLINE)
-    _refuse_doubled_keys(line, row, made, len(messages))
-    return Row(*_digests(made), made, contents)
-
-
-def _written(row: dict[str, Any], messages: list[Message]) -> dict[str, Any]:
-    """The row as it is written: with a prompt and its id, and nothing else beside the messages."""
-    prompt, prompt_id = row.get("prompt"), row.get("prompt_id")
-    if not prompt or not isinstance(prompt, str):
-        prompt = next(message["content"] for message in messages if message["role"] == "user")
-    if not prompt_id or not isinstance(prompt_id, str):
-        prompt_id = hashlib.sha256(prompt.encode()).hexdigest()
-    return {"prompt": prompt, "prompt_id": prompt_id, "messages": messages}
-
-
-def _digests(line: bytes) -> tuple[int, int]:
-    """The identity and the prompt's fingerprint of a row as it is written.
-
-    They are of the messages as JSON. Quotes inside a string are escaped, and one that ends a string
-    is not followed by a word, so what is searched for here is found in no message.
-    """
-    messages = memoryview(line)[line.index(b',"messages":') :]
-    last = line.rindex(b"{")
-    if not line.startswith(_MESSAGE, last):
-        last = line.rindex(_MESSAGE)
-    return xxh3_128_intdigest(messages), xxh3_64_intdigest(messages[: last - len(line)])
+    plain = _plain(row) if shape in ("auto", "messages") else None
+    written, contents = plain or _checked(row, turns(row, shape))
+    made = orjson.dumps(written, option=orjson.OPT_APPEND_NEWLINE)
+    alike = written is row or written.keys() == row.keys()
+    if not alike or len(line) + 1 - len(made) not in (0, 4 * len(contents) + 4):
+        _refuse_doubled_keys(line, row, made if alike else b"")
+    # Quotes inside a string are escaped, and one that ends a string is not followed by a word, so
+    # what is searched for here is found in no message.
+    first, last = made.index(b',"messages":', len(written["prompt"])), made.rindex(b"{")
+    if not made.startswith(_MESSAGE, last):
+        last = made.rindex(_MESSAGE)
+    view = memoryview(made)
+    identity, prompt = xxh3_128_intdigest(view[first:]), xxh3_64_intdigest(view[first:last])
+    return Row(identity, prompt, made, contents)
 
 
 def question(line: bytes, shape: Shape = "auto") -> list[Message]:
@@ -99,80 +83,104 @@ def question(line: bytes, shape: Shape = "auto") -> list[Message]:
     return [{"content": said, "role": role} for role, said in asked]
 
 
-def _parse(line: bytes | memoryview) -> Any:
+def _parse(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        text = bytes(line)
-        if text.startswith(REFUSED):
-            reason = text.removeprefix(REFUSED).decode("utf-8", "replace")
+        if line.startswith(REFUSED):
+            reason = line.removeprefix(REFUSED).decode("utf-8", "replace")
             raise RowError("broken row", reason) from error
         if "UTF-8" in error.msg:
             raise RowError("no UTF-8", "is not UTF-8 text") from error
         raise RowError("no JSON", f"is no JSON: {error.msg} at column {error.colno}") from error
 
 
-def _plain(row: Any) -> list[str] | None:
-    """What is said in a row in ultrachat's own shape, checked; None when anything is unusual.
+def _plain(row: Any) -> _Written | None:
+    """A row in ultrachat's or OpenAI's shape, checked; None when anything is unusual.
 
-    This is what nearly all rows go through, so it looks at all turns at once; `turns` and
-    `_check_turns` say what is wrong.
+    It looks at all turns at once; `turns` and `_checked` say what is wrong.
     """
     try:
-        said = row["messages"]
-        roles: list[str] = [message["role"] for message in said]
-        contents: list[str] = [message["content"] for message in said]
+        messages = row["messages"]
+        roles = [message["role"] for message in messages]
+        contents = [message["content"] for message in messages]
+        keys = [*chain.from_iterable(messages)]
         blank = not all(contents) or any(map(str.isspace, contents))
-        keys = sum(map(len, said))
     except (KeyError, TypeError):
         return None
-    first = 1 if roles[:1] == ["system"] else 0
-    pairs = (len(roles) - first) // 2
-    if blank or not pairs or roles[first:] != _ROLES * pairs or keys != 2 * len(said):
+    pairs, systems = divmod(len(roles), 2)
+    expected = ["system", *_ROLES * pairs] if systems else _ROLES * pairs
+    if blank or not pairs or roles != expected or len(roles) > MAX_TURNS:
         return None
-    return contents if len(said) <= MAX_TURNS and TOOL_KEYS.isdisjoint(row) else None
+    if [*row] == _ROW_KEYS and keys == _MESSAGE_KEYS * len(roles):
+        prompt, prompt_id = row["prompt"], row["prompt_id"]
+        if prompt and prompt_id and isinstance(prompt, str) and isinstance(prompt_id, str):
+            return row, contents
+    if len(keys) > len(_MESSAGE_KEYS) * len(roles) or not TOOL_KEYS.isdisjoint(row):
+        return None
+    return _written(row, roles, contents), contents
 
 
-def _check_turns(messages: list[Message]) -> None:
+def _checked(row: Any, said: list[Turn]) -> _Written:
+    """A row of any other shape, checked; these are its turns."""
+    _check_turns(said)
+    roles, contents = [turn.role for turn in said], [turn.content for turn in said]
+    return _written(row, roles, contents), contents
+
+
+def _written(row: dict[str, Any], roles: list[str], contents: list[str]) -> dict[str, Any]:
+    """The row as it is written: with a prompt and its id, and nothing else beside the messages."""
+    prompt, prompt_id = row.get("prompt"), row.get("prompt_id")
+    if not prompt or not isinstance(prompt, str):
+        prompt = contents[roles.index("user")]
+    if not prompt_id or not isinstance(prompt_id, str):
+        prompt_id = hashlib.sha256(prompt.encode()).hexdigest()
+    messages = [
+        {"content": content, "role": role} for content, role in zip(contents, roles, strict=True)
+    ]
+    return {"prompt": prompt, "prompt_id": prompt_id, "messages": messages}
+
+
+def _check_turns(said: list[Turn]) -> None:
     """An optional system turn, then user and assistant in turn, the assistant last; none empty."""
-    if len(messages) > MAX_TURNS:
-        raise RowError("too many turns", f"has {len(messages):,} turns, at most {MAX_TURNS:,}")
-    first = 1 if messages and messages[0]["role"] == "system" else 0
+    if len(said) > MAX_TURNS:
+        raise RowError("too many turns", f"has {len(said):,} turns, at most {MAX_TURNS:,}")
+    first = 1 if said and said[0].role == "system" else 0
     expected = "user"
-    for index in range(first, len(messages)):
-        message = messages[index]
-        if message["role"] != expected:
+    for number, turn in enumerate(said[first:], start=first + 1):
+        if turn.role != expected:
             raise RowError(
-                "wrong order", f"turn {index + 1} is the {message['role']}'s, not the {expected}'s"
+                "wrong order", f"turn {number} is the {turn.role}'s, not the {expected}'s"
             )
         expected = "user" if expected == "assistant" else "assistant"
-    if len(messages) - first < 2:
+    if len(said) - first < 2:
         raise RowError("no answer", "has no question with an answer")
     if expected == "assistant":
         raise RowError("no answer", "the last turn is not the assistant's")
-    for index, message in enumerate(messages):
-        content = message["content"]
-        if not content or content.isspace():
-            raise RowError("empty turn", f"turn {index + 1} is empty")
+    for number, turn in enumerate(said, start=1):
+        if not turn.content.strip():
+            raise RowError("empty turn", f"turn {number} is empty")
 
 
-def _refuse_doubled_keys(line: bytes | memoryview, row: Any, made: bytes, turns: int) -> None:
+def _refuse_doubled_keys(line: bytes, row: Any, made: bytes) -> None:
     """Refuse a line in which an object has the same key twice: only one of them could be used.
 
-    A line with the keys of what was `made` of it has one of two lengths, written by json.dumps or
-    without spaces, and as many quotes, however its letters are escaped.
+    `made` is what was made of it with the same keys, if it was: then the line has none twice if it
+    has as many quotes, however its letters are escaped. It is not even asked for if it has one of
+    the two lengths that it has written by json.dumps or without spaces.
     """
-    alike = row.keys() == _ROW_KEYS
-    if alike and len(line) + 1 - len(made) in (0, 4 * turns + 4):
-        return
-    text = bytes(line)
-    if alike and text.count(b'"') == made.count(b'"'):
+    if made and _quotes(line) == _quotes(made):
         return
     try:
-        if text.count(b'":') != _keys(row):
-            json.loads(text, object_pairs_hook=_distinct)
+        if line.count(b'":') != _keys(row):
+            json.loads(line, object_pairs_hook=_distinct)
     except RecursionError as error:
         raise RowError("too deep", "is nested too deeply") from error
+
+
+def _quotes(text: bytes) -> int:
+    """How many quotes stand in it; `replace` finds them faster than `count` does."""
+    return len(text) - len(text.replace(b'"', b""))
 
 
 def _keys(value: Any) -> int:

@@ -24,7 +24,9 @@ class Split(NamedTuple):
 
         `identity` is the row's digest (128 bits): one position in each half.
         """
-        return None if identity % SPACE >= self.sample else self.side(identity // SPACE)
+        if self.sample < SPACE and identity % SPACE >= self.sample:
+            return None
+        return self.side(identity >> 64)
 
     def side(self, place: int) -> int:
         """The part of a row that the sample is with, by its first position."""
