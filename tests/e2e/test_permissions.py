@@ -117,7 +117,8 @@ def test_the_documented_roles_are_enough_and_none_is_there_for_nothing(team: Tea
         "drift": "report",
     }
     cloud.merge_by_pull("own", {"own.yaml": config("own", **own)})
-    token = config("token", endpoint={"auth_mode": "aad_token"})
+    entra = {"auth_mode": "aad_token"}
+    token = config("token", endpoint=entra)
     large = config("large", compute={"name": "serverless", "nodes": 2})
     cloud.merge({"token.yaml": token, "large.yaml": large})
     rows = some_rows(400)
@@ -128,7 +129,8 @@ def test_the_documented_roles_are_enough_and_none_is_there_for_nothing(team: Tea
     cloud.upload("large/week/_SUCCESS", b"")
     first = cloud.until_phase("own", 1, "Live", seconds=400).release
     assert first is not None
-    cloud.until_phase("token", 1, "Live", seconds=400)
+    before = cloud.until_phase("token", 1, "Live", seconds=400).release
+    assert before is not None
     cloud.until("large", lambda seen: seen.phase == "Training", seconds=400)
     cloud.merge({"large.yaml": None})
 
@@ -144,9 +146,17 @@ def test_the_documented_roles_are_enough_and_none_is_there_for_nothing(team: Tea
     cloud.resync()
     cloud.until("own", lambda seen: "drifted" in seen.reason)
 
+    changed = {"environment_variables": {"A": "b"}}
     quick = {"strategy": "canary", "pause_minutes": 0.05, "keep_previous": 0}
-    second = own | {"deployment": {**own["deployment"], "environment_variables": {"A": "b"}}}
-    cloud.merge({"own.yaml": config("own", rollout=quick, **second)})
+    second = own | {"deployment": {**own["deployment"], **changed}}
+    cloud.merge(
+        {
+            "own.yaml": config("own", rollout=quick, **second),
+            "token.yaml": config("token", endpoint=entra, deployment=changed),
+        }
+    )
+    cloud.until_phase("token", 2, "Live", seconds=400)
+    cloud.until("token", lambda _: len(cloud.traffic(before.endpoint) or ()) == 1, seconds=300)
     cloud.until("own", lambda seen: "% of the traffic for" in seen.reason, seconds=300)
     cloud.merge({"own.yaml": None, "token.yaml": None})
     for name in ("own", "token", "large"):
