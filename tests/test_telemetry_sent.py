@@ -19,6 +19,8 @@ from tuneops.telemetry.providers import FAREWELL_SECONDS
 ROOT = Path(__file__).parents[1]
 DEAD = "http://127.0.0.1:9"
 INSIGHTS = f"InstrumentationKey=00000000-0000-0000-0000-000000000001;IngestionEndpoint={DEAD}/"
+AN_EXPORT_SECONDS = 10
+"""After which an exporter gives up a collector that does not answer."""
 CALLS = """
 import json, logging, sys, time
 import function_app
@@ -94,8 +96,8 @@ def test_dead_collectors_cost_nothing(services: Services) -> None:
             OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
             APPLICATIONINSIGHTS_CONNECTION_STRING=INSIGHTS,
         )
-    assert max(answer["spent"]) < 5
-    assert farewell < FAREWELL_SECONDS + 2
+    assert max(answer["spent"]) < AN_EXPORT_SECONDS
+    assert FAREWELL_SECONDS - 1 < farewell < AN_EXPORT_SECONDS
 
 
 def test_without_an_exporter_no_sdk_is_loaded(services: Services) -> None:

@@ -45,10 +45,10 @@ def check_one_trace(cloud: Cloud, collector: Collector, project: str, commit: st
 
     A collector gets it in pieces, a few seconds late.
     """
-    trace = until_told(collector, project)
-    spans = [span for span in collector.spans if span.trace_id == trace]
+    spans = until_told(collector, project)
     uploaded = next(span for span in collector.spans if span.name == "on_dataset_uploaded")
-    check_tree(spans, uploaded)
+    own = [span for span in collector.spans if span.trace_id == uploaded.trace_id]
+    check_tree(spans, uploaded, [span for span in own if span.name == "reconcile project"])
 
     phases = sorted((s for s in spans if s.name.startswith("phase ")), key=_begun)
     assert [span.name for span in phases] == [f"phase {each}" for each in PHASES]
@@ -85,28 +85,42 @@ def check_one_trace(cloud: Cloud, collector: Collector, project: str, commit: st
         assert not collector.holds(secret), secret
 
 
-def check_tree(spans: list[Span], uploaded: Span) -> None:
-    """The upload's event is the root, unless a timer came upon the upload before its event."""
+def check_tree(spans: list[Span], uploaded: Span, looks: list[Span]) -> None:
+    """The upload's event is the root, unless a timer's look came upon the upload before its own.
+
+    `looks` are those at the project in the trace of that event.
+    """
     begun = min(_begun(span) for span in spans if span.name == "release")
-    if begun < _begun(uploaded):
+    if not any(_begun(look) <= begun for look in looks):
         assert uploaded not in spans
         return
-    known = {span.span_id for span in spans}
-    assert [span for span in spans if span.parent_span_id not in known] == [uploaded]
-    assert not uploaded.parent_span_id
+    assert [span.name for span in spans if not span.parent_span_id] == [uploaded.name]
+    assert uploaded in spans
+    assert sorted(span.name for span in without_parent(spans)) == []
 
 
-def until_told(collector: Collector, project: str) -> bytes:
-    """The trace of the project's release that has become live."""
-    deadline = time.monotonic() + SECONDS
+def until_told(collector: Collector, project: str) -> list[Span]:
+    """All spans of the project's release that has become live, once those around them are over."""
+    deadline, spans = time.monotonic() + SECONDS, list[Span]()
     while time.monotonic() < deadline:
-        for span in collector.spans:
-            told = said(span.attributes)
-            if span.name == "release" and told["tuneops.project"] == project:
-                time.sleep(3)  # what comes after it
-                return span.trace_id
-        time.sleep(0.5)
-    raise AssertionError(f"nothing was told of {project} in {SECONDS} s")
+        told = collector.spans
+        whole = next((s for s in told if s.name == "release" and _project(s) == project), None)
+        spans = [span for span in told if whole and span.trace_id == whole.trace_id]
+        if spans and not without_parent(spans):
+            break
+        time.sleep(1)
+    assert spans, f"nothing was told of {project} in {SECONDS} s"
+    return spans
+
+
+def without_parent(spans: list[Span]) -> list[Span]:
+    """Those within a span that was not told yet."""
+    known = {span.span_id for span in spans}
+    return [span for span in spans if span.parent_span_id and span.parent_span_id not in known]
+
+
+def _project(span: Span) -> str:
+    return said(span.attributes).get("tuneops.project", "")
 
 
 def secrets(cloud: Cloud) -> list[str]:
