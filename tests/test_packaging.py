@@ -100,6 +100,9 @@ def test_the_package_of_a_commit_has_the_same_bytes_everywhere(
         entries = archive.infolist()
     assert {entry.date_time for entry in entries} == {(2023, 11, 14, 22, 13, 20)}
     assert [entry.filename for entry in entries] == project.deployed(ROOT)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(project.ProjectError, match="whole seconds"):
+        build(ROOT, tmp_path)
 
 
 def test_a_zip_does_not_depend_on_the_order_of_what_is_put_in(tmp_path: Path) -> None:
