@@ -4,7 +4,7 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -86,7 +86,8 @@ def test_no_handler_imports_what_trains() -> None:
 
 def test_first_invocations_may_come_at_the_same_time() -> None:
     # Threads that import modules which import each other may see one that is half done.
-    graph = {name: set(_imported_at_once(file)) for name, file in _files().items()}
+    files = _files()
+    graph = {name: set(_imported_at_once(file, files)) for name, file in files.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -130,15 +131,11 @@ def _name(file: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
-def _imported_at_once(file: Path) -> Iterator[str]:
+def _imported_at_once(file: Path, known: Collection[str]) -> Iterator[str]:
     """What of ours a module imports when it is imported itself: at its top level."""
-    known = _FILES
     for node in ast.parse(file.read_text()).body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
         elif isinstance(node, ast.ImportFrom) and node.module in known:
             inner = [f"{node.module}.{alias.name}" for alias in node.names]
             yield from (name if name in known else node.module for name in inner)
-
-
-_FILES = _files()

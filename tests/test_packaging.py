@@ -1,9 +1,13 @@
 """What is deployed: the files, the dependencies, and the bytes of the package."""
 
 import json
+import marshal
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -14,6 +18,7 @@ from tests.test_architecture import imported
 from tools.package import project, wheels
 from tools.package.archive import write_zip
 from tools.package.build import MAX_MB, build, pins
+from tools.package.bytecode import bytecode
 from tools.package.purposes import PURPOSES
 from tools.package.table import BEGIN, END, TableError, Wheel, replaced, table
 from tools.package.target import Target, read_pins
@@ -71,6 +76,18 @@ def test_what_is_ignored_is_so_at_the_top_alone() -> None:
     assert [line for line in lines if not line.startswith("/")] == []
 
 
+def test_the_functions_core_tools_leave_out_no_more_than_git() -> None:
+    # To them a line is a pattern for the beginning of a name, and a star is at least one letter.
+    lines = (ROOT / project.IGNORED).read_text().split()
+    patterns = [re.escape(line[1:]).replace(r"\*", "[^/]+") for line in lines]
+    left_out = [
+        name
+        for name in project.deployed(ROOT)
+        if any(re.match(pattern, name) for pattern in patterns)
+    ]
+    assert left_out == []
+
+
 def test_the_package_of_a_commit_has_the_same_bytes_everywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +100,9 @@ def test_the_package_of_a_commit_has_the_same_bytes_everywhere(
         entries = archive.infolist()
     assert {entry.date_time for entry in entries} == {(2023, 11, 14, 22, 13, 20)}
     assert [entry.filename for entry in entries] == project.deployed(ROOT)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(project.ProjectError, match="whole seconds"):
+        build(ROOT, tmp_path)
 
 
 def test_a_zip_does_not_depend_on_the_order_of_what_is_put_in(tmp_path: Path) -> None:
@@ -162,6 +182,26 @@ def test_wheels_may_share_a_file_but_not_a_name(make_wheel: Make) -> None:
     assert "azure/__init__.py" in wheels.merged(same)
     with pytest.raises(wheels.WheelError, match="has another azure"):
         wheels.merged([*same, make_wheel("c", {"azure/__init__.py": "2"})])
+
+
+def test_bytecode_is_made_of_what_this_python_reads_and_is_always_the_same() -> None:
+    sources = {
+        "a/__init__.py": b"",
+        "a/b.py": b"VALUE = 6 * 7\n",
+        "a/other.py": b"this is another language",
+        "a/data.txt": b"",
+        f"{wheels.SITE}/pandas/core.py": b"",
+    }
+    made = bytecode({name: partial(bytes, text) for name, text in sources.items()})
+    code = {name: read() for name, read in made.items()}
+    tag = sys.implementation.cache_tag
+    assert set(code) == {f"a/__pycache__/{name}.{tag}.pyc" for name in ("__init__", "b")}
+    magic, flags, digest, body = MAGIC_NUMBER, b"\1\0\0\0", source_hash(sources["a/b.py"]), 16
+    found = code[f"a/__pycache__/b.{tag}.pyc"]
+    assert found[:body] == magic + flags + digest
+    space: dict[str, int] = {}
+    exec(marshal.loads(found[body:]), space)
+    assert space["VALUE"] == 42
 
 
 def test_the_table_says_who_needs_what(make_wheel: Make) -> None:

@@ -5,12 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
+from azure.identity import AzureAuthorityHosts
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from tuneops.azureml.workspace import Workspace
 from tuneops.cli import app
-from tuneops.settings import Settings, WorkspaceSettings
+from tuneops.settings import AUTHORITIES, Settings, WorkspaceSettings
 
 IDS = {"subscription_id": "s", "resource_group": "g", "workspace": "w"}
 DOWNLOADED = {"subscription_id": "s", "resource_group": "g", "workspace_name": "w"}
@@ -125,3 +126,12 @@ def test_an_empty_setting_is_none(given: dict[str, str], monkeypatch: pytest.Mon
     assert bool(made.github_token) == (given is TOKEN)
     assert bool(made.github_app_private_key) == (given is APP)
     assert "TOPSECRET" not in repr(made)
+
+
+def test_each_cloud_signs_in_where_the_sdk_has_it() -> None:
+    hosts = AzureAuthorityHosts
+    assert AUTHORITIES == {
+        "AzureCloud": hosts.AZURE_PUBLIC_CLOUD,
+        "AzureChinaCloud": hosts.AZURE_CHINA,
+        "AzureUSGovernment": hosts.AZURE_GOVERNMENT,
+    }

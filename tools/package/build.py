@@ -66,5 +66,7 @@ def _own(root: Path) -> dict[str, Content]:
 
 def _written(entries: dict[str, Content], path: Path, epoch: int) -> Package:
     path.parent.mkdir(parents=True, exist_ok=True)
-    size = write_zip(entries, path, epoch)
+    unfinished = path.with_suffix(".part")
+    size = write_zip(entries, unfinished, epoch)
+    unfinished.replace(path)
     return Package(path, len(entries), size)

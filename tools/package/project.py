@@ -8,7 +8,7 @@ IGNORED = ".funcignore"
 
 
 class ProjectError(Exception):
-    """It is no checkout of the project."""
+    """It is no checkout of the project, or a setting of the build is wrong."""
 
 
 def deployed(root: Path) -> list[str]:
@@ -24,9 +24,15 @@ def changed(root: Path) -> bool:
 
 
 def epoch(root: Path) -> int:
-    """The time that all files get: SOURCE_DATE_EPOCH, or that of the commit."""
-    given = os.environ.get("SOURCE_DATE_EPOCH")
-    return int(given or _git(root, "log", "-1", "-z", "--format=%ct")[0])
+    """The time that all files get: SOURCE_DATE_EPOCH, or that of the commit.
+
+    Raises:
+        ProjectError: SOURCE_DATE_EPOCH is no time.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH") or _git(root, "log", "-1", "-z", "--format=%ct")[0]
+    if not given.isdecimal():
+        raise ProjectError(f"SOURCE_DATE_EPOCH is {given!r}: give whole seconds since 1970")
+    return int(given)
 
 
 def _git(root: Path, *arguments: str) -> list[str]:

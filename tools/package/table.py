@@ -63,7 +63,8 @@ def table(wheels: Iterable[Wheel], root: Path, target: Target) -> str:
         what = purpose.what if purpose else "comes along"
         by = importers[purpose.module] if purpose else parents[wheel.name]
         lines.append(f"| `{wheel.name}` | {wheel.size / 1e6:.1f} | {what} | {_listed(by)} |\n")
-    lines.append(f"| all | {sum(each.size for each in known.values()) / 1e6:.0f} | | |\n")
+    whole = sum(each.size for each in known.values()) / 1e6
+    lines.append(f"| all | {whole:.0f} | what is above | the package |\n")
     return "".join(lines)
 
 
@@ -88,6 +89,8 @@ def replaced(document: str, made: str) -> str:
 
 
 def _listed(names: list[str]) -> str:
+    if not names:
+        return "what finds it by its name"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(f"`{name}`" for name in names[:NAMED]) + more
 
