@@ -5,7 +5,7 @@ from http import HTTPStatus
 from tuneops.services import Services
 from tuneops.status import read_status
 
-PAGE = 500
+PAGE = 200
 
 
 def handle(project: str | None, services: Services, after: str = "") -> tuple[HTTPStatus, str]:
