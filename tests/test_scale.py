@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,8 +223,9 @@ def test_data_waits_for_a_place_and_nobody_waits_with_it(services: Services) -> 
 
 
 def test_the_document_says_what_the_code_bounds() -> None:
-    said = (Path(__file__).parents[1] / "docs" / "scale.md").read_text()
-    host = json.loads((Path(__file__).parents[1] / "host.json").read_text())["extensions"]["queues"]
+    root = Path(__file__).parents[1]
+    said = (root / "docs" / "scale.md").read_text()
+    host = json.loads((root / "host.json").read_text())["extensions"]["queues"]
     for bound in (
         f"{MAX_SOURCES} sources, {MAX_FILES:,} configs",
         f"{MAX_PULL_PAGES} pages of 100 open pull requests",

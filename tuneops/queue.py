@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from datetime import date
 from typing import Literal
 
@@ -176,6 +177,7 @@ class RequestQueue:
             self._client.send_message(text, visibility_timeout=delay)
 
     def send_all(self, requests: Iterable[Request]) -> None:
-        """Put many on the queue, some of them at the same time."""
+        """Put many on the queue, some of them at the same time, each in the caller's context."""
+        contexts = [(copy_context(), each) for each in requests]
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            list(pool.map(self.send, requests))
+            list(pool.map(lambda pair: pair[0].run(self.send, pair[1]), contexts))
