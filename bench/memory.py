@@ -1,13 +1,13 @@
-"""The most memory that a process has had after a tick and the page of all. For `scale.py`.
+"""The memory of a process after a tick and the page of all. For `scale.py`.
 
 python bench/memory.py STATE
 """
 
 import json
-import resource
 import sys
 from pathlib import Path
 
+import psutil
 from scale import asked, settings
 
 import function_app
@@ -19,9 +19,8 @@ from tuneops.services import Services
 
 
 def megabytes() -> int:
-    """What this process has had at most; macOS tells it in bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most // (2**20 if sys.platform == "darwin" else 2**10)
+    """What this process has now."""
+    return int(psutil.Process().memory_info().rss / 1e6)
 
 
 def main(state: Path) -> None:

@@ -7,7 +7,7 @@ from tuneops.services import Services
 from tuneops.status import read_status
 from tuneops.storage_refusal import StorageRefusedError, refusals_explained
 
-PAGE = 500
+PAGE = 200
 
 
 def handle(project: str | None, services: Services, after: str = "") -> tuple[HTTPStatus, str]:

@@ -1,10 +1,12 @@
 """What keeps the work bounded when there are many projects: pages, parts, places, shared looks."""
 
 import base64
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +20,12 @@ from tests.config_text import config_of
 from tests.page_samples import failed, keep, release, training
 from tests.served import served
 from tuneops import documents
+from tuneops.azureml.resource_graph import MAX_PAGES, PAGE_ROWS
 from tuneops.cli.target import Target
 from tuneops.data.places import NoPlaceError, place
 from tuneops.desired import Desired
 from tuneops.gathering import DELAY, MANY, SHARED, Gathered, look_at_all
+from tuneops.gitops.github import MAX_FILES, MAX_PULL_PAGES
 from tuneops.gitops.repository import FileState, Repository
 from tuneops.looks import ROUND, TURN_AFTER, TURNS, Look, Note, View, due
 from tuneops.notify.health import Health
@@ -32,7 +36,9 @@ from tuneops.project import Project
 from tuneops.queue import ProjectRequest
 from tuneops.reconcile import reconcile_project
 from tuneops.release import Phase
+from tuneops.resync import MAX_LOOKS
 from tuneops.services import Services
+from tuneops.sources import MAX_SOURCES
 from tuneops.status import Status, read_status
 from tuneops.store import reading_once
 
@@ -210,3 +216,21 @@ def test_data_waits_for_a_place_and_nobody_waits_with_it(services: Services) -> 
     goes_on = services.release("bot", 1)
     assert goes_on is not None
     assert goes_on.value.data is not None
+
+
+def test_the_document_says_what_the_code_bounds() -> None:
+    root = Path(__file__).parents[1]
+    said = (root / "docs" / "scale.md").read_text()
+    host = json.loads((root / "host.json").read_text())["extensions"]["queues"]
+    for bound in (
+        f"{MAX_SOURCES} sources, {MAX_FILES:,} configs",
+        f"{MAX_PULL_PAGES} pages of 100 open pull requests",
+        f"at most {MAX_LOOKS:,} in a tick",
+        f"{status.PAGE} projects to a page",
+        f"turn within {ROUND} ticks",
+        f"up to {MANY}; more share one resync in {SHARED.seconds} seconds",
+        f"{MAX_PAGES * PAGE_ROWS:,}\nendpoints and deployments",
+        f"| {host['batchSize']}, {host['newBatchThreshold']} |",
+        f"| {host['maxDequeueCount']}, {int(host['visibilityTimeout'][-2:])} s |",
+    ):
+        assert bound in said, bound

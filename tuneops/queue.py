@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -190,11 +190,7 @@ class RequestQueue:
             self._client.send_message(text, visibility_timeout=delay)
 
     def send_all(self, requests: Iterable[Request]) -> None:
-        """Put many on the queue, some of them at the same time, each as part of this call."""
-
-        def send(context: Context, request: Request) -> None:
-            context.run(self.send, request)
-
-        asked = list(requests)
+        """Put many on the queue, some of them at the same time, each in the caller's context."""
+        contexts = [(copy_context(), each) for each in requests]
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            list(pool.map(send, (copy_context() for _ in asked), asked))
+            list(pool.map(lambda pair: pair[0].run(self.send, pair[1]), contexts))
