@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuneops.data.checking import CheckedBlock, Rules
-from tuneops.data.crew import Batch
+from tuneops.data.checking import Batch, CheckedBlock, Rules
 from tuneops.data.errors import DataError
 from tuneops.data.preparation import RowSource
 

@@ -63,6 +63,13 @@ class CheckedBlock:
     overflow: bytes = b""
 
 
+class Batch(NamedTuple):
+    """A checked block with its rows' lines; both are gone when the next one is asked for."""
+
+    block: CheckedBlock
+    output: memoryview
+
+
 def check_block(
     block: memoryview, filled: Filled, output: memoryview, rules: Rules
 ) -> CheckedBlock:

@@ -1,4 +1,4 @@
-"""`python -m tuneops.data.helper DESCRIPTOR...`: checks blocks for `tuneops.data.crew`.
+"""`python -m tuneops.data.helper DESCRIPTOR...`: checks blocks for `tuneops.data.helpers`.
 
 Its memories are the descriptors; rules and then blocks come on standard input, what was found goes
 to standard output. It ends with its input.

@@ -13,8 +13,8 @@ import orjson
 from tuneops.config import OnDuplicate
 from tuneops.data import report as reporting
 from tuneops.data.blocks import Readable
-from tuneops.data.checking import CheckedBlock, Rejection, Rules
-from tuneops.data.crew import Batch, checked_blocks
+from tuneops.data.checking import Batch, CheckedBlock, Rejection, Rules
+from tuneops.data.crew import checked_blocks
 from tuneops.data.errors import DataError
 from tuneops.data.outputs import Sink
 from tuneops.data.report import DataReport, PartCount, SampleRow, Tally
