@@ -12,7 +12,7 @@ import azure.functions as func
 from tuneops.page.answer import Answer
 from tuneops.page.asked import Asked
 from tuneops.page.way import way_in
-from tuneops.telemetry.invocation import Trigger, observed
+from tuneops.telemetry.trigger import Trigger, observed
 
 if TYPE_CHECKING:
     from tuneops.services import Services

@@ -36,10 +36,10 @@ from tuneops.telemetry.calls import Calls
 from tuneops.telemetry.carried import Carrier
 from tuneops.telemetry.current import Invocation, being
 from tuneops.telemetry.deliveries import delivering
-from tuneops.telemetry.invocation import Trigger, observed
 from tuneops.telemetry.known import netlocs, secrets
 from tuneops.telemetry.sampling import Sampling
 from tuneops.telemetry.scrubbing import ScrubbedSpans, Scrubber
+from tuneops.telemetry.trigger import Trigger, observed
 from tuneops.telemetry.work import Work
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -36,6 +36,7 @@ from tuneops.cost.ledger import Ledger
 from tuneops.decide import decide
 from tuneops.desired import Desired, fingerprint
 from tuneops.document import Document
+from tuneops.gathering import Gathered
 from tuneops.gitops.open_pulls import Reviews
 from tuneops.gitops.pull_request_channel import PullRequest
 from tuneops.gitops.repository import Repository
@@ -45,7 +46,7 @@ from tuneops.notify.health import Health
 from tuneops.notify.mailbox import Mailbox
 from tuneops.observed import Deployment, Endpoint, Observed
 from tuneops.orders import Orders
-from tuneops.overview.document import Overview
+from tuneops.overview.document import Cards, Overview
 from tuneops.page.form_key import FormKey
 from tuneops.policy import InForce
 from tuneops.policy_file import parse_policy
@@ -324,6 +325,8 @@ KINDS: dict[str, type[Document]] = {
     r"polic.*": InForce,
     r"reviews.*": Reviews,
     r"overview\.json": Overview,
+    r"overview/.*": Cards,
+    r"gathered\.json": Gathered,
     r"projects/.*": Project,
     r"desired/.*": Desired,
     r"orders/.*": Orders,
@@ -393,7 +396,8 @@ def test_each_document_has_a_kind() -> None:
     }
     paths = {path for path in found if path.endswith(".json")} | {documents.FORM_KEY}
     assert len(paths) > 20
-    assert len({kind_of(path) for path in (*paths, documents.OVERVIEW)}) == len(set(KINDS.values()))
+    paths |= {documents.OVERVIEW, documents.GATHERED}
+    assert {kind_of(path) for path in paths} == set(KINDS.values())
 
 
 @pytest.mark.parametrize("folder", UNDER_WAY, ids=lambda folder: folder.name)

@@ -17,6 +17,9 @@ PURPOSES = {
     "azure-eventgrid": Purpose("messages as events", "azure.eventgrid"),
     "azure-functions": Purpose("the triggers", "azure.functions"),
     "azure-identity": Purpose("the app's identity", "azure.identity"),
+    "azure-monitor-opentelemetry-exporter": Purpose(
+        "telemetry to Application Insights", "azure.monitor.opentelemetry.exporter"
+    ),
     "azure-storage-blob": Purpose("the state, and training data", "azure.storage.blob"),
     "azure-storage-queue": Purpose("the queues", "azure.storage.queue"),
     "azureml-mlflow": Purpose("lets mlflow ask a workspace for metrics"),
@@ -28,6 +31,20 @@ PURPOSES = {
     "httpx2": Purpose("HTTP to GitHub, to receivers and to Azure", "httpx2"),
     "jinja2": Purpose("the page, letters and reports", "jinja2"),
     "mlflow-skinny": Purpose("metrics of the training", "mlflow"),
+    "opentelemetry-api": Purpose("spans and counts, where the work is done", "opentelemetry"),
+    "opentelemetry-exporter-otlp-proto-http": Purpose(
+        "telemetry to any collector", "opentelemetry.exporter.otlp.proto.http"
+    ),
+    "opentelemetry-instrumentation-httpx": Purpose(
+        "spans of calls to GitHub and receivers", "opentelemetry.instrumentation.httpx"
+    ),
+    "opentelemetry-instrumentation-logging": Purpose(
+        "log lines as telemetry", "opentelemetry.instrumentation.logging"
+    ),
+    "opentelemetry-instrumentation-requests": Purpose(
+        "spans of calls of endpoints", "opentelemetry.instrumentation.requests"
+    ),
+    "opentelemetry-sdk": Purpose("spans and counts on their way out", "opentelemetry.sdk"),
     "orjson": Purpose("JSON of training data", "orjson"),
     "pillow": Purpose("charts as pictures, for letters", "PIL"),
     "pyarrow": Purpose("training data as Parquet", "pyarrow"),

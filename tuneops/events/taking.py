@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from tuneops.events.effect import Led
 from tuneops.events.record import Source, Verdict, arrival, outcome
-from tuneops.gathering import look_at_all
 from tuneops.queue import (
     CommentRequest,
     ProjectRequest,
@@ -62,6 +61,8 @@ def take(weighed: Weighed, identifier: str, source: Source, kind: str, services:
     for request in weighed.requests:
         services.queue.send(request.model_copy(update={"event": ticket}))
     if weighed.gathered:
+        from tuneops.gathering import look_at_all
+
         look_at_all(services, now)
         why = "one look at all projects sees to it"
         services.ledger.led_to(ticket, outcome(ticket, now, "all projects", "merged", why))

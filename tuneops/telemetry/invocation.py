@@ -1,13 +1,10 @@
 """What surrounds each call of a function: its ids, its span, and what came of it as a count."""
 
-import functools
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from enum import Enum
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 import azure.functions as func
 
@@ -15,47 +12,14 @@ from tuneops.telemetry import carried, fields, metrics, tracing
 from tuneops.telemetry.carried import Carried
 from tuneops.telemetry.current import Invocation, being
 from tuneops.telemetry.starting import start
-
-F = TypeVar("F", bound=Callable[..., Any])
+from tuneops.telemetry.trigger import Trigger
 
 GITHUB_EVENTS = frozenset({"push", "pull_request", "issue_comment", "ping"})
 """Others count as one: whoever calls the webhook can name what they like."""
 
 
-class Trigger(Enum):
-    """What calls a function."""
-
-    WEBHOOK = "webhook"
-    EVENT = "event"
-    MESSAGE = "message"
-    TIMER = "timer"
-    ORDER = "order"
-    READING = "reading"
-
-
-def observed(trigger: Trigger) -> Callable[[F], F]:
-    """Makes a function of the app one that can be seen from outside."""
-
-    def decorate(function: F) -> F:
-        @functools.wraps(function)
-        def call(*args: Any, context: func.Context | None = None, **kwargs: Any) -> Any:
-            with _invoked(trigger, function, context, (*args, *kwargs.values())) as told:
-                return told(function(*args, **kwargs))
-
-        @functools.wraps(function)
-        async def call_async(*args: Any, context: func.Context | None = None, **kwargs: Any) -> Any:
-            with _invoked(trigger, function, context, (*args, *kwargs.values())) as told:
-                return told(await function(*args, **kwargs))
-
-        made = call_async if inspect.iscoroutinefunction(function) else call
-        _with_context(made, function)
-        return made  # type: ignore[return-value]
-
-    return decorate
-
-
 @contextmanager
-def _invoked(
+def invoked(
     trigger: Trigger,
     function: Callable[..., Any],
     context: func.Context | None,
@@ -126,12 +90,3 @@ def _result(invocation: Invocation, answers: list[Any]) -> str:
     if status >= HTTPStatus.BAD_REQUEST:
         return "invalid"
     return "queued" if invocation.sent else "done"
-
-
-def _with_context(made: Callable[..., Any], function: Callable[..., Any]) -> None:
-    """Let the worker see a parameter `context`, for which it gives what it knows of the call."""
-    signature = inspect.signature(function)
-    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=func.Context)
-    parameters = [*signature.parameters.values(), context]
-    made.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    made.__annotations__ = {**function.__annotations__, "context": func.Context}
