@@ -79,7 +79,7 @@ class Scrubber:
         return any(service_of(netloc(url), self._known) for url in urls)
 
     def _scrubbed(self, text: str) -> str:
-        return scrub(text[:MAX_TEXT], self._secrets)
+        return scrub(text[: 2 * MAX_TEXT], self._secrets)[:MAX_TEXT]
 
 
 class ScrubbedSpans(SpanExporter):
