@@ -159,6 +159,7 @@ def main(state: Path, runs: int) -> dict[str, Any]:
     path = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
     environment = {**os.environ, "PYTHONPATH": path}
     results: dict[str, Any] = {
+        "runs": runs,
         "alone": beside_sdk(runs, environment),
         "in_worker": beside_sdk(runs, environment, LIBRARY),
     }
