@@ -3,10 +3,14 @@
 import base64
 import json
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -25,8 +29,9 @@ from tuneops.cli.target import Target
 from tuneops.data.places import NoPlaceError, place
 from tuneops.desired import Desired
 from tuneops.gathering import DELAY, MANY, SHARED, Gathered, look_at_all
-from tuneops.gitops.github import MAX_FILES, MAX_PULL_PAGES
+from tuneops.gitops.github import MAX_FILES, MAX_PULL_PAGES, SIDE_BY_SIDE
 from tuneops.gitops.repository import FileState, Repository
+from tuneops.gitops.snapshot import File
 from tuneops.looks import ROUND, TURN_AFTER, TURNS, Look, Note, View, due
 from tuneops.notify.health import Health
 from tuneops.notify.mailbox import Mailbox
@@ -216,6 +221,45 @@ def test_data_waits_for_a_place_and_nobody_waits_with_it(services: Services) -> 
     goes_on = services.release("bot", 1)
     assert goes_on is not None
     assert goes_on.value.data is not None
+
+
+class Blobs(BaseHTTPRequestHandler):
+    """GitHub's blobs, each of which says its id; `most` were asked for at the same time."""
+
+    lock, now, most = Lock(), 0, 0
+
+    def do_GET(self) -> None:
+        with Blobs.lock:
+            Blobs.now += 1
+            Blobs.most = max(Blobs.most, Blobs.now)
+        time.sleep(0.02)
+        with Blobs.lock:
+            Blobs.now -= 1
+        sha = self.path.rpartition("/")[2]
+        body = json.dumps({"content": base64.b64encode(sha.encode()).decode()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_files_of_a_push_are_read_side_by_side(services: Services) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Blobs)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}"
+        changed = services.settings.model_copy(update={"github_api_url": address})
+        files = [File(f"finetune/{number}.yaml", f"sha-{number}") for number in range(40)]
+        found = Services(changed).github.contents(files)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert found == {file.path: file.sha.encode() for file in files}
+    assert 1 < Blobs.most <= SIDE_BY_SIDE
 
 
 def test_the_document_says_what_the_code_bounds() -> None:
