@@ -156,7 +156,8 @@ def read_status(
         errors += [f"{where}{e}" for state in repository.files.values() for e in state.errors]
         errors += [f"{where}{path}: {each.why}" for path, each in repository.refused.items()]
         refused |= {each.project: each.why for each in repository.refused.values()}
-    known = documents.desired_projects(services.store.paths(documents.DESIRED))
+    prefix = documents.DESIRED if only is None else documents.desired(only)
+    known = documents.desired_projects(services.store.paths(prefix))
     names = sorted(name for name in known if name > after) if only is None else [only]
     shown = [name for name in names[:limit] if name in known]
 
