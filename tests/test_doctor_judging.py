@@ -2,7 +2,6 @@
 
 import base64
 import json
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cloud import ROOT
 from tests.config_text import config_of
 from tuneops.azureml.event_subscriptions import EventSubscription
 from tuneops.azureml.permissions import Permission
@@ -55,7 +53,6 @@ from tuneops.permissions.roles import (
 from tuneops.permissions.scope import Scope
 from tuneops.permissions.table import actions_of
 from tuneops.ticks import Tick
-from tuneops.version import VERSION
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -74,11 +71,6 @@ outcomes: st.SearchStrategy[Outcome] = st.sampled_from(("ok", "warning", "failed
 
 def outcome(findings: Iterable[Finding], check: str) -> Outcome:
     return next(finding.outcome for finding in findings if finding.check == check)
-
-
-def test_the_command_and_the_package_have_one_version() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == VERSION
 
 
 def test_checks_name_others_of_them() -> None:

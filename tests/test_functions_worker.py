@@ -163,6 +163,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         {"function": "audit", "data": {"http": {"query": {"project": "tutor"}}}},
         SWEEP,
         {"function": "findings", "data": {"http": {}}},
+        {"function": "events", "data": {"http": {}}},
         {"function": "restore", "data": {"http": RESTORE}},
         DAILY,
         {"function": "cost", "data": {"http": {"query": {"environment": "stranger"}}}},

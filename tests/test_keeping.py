@@ -277,9 +277,7 @@ def test_the_earlier_name_of_the_time_is_read_and_its_default_is_none() -> None:
     named = Rollout.model_validate({"keep_previous_minutes": 5})
     assert named == Rollout(keep_previous_for_minutes=5)
     stored = DESIRED.model_dump(mode="json")
-    rollout = stored["config"]["rollout"]
-    del rollout["keep_previous"], rollout["keep_previous_for_minutes"]
-    rollout["keep_previous_minutes"] = 0
+    stored["config"]["rollout"] = {"keep_previous_minutes": 0}
     assert Desired.model_validate(stored).fingerprint == DESIRED.fingerprint
 
 
