@@ -302,6 +302,8 @@ def test_every_parameter_has_a_variable_and_a_line_in_the_guide() -> None:
         row = re.search(rf"(?m)^\| `{variable}` \| (.*?) \|", guide)
         assert row, f"{variable} of {name}"
         assert row[1] == (f"`{default}`" if default else ""), variable
+        asked = default or variable in ("AZURE_ENV_NAME", "AZURE_LOCATION")
+        assert (name in main.required) == bool(asked), f"azd asks people for {name} otherwise"
     for output in set(main.outputs) & {
         each["value"][2:].split("=")[0] for each in PARAMETERS.values()
     }:
