@@ -194,6 +194,7 @@ var tags = {
 var groupName = empty(resourceGroupName) ? 'rg-${environmentName}' : resourceGroupName
 var suffix = toLower(uniqueString(subscription().id, groupName, environmentName, location))
 var declared = loadYamlContent('local.yaml').storage
+var preparedContainer = 'prepared'
 var packageContainer = 'app-packages'
 var deadLetterContainer = 'dead-letters'
 var containers = union(filter(declared.containers, name => name != 'datasets'), [
@@ -301,6 +302,7 @@ module training 'modules/training.bicep' = {
     allowedAddresses: addresses
     logAnalyticsId: telemetry.outputs.logAnalyticsId
     jobsIdentityId: identities.outputs.jobsId
+    dataStorageId: empty(existingStorageAccountId) ? data.outputs.id : ''
     clusterSize: clusterSize
     clusterName: clusterName
     clusterMaxNodes: clusterMaxNodes
@@ -479,6 +481,7 @@ module access 'modules/access.bicep' = {
     leftOut: filter(map(split(leftOutRoles, ','), part => trim(part)), part => !empty(part))
     storageId: data.outputs.id
     datasetsContainer: datasetsContainer
+    preparedContainer: preparedContainer
     deadLetterContainer: deadLetterContainer
     workspaceId: training.outputs.id
     workspaceStorageId: training.outputs.storageId

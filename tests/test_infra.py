@@ -248,6 +248,7 @@ def test_queues_and_containers_are_those_of_the_code(triggers: dict[str, Any]) -
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     ours = [value for name, value in defaults.items() if name.endswith("_container")]
     assert sorted(ours) == sorted(declared["containers"])
+    assert f"var preparedContainer = '{defaults['prepared_container']}'" in MAIN.read_text()
 
 
 # Roles

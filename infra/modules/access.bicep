@@ -24,6 +24,7 @@ param leftOut array
 
 param storageId string
 param datasetsContainer string
+param preparedContainer string
 param deadLetterContainer string
 param workspaceId string
 param workspaceStorageId string
@@ -122,6 +123,16 @@ module onDatasets 'grant-container.bicep' = {
     accountName: storageAt[8]
     containerName: datasetsContainer
     grants: filter(grants, grant => grant.scope == 'datasets')
+  }
+}
+
+module onPrepared 'grant-container.bicep' = {
+  name: 'tuneops-roles-prepared-${suffix}'
+  scope: resourceGroup(storageAt[2], storageAt[4])
+  params: {
+    accountName: storageAt[8]
+    containerName: preparedContainer
+    grants: filter(grants, grant => grant.scope == 'prepared')
   }
 }
 
