@@ -20,6 +20,7 @@ from infra.hooks.preprovision import EXISTING, OF_PRIVATE_NETWORKS, PROVIDERS
 from infra.hooks.vault import secret_name
 from infra.hooks.webhook import EVENTS
 from tests.bicep import INFRA, Bicep, everything, files, read
+from tests.served import functions
 from tuneops.doctor.judging import webhook as judged
 from tuneops.doctor.judging.events import data_topic, jobs_topic
 from tuneops.settings import Settings
@@ -207,7 +208,7 @@ def test_secrets_are_called_as_the_hooks_call_them() -> None:
 
 @pytest.fixture(scope="module")
 def triggers() -> dict[str, Any]:
-    return {f.get_function_name(): f.get_trigger() for f in function_app.app.get_functions()}
+    return {f.get_function_name(): f.get_trigger() for f in functions()}
 
 
 def quoted(text: str, key: str) -> list[str]:
