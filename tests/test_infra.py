@@ -12,7 +12,6 @@ import pytest
 import yaml
 from pydantic import AliasChoices
 
-import function_app
 from handlers import dataset_uploaded, job_event
 from infra.hooks.deployed import OUTPUTS
 from infra.hooks.postdeploy import FUNCTIONS

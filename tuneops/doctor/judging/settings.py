@@ -12,7 +12,7 @@ from tuneops.doctor.judging.site import Site
 from tuneops.hosting import UNRESOLVED
 from tuneops.scrub import scrub
 
-OURS = ("TUNEOPS_", "AzureWebJobsStorage")
+OURS = ("TUNEOPS_", "AzureWebJobsStorage", "HF_TOKEN")
 MAX_NAMED = 10
 _VAULT = re.compile(r"(?:https://|VaultName=)(?P<name>[A-Za-z0-9-]+)")
 
