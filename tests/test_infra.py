@@ -277,6 +277,18 @@ def test_custom_roles_are_made_where_they_are_granted() -> None:
     assert set(used.values()) <= {"workspace", "resourceGroup", "subscription", "registry"}
 
 
+def test_jobs_reach_data_and_nothing_of_the_app() -> None:
+    granted = {
+        r["scope"]: r["role"] for r in [*ROLES["assignments"], *OTHERS] if r["identity"] == "job"
+    }
+    assert granted == {
+        "datasets": "Storage Blob Data Reader",
+        "prepared": "Storage Blob Data Contributor",
+        "workspaceStorage": "Storage Blob Data Contributor",
+        "containerRegistry": "AcrPull",
+    }
+
+
 def test_each_custom_role_has_built_in_ones_in_its_place() -> None:
     instead = json.loads((INFRA / "builtin-roles.json").read_text())
     assert set(instead) == {role["name"] for role in ROLES["customRoles"]}

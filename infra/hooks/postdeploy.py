@@ -143,7 +143,7 @@ def _repositories(vault: Vault, environ: Mapping[str, str]) -> list[str]:
 
 
 def _own_token(environ: Mapping[str, str], api_url: str) -> str:
-    """The token of whoever runs azd: that of the environment, or of GitHub's CLI for this GitHub."""
+    """The token of whoever runs azd: the environment's, or of GitHub's CLI for this GitHub."""
     given = environ.get("GH_TOKEN") or environ.get("GITHUB_TOKEN")
     if given or not (program := shutil.which("gh")):
         return given or ""
