@@ -50,7 +50,7 @@ var wanted = filter(concat(documented.assignments, loadJsonContent('../other-rol
 var roles = flatten(map(wanted, role => empty(role.id) && !customRoles ? map(any(instead)[role.role], other => union(role, other)) : [
   role
 ]))
-var made = customRoles ? documented.customRoles : []
+var made = customRoles ? filter(documented.customRoles, role => !contains(leftOut, role.name)) : []
 var grants = flatten(map(roles, role => map(principals[role.identity], principal => {
   principalId: principal
   principalType: role.identity == 'people' ? peopleType : 'ServicePrincipal'
