@@ -175,8 +175,19 @@ def test_the_host_has_no_key_and_what_it_wants() -> None:
     wanted = {*services, "clientId", "credential"}
     assert {f"AzureWebJobsStorage__{name}" for name in wanted} <= found
     refused = {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_RUN_FROM_PACKAGE"}
+    refused |= {"FUNCTIONS_EXTENSION_VERSION", "SCM_DO_BUILD_DURING_DEPLOYMENT"}
     assert refused & found == set()
     assert {"AZURE_CLIENT_ID", "AzureWebJobsDisableHomepage"} <= found
+
+
+def test_flex_consumption_is_not_given_what_it_refuses() -> None:
+    site = (INFRA / "modules" / "app.bicep").read_text()
+    refused = (
+        *("alwaysOn", "ftpsState", "functionAppScaleLimit", "linuxFxVersion"),
+        *("functionsRuntimeScaleMonitoringEnabled", "preWarmedInstanceCount"),
+        *("netFrameworkVersion", "use32BitWorkerProcess", "windowsFxVersion"),
+    )
+    assert [name for name in refused if f"{name}:" in site] == []
 
 
 def test_what_is_set_makes_settings_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
