@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from handlers import comment_made
 from tuneops.events.taking import Weighed, take
+from tuneops.hosting import UNRESOLVED
 from tuneops.queue import PullRequestRequest, RepositoryRequest
 from tuneops.services import Services
 from tuneops.storage_refusal import StorageRefusedError, refusals_explained
@@ -77,6 +78,9 @@ def _weigh(
         text = f"at most {MAX_BODY_BYTES} bytes are read"
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Weighed("refused", text)
     secret = services.settings.github_webhook_secret.get_secret_value()
+    if secret.startswith(UNRESOLVED):
+        text = "the webhook's secret can't be read from Key Vault: tuneops doctor"
+        return HTTPStatus.SERVICE_UNAVAILABLE, Weighed("refused", text)
     try:
         event = Event.from_http(headers, body, secret=secret)
     except (gidgethub.ValidationFailure, TypeError):

@@ -1,5 +1,6 @@
 // TuneOps on Azure: everything but the code, the secrets and the event subscriptions, which azd's
 // hooks and infra/events.bicep bring once the functions are there. docs/azure.md walks through it.
+// What may be empty has a default: azd asks for whatever has none and comes out empty.
 
 targetScope = 'subscription'
 
@@ -15,10 +16,10 @@ param location string
 
 @description('Resource group for what is created, which may be there already; empty: rg- and the name of the environment.')
 @maxLength(90)
-param resourceGroupName string
+param resourceGroupName string = ''
 
 @description('Who deploys: may store secrets and upload data. Empty: nobody gets these roles.')
-param principalId string
+param principalId string = ''
 
 @allowed([
   'Group'
@@ -29,46 +30,46 @@ param principalType string
 
 // What exists: ids of resources, also of another resource group. Empty: it is created.
 
-param existingWorkspaceId string
-param existingStorageAccountId string
-param existingKeyVaultId string
-param existingLogAnalyticsId string
+param existingWorkspaceId string = ''
+param existingStorageAccountId string = ''
+param existingKeyVaultId string = ''
+param existingLogAnalyticsId string = ''
 
 @description('Name of the system topic that the existing storage account has already.')
-param existingStorageTopic string
+param existingStorageTopic string = ''
 
 @description('Name of the system topic that the existing workspace has already.')
-param existingWorkspaceTopic string
+param existingWorkspaceTopic string = ''
 
 // GitHub
 
 @description('owner/name; empty where TUNEOPS_SOURCES is one of moreVaultSettings.')
-param githubRepository string
+param githubRepository string = ''
 
 param githubBranch string
 param configFiles string
 param githubApiUrl string
 
 @description('Id of the GitHub App; empty: TUNEOPS_GITHUB_TOKEN is a secret of the vault.')
-param githubAppId string
+param githubAppId string = ''
 
-param githubInstallationId string
+param githubInstallationId string = ''
 
 @description('Further app settings that are secrets of the vault, with commas between: TUNEOPS_CHANNELS, TUNEOPS_CHANNEL_TEAMS ...')
-param moreVaultSettings string
+param moreVaultSettings string = ''
 
 @description('Further app settings, with semicolons between: TUNEOPS_POLL_SECONDS=30;TUNEOPS_SWEEP=report')
-param moreSettings string
+param moreSettings string = ''
 
 // The page
 
 @description('The address that people use; empty: the app\'s own.')
-param pageUrl string
+param pageUrl string = ''
 
-param pageReaderRole string
+param pageReaderRole string = ''
 
 @description('Client id of the application of Entra ID that people sign in with; empty: the page wants a function key.')
-param entraClientId string
+param entraClientId string = ''
 
 // The function app
 
@@ -139,7 +140,7 @@ param logRetentionDays int
 // Training
 
 @description('Size of a cluster for training in a new workspace; empty: none.')
-param clusterSize string
+param clusterSize string = ''
 
 @minLength(2)
 @maxLength(32)
@@ -150,10 +151,10 @@ param clusterName string
 param clusterMaxNodes int
 
 @description('Ids of Azure ML registries of your own, with commas between.')
-param registryIds string
+param registryIds string = ''
 
 @description('Ids of Event Grid topics that channels send to, with commas between.')
-param eventTopicIds string
+param eventTopicIds string = ''
 
 // Network and access
 
@@ -164,27 +165,27 @@ param privateNetworking bool
 param addressPrefix string
 
 @description('IPv4 addresses that get in from outside all the same, with commas between.')
-param allowedAddresses string
+param allowedAddresses string = ''
 
 @description('Principal id of the identity that GitHub\'s workflow deploys with; empty: none.')
-param workflowPrincipalId string
+param workflowPrincipalId string = ''
 
 @description('Whether roles are made that allow what the code does and no more; else built-in ones are granted, which allow more.')
 param customRoles bool
 
 @description('Names of roles of roles.json that are not granted, with commas between.')
-param leftOutRoles string
+param leftOutRoles string = ''
 
 // Alerts
 
 @description('Addresses that get mails, with commas between.')
-param alertMails string
+param alertMails string = ''
 
 @description('Ids of action groups that exist, with commas between.')
-param actionGroupIds string
+param actionGroupIds string = ''
 
 @description('Names of endpoints whose failed answers raise an alert, with commas between.')
-param alertEndpoints string
+param alertEndpoints string = ''
 
 var tags = {
   application: 'tuneops'
@@ -193,6 +194,7 @@ var tags = {
 var groupName = empty(resourceGroupName) ? 'rg-${environmentName}' : resourceGroupName
 var suffix = toLower(uniqueString(subscription().id, groupName, environmentName, location))
 var declared = loadYamlContent('local.yaml').storage
+var preparedContainer = 'prepared'
 var packageContainer = 'app-packages'
 var deadLetterContainer = 'dead-letters'
 var containers = union(filter(declared.containers, name => name != 'datasets'), [
@@ -300,6 +302,7 @@ module training 'modules/training.bicep' = {
     allowedAddresses: addresses
     logAnalyticsId: telemetry.outputs.logAnalyticsId
     jobsIdentityId: identities.outputs.jobsId
+    dataStorageId: empty(existingStorageAccountId) ? data.outputs.id : ''
     clusterSize: clusterSize
     clusterName: clusterName
     clusterMaxNodes: clusterMaxNodes
@@ -478,6 +481,7 @@ module access 'modules/access.bicep' = {
     leftOut: filter(map(split(leftOutRoles, ','), part => trim(part)), part => !empty(part))
     storageId: data.outputs.id
     datasetsContainer: datasetsContainer
+    preparedContainer: preparedContainer
     deadLetterContainer: deadLetterContainer
     workspaceId: training.outputs.id
     workspaceStorageId: training.outputs.storageId

@@ -4,10 +4,12 @@ import base64
 import hmac
 import json
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 from azure.storage.queue import QueueClient
+from pydantic import SecretStr
 
 from handlers import (
     config_merged,
@@ -185,7 +187,18 @@ def test_a_tag_that_is_called_like_a_branch_is_none(several: Services) -> None:
     assert requests(several) == []
 
 
-def deliver(services: Services, event: str, body: dict[str, Any]) -> None:
+def test_a_secret_that_key_vault_did_not_give_opens_nothing(several: Services) -> None:
+    reference = SecretStr("@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/s)")
+    changed = several.settings.model_copy(update={"github_webhook_secret": reference})
+    guessed = Services(changed)
+    body = {"ref": "refs/heads/main", "repository": {"full_name": "contoso/models"}}
+    deliver(guessed, "push", body, HTTPStatus.SERVICE_UNAVAILABLE)
+    assert requests(several) == []
+
+
+def deliver(
+    services: Services, event: str, body: dict[str, Any], expected: int = HTTPStatus.ACCEPTED
+) -> None:
     """A delivery as GitHub signs it."""
     content = json.dumps(body).encode()
     secret = services.settings.github_webhook_secret.get_secret_value().encode()
@@ -196,7 +209,7 @@ def deliver(services: Services, event: str, body: dict[str, Any]) -> None:
         "Content-Type": "application/json",
     }
     status, _ = config_merged.handle(headers, content, services)
-    assert status == 202
+    assert status == expected
 
 
 def test_data_is_looked_at_in_every_environment_that_trains_on_it(several: Services) -> None:

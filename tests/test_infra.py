@@ -175,8 +175,19 @@ def test_the_host_has_no_key_and_what_it_wants() -> None:
     wanted = {*services, "clientId", "credential"}
     assert {f"AzureWebJobsStorage__{name}" for name in wanted} <= found
     refused = {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_RUN_FROM_PACKAGE"}
+    refused |= {"FUNCTIONS_EXTENSION_VERSION", "SCM_DO_BUILD_DURING_DEPLOYMENT"}
     assert refused & found == set()
     assert {"AZURE_CLIENT_ID", "AzureWebJobsDisableHomepage"} <= found
+
+
+def test_flex_consumption_is_not_given_what_it_refuses() -> None:
+    site = (INFRA / "modules" / "app.bicep").read_text()
+    refused = (
+        *("alwaysOn", "ftpsState", "functionAppScaleLimit", "linuxFxVersion"),
+        *("functionsRuntimeScaleMonitoringEnabled", "preWarmedInstanceCount"),
+        *("netFrameworkVersion", "use32BitWorkerProcess", "windowsFxVersion"),
+    )
+    assert [name for name in refused if f"{name}:" in site] == []
 
 
 def test_what_is_set_makes_settings_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,6 +259,7 @@ def test_queues_and_containers_are_those_of_the_code(triggers: dict[str, Any]) -
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     ours = [value for name, value in defaults.items() if name.endswith("_container")]
     assert sorted(ours) == sorted(declared["containers"])
+    assert f"var preparedContainer = '{defaults['prepared_container']}'" in MAIN.read_text()
 
 
 # Roles
@@ -276,6 +288,18 @@ def test_custom_roles_are_made_where_they_are_granted() -> None:
     assert set(used.values()) <= {"workspace", "resourceGroup", "subscription", "registry"}
 
 
+def test_jobs_reach_data_and_nothing_of_the_app() -> None:
+    granted = {
+        r["scope"]: r["role"] for r in [*ROLES["assignments"], *OTHERS] if r["identity"] == "job"
+    }
+    assert granted == {
+        "datasets": "Storage Blob Data Reader",
+        "prepared": "Storage Blob Data Contributor",
+        "workspaceStorage": "Storage Blob Data Contributor",
+        "containerRegistry": "AcrPull",
+    }
+
+
 def test_each_custom_role_has_built_in_ones_in_its_place() -> None:
     instead = json.loads((INFRA / "builtin-roles.json").read_text())
     assert set(instead) == {role["name"] for role in ROLES["customRoles"]}
@@ -302,6 +326,8 @@ def test_every_parameter_has_a_variable_and_a_line_in_the_guide() -> None:
         row = re.search(rf"(?m)^\| `{variable}` \| (.*?) \|", guide)
         assert row, f"{variable} of {name}"
         assert row[1] == (f"`{default}`" if default else ""), variable
+        asked = default or variable in ("AZURE_ENV_NAME", "AZURE_LOCATION")
+        assert (name in main.required) == bool(asked), f"azd asks people for {name} otherwise"
     for output in set(main.outputs) & {
         each["value"][2:].split("=")[0] for each in PARAMETERS.values()
     }:

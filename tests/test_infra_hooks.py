@@ -139,6 +139,7 @@ REPOSITORY = {"TUNEOPS_GITHUB_REPOSITORY": "contoso/models", TOKEN: "x"}
             ["stands beside TUNEOPS_GITHUB_REPOSITORY"],
         ),
         ({**REPOSITORY, "INFRA_MORE_VAULT_SETTINGS": "a b"}, ["'a b' is no name of a setting"]),
+        ({**REPOSITORY, "INFRA_MORE_VAULT_SETTINGS": "HF_TOKEN"}, ["HF_TOKEN is nowhere"]),
         (
             {**REPOSITORY, "INFRA_EXISTING_STORAGE_ACCOUNT_ID": "account"},
             ["INFRA_EXISTING_STORAGE_ACCOUNT_ID is no id of Microsoft.Storage/storageAccounts"],

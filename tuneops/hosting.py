@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 _SET_IN_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME")
 """Each plan sets some of these; the tools that run an app on one's own computer set none."""
+UNRESOLVED = "@Microsoft.KeyVault("
+"""How a setting begins whose secret App Service could not read: its reference, which is none."""
 
 
 def in_azure(environ: Mapping[str, str]) -> bool:

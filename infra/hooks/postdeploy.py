@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from io import StringIO
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -79,7 +80,7 @@ def connect_github(deployed: Deployed, environ: Mapping[str, str] = os.environ) 
         replace = environ.get("INFRA_REPLACE_APP_WEBHOOK", "").lower() == "true"
         say(f"TuneOps: {webhook.of_app(api_url, app_id, key, address, secret, replace)}")
         return
-    token = SecretStr(_own_token(environ) or vault.read("TUNEOPS_GITHUB_TOKEN") or "")
+    token = SecretStr(_own_token(environ, api_url) or vault.read("TUNEOPS_GITHUB_TOKEN") or "")
     for repository in _repositories(vault, environ):
         done = webhook.of_repository(api_url, repository, token, address, secret)
         say(f"TuneOps: {done}")
@@ -141,12 +142,14 @@ def _repositories(vault: Vault, environ: Mapping[str, str]) -> list[str]:
     return [one] if one else webhook.repositories_of(vault.read("TUNEOPS_SOURCES") or "[]")
 
 
-def _own_token(environ: Mapping[str, str]) -> str:
-    """The token of whoever runs azd: that of the environment, or of GitHub's CLI."""
+def _own_token(environ: Mapping[str, str], api_url: str) -> str:
+    """The token of whoever runs azd: the environment's, or of GitHub's CLI for this GitHub."""
     given = environ.get("GH_TOKEN") or environ.get("GITHUB_TOKEN")
     if given or not (program := shutil.which("gh")):
         return given or ""
-    done = subprocess.run([program, "auth", "token"], capture_output=True, text=True, check=False)
+    host = (urlsplit(api_url).hostname or "").removeprefix("api.")
+    line = [program, "auth", "token", "--hostname", host]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
     return done.stdout.strip() if not done.returncode else ""
 
 

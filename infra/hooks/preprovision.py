@@ -27,7 +27,7 @@ EXISTING = {
     "INFRA_EXISTING_KEY_VAULT_ID": "Microsoft.KeyVault/vaults",
     "INFRA_EXISTING_LOG_ANALYTICS_ID": "Microsoft.OperationalInsights/workspaces",
 }
-_SECRET_SETTING = re.compile(r"TUNEOPS_[A-Z0-9_]+")
+_SECRET_SETTING = re.compile(r"TUNEOPS_[A-Z0-9_]+|HF_TOKEN")
 
 
 def check() -> None:

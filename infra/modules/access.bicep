@@ -24,6 +24,7 @@ param leftOut array
 
 param storageId string
 param datasetsContainer string
+param preparedContainer string
 param deadLetterContainer string
 param workspaceId string
 param workspaceStorageId string
@@ -49,7 +50,7 @@ var wanted = filter(concat(documented.assignments, loadJsonContent('../other-rol
 var roles = flatten(map(wanted, role => empty(role.id) && !customRoles ? map(any(instead)[role.role], other => union(role, other)) : [
   role
 ]))
-var made = customRoles ? documented.customRoles : []
+var made = customRoles ? filter(documented.customRoles, role => !contains(leftOut, role.name)) : []
 var grants = flatten(map(roles, role => map(principals[role.identity], principal => {
   principalId: principal
   principalType: role.identity == 'people' ? peopleType : 'ServicePrincipal'
@@ -122,6 +123,16 @@ module onDatasets 'grant-container.bicep' = {
     accountName: storageAt[8]
     containerName: datasetsContainer
     grants: filter(grants, grant => grant.scope == 'datasets')
+  }
+}
+
+module onPrepared 'grant-container.bicep' = {
+  name: 'tuneops-roles-prepared-${suffix}'
+  scope: resourceGroup(storageAt[2], storageAt[4])
+  params: {
+    accountName: storageAt[8]
+    containerName: preparedContainer
+    grants: filter(grants, grant => grant.scope == 'prepared')
   }
 }
 

@@ -12,7 +12,7 @@ param insightsId string
 @description('Azure ML workspace with the endpoints.')
 param workspaceId string
 
-@description('Names of endpoints whose failed answers raise an alert: Azure Monitor has no rule for all of a workspace.')
+@description('Names of endpoints, which have to be there, whose failed answers raise an alert: Azure Monitor has no rule for all of a workspace.')
 param endpoints array = []
 
 @description('Event Grid system topics whose undelivered events raise an alert.')
@@ -301,7 +301,7 @@ resource endpointAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [for endp
               ]
             }
           ]
-          // An endpoint that is not there yet, or had no requests, has no metric.
+          // An endpoint that had no requests has no metric; the endpoint itself has to be there.
           skipMetricValidation: true
         }
       ]

@@ -107,7 +107,6 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
     }
     siteConfig: {
       appSettings: map(items(settings), setting => { name: setting.key, value: setting.value })
-      ftpsState: 'Disabled'
       http20Enabled: true
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'

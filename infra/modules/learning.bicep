@@ -10,6 +10,7 @@ param publicNetworkAccess string
 param allowedAddresses array
 param logAnalyticsId string
 param jobsIdentityId string
+param dataStorageId string
 param clusterSize string
 param clusterName string
 param clusterMaxNodes int
@@ -75,6 +76,7 @@ module workspace 'workspace.bicep' = {
     insightsId: insights.id
     containerRegistryId: images.outputs.id
     jobsIdentityId: jobsIdentityId
+    dataStorageId: dataStorageId
     private: private
     clusterSize: clusterSize
     clusterName: clusterName

@@ -47,6 +47,7 @@ var lifecycleRules = concat([
     definition: {
       filters: {
         blobTypes: [
+          'appendBlob'
           'blockBlob'
         ]
       }

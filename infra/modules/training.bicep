@@ -17,6 +17,7 @@ param private bool
 param allowedAddresses array
 param logAnalyticsId string
 param jobsIdentityId string
+param dataStorageId string
 param clusterSize string
 param clusterName string
 param clusterMaxNodes int
@@ -38,6 +39,7 @@ module newWorkspace 'learning.bicep' = if (!exists) {
     allowedAddresses: allowedAddresses
     logAnalyticsId: logAnalyticsId
     jobsIdentityId: jobsIdentityId
+    dataStorageId: dataStorageId
     clusterSize: clusterSize
     clusterName: clusterName
     clusterMaxNodes: clusterMaxNodes

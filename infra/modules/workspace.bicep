@@ -14,6 +14,9 @@ param containerRegistryId string
 @description('Identity that serverless jobs can run with.')
 param jobsIdentityId string
 
+@description('Account of this resource group that jobs reach by a private endpoint, too, where all is private; empty: none.')
+param dataStorageId string
+
 param private bool
 
 @description('Size of the cluster that trains; empty: none, jobs are serverless or configs describe their cluster.')
@@ -55,6 +58,42 @@ resource workspace 'Microsoft.MachineLearningServices/workspaces@2024-10-01-prev
   }
 }
 
+var reachesData = private && !empty(dataStorageId)
+
+module approval 'grant-storage.bicep' = if (reachesData) {
+  name: 'tuneops-approval-${name}'
+  params: {
+    accountName: last(split(dataStorageId, '/'))
+    grants: [
+      {
+        principalId: workspace.identity.principalId
+        principalType: 'ServicePrincipal'
+        role: 'Azure AI Enterprise Network Connection Approver'
+        id: 'b556d68e-0be0-4f35-a333-ad7ee1ce17ea'
+        why: 'the managed network of the workspace makes a private endpoint for the data'
+      }
+    ]
+  }
+}
+
+resource wayToData 'Microsoft.MachineLearningServices/workspaces/outboundRules@2024-10-01' = if (reachesData) {
+  parent: workspace
+  name: 'tuneops-data'
+  properties: {
+    type: 'PrivateEndpoint'
+    category: 'UserDefined'
+    destination: {
+      serviceResourceId: dataStorageId
+      subresourceTarget: 'blob'
+      sparkEnabled: false
+    }
+  }
+  dependsOn: [
+    approval
+  ]
+}
+
+// The network is made for the first machines.
 resource cluster 'Microsoft.MachineLearningServices/workspaces/computes@2024-10-01' = if (!empty(clusterSize)) {
   parent: workspace
   name: clusterName
@@ -82,6 +121,9 @@ resource cluster 'Microsoft.MachineLearningServices/workspaces/computes@2024-10-
       }
     }
   }
+  dependsOn: [
+    wayToData
+  ]
 }
 
 output id string = workspace.id

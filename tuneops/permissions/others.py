@@ -7,6 +7,7 @@ from tuneops.permissions.roles import (
     ENDPOINT_IMAGES,
     ENDPOINT_MODELS,
     JOB_DATA,
+    JOB_UPLOADS,
     UPLOADERS,
 )
 from tuneops.permissions.storage import CONTAINERS
@@ -27,6 +28,14 @@ OTHERS = (
         ENDPOINT_IMAGES,
         "Azure ML, when a deployment starts",
         "the container image",
+        unseen=_ELSEWHERE,
+    ),
+    Need(
+        f"{CONTAINERS}/blobs/read",
+        JOB_UPLOADS,
+        "data/job: the job's input",
+        "uploaded data",
+        data=True,
         unseen=_ELSEWHERE,
     ),
     Need(

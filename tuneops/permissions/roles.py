@@ -147,10 +147,21 @@ ENDPOINT_IMAGES = Role(
     id="7f951dda-4ed3-4680-a7ca-43fe172d538d",
     allowed=("Microsoft.ContainerRegistry/registries/pull/read",),
 )
+JOB_UPLOADS = Role(
+    "Storage Blob Data Reader",
+    Scope.DATASETS,
+    "jobs that prepare large data read what was uploaded",
+    "data that is too large for a function is not prepared",
+    Holder.JOB,
+    id="2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+    when="compute.identity, or the cluster's, is a managed one",
+    allowed=ENDPOINT_MODELS.allowed,
+)
 JOB_DATA = Role(
     "Storage Blob Data Contributor",
-    Scope.STORAGE,
-    "jobs read the training data and, where a job prepares it, write what is prepared",
+    Scope.PREPARED,
+    "jobs read the training data and, where a job prepares it, write what is prepared; nothing "
+    "else of the account, which holds the app's package, keys and documents",
     "jobs fail: their data can't be read",
     Holder.JOB,
     id="ba92f5b4-2d11-453d-a403-e96b0029c9fe",
@@ -209,6 +220,7 @@ APP_ROLES = (
 OTHER_ROLES = (
     ENDPOINT_MODELS,
     ENDPOINT_IMAGES,
+    JOB_UPLOADS,
     JOB_DATA,
     DEAD_LETTERS,
     DEPLOY,

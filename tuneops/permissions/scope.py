@@ -13,6 +13,7 @@ class Scope(StrEnum):
     REGISTRY = "registry"
     STORAGE = "storage"
     DATASETS = "datasets"
+    PREPARED = "prepared"
     DEAD_LETTERS = "deadLetters"
     WORKSPACE_STORAGE = "workspaceStorage"
     CONTAINER_REGISTRY = "containerRegistry"
@@ -30,6 +31,7 @@ DESCRIPTIONS = {
     Scope.REGISTRY: "the registry",
     Scope.STORAGE: "the storage account",
     Scope.DATASETS: "the container for datasets",
+    Scope.PREPARED: "the container for prepared data",
     Scope.DEAD_LETTERS: "the container for dead letters",
     Scope.WORKSPACE_STORAGE: "the workspace's storage account",
     Scope.CONTAINER_REGISTRY: "the workspace's container registry",

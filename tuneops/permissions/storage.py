@@ -27,15 +27,16 @@ STORAGE = (
     Need(
         f"{CONTAINERS}/blobs/write",
         BLOBS,
-        "store, data/outputs: upload_blob, acquire_lease, stage_block",
-        "documents and their leases, prepared data",
+        "store, data/outputs: upload_blob, acquire_lease, stage_block; events/ledger: "
+        "create_append_blob, append_block",
+        "documents and their leases, prepared data, what became of events",
         data=True,
     ),
     Need(
         f"{CONTAINERS}/blobs/delete",
         BLOBS,
-        "store.Store.delete: delete_blob",
-        "documents that are done with",
+        "store.Store.delete, events/reading: delete_blob",
+        "documents that are done with, events of long ago",
         data=True,
     ),
     Need(

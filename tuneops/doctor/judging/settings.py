@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from tuneops.doctor.finding import Finding, failed, ok, skipped, warning
 from tuneops.doctor.judging.site import Site
+from tuneops.hosting import UNRESOLVED
 from tuneops.scrub import scrub
 
-OURS = ("TUNEOPS_", "AzureWebJobsStorage")
-UNRESOLVED = "@Microsoft.KeyVault("
+OURS = ("TUNEOPS_", "AzureWebJobsStorage", "HF_TOKEN")
 MAX_NAMED = 10
 _VAULT = re.compile(r"(?:https://|VaultName=)(?P<name>[A-Za-z0-9-]+)")
 

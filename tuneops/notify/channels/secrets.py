@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from tuneops.hosting import UNRESOLVED
 from tuneops.notify.channels.settings import PREFIX
 
 MAX_CHARACTERS = 8_192
-_KEY_VAULT = "@Microsoft.KeyVault("
 
 
 class SecretError(Exception):
@@ -23,7 +23,7 @@ def secret(name: str, environment: Mapping[str, str]) -> str:
     value = environment.get(name, "").strip()
     if not value:
         raise SecretError(f"the app setting {name} is not there, or is empty")
-    if value.startswith(_KEY_VAULT):
+    if value.startswith(UNRESOLVED):
         raise SecretError(
             f"the app setting {name} is a Key Vault reference that Azure could not resolve: see "
             "that the secret exists, and that the app's identity has the role Key Vault Secrets "
