@@ -189,7 +189,7 @@ def test_every_trigger_runs_in_microsofts_worker(services: Services) -> None:
         *(None, None, None, None, None, None),
         *(200, 404, 200),
         *(404, 409, 409, 409, 200, 200, 200),
-        *(None, 200, 404),
+        *(None, 200, 200, 404),
         *(None, 404),
         *(200, 200),
         *(200, 404),
