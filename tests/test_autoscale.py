@@ -281,7 +281,7 @@ def test_it_is_set_seen_changed_back_and_deleted_with_what_it_scales(
     )
     assert moving.endpoint is not None
     assert moving.scalings == ()
-    with pytest.raises(MissingRoleError, match=r"Microsoft\.Insights/autoscaleSettings/\*"):
+    with pytest.raises(MissingRoleError, match="the role TuneOps Autoscale Operator"):
         found()
 
     assert found() == [MISSING]

@@ -128,11 +128,11 @@ def test_an_endpoint_counts_by_its_name_too(graph: Graph, asking: Workspace) -> 
     [
         pytest.param(200, b"[", RefusedError, "not known", id="no-json"),
         pytest.param(200, {"data": 1}, RefusedError, "not known", id="other-shape"),
-        pytest.param(200, {"data": []}, MissingRoleError, "Reader", id="sees-nothing"),
+        pytest.param(200, {"data": []}, MissingRoleError, "role TuneOps Operator", id="sees-nothing"),
         pytest.param(
             200, {"data": [], "resultTruncated": "true"}, RefusedError, "leaves out", id="cut"
         ),
-        pytest.param(403, {"error": {}}, MissingRoleError, "grant", id="forbidden"),
+        pytest.param(403, {"error": {}}, MissingRoleError, "role TuneOps Operator", id="forbidden"),
         pytest.param(400, {"error": {}}, RefusedError, "status 400", id="not-understood"),
         pytest.param(429, b"", UnavailableError, "status 429", id="throttled"),
         pytest.param(503, b"", UnavailableError, "status 503", id="down"),
