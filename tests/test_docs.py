@@ -217,6 +217,15 @@ def test_files_that_sentences_name_are_there() -> None:
     assert gone == []
 
 
+def test_the_map_of_the_code_names_every_module() -> None:
+    """Packages by their folder; what is in them only for training data, which has a table."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    own = ROOT / "tuneops"
+    modules = [p for folder in (own, own / "data") for p in folder.glob("[!_]*.py")]
+    wanted = {p.name for p in modules} | {f"{p.parent.name}/" for p in own.glob("*/__init__.py")}
+    assert {name for name in wanted if not re.search(rf"[`/]{re.escape(name)}`", text)} == set()
+
+
 def test_settings_that_documents_name_are_read_somewhere() -> None:
     sources = [ROOT / "Makefile", *(p for p in ROOT.glob("*.*") if p.suffix in SOURCES)]
     for folder in TOP - {"docs", "examples"}:
