@@ -362,7 +362,8 @@ def test_each_role_that_is_missing_is_named(without: Role, checks: tuple[str, ..
     assert tuple(each.check for each in found if each.mend) == checks
     for each in found:
         if each.mend:
-            assert f"--role '{without.name}' --assignee-object-id oid" in each.mend
+            assert f"starts_with(roleName, '{without.name}')" in each.mend
+            assert "--assignee-object-id oid" in each.mend
             assert f"--scope {each.where}" in each.mend
 
 

@@ -24,9 +24,8 @@ PEOPLE: tuple[tuple[str, str, str], ...] = (
     ("whoever calls the API, or uses `tuneops`", "a key of the function app", "App keys"),
     (
         "whoever sets TuneOps up",
-        "*Contributor* and *Role Based Access Control Administrator* on the resource group; for "
-        "the custom roles, and *TuneOps Region Reader*, the right to write role definitions and "
-        "assignments of the subscription",
+        "*Owner*, or *Contributor* with *User Access Administrator*, as roles are made and granted "
+        "([Azure](azure.md))",
         "the subscription",
     ),
 )

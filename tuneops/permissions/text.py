@@ -18,7 +18,8 @@ them. Tests hold the table against the calls that whole loops make at the local 
 missing, and none is there for nothing.
 
 The app has one identity, and no key in any setting. Its custom roles allow what the code does and
-no more. Where custom roles are forbidden, the built-in ones in brackets allow the same and more.
+no more; in Azure something of the installation stands behind the name of each, in brackets. Where
+custom roles are forbidden, the built-in ones allow the same and more (`INFRA_CUSTOM_ROLES=false`).
 """
 _DENIED = """\
 ## When one is missing

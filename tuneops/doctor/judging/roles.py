@@ -107,7 +107,7 @@ def _judged(part: Part, allows: Allows, scope: str, object_id: str) -> Finding:
 
 
 def _mend(role: Role, object_id: str, scope: str) -> str:
-    command = grant(role.name, object_id, scope)
+    command = grant(role.name, object_id, scope, role.is_custom)
     if not role.is_custom:
         return command
     return f"{command}; where there is no such role, make it of infra/roles.json ({PAGE})"

@@ -41,10 +41,14 @@ class Site:
         )
 
 
-def grant(role: str, object_id: str, scope: str) -> str:
-    """How to give an identity a role."""
-    whom = object_id or "OBJECT_ID"
+def grant(role: str, object_id: str, scope: str, custom: bool = False) -> str:
+    """How to give an identity a role; the templates add to the name of a custom one."""
+    whom, named = object_id or "OBJECT_ID", f"'{role}'"
+    if custom:
+        query = f"[?starts_with(roleName, '{role}')].name | [0]"
+        found = f'az role definition list --custom-role-only --scope {scope} --query "{query}"'
+        named = f'"$({found} --output tsv)"'
     return (
-        f"az role assignment create --role '{role}' --assignee-object-id {whom} "
+        f"az role assignment create --role {named} --assignee-object-id {whom} "
         f"--assignee-principal-type ServicePrincipal --scope {scope}"
     )
