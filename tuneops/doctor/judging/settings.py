@@ -51,8 +51,7 @@ def judge_secrets(environment: Mapping[str, str], site: Site) -> list[Finding]:
             "the reference to Key Vault is not resolved: the app works with its text",
             f"let the app's identity read the secret (role Key Vault Secrets User on vault "
             f"{_vault(value)}), see that the secret is there and that the vault's network lets the "
-            f"app in; then az functionapp restart --name {site.name} "
-            f"--resource-group {site.resource_group}",
+            f"app in; then have it read anew: {site.refresh()}",
             name,
         )
         for name, value in sorted(environment.items())

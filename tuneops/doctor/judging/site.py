@@ -33,6 +33,11 @@ class Site:
             f"/providers/Microsoft.Web/sites/{self.name}"
         )
 
+    def refresh(self) -> str:
+        """How to have the app read its references to Key Vault again, which it does once a day."""
+        path = "config/configreferences/appsettings/refresh?api-version=2022-03-01"
+        return f"az rest --method post --url '{self.id}/{path}'"
+
     def setting(self, name: str, value: str) -> str:
         """How to give the app a setting."""
         return (
