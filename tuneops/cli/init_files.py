@@ -133,8 +133,8 @@ def _settings(answers: Answers) -> str:
         "TUNEOPS_GITHUB_BRANCH": answers.branch,
         "TUNEOPS_CONFIG_FILES": "finetune/**",
         "TUNEOPS_GITHUB_APP_ID": "<id of the GitHub App>",
-        "TUNEOPS_GITHUB_APP_PRIVATE_KEY": vault.format("tuneops-github-app"),
-        "TUNEOPS_GITHUB_WEBHOOK_SECRET": vault.format("tuneops-webhook"),
+        "TUNEOPS_GITHUB_APP_PRIVATE_KEY": vault.format("tuneops-github-app-private-key"),
+        "TUNEOPS_GITHUB_WEBHOOK_SECRET": vault.format("tuneops-github-webhook-secret"),
     }
     return json.dumps({"IsEncrypted": False, "Values": values}, indent=2) + "\n"
 
