@@ -118,7 +118,7 @@ def test_a_workflow_may_do_little_and_says_why_it_may_write(file: Path) -> None:
     assert content["permissions"] in ({}, READ_ONLY)
     text = file.read_text()
     for job in content["jobs"].values():
-        assert job["timeout-minutes"] <= 60
+        assert job["timeout-minutes"] <= 75
         given = job.get("permissions", {})
         assert content["permissions"] == READ_ONLY or given
         for name in (name for name, right in given.items() if right == "write"):
