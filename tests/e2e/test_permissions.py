@@ -15,7 +15,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tests.cloud import ROOT, Cloud, config, jsonl, some_rows
+from tests.cloud import QUICK, ROOT, Cloud, config, jsonl, some_rows
 from tests.granted import Roles
 from tuneops.cli import app
 from tuneops.doctor.finding import Report
@@ -120,8 +120,7 @@ def test_the_documented_roles_are_enough_and_none_is_there_for_nothing(team: Tea
     cloud.merge_by_pull("own", {"own.yaml": config("own", **own)})
     entra = {"auth_mode": "aad_token"}
     token = config("token", endpoint=entra)
-    large = config("large", compute={"name": "serverless", "nodes": 2})
-    cloud.merge({"token.yaml": token, "large.yaml": large})
+    cloud.merge({"token.yaml": token})
     rows = some_rows(400)
     cloud.upload("own/chats.jsonl", some_rows())
     cloud.upload("token/chats.jsonl", some_rows(25))
@@ -132,6 +131,9 @@ def test_the_documented_roles_are_enough_and_none_is_there_for_nothing(team: Tea
     assert first is not None
     before = cloud.until_phase("token", 1, "Live", seconds=400).release
     assert before is not None
+    slowly = {"parameters": {**QUICK, "max_steps": 600}}
+    large = config("large", compute={"name": "serverless", "nodes": 2}, training=slowly)
+    cloud.merge({"large.yaml": large})
     cloud.until("large", lambda seen: seen.phase == "Training", seconds=400)
     cloud.merge({"large.yaml": None})
 
