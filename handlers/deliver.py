@@ -5,7 +5,6 @@ One channel has no more than some of them, so that one that hangs leaves the res
 """
 
 import asyncio
-import contextvars
 import logging
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from tuneops.inheriting import inheriting
 from tuneops.queue import Delivering, DeliverRequest
 from tuneops.services import NoSourceError, Services
 from tuneops.storage_refusal import refusals_explained
@@ -37,8 +37,8 @@ async def handle(body: bytes, services: Services) -> None:
     Raises:
         AzureError: it can't be done now; the queue delivers the message again.
     """
-    run = contextvars.copy_context().run
-    await asyncio.get_running_loop().run_in_executor(_POOL, run, deliver, body, services)
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(_POOL, inheriting(deliver), body, services)
 
 
 @refusals_explained()

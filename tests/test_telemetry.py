@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from opentelemetry.trace import SpanKind
 
 from tests.config_text import config_of
 from tuneops.desired import Source
+from tuneops.inheriting import inheriting
 from tuneops.notify.channel import ChannelBusyError, ChannelError
 from tuneops.phase import Phase
 from tuneops.queue import ProjectRequest
@@ -218,6 +220,24 @@ def test_a_trace_goes_on_through_the_queue(
         ({"kind": "uploaded", "result": "queued"}, 1),
         ({"kind": "look", "result": "done"}, 1),
     ]
+
+
+def test_what_threads_do_belongs_to_whoever_has_given_them_work(
+    spans: InMemorySpanExporter,
+) -> None:
+    def work(number: int) -> str:
+        with tracing.spanned(f"part {number}"):
+            return fields.current()[fields.PROJECT]
+
+    with ThreadPoolExecutor(3) as pool, fields.bound({fields.PROJECT: "bot"}):
+        with tracing.spanned("all"):
+            done = pool.map(inheriting(work), range(9))
+        assert set(done) == {"bot"}
+    found = spans.get_finished_spans()
+    (whole,) = [span for span in found if span.name == "all"]
+    parts = [span for span in found if span is not whole]
+    assert len(parts) == 9
+    assert all(span.parent == whole.get_span_context() for span in parts)
 
 
 def test_a_message_without_a_trace_is_as_one_of_an_earlier_version(services: Services) -> None:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from contextvars import copy_context
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +12,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuneops.events.record import TICKET
+from tuneops.inheriting import inheriting
 from tuneops.looks import View
 from tuneops.names import DIGEST, ENVIRONMENT, PROJECT_KEY, STREAM
 from tuneops.telemetry.current import outgoing
@@ -191,6 +191,5 @@ class RequestQueue:
 
     def send_all(self, requests: Iterable[Request]) -> None:
         """Put many on the queue, some of them at the same time, each in the caller's context."""
-        contexts = [(copy_context(), each) for each in requests]
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            list(pool.map(lambda pair: pair[0].run(self.send, pair[1]), contexts))
+            list(pool.map(inheriting(self.send), requests))

@@ -16,6 +16,7 @@ from tuneops.difference import Answer, Drift
 from tuneops.estimates import Actuals, Forecast, Measured
 from tuneops.evaluation.checks import Check
 from tuneops.gitops.repository import Repository
+from tuneops.inheriting import inheriting
 from tuneops.message import Message
 from tuneops.names import environment_of
 from tuneops.notify.mailbox import Outcome, outcomes
@@ -165,7 +166,7 @@ def read_status(
         return _project(services, name, refused.get(name, ""), _told(services, name))
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        projects = list(pool.map(read, shown))
+        projects = list(pool.map(inheriting(read), shown))
     return Status(
         version=VERSION,
         commit=sources[0].commit,

@@ -23,6 +23,7 @@ from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient, C
 from pydantic import ValidationError
 
 from tuneops.document import Document
+from tuneops.inheriting import inheriting
 from tuneops.schema_versions import NewerSchemaError, decode, encode
 
 LEASE_SECONDS = 20
@@ -232,7 +233,7 @@ class Store:
             self._create(path, initial)
             held = _acquire(blob)
         done = threading.Event()
-        threading.Thread(target=_keep, args=(held, done), daemon=True).start()
+        threading.Thread(target=inheriting(_keep), args=(held, done), daemon=True).start()
         try:
             yield held
         finally:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from tuneops.azureml.errors import UnavailableError
 from tuneops.azureml.scoring import Door, Reply, put
+from tuneops.inheriting import inheriting
 from tuneops.release import Release
 from tuneops.smoke import OK
 
@@ -48,7 +49,7 @@ def ask_in_turn(
         return reply
 
     with ThreadPoolExecutor(concurrency) as pool:
-        outcomes = list(pool.map(ask, range(len(bodies))))
+        outcomes = list(pool.map(inheriting(ask), range(len(bodies))))
     sent = sum(outcome is not None for outcome in outcomes)
     replies: list[Reply] = []
     for outcome in outcomes:

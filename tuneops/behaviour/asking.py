@@ -20,6 +20,7 @@ from tuneops.behaviour.scoring import score
 from tuneops.behaviour.sets import read_kept
 from tuneops.behaviour.settings import Score
 from tuneops.config import SmokeTest
+from tuneops.inheriting import inheriting
 from tuneops.release import Release
 from tuneops.services import Services
 
@@ -109,7 +110,7 @@ def ask(release: Release, s: Services, now: datetime) -> Release:
     asker = _Asker(release, door, asked.score, rows, left // max(1, len(deployments)))
     with ThreadPoolExecutor(2) as pool:
         sides = [asked.side(place) for place in deployments]
-        rounds = list(pool.map(asker.ask, deployments.values(), sides))
+        rounds = list(pool.map(inheriting(asker.ask), deployments.values(), sides))
     problems = [each.problem for each in rounds if each.problem]
     if problems and not any(each.replies for each in rounds):
         raise problems[0]

@@ -9,6 +9,7 @@ from functools import partial
 
 from tuneops import documents
 from tuneops.cost.machines import Deployed, most
+from tuneops.inheriting import inheriting
 from tuneops.names import environment_of
 from tuneops.project import Project
 from tuneops.release import Phase, Release
@@ -41,7 +42,7 @@ def known_projects(services: Services) -> dict[str, Known]:
 def read_projects(services: Services, names: Collection[str]) -> dict[str, Known]:
     """These projects; one that can't be read is left out."""
     with ThreadPoolExecutor(THREADS) as pool:
-        read = pool.map(partial(_read, services), names)
+        read = pool.map(inheriting(partial(_read, services)), names)
         return {name: known for name, known in zip(names, read, strict=True) if known}
 
 

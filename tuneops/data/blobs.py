@@ -12,6 +12,7 @@ from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNot
 from azure.storage.blob import BlobClient
 
 from tuneops.data.errors import DataChangedError, DataUnavailableError
+from tuneops.inheriting import inheriting
 from tuneops.storage_refusal import explained
 
 RANGE_BYTES = 4 * 1024 * 1024
@@ -74,7 +75,8 @@ class BlobStream(io.RawIOBase):
     def _fetch(self) -> bytes:
         while len(self._fetching) < AHEAD and self._next < self._size:
             length = min(RANGE_BYTES, self._size - self._next)
-            self._fetching.append(self._fetchers.submit(self._range, self._next, length))
+            fetch = inheriting(self._range)
+            self._fetching.append(self._fetchers.submit(fetch, self._next, length))
             self._next += length
         name = self._blob.blob_name
         try:

@@ -12,6 +12,8 @@ from typing import Protocol, Self
 
 from azure.storage.blob import BlobBlock, BlobClient, ContainerClient
 
+from tuneops.inheriting import inheriting
+
 STAGED_BYTES = 4 * 1024 * 1024
 STAGERS = 2
 MAX_UNSENT = 3
@@ -157,4 +159,5 @@ class _StagedBlob:
         block = b64encode(f"{len(self._ids):08}".encode()).decode()
         self._ids.append(block)
         content, self._unsent = bytes(self._unsent), bytearray()
-        self._sending.append(self._sender.submit(self._blob.stage_block, block, content))
+        stage = inheriting(self._blob.stage_block)
+        self._sending.append(self._sender.submit(stage, block, content))

@@ -13,6 +13,7 @@ from tuneops.doctor.finding import Finding, Report, failed, skipped
 from tuneops.doctor.judging import settings as judging_settings
 from tuneops.doctor.patient import Patient
 from tuneops.doctor.tasks import Task, tasks_of
+from tuneops.inheriting import inheriting
 from tuneops.scrub import scrub
 from tuneops.services import Services
 from tuneops.version import VERSION
@@ -99,7 +100,7 @@ def _hidden(finding: Finding) -> Finding:
 
 def _run(tasks: Iterable[Task]) -> Iterator[Finding]:
     runs = [_Run(task) for task in tasks]
-    pending: dict[Future[None], _Run] = {_POOL.submit(run): run for run in runs}
+    pending: dict[Future[None], _Run] = {_POOL.submit(inheriting(run)): run for run in runs}
     deadline = time.monotonic() + ALL_SECONDS
     while pending and time.monotonic() < deadline:
         done, _ = wait(pending, timeout=GLANCE_SECONDS, return_when=FIRST_COMPLETED)

@@ -20,6 +20,7 @@ from tuneops import documents
 from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.gitops.repository import Repository
+from tuneops.inheriting import inheriting
 from tuneops.names import environment_of
 from tuneops.notify.health import ChannelHealth
 from tuneops.overview.card import card, cut
@@ -128,7 +129,7 @@ def fill(services: Services, list_projects: Callable[[], Collection[str]]) -> No
     with ThreadPoolExecutor(THREADS) as pool:
         for path, names in parts.items():
             lacking = [name for name in names if name in missing]
-            made = zip(lacking, pool.map(make, lacking), strict=True)
+            made = zip(lacking, pool.map(inheriting(make), lacking), strict=True)
             cards = {name: each for name, each in made if each}
             _change(store, path, Cards, partial(Cards.filled, cards=cards, gone=gone))
     _change_frame(store, Overview.whole)

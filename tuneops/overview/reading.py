@@ -11,6 +11,7 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from tuneops import documents, names
+from tuneops.inheriting import inheriting
 from tuneops.overview.document import Card, Cards, Overview
 from tuneops.store import Listed, Store, Stored, UnreadableError
 
@@ -55,7 +56,7 @@ def _parts(store: Store) -> list[Stored[Cards]]:
     """The parts that this version can read."""
     listed = list(store.listed(documents.CARDS))
     with ThreadPoolExecutor(THREADS) as pool:
-        found = list(pool.map(partial(_part, store), listed))
+        found = list(pool.map(inheriting(partial(_part, store)), listed))
     parts = {each.path: part for each, part in zip(listed, found, strict=True) if part}
     _read[store] = parts
     return list(parts.values())

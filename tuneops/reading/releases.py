@@ -6,6 +6,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from tuneops import documents
+from tuneops.inheriting import inheriting
 from tuneops.reading.asked import project_of
 from tuneops.release import Phase, Release
 from tuneops.services import Services
@@ -79,7 +80,7 @@ def read_page(services: Services, name: str, limit: int, before: int | None) -> 
         return _line(found.value, live=live) if found else None
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        lines = list(pool.map(line, range(last, first - 1, -1)))
+        lines = list(pool.map(inheriting(line), range(last, first - 1, -1)))
     return ReleasePage(
         project=name,
         releases=tuple(each for each in lines if each),

@@ -13,6 +13,7 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.desired import Desired
 from tuneops.gitops.github import GitHubError
 from tuneops.gitops.repository import Repository
+from tuneops.inheriting import inheriting
 from tuneops.orders import Orders
 from tuneops.project import Project
 from tuneops.release import Phase, Release
@@ -62,7 +63,8 @@ class Survey:
                 by_project.setdefault(resource.project, []).append(resource)
         ordered = sorted(by_project.items())
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            held = list(pool.map(lambda of: self.holding(of[0], _releases(of[1])), ordered))
+            hold = inheriting(lambda of: self.holding(of[0], _releases(of[1])))
+            held = list(pool.map(hold, ordered))
         found = [
             judged
             for (project, its), holding in zip(ordered, held, strict=True)
@@ -150,7 +152,7 @@ class Survey:
 
     def _named_clusters(self) -> Iterable[str]:
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            yield from pool.map(self._named_cluster, self._known)
+            yield from pool.map(inheriting(self._named_cluster), self._known)
 
     def _named_cluster(self, project: str) -> str:
         try:
