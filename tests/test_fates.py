@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from azure.core.pipeline import PipelineRequest
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
@@ -21,6 +21,7 @@ from tests.config_text import config_of
 from tuneops import documents
 from tuneops.cli.events import render
 from tuneops.desired import Desired
+from tuneops.events import ledger
 from tuneops.events.effect import led, read_led
 from tuneops.events.ledger import SHARDS, Ledger
 from tuneops.events.reading import KEPT_DAYS, Asked, Events, forget, read_events
@@ -280,3 +281,35 @@ def test_lines_of_a_later_version_are_read() -> None:
     later = json.loads(text_of(came())) | {"colour": "blue"}
     (found,) = fold([json.dumps(later).encode()])
     assert found.arrival == came()
+
+
+def test_what_can_not_be_written_down_is_done_all_the_same(
+    services: Services, monkeypatch: pytest.MonkeyPatch, storage: str
+) -> None:
+    container = services.settings.state_container
+
+    def fail(_: PipelineRequest[Any]) -> None:
+        raise ServiceRequestError("no blob can be written")
+
+    broken = ContainerClient.from_connection_string(
+        storage, container, raw_request_hook=fail, retry_total=0
+    )
+    monkeypatch.setitem(vars(services), "ledger", Ledger(broken))
+    with pytest.raises(ServiceRequestError):
+        push(services)
+    assert json.loads(next_request(services))["kind"] == "repository"
+    assert push(services, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
+
+
+def test_of_what_was_refused_little_is_kept(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "MAX_REFUSED_BYTES", 1000)
+    for _ in range(9):
+        assert push(services, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
+    (path,) = services.store.paths(documents.EVENTS)
+    assert services.state.get_blob_client(path).get_blob_properties().size <= 1000
+
+
+def test_a_key_in_the_address_is_no_question(services: Services) -> None:
+    assert events.handle({"code": "a key", "limit": "3"}, services)[0] == HTTPStatus.OK

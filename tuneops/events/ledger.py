@@ -23,6 +23,8 @@ from tuneops import documents
 from tuneops.events.record import Arrival, Outcome, text_of
 
 SHARDS = 4
+MAX_REFUSED_BYTES = 1024 * 1024
+"""So much of what was refused is kept of an hour: some thousand events."""
 _FULL = "BlockCountExceedsLimit"
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,8 @@ class Ledger:
         """Write down that an event came; gives its ticket.
 
         One that was refused may be anybody's, who could send as many as they like: those of an
-        hour have one blob, and when that is full or can't be written, the log alone tells of them.
+        hour have one small blob, and when that is full or can't be written, the log alone tells of
+        them.
         """
         log.info("event %s", arrival.model_dump_json(exclude={"line"}))
         day, hour = _when(arrival.ticket)
@@ -46,7 +49,8 @@ class Ledger:
             self._write(f"{documents.EVENTS}{day}/{hour}-{_shard(arrival.id)}", text_of(arrival))
             return arrival.ticket
         try:
-            self._append(f"{documents.EVENTS}{day}/{hour}-refused.jsonl", text_of(arrival))
+            path = f"{documents.EVENTS}{day}/{hour}-refused.jsonl"
+            self._append(path, text_of(arrival), maxsize_condition=MAX_REFUSED_BYTES)
         except AzureError as error:
             log.warning("a refused event is in the log alone: %s", type(error).__name__)
         return arrival.ticket
@@ -67,14 +71,14 @@ class Ledger:
             else:
                 return
 
-    def _append(self, path: str, line: bytes) -> None:
+    def _append(self, path: str, line: bytes, **condition: int) -> None:
         blob = self._container.get_blob_client(path)
         try:
-            blob.append_block(line)
+            blob.append_block(line, **condition)
         except ResourceNotFoundError:
             with suppress(ResourceExistsError):
                 blob.create_append_blob(match_condition=MatchConditions.IfMissing)
-            blob.append_block(line)
+            blob.append_block(line, **condition)
 
 
 def _when(ticket: str) -> tuple[str, str]:

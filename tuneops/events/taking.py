@@ -41,7 +41,8 @@ def take(weighed: Weighed, identifier: str, source: Source, kind: str, services:
     """Write the event down and do what it asks for.
 
     `identifier` is its sender's, `kind` what the sender calls it. What fails here its sender
-    delivers again, or it stands there as waiting, and the timer finds what it was about.
+    delivers again, or it stands there as waiting, and the timer finds what it was about. What can't
+    be written down is done all the same: GitHub delivers nothing a second time by itself.
 
     Raises:
         AzureError: it can't be done now.
@@ -57,15 +58,21 @@ def take(weighed: Weighed, identifier: str, source: Source, kind: str, services:
         weighed.why,
         weighed.projects,
     )
-    ticket = services.ledger.arrived(record)
-    for request in weighed.requests:
-        services.queue.send(request.model_copy(update={"event": ticket}))
-    if weighed.gathered:
-        from tuneops.gathering import look_at_all
+    try:
+        services.ledger.arrived(record)
+    finally:
+        for request in weighed.requests:
+            services.queue.send(request.model_copy(update={"event": record.ticket}))
+        if weighed.gathered:
+            _look_at_all(record.ticket, services, now)
 
-        look_at_all(services, now)
-        why = "one look at all projects sees to it"
-        services.ledger.led_to(ticket, outcome(ticket, now, "all projects", "merged", why))
+
+def _look_at_all(ticket: str, services: Services, now: datetime) -> None:
+    from tuneops.gathering import look_at_all
+
+    look_at_all(services, now)
+    why = "one look at all projects sees to it"
+    services.ledger.led_to(ticket, outcome(ticket, now, "all projects", "merged", why))
 
 
 def tell(request: Asked, led: Led | None, services: Services) -> None:
