@@ -13,7 +13,7 @@ from tuneops import documents
 from tuneops.document import Document
 from tuneops.queue import ProjectsRequest
 from tuneops.services import Services
-from tuneops.store import ConflictError, UnreadableError
+from tuneops.store import ConflictError, NewerError, UnreadableError
 
 MANY = 32
 """Projects that are looked at one by one because of an event; more are looked at together."""
@@ -33,7 +33,7 @@ def look_at_all(services: Services, now: datetime) -> None:
     if _is_asked(services, now):
         return
     services.queue.send(ProjectsRequest(), DELAY.total_seconds())
-    with suppress(ConflictError):
+    with suppress(ConflictError, NewerError):
         asked = Gathered(at=now)
         services.store.update(documents.GATHERED, Gathered, lambda _: asked, tries=1)
 

@@ -28,7 +28,10 @@ def start() -> None:
     with _lock:
         if not _started:
             _started = True
-            _start(_settings(), os.environ)
+            try:
+                _start(_settings(), os.environ)
+            except Exception:
+                log.exception("there will be no telemetry")
 
 
 def is_on(environment: Mapping[str, str]) -> bool:
@@ -51,10 +54,7 @@ def _start(settings: Settings | None, environment: Mapping[str, str]) -> None:
     lines.install(form, logging.getLogger().handlers, hidden)
     if not is_on(environment):
         return
-    try:
-        from tuneops.telemetry import providers
+    from tuneops.telemetry import providers
 
-        share = settings.trace_sample if settings else 1.0
-        providers.install(environment, share, hidden, netlocs(settings))
-    except Exception:
-        log.exception("there will be no telemetry")
+    share = settings.trace_sample if settings else 1.0
+    providers.install(environment, share, hidden, netlocs(settings))
