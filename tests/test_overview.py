@@ -369,6 +369,50 @@ def test_the_cards_of_an_earlier_version_are_shown_until_they_are_made_anew(
     assert (frame.value.cards, frame.value.complete) == ({}, True)
 
 
+def test_what_hosts_of_an_earlier_version_write_meanwhile_leads_to_a_new_card(
+    services: Services,
+) -> None:
+    """They know nothing of the parts, and what they have looked at nobody looks at again soon."""
+    stored(services, LIVE, live=1)
+    services.store.write(documents.desired("late"), WANTED.replace(project="late"), None)
+    for name in ("bot", "late"):
+        put_card(services.store, name, Card(name=name, phase="Training"))
+    earlier = {name: Card(name=name, phase="Evaluating") for name in ("bot", "late")}
+    services.store.write(documents.OVERVIEW, Overview(cards=earlier, complete=True), None)
+    newer = Card(name="bot", phase="Shifting")
+
+    def meanwhile() -> set[str]:
+        put_card(services.store, "late", Card(name="late", phase="Failed"))
+        services.store.update(
+            documents.OVERVIEW,
+            Overview,
+            lambda known: Overview(cards={**(known or Overview()).cards, "bot": newer}),
+        )
+        return {"bot", "late"}
+
+    fill(services, meanwhile)
+    shown = {name: each.phase for name, each in cards(services.store).items()}
+    assert shown == {"bot": "Live", "late": "Failed"}
+    frame = services.store.read(documents.OVERVIEW, Overview)
+    assert frame is not None
+    assert frame.value.cards == {"bot": newer}
+
+
+def test_an_overview_of_a_later_version_is_left_to_it_and_holds_nothing_up(
+    services: Services,
+) -> None:
+    stored(services, LIVE, live=1)
+    later = b'{"schema_version":99}'
+    for path in (documents.OVERVIEW, documents.cards("bot")):
+        services.state.upload_blob(path, later)
+    fill(services, lambda: {"bot"})
+    keep_source(services, Repository(commit="c"))
+    keep_channels(services.store, ())
+    assert not keep_card("bot", services)
+    for path in (documents.OVERVIEW, documents.cards("bot")):
+        assert services.state.download_blob(path).readall() == later
+
+
 def test_the_cards_are_in_parts_of_which_only_those_that_changed_are_read_again(
     services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:

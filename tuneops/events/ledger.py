@@ -50,7 +50,7 @@ class Ledger:
             return arrival.ticket
         try:
             path = f"{documents.EVENTS}{day}/{hour}-refused.jsonl"
-            self._append(path, text_of(arrival), maxsize_condition=MAX_REFUSED_BYTES)
+            self._append(path, text_of(arrival), MAX_REFUSED_BYTES)
         except AzureError as error:
             log.warning("a refused event is in the log alone: %s", type(error).__name__)
         return arrival.ticket
@@ -71,14 +71,14 @@ class Ledger:
             else:
                 return
 
-    def _append(self, path: str, line: bytes, **condition: int) -> None:
+    def _append(self, path: str, line: bytes, most: int | None = None) -> None:
         blob = self._container.get_blob_client(path)
         try:
-            blob.append_block(line, **condition)
+            blob.append_block(line, maxsize_condition=most)
         except ResourceNotFoundError:
             with suppress(ResourceExistsError):
                 blob.create_append_blob(match_condition=MatchConditions.IfMissing)
-            blob.append_block(line, **condition)
+            blob.append_block(line, maxsize_condition=most)
 
 
 def _when(ticket: str) -> tuple[str, str]:

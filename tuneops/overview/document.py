@@ -127,13 +127,17 @@ class Cards(Document):
             return self.replace(cards=others) if name in self.cards else self
         return self if self.cards.get(name) == card else self.replace(cards={**others, name: card})
 
-    def filled(self, cards: Mapping[str, Card], gone: Collection[str]) -> "Cards":
-        """With these cards of projects that had none, and without those that are gone.
+    def filled(
+        self, cards: Mapping[str, Card], gone: Collection[str], known: Mapping[str, Card]
+    ) -> "Cards":
+        """With these cards in place of those that were `known`, and without those that are gone.
 
         A card that somebody has written meanwhile is newer than the one given here.
         """
         kept = {name: each for name, each in self.cards.items() if name not in gone}
-        return self.replace(cards={**cards, **kept})
+        newer = {n: each for n, each in kept.items() if n not in cards or each != known.get(n)}
+        filled = {**kept, **cards, **newer}
+        return self if filled == self.cards else self.replace(cards=filled)
 
 
 class Overview(Document):
@@ -153,9 +157,13 @@ class Overview(Document):
         """With what was read of an environment's repository."""
         return self.replace(sources={**self.sources, environment: source})
 
-    def whole(self) -> "Overview":
-        """Once all cards are in their parts."""
-        return self.replace(cards={}, complete=True)
+    def whole(self, made: Mapping[str, Card]) -> "Overview":
+        """Once all cards are in their parts, in place of these that an earlier version had `made`.
+
+        One that such a version has written since then is left for the next time.
+        """
+        left = {name: each for name, each in self.cards.items() if each != made.get(name)}
+        return self.replace(cards=left, complete=True)
 
     def with_channels(self, channels: Iterable[ChannelCard]) -> "Overview":
         """With how the channels fare."""

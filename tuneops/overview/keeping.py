@@ -4,13 +4,17 @@ The cards of a sixteenth of the projects are in one document. Many write it at o
 finds it changed meanwhile tries again; those of one process take turns, so that they don't cost
 each other tries. A card that could not be written, or an overview that has gone, is made up for by
 the resync.
+
+While TuneOps is being updated, hosts of the earlier version may still write cards where those were
+before, and parts may be of a later version, which are left to that.
 """
 
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -29,7 +33,7 @@ from tuneops.overview.reading import read_cards, read_frame
 from tuneops.prices import Prices
 from tuneops.services import NoSourceError, Services
 from tuneops.status import read_project
-from tuneops.store import ConflictError, Store, UnreadableError
+from tuneops.store import ConflictError, NewerError, Store, UnreadableError
 
 THREADS = 8
 TRIES = 50
@@ -86,7 +90,8 @@ def keep_source(services: Services, read: Repository) -> None:
     shown = [*errors[:MAX_ERRORS], f"and {more} more errors"] if more > 0 else errors
     refused = {each.project: cut(each.why) for each in read.refused.values() if each.project}
     source = SourceCard(commit=read.commit, errors=tuple(shown), refused=refused)
-    _change_frame(services.store, lambda known: known.with_source(services.environment, source))
+    with _unless_newer():
+        _change_frame(services.store, lambda known: known.with_source(services.environment, source))
 
 
 def keep_channels(store: Store, seen: Iterable[ChannelHealth]) -> None:
@@ -94,12 +99,15 @@ def keep_channels(store: Store, seen: Iterable[ChannelHealth]) -> None:
     channels = [ChannelCard.model_validate(each) for each in seen]
     try:
         _change_frame(store, lambda known: known.with_channels(channels))
-    except (AzureError, ConflictError):
+    except (AzureError, ConflictError, NewerError):
         log.exception("how the channels fare could not be written")
 
 
 def fill(services: Services, list_projects: Callable[[], Collection[str]]) -> None:
     """Add the cards of projects that have none, and take those away of which nothing is left.
+
+    What an earlier version has written beside the parts may be newer than the card there, so that
+    is made anew, unless somebody else does so meanwhile.
 
     The overview is read before the projects are listed: a project that came after that is not taken
     for one that has gone. Each part is written once it is made, so a crash leaves the others to do.
@@ -110,8 +118,10 @@ def fill(services: Services, list_projects: Callable[[], Collection[str]]) -> No
     store = services.store
     frame, known = read_frame(store), read_cards(store)
     projects = set(list_projects())
-    missing, gone = projects - known.keys(), known.keys() - projects
-    if frame and frame.value.complete and not (missing or gone or frame.value.cards):
+    earlier = frame.value.cards if frame else {}
+    missing = projects - (known.keys() - earlier.keys())
+    gone = known.keys() - projects
+    if frame and frame.value.complete and not (missing or gone or earlier):
         return
     log.info("the overview lacks %d projects and has %d too many", len(missing), len(gone))
     prices = {each: _prices(services, each) for each in set(map(environment_of, missing))}
@@ -131,8 +141,11 @@ def fill(services: Services, list_projects: Callable[[], Collection[str]]) -> No
             lacking = [name for name in names if name in missing]
             made = zip(lacking, pool.map(inheriting(make), lacking), strict=True)
             cards = {name: each for name, each in made if each}
-            _change(store, path, Cards, partial(Cards.filled, cards=cards, gone=gone))
-    _change_frame(store, Overview.whole)
+            change = partial(Cards.filled, cards=cards, gone=gone, known=known)
+            with _unless_newer():
+                _change(store, path, Cards, change)
+    with _unless_newer():
+        _change_frame(store, partial(Overview.whole, made=earlier))
 
 
 def _prices(services: Services, environment: str) -> Prices | None:
@@ -140,6 +153,15 @@ def _prices(services: Services, environment: str) -> Prices | None:
         return services.of(environment).policy.prices
     except (NoSourceError, UnreadableError):
         return None
+
+
+@contextmanager
+def _unless_newer() -> Iterator[None]:
+    """Leave what a later version of TuneOps has written to that."""
+    try:
+        yield
+    except NewerError as error:
+        log.warning("%s", error)
 
 
 def _change_frame(store: Store, change: Callable[[Overview], Overview]) -> None:
