@@ -32,7 +32,7 @@ from tuneops.phase import Phase
 from tuneops.queue import ProjectRequest
 from tuneops.release import Release
 from tuneops.services import Services
-from tuneops.telemetry import carried, fields, lines, metrics, poison, releases, tracing
+from tuneops.telemetry import carried, fields, lines, metrics, poison, releases, starting, tracing
 from tuneops.telemetry.addresses import service_of
 from tuneops.telemetry.calls import Calls
 from tuneops.telemetry.carried import Carrier
@@ -121,6 +121,15 @@ def place_of(span: ReadableSpan) -> str:
     context = span.get_span_context()
     assert context is not None
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+
+def test_whatever_goes_wrong_with_its_start_keeps_no_function_from_its_work(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(starting, "_started", False)
+    monkeypatch.setattr(lines, "install", lambda *_: 1 / 0)
+    starting.start()
+    assert "there will be no telemetry" in caplog.text
 
 
 # What messages carry
