@@ -221,6 +221,19 @@ def pins(file: str) -> set[str]:
     return {re.split(r" [;\\]", line)[0] for line in lines if re.match(r"\w", line)}
 
 
+def test_threads_inherit_the_context_of_whoever_gives_them_work() -> None:
+    of_telemetry_itself = ROOT / "tuneops" / "telemetry" / "providers.py"
+    starts, inherits = re.compile(r"ThreadPoolExecutor\(|\bThread\("), "inheriting("
+    wrong = [
+        str(file.relative_to(ROOT))
+        for file in python_files("tuneops", "handlers")
+        if file != of_telemetry_itself
+        and starts.search(file.read_text())
+        and inherits not in file.read_text()
+    ]
+    assert wrong == []
+
+
 def test_the_runtime_installs_a_part_of_the_lock() -> None:
     runtime = pins("requirements.txt")
     assert runtime <= pins("requirements.lock")
