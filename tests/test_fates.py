@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -299,6 +300,20 @@ def test_what_can_not_be_written_down_is_done_all_the_same(
         push(services)
     assert json.loads(next_request(services))["kind"] == "repository"
     assert push(services, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
+
+
+def test_whoever_has_no_secret_makes_nothing_wait_for_storage(
+    services: Services, monkeypatch: pytest.MonkeyPatch, storage: str
+) -> None:
+    def nowhere(request: PipelineRequest[Any]) -> None:
+        request.http_request.url = "http://127.0.0.1:9/"
+
+    container = services.settings.state_container
+    dead = ContainerClient.from_connection_string(storage, container, raw_request_hook=nowhere)
+    monkeypatch.setitem(vars(services), "ledger", Ledger(dead))
+    begun = time.monotonic()
+    assert push(services, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
+    assert time.monotonic() - begun < 5
 
 
 def test_of_what_was_refused_little_is_kept(

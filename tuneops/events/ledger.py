@@ -9,6 +9,7 @@ import logging
 import zlib
 from contextlib import suppress
 from itertools import count
+from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -25,6 +26,8 @@ from tuneops.events.record import Arrival, Outcome, text_of
 SHARDS = 4
 MAX_REFUSED_BYTES = 1024 * 1024
 """So much of what was refused is kept of an hour: some thousand events."""
+SOON = {"retry_total": 0, "connection_timeout": 3, "read_timeout": 3}
+"""So nobody who has no secret can have the app wait for a storage account that does not answer."""
 _FULL = "BlockCountExceedsLimit"
 
 log = logging.getLogger(__name__)
@@ -50,7 +53,7 @@ class Ledger:
             return arrival.ticket
         try:
             path = f"{documents.EVENTS}{day}/{hour}-refused.jsonl"
-            self._append(path, text_of(arrival), MAX_REFUSED_BYTES)
+            self._append(path, text_of(arrival), MAX_REFUSED_BYTES, **SOON)
         except AzureError as error:
             log.warning("a refused event is in the log alone: %s", type(error).__name__)
         return arrival.ticket
@@ -71,14 +74,14 @@ class Ledger:
             else:
                 return
 
-    def _append(self, path: str, line: bytes, most: int | None = None) -> None:
+    def _append(self, path: str, line: bytes, most: int | None = None, **options: Any) -> None:
         blob = self._container.get_blob_client(path)
         try:
-            blob.append_block(line, maxsize_condition=most)
+            blob.append_block(line, maxsize_condition=most, **options)
         except ResourceNotFoundError:
             with suppress(ResourceExistsError):
-                blob.create_append_blob(match_condition=MatchConditions.IfMissing)
-            blob.append_block(line, maxsize_condition=most)
+                blob.create_append_blob(match_condition=MatchConditions.IfMissing, **options)
+            blob.append_block(line, maxsize_condition=most, **options)
 
 
 def _when(ticket: str) -> tuple[str, str]:
