@@ -21,9 +21,9 @@ The app has one identity, and no key in any setting. Its custom roles allow what
 no more; in Azure something of the installation stands behind the name of each, in brackets. Where
 custom roles are forbidden, the built-in ones allow the same and more (`INFRA_CUSTOM_ROLES=false`).
 
-A workspace whose storage takes no keys wants more than the code does itself. Bicep gives that too, of
-[infra/other-roles.json](../infra/other-roles.json): app and jobs the workspace's own storage, jobs its
-images, and whoever runs `azd` the vault's secrets.
+A workspace whose storage takes no keys wants more than the code does itself. Bicep gives that too,
+of [infra/other-roles.json](../infra/other-roles.json): app and jobs the workspace's own storage,
+jobs its images, and whoever runs `azd` the vault's secrets.
 """
 _DENIED = """\
 ## When one is missing
