@@ -18,7 +18,6 @@ from tuneops.section import FILE, Section
 MAX_DEPTH = 20
 MAX_NUMBER = 40
 """Characters of a number; Python won't write out one of thousands of digits."""
-MAX_PROBLEMS = 100
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 Path = tuple[str | int, ...]
@@ -110,7 +109,7 @@ def parse(
             [ConfigProblem(file, _line(lines, (KEY,)), KEY, str(error))]
         ) from error
     except ValidationError as error:
-        found = error.errors(include_url=False)[:MAX_PROBLEMS]
+        found = error.errors(include_url=False)
         problems = [_problem(kind, file, lines, each) for each in found]
         raise InvalidConfigError(problems) from error
 
