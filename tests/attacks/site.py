@@ -86,7 +86,9 @@ def _lines(services: Services) -> list[bytes]:
     """All that is written down of events, as it came."""
     paths = services.state.list_blob_names(name_starts_with=documents.EVENTS)
     read = (services.state.download_blob(path).readall().splitlines() for path in paths)
-    return sorted((line for lines in read for line in lines), key=lambda line: json.loads(line)["at"])
+    return sorted(
+        (line for lines in read for line in lines), key=lambda line: json.loads(line)["at"]
+    )
 
 
 def asked_for(services: Services) -> list[dict[str, Any]]:
@@ -108,5 +110,7 @@ def state_of(services: Services) -> Mapping[str, Any]:
         blobs = services.blobs.get_container_client(name).list_blobs()
         found[name] = {blob.name: blob.etag for blob in blobs}
     for queue in (settings.reconcile_queue, settings.deliver_queue):
-        found[queue] = [message.content for message in open_queue(settings, queue).peek_messages(32)]
+        found[queue] = [
+            message.content for message in open_queue(settings, queue).peek_messages(32)
+        ]
     return found

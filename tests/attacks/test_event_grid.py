@@ -83,7 +83,7 @@ def test_a_handshake_without_its_code_is_refused(
     site: Site, lines: pytest.LogCaptureFixture, options: dict[str, Any], status: int
 ) -> None:
     options = {"json": None, **options}
-    with unchanged(site.services) as recorded:
+    with unchanged(site.services):
         answer = site.publish("on_job_event", **options, headers=VALIDATION)
     assert answer.status_code == status
     assert f"Event Grid's webhook refused a request: {status}" in lines.messages
@@ -105,7 +105,7 @@ def test_a_handshake_without_its_code_is_refused(
 def test_a_hostile_post_with_the_key_is_refused(
     site: Site, lines: pytest.LogCaptureFixture, function: str, body: bytes, status: int
 ) -> None:
-    with unchanged(site.services) as recorded:
+    with unchanged(site.services):
         answer = site.publish(function, json=None, content=body)
     assert answer.status_code == status
     assert "html" not in answer.headers.get("content-type", "")

@@ -41,7 +41,9 @@ BOMBS: dict[str, str | bytes] = {
     "another-encoding": text("bot").encode("utf-16"),
     "a-date-that-is-none": text("bot", "suspend: 2026-99-99\n"),
     "many-keys": "".join(f"k{n}: 1\n" for n in range(4_000)),
-    "endless-regex": text("bot", "smoke_test: {expect: {matches: '((a{1,1000}){1,1000}){1,1000}'}}\n"),
+    "endless-regex": text(
+        "bot", "smoke_test: {expect: {matches: '((a{1,1000}){1,1000}){1,1000}'}}\n"
+    ),
 }
 
 

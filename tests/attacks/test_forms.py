@@ -46,7 +46,9 @@ def test_a_form_that_another_site_sends_is_refused(
     with unchanged(site.services):
         answer = site.ask("POST", PATH, content=body, headers={**ENCODED, **headers})
     assert answer.status_code == 403
-    assert any(each.startswith("an order is refused (403): this form was") for each in lines.messages)
+    assert any(
+        each.startswith("an order is refused (403): this form was") for each in lines.messages
+    )
 
 
 @pytest.mark.parametrize(

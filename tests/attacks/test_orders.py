@@ -73,7 +73,9 @@ def test_a_project_that_is_none_takes_no_order(
     assert list(paths) == []
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "1e3", "..%2f2", "2%00", "9" * 400, "\u0662", "LATEST"])
+@pytest.mark.parametrize(
+    "number", ["0", "-1", "1e3", "..%2f2", "2%00", "9" * 400, "\u0662", "LATEST"]
+)
 def test_a_release_that_is_none_is_not_found(site: Site, number: str) -> None:
     with unchanged(site.services):
         for path in (f"/api/projects/bot/releases/{number}", f"/projects/bot/releases/{number}"):
@@ -147,7 +149,9 @@ def test_what_was_never_swept_is_not_restored(site: Site, identifier: str) -> No
         assert site.ask("POST", path, headers=KEYED, json={}).status_code == 404
 
 
-@pytest.mark.parametrize("file", ["..%2ffunction_app.py", "%2e%2e%5cx", "%2fetc%2fpasswd", "a%00.css"])
+@pytest.mark.parametrize(
+    "file", ["..%2ffunction_app.py", "%2e%2e%5cx", "%2fetc%2fpasswd", "a%00.css"]
+)
 def test_no_file_but_a_static_one_is_given(site: Site, file: str) -> None:
     answer = site.ask("GET", f"/static/{file}")
     assert (answer.status_code, answer.content) == (404, b"")

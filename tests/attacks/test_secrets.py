@@ -118,7 +118,7 @@ def test_errors_of_yaml_repeat_no_secret() -> None:
 
 
 def test_a_secret_in_a_policy_is_refused() -> None:
-    with pytest.raises(InvalidConfigError, match="tuneops-policy.yaml:1: .*looks like a secret"):
+    with pytest.raises(InvalidConfigError, match=r"tuneops-policy\.yaml:1: .*looks like a secret"):
         parse_policy(f"allowed_models: ['{SECRETS['github']}']\n", "tuneops-policy.yaml")
 
 
