@@ -128,7 +128,9 @@ def test_an_endpoint_counts_by_its_name_too(graph: Graph, asking: Workspace) -> 
     [
         pytest.param(200, b"[", RefusedError, "not known", id="no-json"),
         pytest.param(200, {"data": 1}, RefusedError, "not known", id="other-shape"),
-        pytest.param(200, {"data": []}, MissingRoleError, "role TuneOps Operator", id="sees-nothing"),
+        pytest.param(
+            200, {"data": []}, MissingRoleError, "role TuneOps Operator", id="sees-nothing"
+        ),
         pytest.param(
             200, {"data": [], "resultTruncated": "true"}, RefusedError, "leaves out", id="cut"
         ),

@@ -61,11 +61,12 @@ class Site:
 
 def signed(event: str, body: bytes, secret: str = "secret") -> dict[str, str]:
     """The headers of a delivery."""
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return {
         "content-type": "application/json",
         "x-github-event": event,
         "x-github-delivery": "d-1",
-        "x-hub-signature-256": f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}",
+        "x-hub-signature-256": f"sha256={signature}",
     }
 
 

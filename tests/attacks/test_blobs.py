@@ -2,7 +2,6 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ PLATFORM = "http://169.254.169.254/metadata/identity/oauth2/token"
 
 
 @pytest.fixture
-def spoken_to(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Any]]:
+def spoken_to(monkeypatch: pytest.MonkeyPatch) -> set[Any]:
     """Every address that something connects to."""
     found: set[Any] = set()
     connect = socket.socket.connect
