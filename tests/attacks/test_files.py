@@ -40,7 +40,7 @@ BOMBS: dict[str, str | bytes] = {
     "nul": text("bot", "x: 'a\x00b'\n"),
     "another-encoding": text("bot").encode("utf-16"),
     "a-date-that-is-none": text("bot", "suspend: 2026-99-99\n"),
-    "many-keys": "".join(f"k{n}: 1\n" for n in range(4_000)),
+    "many-keys": "".join(f"k{n}: 1\n" for n in range(1_000)),
     "endless-regex": text(
         "bot", "smoke_test: {expect: {matches: '((a{1,1000}){1,1000}){1,1000}'}}\n"
     ),
