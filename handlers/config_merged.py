@@ -81,13 +81,15 @@ def _weigh(
     if secret.startswith(UNRESOLVED):
         text = "the webhook's secret can't be read from Key Vault: tuneops doctor"
         return HTTPStatus.SERVICE_UNAVAILABLE, Weighed("refused", text)
+    if not headers.get("x-hub-signature-256", "").startswith("sha256="):
+        return HTTPStatus.UNAUTHORIZED, Weighed("refused", "the signature does not match")
     try:
         event = Event.from_http(headers, body, secret=secret)
     except (gidgethub.ValidationFailure, TypeError):
         return HTTPStatus.UNAUTHORIZED, Weighed("refused", "the signature does not match")
     except gidgethub.BadRequest:
         return _bad("send JSON with content type application/json")
-    except (KeyError, ValueError, RecursionError):
+    except (LookupError, ValueError, RecursionError):
         return _bad("this is no delivery of GitHub's")
     if event.event == "ping":
         return HTTPStatus.OK, Weighed("ignored", "pong")

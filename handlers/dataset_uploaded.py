@@ -1,5 +1,7 @@
 """A blob was created in the datasets container: the projects that train on it are looked at."""
 
+from urllib.parse import urlsplit
+
 from tuneops import documents
 from tuneops.data import upload
 from tuneops.events.taking import Weighed, take
@@ -34,6 +36,8 @@ def _weigh(event_type: str, subject: str, data: object, services: Services) -> W
     if event_type != "Microsoft.Storage.BlobCreated" or not subject.startswith(prefix):
         return Weighed("ignored", "it is about nothing in the datasets' container", subject)
     blob = subject.removeprefix(prefix)
+    if _is_elsewhere(data, services.blobs.account_name):
+        return Weighed("refused", "it is about another storage account", blob)
     if api not in COMPLETE or not upload.may_be_data(blob):
         return Weighed("ignored", f"it is no finished data file ({api!r})", blob)
     projects = _projects(blob, services)
@@ -44,6 +48,21 @@ def _weigh(event_type: str, subject: str, data: object, services: Services) -> W
         return Weighed("taken", why, blob, gathered=tuple(projects))
     requests = tuple(ProjectRequest(project=project) for project in projects)
     return Weighed("taken", f"it is data of {', '.join(projects)}", blob, requests)
+
+
+def _is_elsewhere(data: object, account: str | None) -> bool:
+    """Whether the event names a blob of another account; its address is read for nothing else.
+
+    An account's own name begins the host, or the path where the host is an address.
+    """
+    url = data.get("url") if isinstance(data, dict) else None
+    if not isinstance(url, str) or not account:
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return True
+    return account not in (parts.netloc.partition(".")[0], parts.path[1:].partition("/")[0])
 
 
 def _projects(blob: str, services: Services) -> list[str]:

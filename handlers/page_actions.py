@@ -174,4 +174,5 @@ def _problem(
     visit: Visit, text: str, status: HTTPStatus, commands: list[str] | None = None
 ) -> Answer:
     project = visit.asked.parameters["project"]
+    log.warning("an order is refused (%d): %s", status, clean(text))
     return visit.html("refused.html", status, text=text, project=project, commands=commands or [])

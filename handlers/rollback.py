@@ -1,5 +1,6 @@
 """An order for a project: go back, try again, approve what waits, suspend or resume."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from tuneops.approval import ApprovalOrder
-from tuneops.audit.entry import Caller
+from tuneops.audit.entry import Caller, clean
 from tuneops.going_back import RefusedError
 from tuneops.ordering import Desk
 from tuneops.page.access import DeniedError, visitor
@@ -20,6 +21,8 @@ from tuneops.services import Services
 from tuneops.store import UnreadableError
 
 MAX_BODY_BYTES = 4 * 1024
+
+log = logging.getLogger(__name__)
 
 Kind = TypeVar("Kind", bound=Order)
 
@@ -81,7 +84,7 @@ def answered(
 ) -> tuple[HTTPStatus, str]:
     """What the order leads to, with the status that says how it went."""
     if len(body) > MAX_BODY_BYTES:
-        return said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes")
+        return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY_BYTES} bytes")
     try:
         order = kind.model_validate_json(body or b"{}")
         if name := _signed_in(headers):
@@ -89,16 +92,22 @@ def answered(
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(map(str, first["loc"])) or "body"
-        return said(HTTPStatus.BAD_REQUEST, f"{field}: {first['msg']}")
+        return _refused(HTTPStatus.BAD_REQUEST, f"{field}: {first['msg']}")
     caller = Caller(order.by, "entra" if name else "key", "api")
     try:
         return HTTPStatus.OK, do(order, caller).model_dump_json()
     except UnknownProjectError as error:
-        return said(HTTPStatus.NOT_FOUND, str(error))
+        return _refused(HTTPStatus.NOT_FOUND, str(error))
     except (RefusedError, UnreadableError) as error:
         return said(HTTPStatus.CONFLICT, str(error))
     except NotProposedError as error:
         return said(HTTPStatus.BAD_GATEWAY, str(error), error.commands)
+
+
+def _refused(status: HTTPStatus, text: str) -> tuple[HTTPStatus, str]:
+    """No order, or none of a project: no audit has room for it, so the log tells of it."""
+    log.warning("an order is refused (%d): %s", status, clean(text))
+    return said(status, text)
 
 
 def _signed_in(headers: Mapping[str, str]) -> str:

@@ -96,6 +96,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "doctor/checks",
         "doctor/finding",
         "difference",
+        "disclosed",
         "drift",
         "events/effect",
         "events/record",

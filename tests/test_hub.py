@@ -142,7 +142,7 @@ def test_a_split_that_is_too_large_is_left_to_a_job(
 
 
 @pytest.fixture(scope="module")
-def hub() -> Iterator[Hub]:
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """A hub with one dataset in several forms, and some that can't be used."""
     parquet = {
         "data/train_sft-00000-of-00002.parquet": as_parquet("train_sft", 0, 100),
@@ -164,6 +164,13 @@ def hub() -> Iterator[Hub]:
         gated={"some/gated"},
         silent={"some/silent"},
     )
+    file = "data/test_sft-00000-of-00001.parquet"
+    away = f"{serving.url}/datasets/{DATASET}/resolve/{COMMIT}/{file}"
+    path = tmp_path_factory.mktemp("machine") / "secret.parquet"
+    path.write_bytes(parquet[file])
+    for name, there in (("some/elsewhere", away), ("some/machine", str(path))):
+        readme = README.replace(b"data/test_sft*", there.encode())
+        serving.datasets[name] = {"README.md": readme, **parquet}
     yield serving
     serving.close()
 
@@ -239,6 +246,8 @@ def test_rows_are_streamed_as_far_as_they_are_used(
             "is a gated dataset on the Hub. You must be authenticated to access it.",
         ),
         ("some/pictures", DataError, "No (supported) data files found"),
+        ("some/elsewhere", DataError, "Data files don't belong to some/elsewhere"),
+        ("some/machine", DataError, "Data files don't belong to some/machine"),
         ("some/scripted", DataError, "Dataset scripts are no longer supported"),
         ("some/damaged", DataError, "Parquet file size is 17 bytes"),
         ("some/absent", DataError, "is not on the hub, or is private: set HF_TOKEN"),

@@ -26,8 +26,8 @@ class ApprovalOrder(Order):
     `share`: what is meant in percent, 0 for mirrored requests; None: whatever is asked.
     """
 
-    release: Annotated[int | None, Field(ge=1, lt=2**31)] = None
-    share: Annotated[int | None, Field(ge=0, le=100)] = None
+    release: Annotated[int | None, Field(ge=1, lt=2**31, strict=True)] = None
+    share: Annotated[int | None, Field(ge=0, le=100, strict=True)] = None
     reject: bool = False
 
 

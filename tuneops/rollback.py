@@ -51,7 +51,7 @@ class RollbackOrder(Order):
     """What to do, and the release to go back to; none: the newest good one before what is live."""
 
     action: Literal["propose", "print", "pin", "unpin"] = "propose"
-    to: Annotated[int | None, Field(ge=1, lt=2**31)] = None
+    to: Annotated[int | None, Field(ge=1, lt=2**31, strict=True)] = None
 
 
 class Answer(BaseModel):

@@ -11,9 +11,14 @@ import yaml
 from pydantic import BaseModel, Tag, ValidationError
 
 from tuneops.api_version import KEY, V1, ApiVersions, UnknownVersionError
+from tuneops.disclosed import SAID, disclosed
+from tuneops.scrub import scrub
 from tuneops.section import FILE, Section
 
 MAX_DEPTH = 20
+MAX_NUMBER = 40
+"""Characters of a number; Python won't write out one of thousands of digits."""
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 Path = tuple[str | int, ...]
 S = TypeVar("S", bound=Section)
@@ -82,10 +87,10 @@ def parse(
         mark = error.problem_mark
         message = (error.problem or error.context or "is not YAML").strip()
         line = mark.line + 1 if mark else 1
-        raise InvalidConfigError([ConfigProblem(file, line, "", message)]) from error
+        raise InvalidConfigError([ConfigProblem(file, line, "", scrub(message))]) from error
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidConfigError(
-            [ConfigProblem(file, 1, "", str(error).splitlines()[0])]
+            [ConfigProblem(file, 1, "", scrub(str(error).splitlines()[0]))]
         ) from error
     required = [name for name, field in kind.model_fields.items() if field.is_required()]
     if content is None and not required:
@@ -93,6 +98,10 @@ def parse(
     if not isinstance(content, dict):
         least = f" with at least {', '.join(required)}" if required else ""
         raise InvalidConfigError([ConfigProblem(file, 1, "", f"must be a mapping{least}")])
+    if secrets := list(disclosed(content)):
+        raise InvalidConfigError(
+            [ConfigProblem(file, _line(lines, each), _dotted(each), SAID) for each in secrets]
+        )
     try:
         return kind.model_validate(versions.brought_up(content), context=FILE)
     except UnknownVersionError as error:
@@ -149,6 +158,7 @@ def _load(text: str) -> tuple[Any, dict[Path, int]]:
 
 def _lines(node: yaml.Node, path: Path) -> Iterator[tuple[Path, int]]:
     yield path, node.start_mark.line + 1
+    _check_number(node)
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield from _lines(item, (*path, index))
@@ -159,6 +169,7 @@ def _lines(node: yaml.Node, path: Path) -> Iterator[tuple[Path, int]]:
                 raise yaml.MarkedYAMLError(
                     problem="keys must be plain words", problem_mark=key.start_mark
                 )
+            _check_number(key)
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key.value!r} stands here twice", problem_mark=key.start_mark
@@ -166,6 +177,13 @@ def _lines(node: yaml.Node, path: Path) -> Iterator[tuple[Path, int]]:
             seen.add(key.value)
             yield from _lines(value, (*path, key.value))
             yield (*path, key.value), key.start_mark.line + 1
+
+
+def _check_number(node: yaml.Node) -> None:
+    if node.tag in _NUMBERS and len(node.value) > MAX_NUMBER:
+        raise yaml.MarkedYAMLError(
+            problem=f"a number has at most {MAX_NUMBER} characters", problem_mark=node.start_mark
+        )
 
 
 def _line(lines: dict[Path, int], loc: Path) -> int:

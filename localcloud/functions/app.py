@@ -72,7 +72,17 @@ def load_app(app_dir: Path, settings: Mapping[str, str]) -> list[Function]:
     Raises:
         AppError: naming every function that can't be served.
     """
-    declared = _declarations(app_dir)
+    return read_functions(_declarations(app_dir), app_dir, settings)
+
+
+def read_functions(
+    declared: Iterable[Any], app_dir: Path, settings: Mapping[str, str]
+) -> list[Function]:
+    """Read what an app has declared.
+
+    Raises:
+        AppError: naming every function that can't be served.
+    """
     functions: list[Function] = []
     problems: list[str] = []
     for declaration in declared:

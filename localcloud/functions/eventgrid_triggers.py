@@ -33,6 +33,12 @@ class EventGridTriggers:
 
     async def respond(self, request: Request) -> Response:
         """Take a delivery or a handshake; a delivery is acknowledged when every event succeeded."""
+        response = await self._answer(request)
+        if response.status_code >= 400:
+            log.warning("Event Grid's webhook refused a request: %d", response.status_code)
+        return response
+
+    async def _answer(self, request: Request) -> Response:
         if not self._keys.allow_eventgrid(request):
             return Response(status_code=401)
         name = request.query_params.get("functionName", "")

@@ -66,11 +66,11 @@ class HttpTriggers:
             return self._unserved(request.scope["path"])
         trigger, parameters = found
         if not trigger.anonymous and not self._keys.allow(request):
-            return Response(status_code=401)
+            return _refused(trigger.function, 401)
         try:
             body = await read_body(request, MAX_BODY_BYTES)
         except BodyTooLargeError:
-            return Response(status_code=413)
+            return _refused(trigger.function, 413)
         try:
             result = await self._invoker.invoke(
                 trigger.function, _request_data(request, parameters, body)
@@ -94,6 +94,11 @@ class HttpTriggers:
             if parameters is not None and (not trigger.methods or method in trigger.methods):
                 return trigger, parameters
         return None
+
+
+def _refused(function: Function, status: int) -> Response:
+    log.warning("%s refused a request: %d", function.name, status)
+    return Response(status_code=status)
 
 
 def _read(function: Function, prefix: str) -> HttpTrigger:

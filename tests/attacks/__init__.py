@@ -1,0 +1,1 @@
+"""What somebody would try who means harm: each is refused, written down, and changes nothing."""
