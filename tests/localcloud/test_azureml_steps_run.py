@@ -51,7 +51,7 @@ ENTRY = """
             if "slow" in lines:
                 time.sleep(60)
             (out / name.name).write_text(f"{len(lines)} {os.environ['MARK']}")
-            print("checked", name.name)
+            print(f"checked {name.name}\\n", end="")  # one write: others write as well
             kept.append(name.name)
         return kept
 """
