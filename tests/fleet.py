@@ -264,7 +264,7 @@ class Fleet:
         store = self.services.store
         for path, of in cards.items():
             store.update(path, Cards, partial(_with_cards, of))
-        store.update(documents.OVERVIEW, Overview, lambda known: (known or Overview()).whole())
+        store.update(documents.OVERVIEW, Overview, lambda known: (known or Overview()).whole({}))
 
     def _serve(self, releases: list[Release]) -> None:
         rows = []
@@ -284,7 +284,7 @@ class Fleet:
 
 
 def _with_cards(cards: dict[str, Card], known: Cards | None) -> Cards:
-    return (known or Cards()).filled(cards, ())
+    return (known or Cards()).filled(cards, (), {})
 
 
 def _endpoint(workspace: str, release: Release) -> dict[str, Any]:

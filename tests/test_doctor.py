@@ -300,7 +300,8 @@ def test_a_missing_role_is_named_beforehand(ward: Ward, without: Role, check: st
     assert set(found) <= {"registry.component"}
     assert without.name in f"{finding.what} {finding.mend}"
     if without is not REGISTRY:
-        assert f"--role '{without.name}' --assignee-object-id" in finding.mend
+        assert f"starts_with(roleName, '{without.name}')" in finding.mend
+        assert " --assignee-object-id " in finding.mend
         assert finding.where in finding.mend
 
 
