@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from tests.cloud import QUICK, Cloud, app_settings, config, jsonl, some_rows
 from tests.collector import Collector
+from tests.e2e.course import COURSE
 from tests.e2e.tracing import between_timers, check_one_trace
 from tests.e2e.watching import watching
 from tests.inventory import check_inventory
@@ -49,16 +50,7 @@ def test_upload_and_merge_make_a_live_model(
         release = cloud.until_phase("first", 1, "Live").release
 
     assert release is not None
-    assert [entry.phase for entry in release.history] == [
-        "Preparing",
-        "Training",
-        "Evaluating",
-        "Registering",
-        "Deploying",
-        "Testing",
-        "Shifting",
-        "Live",
-    ]
+    assert [entry.phase for entry in release.history] == [*COURSE, "Live"]
     assert release.commit == commit
     assert release.data is not None
     assert release.data.train_rows + release.data.test_rows == 24

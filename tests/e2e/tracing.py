@@ -7,17 +7,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.cloud import Cloud
 from tests.collector import Collector, said
+from tests.e2e.course import COURSE
 
 SECONDS = 20
-PHASES = (
-    "Preparing",
-    "Training",
-    "Evaluating",
-    "Registering",
-    "Deploying",
-    "Testing",
-    "Shifting",
-)
 METRICS = {
     "tuneops.azure.calls",
     "tuneops.deliveries",
@@ -51,7 +43,7 @@ def check_one_trace(cloud: Cloud, collector: Collector, project: str, commit: st
     check_tree(spans, uploaded, [span for span in own if span.name == "reconcile project"])
 
     phases = sorted((s for s in spans if s.name.startswith("phase ")), key=_begun)
-    assert [span.name for span in phases] == [f"phase {each}" for each in PHASES]
+    assert [span.name for span in phases] == [f"phase {each}" for each in COURSE]
     (whole,) = [span for span in spans if span.name == "release"]
     assert (
         said(whole.attributes).items()
@@ -68,7 +60,7 @@ def check_one_trace(cloud: Cloud, collector: Collector, project: str, commit: st
     named = {span.name for span in spans}
     assert named >= {"reconcile", "deliver", "SubmitJob", "ShiftTraffic"}
     reconciles = [span for span in spans if span.name == "reconcile project"]
-    assert len(reconciles) > len(PHASES)
+    assert len(reconciles) > len(COURSE)
     assert {said(each.attributes)["tuneops.project"] for each in reconciles} == {project}
     woken = {link.trace_id for span in reconciles for link in span.links}
     assert woken, "the job's event, or the timer, has woken it as well"

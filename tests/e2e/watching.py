@@ -9,22 +9,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import Listener, chromium, looks, not_by_tab
 from tests.cloud import Cloud
+from tests.e2e.course import COURSE
 from tuneops.page.offers import DONE
 from tuneops.release import SampleAnswer
 
 SOON = 20_000.0
 """Milliseconds until an open page shows what is so: it looks each two seconds."""
-PHASES = (
-    "Waiting for data",
-    "Preparing",
-    "Training",
-    "Evaluating",
-    "Registering",
-    "Deploying",
-    "Testing",
-    "Shifting",
-    "Live",
-)
+PHASES = ("Waiting for data", *COURSE, "Live")
 """A short one may come and go between two looks."""
 _WATCH = """(project) => {
   window.kept = true;

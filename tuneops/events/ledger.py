@@ -39,8 +39,8 @@ class Ledger:
     def __init__(self, container: ContainerClient) -> None:
         self._container = container
 
-    def arrived(self, arrival: Arrival) -> str:
-        """Write down that an event came; gives its ticket.
+    def arrived(self, arrival: Arrival) -> None:
+        """Write down that an event came.
 
         One that was refused may be anybody's, who could send as many as they like: those of an
         hour have one small blob, and when that is full or can't be written, the log alone tells of
@@ -50,13 +50,12 @@ class Ledger:
         day, hour = _when(arrival.ticket)
         if arrival.verdict != "refused":
             self._write(f"{documents.EVENTS}{day}/{hour}-{_shard(arrival.id)}", text_of(arrival))
-            return arrival.ticket
+            return
         try:
             path = f"{documents.EVENTS}{day}/{hour}-refused.jsonl"
             self._append(path, text_of(arrival), MAX_REFUSED_BYTES, **SOON)
         except AzureError as error:
             log.warning("a refused event is in the log alone: %s", type(error).__name__)
-        return arrival.ticket
 
     def led_to(self, ticket: str, outcome: Outcome) -> None:
         """Write down what an event has led to."""
