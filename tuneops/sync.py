@@ -12,6 +12,7 @@ from tuneops.admission import admit
 from tuneops.credit import credited, explained
 from tuneops.desired import Desired
 from tuneops.events.effect import Led, read_led
+from tuneops.events.record import remembered
 from tuneops.gitops.repository import (
     Reading,
     Repository,
@@ -62,6 +63,8 @@ def sync_repository(request: RepositoryRequest, services: Services) -> Led | Non
             stream = names.stream_of(request.environment, "repository")
             post(services, stream, now.outbox, services.channels)
             after = now.replace(outbox=())
+            if desired or now.policy != before.policy:
+                after = after.replace(moved_by=remembered(before.moved_by, request.event))
             if stored and after != before:
                 services.store.write(path, after, stored.etag, lease)
     except BusyError:
@@ -74,7 +77,8 @@ def sync_repository(request: RepositoryRequest, services: Services) -> Led | Non
     if now.policy != before.policy:
         services.queue.send(ProjectsRequest())
     keep_source(services, after)
-    return read_led(after.commit, changed, policy=now.policy != before.policy)
+    again = request.event in before.moved_by
+    return read_led(after.commit, changed, policy=now.policy != before.policy, again=again)
 
 
 def _read(before: Repository, services: Services) -> tuple[Repository, list[Desired]]:

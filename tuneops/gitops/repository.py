@@ -68,7 +68,8 @@ class Repository(Document):
 
     `origin` is what was read, by `ConfigSource.origin`; the projects are those of `environment`.
     `files` are as they were taken, `refused` is what git has in place of some; `judged` is the
-    commit up to which it is known who brought what mattered.
+    commit up to which it is known who brought what mattered. `moved_by` are the tickets of the last
+    events that led to changes.
     """
 
     environment: str = ""
@@ -79,6 +80,7 @@ class Repository(Document):
     refused: dict[str, Refusal] = {}
     judged: str = ""
     outbox: tuple[Message, ...] = ()
+    moved_by: tuple[str, ...] = ()
 
     @property
     def known_until(self) -> str:
