@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from handlers import config_merged, dataset_uploaded, events, job_event, reconcile, summary
 from tests.config_text import config_of
@@ -305,25 +307,33 @@ def dead(services: Services, storage: str) -> Ledger:
 def test_what_can_not_be_written_down_is_done_all_the_same(
     services: Services, monkeypatch: pytest.MonkeyPatch, dead: Ledger
 ) -> None:
-    monkeypatch.setitem(vars(services), "ledger", dead)
-    with pytest.raises(ServiceRequestError):
-        push(services)
-    assert json.loads(next_request(services))["kind"] == "repository"
-    assert push(services, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
+    with monkeypatch.context() as away:
+        away.setitem(vars(services), "ledger", dead)
+        assert push(services)[0] == HTTPStatus.ACCEPTED
+        assert push(services, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
+        with pytest.raises(ServiceRequestError):
+            push(services, **{"X-GitHub-Event": "watch"})
+    assert today(services) == []
+    request = json.loads(next_request(services)) | {"environment": "gone"}
+    for _ in range(2):
+        reconcile.handle(json.dumps(request).encode(), services)
+    (found,) = today(services)
+    assert (found.fate, found.deliveries) == ("ignored", 1)
+    assert found.arrival.subject.endswith("refs/heads/main 0123456789ab")
 
 
-def test_whoever_has_no_secret_makes_nothing_wait_for_storage(
-    services: Services, monkeypatch: pytest.MonkeyPatch, storage: str
-) -> None:
-    def nowhere(request: PipelineRequest[Any]) -> None:
-        request.http_request.url = "http://127.0.0.1:9/"
-
-    container = services.settings.state_container
-    dead = ContainerClient.from_connection_string(storage, container, raw_request_hook=nowhere)
-    monkeypatch.setitem(vars(services), "ledger", Ledger(dead))
+def test_nobody_waits_for_blobs_that_do_not_answer(services: Services, storage: str) -> None:
+    blobs = re.sub(r"BlobEndpoint=http://[^/]+", "BlobEndpoint=http://127.0.0.1:9", storage)
+    changed = {"storage_connection_string": SecretStr(blobs)}
+    dead = Services(services.settings.model_copy(update=changed))
     begun = time.monotonic()
-    assert push(services, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
-    assert time.monotonic() - begun < 5
+    assert push(dead)[0] == HTTPStatus.ACCEPTED
+    assert push(dead, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
+    for kind in job_event.TYPES:
+        with pytest.raises(ServiceRequestError):
+            job_event.handle("e", kind, {"runId": "bot-0123456789ab"}, dead)
+    assert time.monotonic() - begun < 4
+    assert json.loads(next_request(services))["unwritten"]["verdict"] == "taken"
 
 
 def test_of_what_was_refused_little_is_kept(
