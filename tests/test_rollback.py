@@ -34,7 +34,8 @@ from tuneops import actions, documents
 from tuneops.cli import app
 from tuneops.decide import decide
 from tuneops.desired import Desired
-from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.errors import GitHubError
+from tuneops.gitops.github import GitHub
 from tuneops.gitops.restoration import ForbiddenError, Restoration, UnchangedError, by_hand
 from tuneops.going_back import RefusedError, choose, restoration
 from tuneops.observed import Observed

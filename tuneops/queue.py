@@ -29,13 +29,14 @@ class _OfEvent(BaseModel):
     """What an event may have led to: `event` is its ticket.
 
     `unwritten` is its record, where that could not be written when it came: whoever works on the
-    request writes it.
+    request writes it. `tries` counts those in vain.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     event: str = Field("", pattern=TICKET)
     unwritten: Arrival | None = Field(None, exclude_if=lambda record: record is None)
+    tries: int = Field(0, ge=0, exclude_if=lambda tries: tries == 0)
 
 
 class ProjectRequest(_OfEvent):

@@ -11,7 +11,7 @@ from tuneops import documents
 from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
 from tuneops.desired import Desired
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.gitops.restoration import ForbiddenError, UnchangedError, by_hand
 from tuneops.going_back import RefusedError, choose, only_data, restoration, says_of_data
 from tuneops.orders import Orders, Pin, Retry
