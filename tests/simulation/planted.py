@@ -231,7 +231,7 @@ MISTAKES = (
     Mistake(
         "room below the limit of costs is not reserved",
         permission,
-        "if verdict.room and isinstance(action, CreateDeployment):",
+        "if verdict.room and isinstance(action, CreateDeployment | SetAutoscale):",
         "if False:",
         of=people.MACHINES,
     ),
