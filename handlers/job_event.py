@@ -35,7 +35,7 @@ def _weigh(event_type: str, data: object, services: Services) -> Weighed:
     if project is None:
         return Weighed("ignored", "the job is none of ours, or a step of one", run_id)
     projects = _previews(project, services)
-    if services.store.has(documents.desired(project)):
+    if services.prompt_store.has(documents.desired(project)):
         projects.append(project)
     if not projects:
         return Weighed("ignored", f"project {project} was never heard of", run_id)
@@ -45,5 +45,5 @@ def _weigh(event_type: str, data: object, services: Services) -> Weighed:
 
 def _previews(project: str, services: Services) -> list[str]:
     """The previews of the project, which share its jobs."""
-    register = read_register(services.store, names.environment_of(project))
+    register = read_register(services.prompt_store, names.environment_of(project))
     return register.of_project(project)

@@ -7,6 +7,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from tuneops.events.effect import Led
 from tuneops.events.taking import Asked, tell
+from tuneops.gitops.errors import GitHubError
+from tuneops.putting_off import AtGitHub, put_off
 from tuneops.queue import (
     CommentRequest,
     ProjectRequest,
@@ -40,7 +42,7 @@ def handle(body: bytes, services: Services) -> None:
 
     Raises:
         UnknownKindError: another version has sent it.
-        GitHubError, AzureError: it can't be done now; the queue delivers the message again.
+        AzureError: it can't be done now; the queue delivers the message again.
     """
     try:
         request = _REQUEST.validate_json(body)
@@ -56,6 +58,10 @@ def handle(body: bytes, services: Services) -> None:
             log.info("dropped %s: %s", request, error)
             if isinstance(request, Asked):
                 tell(request, Led("ignored", str(error)), services)
+        except GitHubError as error:
+            if not isinstance(request, AtGitHub):
+                raise
+            put_off(request, error, services)
 
 
 def _named(request: Request) -> dict[str, str]:

@@ -101,6 +101,7 @@ def test_the_pure_modules_do_no_io() -> None:
         "events/effect",
         "events/record",
         "gitops/commands",
+        "gitops/outage",
         "gitops/question_text",
         "globs",
         "healing",

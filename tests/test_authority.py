@@ -16,7 +16,8 @@ from tests.planned import come_to, release
 from tuneops.changes import ChangeRule, may_change
 from tuneops.config_file import InvalidConfigError
 from tuneops.gitops import authority
-from tuneops.gitops.github import GitHub, GitHubError, TooManyError
+from tuneops.gitops.errors import GitHubError, TooManyError
+from tuneops.gitops.github import GitHub
 from tuneops.gitops.login import TokenLogin
 from tuneops.gitops.moves import Move, Moves, brought_by, read
 from tuneops.gitops.repository import Repository, changed_files, read_commit

@@ -9,7 +9,7 @@ from tests.config_text import text as text_of
 from tuneops import review
 from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.desired import Desired
-from tuneops.gitops.github import TooManyError
+from tuneops.gitops.errors import TooManyError
 from tuneops.gitops.open_pulls import Page
 from tuneops.gitops.review_text import Finding
 from tuneops.gitops.snapshot import File, Proposal, Snapshot

@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from tests.planned import NOW, come_to, desired, release, until
@@ -24,9 +26,11 @@ from tuneops.cli.charts import chart
 from tuneops.cli.metrics import chosen, groups
 from tuneops.cli.output import plain
 from tuneops.cli.reference import commands, example, reference
+from tuneops.cli.releases import render
 from tuneops.curves import Curve
 from tuneops.desired import Desired
 from tuneops.project import Project
+from tuneops.reading.releases import ReleaseLine
 from tuneops.release import Metrics, Phase, Point, Release, TrainingPlan
 from tuneops.services import Services
 from tuneops.store import Store
@@ -142,6 +146,38 @@ def test_releases_are_listed_page_by_page(bot: tuple[Services, str]) -> None:
     first, second = shown.stdout.splitlines()[1:]
     assert re.fullmatch(r"12 +2026-01-01 .* Failed .* worse \[bold\]than\[/bold\] before\s*", first)
     assert re.match(r"11 \* .* Live .* eval_loss 1.5, loss 1 ", second)
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [
+        (80, "Release Began Phase Commit Why"),
+        (100, "Release Began Phase To Live Commit Why"),
+        (120, "Release Began Phase To Live Cost Commit Why"),
+        (200, "Release Began Phase To Live Cost Commit Data Metrics Why"),
+    ],
+)
+def test_releases_fit_the_terminal(columns: int, names: str) -> None:
+    line = ReleaseLine(
+        number=12,
+        live=True,
+        phase="Superseded",
+        reason="this and that " * 40,
+        commit="0123456789",
+        source="bot/2026-11.jsonl",
+        began=NOW,
+        live_seconds=9000,
+        metrics={"eval_loss": 1.5, "train_loss": 1.25},
+        cost=15.25,
+        currency="EUR",
+    )
+    out = Console(width=columns, record=True, file=StringIO())
+    out.print(render([line], columns))
+    head, first, *more = out.export_text().splitlines()
+    assert " ".join(head.split()) == names
+    assert re.match(r"12 \* +20..-..-.. ..:.. +Superseded .*01234567 .* *this", first)
+    assert max(map(len, (first, *more))) <= columns
+    assert columns == 200 or len(more) < 6
 
 
 def test_what_a_pipe_gets_has_neither_colours_nor_broken_lines(bot: tuple[Services, str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.planned import NOW, come_to, release
 from tuneops.config import Event
 from tuneops.gitops.commit_status import state_of
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.gitops.refusal import refusal
 from tuneops.notify.messages import compose
 from tuneops.release import Phase

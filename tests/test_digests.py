@@ -11,7 +11,7 @@ from tuneops.cause import MAX_SUBJECT, Brought, Cause, brought
 from tuneops.credit import credited, explained
 from tuneops.desired import Desired, Source
 from tuneops.gitops import commits
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.gitops.snapshot import Head
 from tuneops.message import SEVERITIES, Message
 from tuneops.notify.digests import MAX_LINES, digest

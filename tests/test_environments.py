@@ -15,7 +15,7 @@ from tests.cloud import ROOT, Cloud, config
 from tests.delivering import deliver_all
 from tuneops import documents
 from tuneops.desired import Desired
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.policy import InForce
 from tuneops.project import Project
 from tuneops.queue import ProjectRequest, RepositoryRequest

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from handlers import config_merged, dataset_uploaded, events, job_event, reconcile, summary
 from tests.config_text import config_of
@@ -23,12 +25,14 @@ from tuneops import documents
 from tuneops.cli.events import render
 from tuneops.desired import Desired
 from tuneops.events import ledger
-from tuneops.events.effect import led, read_led
+from tuneops.events.effect import Led, led, read_led
 from tuneops.events.ledger import SHARDS, Ledger
 from tuneops.events.reading import KEPT_DAYS, Asked, Events, forget, read_events
 from tuneops.events.record import Arrival, Event, Verdict, arrival, fold, outcome, text_of
 from tuneops.gitops.repository import FileState, Repository
 from tuneops.phase import Phase
+from tuneops.queue import ProjectRequest
+from tuneops.reconcile import reconcile_project
 from tuneops.services import Services
 
 NOW = datetime(2026, 11, 26, 18, 30, tzinfo=UTC)
@@ -112,6 +116,7 @@ def test_what_a_look_has_led_to(before: Any, after: Any, steps: int, effect: str
 
 def test_what_reading_a_repository_has_led_to() -> None:
     assert read_led("0123456789abcd", [], policy=False).effect == "merged"
+    assert read_led("c", [], policy=False, again=True).effect == "acted"
     assert read_led("c", ["bot"], policy=True).why == "commit c changes bot, the policy"
     many = read_led("c", [f"p{number}" for number in range(99)], policy=False)
     assert many.why.endswith("p9, ...")
@@ -284,36 +289,51 @@ def test_lines_of_a_later_version_are_read() -> None:
     assert found.arrival == came()
 
 
-def test_what_can_not_be_written_down_is_done_all_the_same(
-    services: Services, monkeypatch: pytest.MonkeyPatch, storage: str
-) -> None:
-    container = services.settings.state_container
+@pytest.fixture
+def dead(services: Services, storage: str) -> Ledger:
+    """A ledger in which nothing can be written."""
 
     def fail(_: PipelineRequest[Any]) -> None:
         raise ServiceRequestError("no blob can be written")
 
-    broken = ContainerClient.from_connection_string(
-        storage, container, raw_request_hook=fail, retry_total=0
-    )
-    monkeypatch.setitem(vars(services), "ledger", Ledger(broken))
-    with pytest.raises(ServiceRequestError):
-        push(services)
-    assert json.loads(next_request(services))["kind"] == "repository"
-    assert push(services, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
-
-
-def test_whoever_has_no_secret_makes_nothing_wait_for_storage(
-    services: Services, monkeypatch: pytest.MonkeyPatch, storage: str
-) -> None:
-    def nowhere(request: PipelineRequest[Any]) -> None:
-        request.http_request.url = "http://127.0.0.1:9/"
-
     container = services.settings.state_container
-    dead = ContainerClient.from_connection_string(storage, container, raw_request_hook=nowhere)
-    monkeypatch.setitem(vars(services), "ledger", Ledger(dead))
+    return Ledger(
+        ContainerClient.from_connection_string(
+            storage, container, raw_request_hook=fail, retry_total=0
+        )
+    )
+
+
+def test_what_can_not_be_written_down_is_done_all_the_same(
+    services: Services, monkeypatch: pytest.MonkeyPatch, dead: Ledger
+) -> None:
+    with monkeypatch.context() as away:
+        away.setitem(vars(services), "ledger", dead)
+        assert push(services)[0] == HTTPStatus.ACCEPTED
+        assert push(services, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
+        with pytest.raises(ServiceRequestError):
+            push(services, **{"X-GitHub-Event": "watch"})
+    assert today(services) == []
+    request = json.loads(next_request(services)) | {"environment": "gone"}
+    for _ in range(2):
+        reconcile.handle(json.dumps(request).encode(), services)
+    (found,) = today(services)
+    assert (found.fate, found.deliveries) == ("ignored", 1)
+    assert found.arrival.subject.endswith("refs/heads/main 0123456789ab")
+
+
+def test_nobody_waits_for_blobs_that_do_not_answer(services: Services, storage: str) -> None:
+    blobs = re.sub(r"BlobEndpoint=http://[^/]+", "BlobEndpoint=http://127.0.0.1:9", storage)
+    changed = {"storage_connection_string": SecretStr(blobs)}
+    dead = Services(services.settings.model_copy(update=changed))
     begun = time.monotonic()
-    assert push(services, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
-    assert time.monotonic() - begun < 5
+    assert push(dead)[0] == HTTPStatus.ACCEPTED
+    assert push(dead, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
+    for kind in job_event.TYPES:
+        with pytest.raises(ServiceRequestError):
+            job_event.handle("e", kind, {"runId": "bot-0123456789ab"}, dead)
+    assert time.monotonic() - begun < 4
+    assert json.loads(next_request(services))["unwritten"]["verdict"] == "taken"
 
 
 def test_of_what_was_refused_little_is_kept(
@@ -328,3 +348,27 @@ def test_of_what_was_refused_little_is_kept(
 
 def test_a_key_in_the_address_is_no_question(services: Services) -> None:
     assert events.handle({"code": "a key", "limit": "3"}, services)[0] == HTTPStatus.OK
+
+
+def test_a_look_that_comes_again_says_what_the_one_that_was_cut_short_has_done(
+    services: Services, monkeypatch: pytest.MonkeyPatch, dead: Ledger
+) -> None:
+    wanted = Desired(project="bot", commit="c", path="p", config=config_of("bot"))
+    services.store.write(documents.desired("bot"), wanted, etag=None)
+    data = services.blobs.get_container_client(services.settings.datasets_container)
+    data.upload_blob("bot/a.jsonl", b"no JSON\n")
+    services.ledger.arrived(came())
+    request = ProjectRequest(project="bot", event=came().ticket)
+    body = request.model_dump_json().encode()
+    with monkeypatch.context() as cut:
+        cut.setitem(vars(services), "ledger", dead)
+        with pytest.raises(ServiceRequestError):
+            reconcile.handle(body, services)
+    reconcile.handle(body, services)
+    (found,) = read_events(services.state, Asked(day=NOW.date())).events
+    assert (found.fate, found.outcomes[0].release) == ("acted", 1)
+    assert found.outcomes[0].why == "release 1 is Failed; a look cut short worked on it"
+    other = request.model_copy(update={"event": came("2").ticket})
+    assert reconcile_project(other, services) == Led(
+        "merged", "release 1 is Failed, and nothing had to be done", 1
+    )

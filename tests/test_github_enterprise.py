@@ -15,7 +15,7 @@ from localcloud.github.app import create_app
 from localcloud.manifest import Manifest
 from localcloud.provision import provision
 from tests.cloud import CACHE, ROOT, Cloud, config
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.services import Services
 from tuneops.settings import Settings
 

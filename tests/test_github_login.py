@@ -26,8 +26,11 @@ from tests.delivering import deliver_all
 from tests.planned import NOW
 from tuneops import documents
 from tuneops.desired import Desired
-from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.errors import GitHubError
+from tuneops.gitops.github import GitHub
+from tuneops.gitops.outage import Outage
 from tuneops.gitops.pull_request_channel import CONCLUDED, PullRequestChannel
+from tuneops.gitops.repository import Repository
 from tuneops.message import Message
 from tuneops.notify.channel import ChannelError
 from tuneops.queue import RepositoryRequest
@@ -91,7 +94,12 @@ def test_a_sync_reads_and_tells_as_the_app(hub: Cloud, monkeypatch: pytest.Monke
         monkeypatch.setenv(name, value)
     commit = hub.merge({"bot.yaml": config("bot"), "broken.yaml": "name: broken\n"})
     services = Services(Settings())
+    was_away = Repository(outage=Outage(since=NOW, error="ConnectError"))
+    services.store.update(documents.repository(""), Repository, lambda _: was_away)
     sync_repository(RepositoryRequest(), services)
+    read = services.store.read(documents.repository(""), Repository)
+    assert read is not None
+    assert read.value.outage is None
     wanted = services.store.read(documents.desired("bot"), Desired)
     assert wanted is not None
     assert wanted.value.commit == commit

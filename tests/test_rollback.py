@@ -32,9 +32,11 @@ from tests.test_decide import (
 from tests.test_page_access import principal
 from tuneops import actions, documents
 from tuneops.cli import app
+from tuneops.data.prepare import find_source
 from tuneops.decide import decide
 from tuneops.desired import Desired
-from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.errors import GitHubError
+from tuneops.gitops.github import GitHub
 from tuneops.gitops.restoration import ForbiddenError, Restoration, UnchangedError, by_hand
 from tuneops.going_back import RefusedError, choose, restoration
 from tuneops.observed import Observed
@@ -434,6 +436,23 @@ def test_only_what_failed_or_was_rolled_back_is_retried(bot: Services) -> None:
     assert again is not None
     assert again.release == 2
     assert rollback.handle_retry("cat", {}, b"", bot)[0] == HTTPStatus.NOT_FOUND
+
+
+def test_what_was_rolled_back_is_retried_as_soon_as_the_pin_has_ended(bot: Services) -> None:
+    """Before the next look has seen that it did."""
+    data = bot.blobs.get_container_client(bot.settings.datasets_container)
+    data.upload_blob("bot/a.jsonl", b"{}\n")
+    left = made(2, LARGE).replace(source=find_source(bot.storage, config_of("bot", LARGE)))
+    go_back(bot, action="pin")
+    seen = Project(name="bot", current=3, live=3, pin=orders(bot).pin, held_back="it is pinned")
+    seen = seen.reject(left, "it was rolled back")
+    bot.store.update(documents.project("bot"), Project, lambda _: seen)
+    bot.store.write(documents.release("bot", 3), made(3, phase=Phase.LIVE), None)
+    status, text = rollback.handle_retry("bot", {}, b"{}", bot)
+    assert (status, "it is pinned to release 1 by Ada" in text) == (HTTPStatus.CONFLICT, True)
+    go_back(bot, action="unpin")
+    status, text = rollback.handle_retry("bot", {}, b"{}", bot)
+    assert (status, "is tried again as release 4" in text) == (HTTPStatus.OK, True)
 
 
 def test_without_github_the_way_by_hand_is_said(bot: Services) -> None:

@@ -11,7 +11,7 @@ from azure.core.exceptions import AzureError
 
 from tuneops import asked, hearing
 from tuneops.gitops import question_text
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.gitops.pull_request_channel import ASKED, PullRequestChannel
 from tuneops.message import Message
 from tuneops.release import Release

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tuneops.cause import Brought
 from tuneops.desired import Desired
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.gitops.snapshot import Head
 from tuneops.message import Message
 from tuneops.notify.plain import line

@@ -17,7 +17,7 @@ from tuneops.events.effect import Led
 from tuneops.gitops.approvers import HiddenError
 from tuneops.gitops.commands import Command, parse
 from tuneops.gitops.comments import OURS, Comment
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.gitops.review_text import code
 from tuneops.going_back import RefusedError
 from tuneops.names import environment_of
@@ -44,7 +44,7 @@ def hear_one(request: CommentRequest, services: Services) -> Led | None:
 
     Raises:
         NoSourceError: the settings have no source for the environment.
-        GitHubError: it can't be done now; the queue delivers the request again.
+        GitHubError: it can't be done now.
     """
     services = services.of(request.environment)
     comment = services.github.comment_of(request.number, request.comment)

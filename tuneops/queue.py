@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuneops.events.record import TICKET
+from tuneops.events.record import TICKET, Arrival
 from tuneops.inheriting import inheriting
 from tuneops.looks import View
 from tuneops.names import DIGEST, ENVIRONMENT, PROJECT_KEY, STREAM
@@ -25,19 +25,30 @@ SIDE_BY_SIDE = 8
 CHANNEL = r"^[^/\\\x00-\x1f]{1,100}$"
 
 
-class ProjectRequest(BaseModel):
-    """Look at one project; `wake` is set when the project itself asked for this message.
+class _OfEvent(BaseModel):
+    """What an event may have led to: `event` is its ticket.
 
-    `view` is what a resync had seen of it, `event` is the ticket of what has led to it.
+    `unwritten` is its record, where that could not be written when it came: whoever works on the
+    request writes it. `tries` counts those in vain.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    event: str = Field("", pattern=TICKET)
+    unwritten: Arrival | None = Field(None, exclude_if=lambda record: record is None)
+    tries: int = Field(0, ge=0, exclude_if=lambda tries: tries == 0)
+
+
+class ProjectRequest(_OfEvent):
+    """Look at one project; `wake` is set when the project itself asked for this message.
+
+    `view` is what a resync had seen of it.
+    """
 
     kind: Literal["project"] = "project"
     project: str = Field(pattern=PROJECT_KEY)
     wake: str | None = None
     view: View | None = None
-    event: str = Field("", pattern=TICKET)
 
 
 class ProjectsRequest(BaseModel):
@@ -48,37 +59,28 @@ class ProjectsRequest(BaseModel):
     kind: Literal["projects"] = "projects"
 
 
-class RepositoryRequest(BaseModel):
+class RepositoryRequest(_OfEvent):
     """Read an environment's configs."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["repository"] = "repository"
     environment: str = Field("", pattern=ENVIRONMENT)
-    event: str = Field("", pattern=TICKET)
 
 
-class PullRequestRequest(BaseModel):
+class PullRequestRequest(_OfEvent):
     """Say on a pull request what merging it would do in an environment."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["pull_request"] = "pull_request"
     environment: str = Field("", pattern=ENVIRONMENT)
     number: int = Field(ge=1, lt=2**53)
-    event: str = Field("", pattern=TICKET)
 
 
-class CommentRequest(BaseModel):
+class CommentRequest(_OfEvent):
     """Follow what a comment on a pull request orders."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Literal["comment"] = "comment"
     environment: str = Field("", pattern=ENVIRONMENT)
     number: int = Field(ge=1, lt=2**53)
     comment: int = Field(ge=1, lt=2**63)
-    event: str = Field("", pattern=TICKET)
 
 
 class PullRequestsRequest(BaseModel):

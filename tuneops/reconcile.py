@@ -27,6 +27,7 @@ from tuneops.decide import decide, look_after
 from tuneops.desired import Desired
 from tuneops.document import Document
 from tuneops.events.effect import Led, led
+from tuneops.events.record import remembered
 from tuneops.looks import LOST_AFTER, Look
 from tuneops.names import environment_of, is_preview
 from tuneops.notify import pins, turns
@@ -136,17 +137,18 @@ class _Pass:
 
     def run(self) -> Led:
         """Step until there is nothing to do now, then arrange the next look."""
-        before = self._standing()
+        before, again = self._standing(), self._is_moved()
         pauses = [self._steps_told()]
         newest_now = self._standing()
         if self._turn_to_live():
+            again = again or self._is_moved()
             pauses.append(self._steps_told())
         shown = keep_card(self.request.project, self.services)
         look = self._look() if shown and self.settled == len(pauses) else None
         newest = self.release.value if self.release else None
         pauses.append(pruning.pause(newest, self.services, self.clock()))
         self._arrange(min((pause for pause in pauses if pause is not None), default=None), look)
-        return led(before, newest_now, self.performed)
+        return led(before, newest_now, self.performed, again=again)
 
     def _steps_told(self) -> float | None:
         """Take steps and tell of them; gives the seconds to wait for more to do."""
@@ -368,7 +370,8 @@ class _Pass:
         release = start_release(self.desired, project, workspace, now)
         newest = self.release.value if self.release else None
         cause = cause_of(self.desired, newest, self._read_orders())
-        release = release.replace(cause=cause, trace=self.work.begun_by)
+        moved_by = newest.moved_by if newest else ()
+        release = release.replace(cause=cause, trace=self.work.begun_by, moved_by=moved_by)
         adopted = self._load_release(release.adopts)
         if adopted:
             release = release.adopt(adopted.value)
@@ -468,6 +471,10 @@ class _Pass:
     def _standing(self) -> tuple[int, Phase] | None:
         """The release and its phase."""
         return (self.release.value.number, self.release.value.phase) if self.release else None
+
+    def _is_moved(self) -> bool:
+        """Whether this look's event has led to something before, in a look that was cut short."""
+        return self.release is not None and self.request.event in self.release.value.moved_by
 
     def _arrange(self, pause: float | None, look: Look | None) -> None:
         """Ask for the next look, unless a message for it is on its way, and note this one."""
@@ -572,6 +579,9 @@ class _Pass:
     def _write(self, before: Stored[Release] | None, release: Release) -> Stored[Release]:
         if before and before.value == release:
             return before
+        if self.performed:
+            moved_by = remembered(release.moved_by, self.request.event)
+            release = release.replace(moved_by=moved_by)
         self._forget_look()
         path = documents.release(release.project, release.number)
         etag = before.etag if before and before.value.number == release.number else None

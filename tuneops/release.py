@@ -142,7 +142,8 @@ class Release(Document):
     last question that it had for people, `provisioning` what its deployment was tried on.
     `progress` is how far its training had come before there were metrics.
     `autoscaled`: the project has, or had, autoscale settings in Azure Monitor. `trace` is what the
-    work for it belongs to in the telemetry, empty if it was begun without.
+    work for it belongs to in the telemetry, empty if it was begun without. `moved_by` are the
+    tickets of the last events that it was worked on for.
     """
 
     MIGRATIONS: ClassVar = (migrations.at("config", "rollout", change=migrations.keep_for_minutes),)
@@ -187,6 +188,7 @@ class Release(Document):
     trouble: Trouble | None = None
     waiting: Waiting | None = None
     trace: Carrier = Carrier()
+    moved_by: tuple[str, ...] = ()
 
     @property
     def plan(self) -> TrainingPlan:

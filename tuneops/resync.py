@@ -86,7 +86,7 @@ def resync_pull_requests(request: PullRequestsRequest, services: Services) -> No
 
     Raises:
         NoSourceError: the settings have no source for the environment.
-        GitHubError: they can't be listed now; the queue delivers the request again.
+        GitHubError: they can't be listed now.
     """
     environment = request.environment
     services = services.of(environment)

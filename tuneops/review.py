@@ -13,7 +13,7 @@ from tuneops.data.prepare import find_source
 from tuneops.desired import Desired
 from tuneops.events.effect import Led
 from tuneops.gitops import authority, policy_text, review_text
-from tuneops.gitops.github import TooManyError
+from tuneops.gitops.errors import TooManyError
 from tuneops.gitops.open_pulls import Reviews, review_of
 from tuneops.gitops.repository import Repository, changed_files, read_commit
 from tuneops.gitops.review_text import Finding
@@ -45,7 +45,7 @@ def review_pull_request(request: PullRequestRequest, services: Services) -> Led:
 
     Raises:
         NoSourceError: the settings have no source for the environment.
-        GitHubError: it can't be read or commented on now; the queue delivers the request again.
+        GitHubError: it can't be read or commented on now.
     """
     environment = request.environment
     services = services.of(environment)

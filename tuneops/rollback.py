@@ -11,7 +11,7 @@ from tuneops import documents
 from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
 from tuneops.desired import Desired
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.gitops.restoration import ForbiddenError, UnchangedError, by_hand
 from tuneops.going_back import RefusedError, choose, only_data, restoration, says_of_data
 from tuneops.orders import Orders, Pin, Retry
@@ -167,14 +167,14 @@ def retry(name: str, order: Order, services: Services, now: datetime) -> Answer:
     Raises:
         UnknownProjectError, RefusedError: it can't be done.
     """
-    project, _ = load_project(name, services)
+    project, git = load_project(name, services)
     stored = services.release(name, project.current)
     newest = stored.value if stored else None
     if newest is None:
         raise RefusedError(f"{name} has no release yet")
-    failed = newest.phase == Phase.FAILED
-    if not failed and (project.pin or not project.held_back):
-        more = f"; it is {project.pin}, see --unpin" if project.pin else ""
+    failed, held = newest.phase == Phase.FAILED, read_orders(name, services).pin
+    if not failed and (held or not _stays_out(project, git, services)):
+        more = f"; it is {held}, see --unpin" if held else ""
         raise RefusedError(
             f"release {newest.number} of {name} is {newest.phase}, and nothing was rolled back "
             f"that git still wants: there is nothing to retry{more}"
@@ -211,6 +211,13 @@ def _choose(
         return stored.value if stored else None
 
     return choose(project, load, number)
+
+
+def _stays_out(project: Project, git: Desired, services: Services) -> bool:
+    """Whether git wants what was rolled back; a pin may have ended since the last look."""
+    if project.pin is None:
+        return bool(project.held_back)
+    return project.rejection(_with_data(git, services)) is not None
 
 
 def _why_rejected(project: Project, target: Release) -> str:

@@ -110,6 +110,13 @@ class Services:
         return Store(self.blobs, self.settings.state_container)
 
     @cached_property
+    def prompt_store(self) -> "Store":
+        """The same, read at once or not at all: for whoever weighs an event."""
+        from tuneops.store import SOON, Store
+
+        return Store(self.blobs, self.settings.state_container, **SOON)
+
+    @cached_property
     def ledger(self) -> "Ledger":
         """Where it is written down what became of events."""
         from tuneops.events.ledger import Ledger

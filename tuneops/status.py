@@ -154,6 +154,7 @@ def read_status(
             errors.append(f"{where}{error}")
         given = source.model_dump(include={"environment", "repository", "branch", "configs"})
         sources.append(SourceStatus(**given, commit=repository.commit))
+        errors += [f"{where}{source.repository}: {o.text}" for o in (repository.outage,) if o]
         errors += [f"{where}{e}" for state in repository.files.values() for e in state.errors]
         errors += [f"{where}{path}: {each.why}" for path, each in repository.refused.items()]
         refused |= {each.project: each.why for each in repository.refused.values()}

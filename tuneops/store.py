@@ -28,6 +28,8 @@ from tuneops.schema_versions import NewerSchemaError, decode, encode
 
 LEASE_SECONDS = 20
 RENEW_SECONDS = 6
+SOON = {"retry_total": 0, "connection_timeout": 1, "read_timeout": 2}
+"""For the storage SDK: whoever sends an event waits for no account that does not answer."""
 _CONFLICTS = (409, 412)
 _NOTE = "note"
 _LATER = (
@@ -79,10 +81,11 @@ class Listed:
 
 
 class Store:
-    """JSON documents by path in one container."""
+    """JSON documents by path in one container; `options` are the SDK's, for each reading."""
 
-    def __init__(self, service: BlobServiceClient, container: str) -> None:
+    def __init__(self, service: BlobServiceClient, container: str, **options: Any) -> None:
         self._container = service.get_container_client(container)
+        self._options = options
 
     def read(self, path: str, kind: type[T]) -> Stored[T] | None:
         """The document at `path`, or None when there is none; see `reading_once`.
@@ -102,7 +105,7 @@ class Store:
 
     def _read(self, path: str, kind: type[T]) -> Stored[T] | None:
         try:
-            download = self._container.download_blob(path)
+            download = self._container.download_blob(path, **self._options)
         except ResourceNotFoundError:
             return None
         where, etag = f"{self._container.container_name}/{path}", download.properties.etag
@@ -116,7 +119,7 @@ class Store:
 
     def has(self, path: str) -> bool:
         """Whether something is stored at `path`."""
-        return self._container.get_blob_client(path).exists()
+        return self._container.get_blob_client(path).exists(**self._options)
 
     def write(
         self,

@@ -12,6 +12,9 @@ from tuneops.admission import admit
 from tuneops.credit import credited, explained
 from tuneops.desired import Desired
 from tuneops.events.effect import Led, read_led
+from tuneops.events.record import remembered
+from tuneops.gitops import outage
+from tuneops.gitops.errors import GitHubError
 from tuneops.gitops.repository import (
     Reading,
     Repository,
@@ -46,7 +49,7 @@ def sync_repository(request: RepositoryRequest, services: Services) -> Led | Non
 
     Raises:
         NoSourceError: the settings have no such source.
-        GitHubError: the repository can't be read now; the queue delivers the request again.
+        GitHubError: the repository can't be read now.
     """
     services = services.of(request.environment)
     path, policy = documents.repository(request.environment), documents.policy(request.environment)
@@ -55,13 +58,21 @@ def sync_repository(request: RepositoryRequest, services: Services) -> Led | Non
         with services.store.lease(path, initial) as lease:
             stored = services.store.read(path, Repository)
             before = stored.value if stored else initial
-            now, desired = _read(before, services)
+            try:
+                now, desired = _read(before.replace(outage=None), services)
+            except GitHubError as error:
+                noted = _note_outage(before, error, services)
+                if stored and noted != before:
+                    services.store.write(path, noted, stored.etag, lease)
+                raise
             services.store.update(policy, InForce, lambda _: InForce(policy=now.policy))
             for wanted in desired:
                 _remember(wanted, services)
             stream = names.stream_of(request.environment, "repository")
             post(services, stream, now.outbox, services.channels)
             after = now.replace(outbox=())
+            if desired or now.policy != before.policy:
+                after = after.replace(moved_by=remembered(before.moved_by, request.event))
             if stored and after != before:
                 services.store.write(path, after, stored.etag, lease)
     except BusyError:
@@ -74,7 +85,19 @@ def sync_repository(request: RepositoryRequest, services: Services) -> Led | Non
     if now.policy != before.policy:
         services.queue.send(ProjectsRequest())
     keep_source(services, after)
-    return read_led(after.commit, changed, policy=now.policy != before.policy)
+    again = request.event in before.moved_by
+    return read_led(after.commit, changed, policy=now.policy != before.policy, again=again)
+
+
+def _note_outage(before: Repository, error: GitHubError, services: Services) -> Repository:
+    """What is remembered of a repository that can't be read; people are told once if that lasts."""
+    now, environment = datetime.now(UTC), before.environment
+    lasts = outage.lasting(before.outage, str(error), now)
+    told = outage.news(before.outage, lasts, environment, services.source.repository, now)
+    post(services, names.stream_of(environment, "repository"), told, services.people)
+    noted = before.replace(outage=lasts)
+    keep_source(services, noted)
+    return noted
 
 
 def _read(before: Repository, services: Services) -> tuple[Repository, list[Desired]]:

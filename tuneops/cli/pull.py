@@ -7,7 +7,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tuneops.cli.target import fail
 from tuneops.gitops import review_text
-from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.errors import GitHubError
+from tuneops.gitops.github import GitHub
 from tuneops.gitops.login import TokenLogin
 from tuneops.gitops.review_text import Finding
 from tuneops.sources import ConfigSource

@@ -21,8 +21,11 @@ class Led:
     release: int | None = None
 
 
-def led(before: Standing, after: Standing, steps: int) -> Led:
-    """What a look at a project has come to that has taken so many steps."""
+def led(before: Standing, after: Standing, steps: int, *, again: bool = False) -> Led:
+    """What a look at a project has come to that has taken so many steps.
+
+    `again`: an earlier look for the same event has worked on the release, and could not say so.
+    """
     if after is None:
         return Led("merged", "there is no release yet, and nothing to begin one with")
     number, phase = after
@@ -32,14 +35,21 @@ def led(before: Standing, after: Standing, steps: int) -> Led:
         return Led("acted", f"release {number} came from {before[1]} to {phase}", number)
     if steps:
         return Led("acted", f"release {number} is {phase}, and was worked on", number)
+    if again:
+        return Led("acted", f"release {number} is {phase}; a look cut short worked on it", number)
     return Led("merged", f"release {number} is {phase}, and nothing had to be done", number)
 
 
-def read_led(commit: str, changed: Sequence[str], *, policy: bool) -> Led:
-    """What reading a repository has come to: these projects have changed, or the policy has."""
+def read_led(commit: str, changed: Sequence[str], *, policy: bool, again: bool = False) -> Led:
+    """What reading a repository has come to: these projects have changed, or the policy has.
+
+    `again`: an earlier reading for the same event has found changes, and could not say so.
+    """
     found = [*changed[:MAX_NAMED], *(["..."] if len(changed) > MAX_NAMED else ())]
     found += ["the policy"] if policy else []
     at = f"commit {commit[:12]}" if commit else "no commit"
     if found:
         return Led("acted", f"{at} changes {', '.join(found)}")
+    if again:
+        return Led("acted", f"{at} is known; a reading cut short found its changes")
     return Led("merged", f"{at} changes nothing that was not known")

@@ -22,12 +22,11 @@ from azure.storage.blob import ContainerClient
 
 from tuneops import documents
 from tuneops.events.record import Arrival, Outcome, text_of
+from tuneops.store import SOON
 
 SHARDS = 4
 MAX_REFUSED_BYTES = 1024 * 1024
 """So much of what was refused is kept of an hour: some thousand events."""
-SOON = {"retry_total": 0, "connection_timeout": 3, "read_timeout": 3}
-"""So nobody who has no secret can have the app wait for a storage account that does not answer."""
 _FULL = "BlockCountExceedsLimit"
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ class Ledger:
         self._container = container
 
     def arrived(self, arrival: Arrival) -> None:
-        """Write down that an event came.
+        """Write down that an event came, now or not at all: its sender waits, and its requests.
 
         One that was refused may be anybody's, who could send as many as they like: those of an
         hour have one small blob, and when that is full or can't be written, the log alone tells of
@@ -49,7 +48,8 @@ class Ledger:
         log.info("event %s", arrival.model_dump_json(exclude={"line"}))
         day, hour = _when(arrival.ticket)
         if arrival.verdict != "refused":
-            self._write(f"{documents.EVENTS}{day}/{hour}-{_shard(arrival.id)}", text_of(arrival))
+            path = f"{documents.EVENTS}{day}/{hour}-{_shard(arrival.id)}"
+            self._write(path, text_of(arrival), **SOON)
             return
         try:
             path = f"{documents.EVENTS}{day}/{hour}-refused.jsonl"
@@ -62,11 +62,11 @@ class Ledger:
         day, hour = _when(ticket)
         self._write(f"{documents.EVENTS}{day}/{hour}-{_shard(outcome.id)}", text_of(outcome))
 
-    def _write(self, path: str, line: bytes) -> None:
+    def _write(self, path: str, line: bytes, **options: Any) -> None:
         for number in count(1):
             more = f"~{number:02d}" if number > 1 else ""
             try:
-                self._append(f"{path}{more}.jsonl", line)
+                self._append(f"{path}{more}.jsonl", line, **options)
             except HttpResponseError as error:
                 if getattr(error, "error_code", "") != _FULL:
                     raise

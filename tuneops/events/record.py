@@ -19,7 +19,7 @@ Verdict = Literal["taken", "ignored", "refused"]
 Effect = Literal["acted", "merged", "ignored", "refused"]
 Fate = Literal["waiting", "acted", "merged", "ignored", "refused"]
 
-MAX_ID, MAX_PROJECTS = 100, 50
+MAX_ID, MAX_PROJECTS, MAX_REMEMBERED = 100, 50, 10
 TICKET = r"^(\d{10}:[!-~]{1,100})?$"
 """Names an event by the hour at which it came and its own id; messages carry it, if one has led to
 them."""
@@ -122,6 +122,16 @@ def outcome(
         why=clean(why),
         release=release,
     )
+
+
+def remembered(tickets: tuple[str, ...], ticket: str) -> tuple[str, ...]:
+    """The last tickets, with this one as the newest, if it is one.
+
+    A document that they are written with tells a look that comes again that it had acted before.
+    """
+    if not ticket or ticket in tickets:
+        return tickets
+    return (*tickets, ticket)[-MAX_REMEMBERED:]
 
 
 def text_of(record: Arrival | Outcome) -> bytes:

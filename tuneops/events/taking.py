@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from azure.core.exceptions import AzureError
+
 from tuneops.events.effect import Led
 from tuneops.events.record import Source, Verdict, arrival, outcome
 from tuneops.queue import (
@@ -42,7 +44,8 @@ def take(weighed: Weighed, identifier: str, source: Source, kind: str, services:
 
     `identifier` is its sender's, `kind` what the sender calls it. What fails here its sender
     delivers again, or it stands there as waiting, and the timer finds what it was about. What can't
-    be written down is done all the same: GitHub delivers nothing a second time by itself.
+    be written down is done all the same, since GitHub delivers nothing a second time by itself: its
+    record goes along with what it asks for.
 
     Raises:
         AzureError: it can't be done now.
@@ -58,13 +61,18 @@ def take(weighed: Weighed, identifier: str, source: Source, kind: str, services:
         weighed.why,
         weighed.projects,
     )
+    failure: AzureError | None = None
     try:
         services.ledger.arrived(record)
-    finally:
-        for request in weighed.requests:
-            services.queue.send(request.model_copy(update={"event": record.ticket}))
-        if weighed.gathered:
-            _look_at_all(record.ticket, services, now)
+    except AzureError as error:
+        failure = error
+    known = {"event": record.ticket, "unwritten": record if failure else None}
+    for request in weighed.requests:
+        services.queue.send(request.model_copy(update=known))
+    if weighed.gathered:
+        _look_at_all(record.ticket, services, now)
+    if failure and not weighed.requests:
+        raise failure
 
 
 def _look_at_all(ticket: str, services: Services, now: datetime) -> None:
@@ -83,6 +91,8 @@ def tell(request: Asked, led: Led | None, services: Services) -> None:
     """
     if not request.event or led is None:
         return
+    if request.unwritten:
+        services.ledger.arrived(request.unwritten)
     record = outcome(
         request.event, datetime.now(UTC), _about(request), led.effect, led.why, led.release
     )

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.errors import GitHubError
+from tuneops.gitops.github import GitHub
 from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
 from tuneops.notify.links import first

@@ -38,6 +38,7 @@ from tuneops.gitops import (
     webhooks,
 )
 from tuneops.gitops.comments import Comment
+from tuneops.gitops.errors import GitHubError, NoBranchError, TooManyError
 from tuneops.gitops.login import Login, LoginError
 from tuneops.gitops.moves import Moves
 from tuneops.gitops.open_pulls import OpenPull, Page
@@ -60,25 +61,6 @@ NOT_ACCESSIBLE = "Resource not accessible"
 """What GitHub says where a permission is missing, and not where there are too many requests."""
 
 T = TypeVar("T")
-
-
-class GitHubError(Exception):
-    """GitHub could not be asked, or answered what it should not have; worth trying again.
-
-    `permanent`: but not for the same thing, such as a status of a commit that GitHub has not.
-    """
-
-    def __init__(self, text: str, permanent: bool = False) -> None:
-        super().__init__(text)
-        self.permanent = permanent
-
-
-class TooManyError(GitHubError):
-    """A commit has more files than are read."""
-
-
-class NoBranchError(GitHubError):
-    """GitHub does not show the branch."""
 
 
 class _TreeEntry(BaseModel):

@@ -10,7 +10,8 @@ from azure.core.exceptions import AzureError
 from tuneops import documents
 from tuneops.document import Document
 from tuneops.gitops import final_text
-from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.errors import GitHubError
+from tuneops.gitops.github import GitHub
 from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
 from tuneops.notify.channel import ChannelBusyError, ChannelError

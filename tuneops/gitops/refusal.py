@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.message import Message
 from tuneops.notify.channel import ChannelError
 

@@ -8,6 +8,7 @@ from tuneops.config import ProjectConfig, UploadedData
 from tuneops.config_file import InvalidConfigError, parse_config
 from tuneops.desired import Desired
 from tuneops.document import Document, Given
+from tuneops.gitops.outage import Outage
 from tuneops.gitops.snapshot import File, Snapshot
 from tuneops.message import Message
 from tuneops.names import project_key
@@ -68,7 +69,8 @@ class Repository(Document):
 
     `origin` is what was read, by `ConfigSource.origin`; the projects are those of `environment`.
     `files` are as they were taken, `refused` is what git has in place of some; `judged` is the
-    commit up to which it is known who brought what mattered.
+    commit up to which it is known who brought what mattered. `moved_by` are the tickets of the last
+    events that led to changes. `outage` is there while it can't be read.
     """
 
     environment: str = ""
@@ -79,6 +81,8 @@ class Repository(Document):
     refused: dict[str, Refusal] = {}
     judged: str = ""
     outbox: tuple[Message, ...] = ()
+    moved_by: tuple[str, ...] = ()
+    outage: Outage | None = None
 
     @property
     def known_until(self) -> str:

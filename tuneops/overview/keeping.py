@@ -84,7 +84,8 @@ def keep_source(services: Services, read: Repository) -> None:
     Raises:
         AzureError, ConflictError: it could not be written; the queue delivers the request again.
     """
-    errors = [cut(error) for state in read.files.values() for error in state.errors]
+    errors = [cut(f"{services.source.repository}: {read.outage.text}")] if read.outage else []
+    errors += [cut(error) for state in read.files.values() for error in state.errors]
     errors += [cut(f"{path}: {each.why}") for path, each in read.refused.items()]
     more = len(errors) - MAX_ERRORS
     shown = [*errors[:MAX_ERRORS], f"and {more} more errors"] if more > 0 else errors

@@ -6,7 +6,8 @@ from azure.core.exceptions import AzureError
 
 from tuneops import documents
 from tuneops.desired import Desired
-from tuneops.gitops.github import GitHub, GitHubError
+from tuneops.gitops.errors import GitHubError
+from tuneops.gitops.github import GitHub
 from tuneops.gitops.refusal import refusal
 from tuneops.message import Message
 from tuneops.names import family

@@ -11,7 +11,7 @@ from azure.storage.blob import BlobLeaseClient
 
 from tuneops import documents
 from tuneops.desired import Desired
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.names import is_preview
 from tuneops.notify.mailbox import Note, read_note
 from tuneops.previews.channel import PreviewChannel

@@ -11,7 +11,7 @@ from tuneops.azureml import tagged
 from tuneops.azureml.arm import Json
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.desired import Desired
-from tuneops.gitops.github import GitHubError
+from tuneops.gitops.errors import GitHubError
 from tuneops.gitops.repository import Repository
 from tuneops.inheriting import inheriting
 from tuneops.orders import Orders

@@ -8,7 +8,7 @@ from tuneops.doctor.judging import github as standing
 from tuneops.doctor.judging import repository as reading
 from tuneops.doctor.judging import webhook
 from tuneops.doctor.patient import Patient
-from tuneops.gitops.github import GitHubError, NoBranchError
+from tuneops.gitops.errors import GitHubError, NoBranchError
 from tuneops.gitops.repository import Repository
 from tuneops.services import Services
 
