@@ -55,9 +55,9 @@ class Memory:
             self._known[address] = (version, monotonic(), answer)
         return answer
 
-    def change(self, url: str) -> None:
-        """Something was written: what was known may be otherwise."""
-        if not CHANGES_NOTHING.search(urlsplit(url).path):
+    def change(self, request: Any) -> None:
+        """Something may have been written: what was known may be otherwise."""
+        if request.method != "GET" and not CHANGES_NOTHING.search(urlsplit(request.url).path):
             self._known.clear()
 
 
@@ -86,16 +86,16 @@ def shared() -> "HttpTransport[Any, Any]":
             if threading.current_thread().name.startswith(POLLER):
                 raise NobodyWaitsError
             memory = _memory.get()
-            if memory is None or options.get("stream"):
+            if memory is None:
                 return super().send(request, **options)
-            if request.method == "GET":
+            if request.method == "GET" and not options.get("stream"):
                 return memory.get(
                     request.url, lambda: super(Transport, self).send(request, **options)
                 )
             try:
                 return super().send(request, **options)
             finally:
-                memory.change(request.url)
+                memory.change(request)
 
         def __exit__(self, *error: object) -> None:
             """Stay open: others use it."""
