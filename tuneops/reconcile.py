@@ -19,6 +19,7 @@ from tuneops import documents, names
 from tuneops.act import act
 from tuneops.actions import Advance, Effect, Fail, Idle, PromoteRelease, StartRelease, Wait
 from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.azureml.transport import one_look
 from tuneops.cost.reservation import find_room
 from tuneops.data.errors import DataChangedError, DataError, DataUnavailableError
 from tuneops.data.places import NoPlaceError
@@ -38,7 +39,7 @@ from tuneops.observe import followed_base_model, observe, observe_progress
 from tuneops.observed import Observed
 from tuneops.orders import Orders, Pin
 from tuneops.overview.keeping import keep_card
-from tuneops.patience import wait
+from tuneops.patience import begun, wait
 from tuneops.pinning import agrees, mark, pinned, rejection, still_rejected
 from tuneops.policy import Verdict, verdict
 from tuneops.previews import pruning, sharing
@@ -96,6 +97,7 @@ def reconcile_project(
         with (
             services.store.lease(path, Project(name=request.project)) as lease,
             Work(request.project) as work,
+            one_look(),
         ):
             found = _Pass(request, services, lease, clock, work).run()
             if is_preview(request.project):
@@ -175,9 +177,9 @@ class _Pass:
         worker has acted on meanwhile. A release whose data is no more makes way, even if there is
         none to go on with, or a freeze or `in_flight` would let it finish.
         """
-        begun = self.clock()
+        since = self.clock()
         for _ in range(MAX_STEPS):
-            if self.clock() - begun > LONGEST_PASS:
+            if self.clock() - since > LONGEST_PASS:
                 break
             try:
                 action = self._decide()
@@ -185,7 +187,11 @@ class _Pass:
                     self._note_waiting(action)
                     self.settled += 1
                     return self._pause(action)
+                before = self.release.value if self.release else None
                 self._perform(action)
+                if waits := begun(action, before, self.release.value if self.release else None):
+                    self._note_waiting(waits)
+                    return self._pause(waits)
             except (DataError, RefusedError) as error:
                 if self.release is None or self.release.value.phase.ended:
                     return self._note_trouble(error)
@@ -377,8 +383,8 @@ class _Pass:
             release = release.adopt(adopted.value)
         release = turns.queued(release, now)
         self.release = self._load_release(release.number)
-        begun = self.release.value if self.release else None
-        if begun is None or (begun.fingerprint, begun.adopts) != (
+        there = self.release.value if self.release else None
+        if there is None or (there.fingerprint, there.adopts) != (
             release.fingerprint,
             release.adopts,
         ):
