@@ -10,7 +10,7 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from azure.storage.blob import BlobLeaseClient
@@ -48,7 +48,7 @@ from tuneops.release import Phase, Release, Trouble
 from tuneops.release_note import note_of
 from tuneops.services import Services
 from tuneops.storage_refusal import explained
-from tuneops.store import BusyError, ConflictError, Stored
+from tuneops.store import BusyError, ConflictError, Stored, hold
 from tuneops.suspension import stays_as_it_is, tell_of_suspension
 from tuneops.telemetry import releases, tracing
 from tuneops.telemetry.work import Work, place_of
@@ -65,17 +65,13 @@ log = logging.getLogger(__name__)
 T = TypeVar("T", bound=Document)
 
 
-def utc_now() -> datetime:
-    """The time now, aware."""
-    return datetime.now(UTC)
-
-
 def reconcile_project(
-    request: ProjectRequest, services: Services, clock: Callable[[], datetime] = utc_now
+    request: ProjectRequest, services: Services, clock: Callable[[], datetime] | None = None
 ) -> Led | None:
     """Bring one project as far as it can come now, and ask to be called again if it has to wait.
 
     Gives what came of it; None while another worker is at it, after whom the request comes again.
+    The `clock` is that of storage where none is given.
     """
     path = documents.project(request.project)
     desired = services.store.read(documents.desired(request.project), Desired)
@@ -83,7 +79,7 @@ def reconcile_project(
         log.info("no config was ever seen for project %s", request.project)
         if is_preview(request.project):
             services = services.of(environment_of(request.project))
-            pruning.forget(request.project, services, clock())
+            pruning.forget(request.project, services, (clock or services.clock)())
         keep_card(request.project, services)
         return Led("ignored", "no config was ever seen for it")
     if reason := unwatched(request.project, desired.value, services.settings):
@@ -91,6 +87,7 @@ def reconcile_project(
         keep_card(request.project, services)
         return Led("ignored", reason)
     services = services.of(environment_of(request.project))
+    clock = clock or services.clock
     try:
         with (
             services.store.lease(path, Project(name=request.project)) as lease,
@@ -339,6 +336,7 @@ class _Pass:
         self.work.follow(self.release.value if self.release else None)
 
     def _do(self, action: Effect) -> None:
+        hold(self.lease)
         self._forget_look()
         self.performed += 1
         if isinstance(action, StartRelease):
@@ -572,6 +570,7 @@ class _Pass:
     def _write(self, before: Stored[Release] | None, release: Release) -> Stored[Release]:
         if before and before.value == release:
             return before
+        hold(self.lease)
         self._forget_look()
         path = documents.release(release.project, release.number)
         etag = before.etag if before and before.value.number == release.number else None
