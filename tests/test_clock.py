@@ -76,9 +76,7 @@ def test_what_is_no_date_changes_nothing(date: str) -> None:
     assert host.clock() == NOON
 
 
-@given(
-    st.lists(st.tuples(st.floats(0.01, 30), st.floats(0, 5), st.floats(0.99, 1.01)), min_size=1)
-)
+@given(st.lists(st.tuples(st.floats(0.01, 30), st.floats(0, 5), st.floats(0.99, 1.01)), min_size=1))
 def test_two_hosts_are_never_further_apart_than_what_answers_leave_open(
     answers: list[tuple[float, float, float]],
 ) -> None:

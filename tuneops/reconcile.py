@@ -59,6 +59,8 @@ BUSY_SECONDS = 6
 HELD_AFTER = timedelta(minutes=5)
 LONGEST_PAUSE_SECONDS = 600
 LONGEST_PASS = timedelta(minutes=2)
+STOOD_STILL = timedelta(seconds=10)
+"""What was decided longer ago is decided anew."""
 
 log = logging.getLogger(__name__)
 
@@ -336,7 +338,7 @@ class _Pass:
         self.work.follow(self.release.value if self.release else None)
 
     def _do(self, action: Effect) -> None:
-        hold(self.lease)
+        self._keep_turn()
         self._forget_look()
         self.performed += 1
         if isinstance(action, StartRelease):
@@ -350,6 +352,17 @@ class _Pass:
                 self._retire_live(self.release.value, action.reason)
             changed = act(action, self.release.value, self.services, self.clock())
             self._save_release(changed.replace(trouble=None, waiting=None))
+
+    def _keep_turn(self) -> None:
+        """See that it is this worker's turn before it acts, and that it has not stood still.
+
+        Raises:
+            ConflictError: it is another's turn, or may have been meanwhile.
+        """
+        before = self.services.clock()
+        hold(self.lease)
+        if self.services.clock() - before > STOOD_STILL:
+            raise ConflictError("this worker stood still, and decides anew")
 
     def _start_release(self) -> None:
         """Write the new release first, then point the project at it; both may happen again.
