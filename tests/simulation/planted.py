@@ -300,10 +300,10 @@ OF_HOSTS = (
         hosts=2,
     ),
     Mistake(
-        "two hosts take the lease",
+        "a lease that was lost is taken for held",
         sharing,
-        "if self.holder and self.seconds < self.until:",
-        "if False:",
+        "        if self.holder is not turn:",
+        "        if False:",
         hosts=2,
     ),
     Mistake(
@@ -311,6 +311,7 @@ OF_HOSTS = (
         sharing,
         "        self.sharing.hold(self)\n        if self.now - before",
         "        self.sharing.tell(self.host)\n        if self.now - before",
+        rare=True,
         hosts=2,
     ),
     Mistake(
@@ -331,8 +332,8 @@ OF_HOSTS = (
     Mistake(
         "a write asks for neither the lease nor the ETag",
         sharing,
-        '        self.sharing.hold(self)\n        self._write(release.number)',
-        '        self._etags[release.number] = self.sharing.etags.get(release.number, 0)',
+        "        self.sharing.hold(self)\n        self._write(release.number)",
+        "        self._etags[release.number] = self.sharing.etags.get(release.number, 0)",
         hosts=2,
     ),
 )

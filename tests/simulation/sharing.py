@@ -37,8 +37,12 @@ JOINED = 0.1
 """How often somebody else comes while one is at it."""
 STANDS = 0.05
 """How often a host stands still at a stop."""
+SLOW = 0.05
+"""How often something takes long."""
+RENEWED = 0.7
+"""How often the lease is renewed meanwhile: storage may be unavailable."""
 STILL = (4, 15, 30, 90, 600)
-"""Seconds that it does so."""
+"""Seconds that either lasts."""
 AT_ONCE = 3
 """Looks that are under way at once: a host may have two."""
 LATE = (0, 0, 0, 1)
@@ -101,7 +105,7 @@ class Sharing:
         self.seconds += seconds
         for host in self.hosts:
             host.passes(seconds)
-        if self.holder and self.holder.lives and self.holder.host.still <= 0:
+        if self.holder and self.holder.renews and self.holder.host.still <= 0:
             self.until = self.seconds + LEASE_SECONDS
 
     def take(self, turn: "SharedTurn") -> None:
@@ -130,7 +134,9 @@ class SharedTurn(Turn):
     def __init__(self, world: World, sharing: Sharing, host: Host) -> None:
         super().__init__(world)
         self.sharing, self.host = sharing, host
-        self.lives = True
+        self.lives = self.renews = True
+        """Whether its lease is renewed while it works, as long as the host does not stand still."""
+        self.decision: tuple[Action, Callable[[datetime], Action], datetime] | None = None
         self._project = world.project
         self._releases: dict[int, Release | None] = {}
         self._etags: dict[int, int] = {}
@@ -183,7 +189,7 @@ class SharedTurn(Turn):
             self.world.now = real
 
     def decided(self, action: Action, again: Callable[[datetime], Action]) -> None:
-        splits.decides_by_the_time(action, again, self.world.now)
+        self.decision = (action, again, self.world.now)
 
     def acts(self, action: Action, release: Release | None) -> Stops:
         """As `tuneops.reconcile`: the lease is held, and nobody has stood still since."""
@@ -199,6 +205,8 @@ class SharedTurn(Turn):
 
     def save(self, release: Release) -> Stops:
         yield
+        if release == self._releases.get(release.number):
+            return
         self.sharing.hold(self)
         self._write(release.number)
         splits.writes(self, release)
@@ -217,7 +225,7 @@ class SharedTurn(Turn):
 
     def dies(self) -> None:
         """Nobody gives its lease back."""
-        self.lives = False
+        self.renews, self.lives = False, False
         raise LostError("the worker has died")
 
     def ends(self) -> None:
@@ -251,10 +259,16 @@ class SharedTurn(Turn):
 
 @dataclass
 class _Flight:
-    """A look that is under way."""
+    """A look that is under way; what it has begun may take until then."""
 
     turn: SharedTurn
     looking: Looking
+    until: float = 0
+
+    @property
+    def rests(self) -> float:
+        """Seconds until it goes on."""
+        return max(self.turn.host.still, self.until - self.turn.sharing.seconds, 0)
 
 
 def begin(chance: Random) -> Sharing:
@@ -274,9 +288,9 @@ def look(world: World, meanwhile: Callable[[World], None]) -> float | None:
     while flights:
         if not world.calm and len(flights) < AT_ONCE and chance.random() < JOINED:
             flights.append(_start(world, sharing))
-        moving = [flight for flight in flights if flight.turn.host.still <= 0]
+        moving = [flight for flight in flights if not flight.rests]
         if not moving:
-            _stand(world, min(flight.turn.host.still for flight in flights), meanwhile)
+            _stand(world, min(flight.rests for flight in flights), meanwhile)
             continue
         flight = chance.choice(moving)
         try:
@@ -287,7 +301,7 @@ def look(world: World, meanwhile: Callable[[World], None]) -> float | None:
             world.happens(f"a look is left: {error}")
             pauses.append(chance.uniform(1, 6))
         else:
-            _goes_on(world, flight.turn.host)
+            _goes_on(world, flight)
             continue
         flight.turn.ends()
         flights.remove(flight)
@@ -305,10 +319,14 @@ def _start(world: World, sharing: Sharing) -> _Flight:
     return _Flight(turn, look_in(turn))
 
 
-def _goes_on(world: World, host: Host) -> None:
-    """At a stop a host may stand still, with all that it is at."""
-    chance = world.chance
-    if not world.calm and chance.random() < STANDS:
+def _goes_on(world: World, flight: _Flight) -> None:
+    """At a stop a host may stand still, with all that it is at, or something may take long."""
+    chance, host = world.chance, flight.turn.host
+    if not world.calm and chance.random() < SLOW:
+        flight.until = flight.turn.sharing.seconds + chance.choice(STILL)
+        flight.turn.renews = flight.turn.renews and chance.random() < RENEWED
+        world.happens("an effect takes long")
+    elif not world.calm and chance.random() < STANDS:
         host.still, host.measures = chance.choice(STILL), chance.random() < 0.5
         world.happens("a host stands still")
     elif not world.calm:

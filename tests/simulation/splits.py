@@ -53,6 +53,8 @@ class Record:
 def does(turn: "SharedTurn", action: Action, release: Release | None) -> None:
     """What must hold when an effect begins."""
     _has_its_turn(turn, action)
+    if turn.decision:
+        _is_decided_by_the_time(*turn.decision)
     if not turn.knows_all:
         raise SplitError(f"{action} by what is not stored any more")
     said, real = turn.now, turn.world.now
@@ -81,19 +83,8 @@ def writes(turn: "SharedTurn", release: Release) -> None:
             raise SplitError(f"{message.key}: {told[message.key]!r}, and {text!r}")
 
 
-def decides_by_the_time(
-    action: Action, again: Callable[[datetime], Action], real: datetime
-) -> None:
-    """By the right time, give or take what is tolerated, the same is decided."""
-    wanted = _essence(action)
-    for off in (timedelta(0), -TOLERANCE, TOLERANCE):
-        if _essence(again(real + off)) == wanted:
-            return
-    raise SplitError(f"{action}, and by the right time {again(real)}")
-
-
 def done(record: Record, action: Action, release: Release) -> None:
-    """What must hold after an effect: the shares of a rollout follow each other, none comes again."""
+    """What must hold after an effect: the shares of a rollout follow each other."""
     number = release.number
     if isinstance(action, actions.Advance) and action.phase == Phase.DEPLOYING:
         record.traffic.pop(number, None)
@@ -106,6 +97,16 @@ def done(record: Record, action: Action, release: Release) -> None:
         raise SplitError(f"traffic goes forth and back: {given}, then {share}")
     if given[-1:] != (share,):
         record.traffic[number] = (*given, share)
+
+
+def _is_decided_by_the_time(
+    action: Action, again: Callable[[datetime], Action], real: datetime
+) -> None:
+    wanted = _essence(action)
+    for part in (0, -1, 1, -0.5, 0.5, -0.25, 0.25, -0.75, 0.75):
+        if _essence(again(real + TOLERANCE * part)) == wanted:
+            return
+    raise SplitError(f"{action}, and by the right time {again(real)}")
 
 
 def _makes_nothing_twice(world: World, action: Action, release: Release | None) -> None:
