@@ -24,9 +24,9 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=3 --dist=loadfile \
 		--no-loadscope-reorder $(TESTS)
 
-# RUN='SEED/TWIG' replays one history and tells everything of it.
+# RUN='SEED/TWIG' replays one history and tells everything of it; HOSTS=2 has two hosts whose clocks differ.
 simulate: $(VENV)/.dev
-	$(BIN)/python -m tests.simulation $(RUN)
+	$(BIN)/python -m tests.simulation $(if $(HOSTS),--hosts $(HOSTS)) $(RUN)
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest --basetemp=.localcloud/pytest -m soak $(TESTS)
