@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 from random import Random
 
@@ -14,7 +15,15 @@ from rich.console import Console
 from tests.config_text import config_of
 from tests.planned import come_to, desired, release
 from tuneops import documents
-from tuneops.actions import Advance, CreateDeployment, CreateEndpoint, Fail, ReserveCost, Wait
+from tuneops.actions import (
+    Advance,
+    CreateDeployment,
+    CreateEndpoint,
+    Fail,
+    ReserveCost,
+    SetAutoscale,
+    Wait,
+)
 from tuneops.cli.cost import render
 from tuneops.cost import ledger, limit, reservation, text
 from tuneops.cost.bill import Bill, ClusterCost, DeploymentCost
@@ -23,7 +32,7 @@ from tuneops.cost.machines import Deployed, Machines, Nodes, servings, sum_of
 from tuneops.cost.projects import Known, role, under_way
 from tuneops.cost.room import Room
 from tuneops.decide import decide
-from tuneops.observed import Observed
+from tuneops.observed import Deployment, Endpoint, Observed, Scaling
 from tuneops.permission import permitted
 from tuneops.policy import FILE, Policy, Verdict, verdict, violations
 from tuneops.prices import Prices
@@ -195,6 +204,8 @@ def test_prices_that_are_not_exact_fill_the_limit_exactly() -> None:
 )
 def test_a_deployment_is_created_once_it_has_room(room: Room | None, expected: object) -> None:
     assert permitted(CreateDeployment(), Verdict(room=room), NOW) == expected
+    scaled = permitted(SetAutoscale(), Verdict(room=room), NOW)
+    assert scaled == (SetAutoscale() if expected == CreateDeployment() else expected)
     assert permitted(CreateEndpoint(), Verdict(room=room), NOW) == CreateEndpoint()
     assert isinstance(permitted(CreateDeployment(), Verdict(("no",), room=room), NOW), Fail)
 
@@ -231,6 +242,8 @@ def test_what_is_seen_counts_once_and_as_it_is() -> None:
     known = Ledger().reserve(deployed("a", 1), NOW)
     grown = deployed("a", 4)
     assert known.beside(deployed("bot"), [grown], [], NOW) == [grown]
+    may_grow = Ledger().reserve(deployed("a", 9), NOW)
+    assert may_grow.beside(deployed("bot"), [grown], [], NOW) == [deployed("a", 9)]
     listed, known_better = deployed("bot", 2), deployed("bot", 1).replace(name="d-0")
     assert known.beside(deployed("bot"), [listed], [known_better], NOW) == [
         deployed("a", 1),
@@ -441,3 +454,47 @@ def test_what_runs_counts_as_large_as_autoscale_may_make_it(services: Services) 
     services.store.write(documents.project("bot"), project, etag=None)
     counts = [each.count for each in reservation._grown(services, [runs, *others])]
     assert counts == [4, 1, 1, 6]
+    larger = release("deployment: {autoscale: {min: 1, max: 9}}\n").replace(training=PLAN, number=2)
+    services.store.write(documents.release("bot", 2), larger, etag=None)
+    services.store.update(documents.project("bot"), Project, lambda _: project.replace(current=2))
+    for phase, most in ((Phase.DEPLOYING, 4), (Phase.TESTING, 9)):
+        made = come_to(larger, phase, NOW, "")
+        services.store.update(documents.release("bot", 2), Release, partial(_instead, made))
+        assert reservation._grown(services, [runs])[0].count == most
+
+
+def _instead(made: Release, _: Release | None) -> Release:
+    return made
+
+
+@pytest.mark.parametrize(
+    ("most", "bound", "made_by", "grows"),
+    [
+        pytest.param(5, "4", "1", True, id="larger"),
+        pytest.param(4, "4", "1", False, id="the-same"),
+        pytest.param(3, "4", "1", False, id="smaller"),
+        pytest.param(5, None, "1", True, id="than-its-instances"),
+        pytest.param(2, None, "1", False, id="no-more-than-its-instances"),
+        pytest.param(5, "4", "2", False, id="its-own-that-had-room-when-created"),
+        pytest.param(None, "4", "1", False, id="no-autoscale"),
+    ],
+)
+def test_a_larger_autoscale_alone_takes_room(
+    most: int | None, bound: str | None, made_by: str, grows: bool
+) -> None:
+    scale = f"deployment: {{autoscale: {{max: {most}}}}}\n" if most else ""
+    made = come_to(release(scale).replace(number=2, training=PLAN), Phase.DEPLOYING, NOW, "")
+    there = Deployment(made.deployment_name, "Succeeded", made_by, instance_count=2)
+    endpoint = Endpoint(made.endpoint, "Succeeded", deployments=(there,))
+    settings = {"max": bound} if bound else {}
+    scalings = (Scaling(made.endpoint, made.deployment_name, settings),)
+    seen = Observed(endpoint=endpoint, scalings=scalings if bound else ())
+    assert reservation.grows_next(made, seen) is grows
+    assert not reservation.grows_next(made, Observed())
+
+
+def test_what_may_not_grow_says_so() -> None:
+    wanted, beside = deployed("a", 4), [deployed("b", 2)]
+    said = limit.lack(20, PRICES, wanted, beside, FILE, grows=True)
+    assert said.startswith("deployment d-1 waits: it costs 16.00 EUR an hour at its autoscale.max,")
+    assert "it may grow once enough of that has gone" in said

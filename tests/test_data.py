@@ -10,8 +10,12 @@ import pytest
 
 from tests.cloud import jsonl, some_rows
 from tests.config_text import config_of
+from tests.planned import NOW, release
+from tuneops.act import act
+from tuneops.actions import PrepareData
 from tuneops.config import ProjectConfig
 from tuneops.data.errors import DataChangedError, DataError
+from tuneops.data.places import NoPlaceError, place
 from tuneops.data.prepare import Storage, find_source, prepare
 from tuneops.desired import Source
 from tuneops.prepared import PreparedData
@@ -217,3 +221,12 @@ class TestFolders:
         put(services, "bot/new/a.jsonl", jsonl(some_rows(8)))
         with pytest.raises(DataChangedError):
             prepared(services, source)
+
+
+def test_what_is_prepared_waits_for_no_other_preparation(services: Services) -> None:
+    begun = release().replace(source=uploaded(services, jsonl(some_rows(40))))
+    with place():
+        with pytest.raises(NoPlaceError):
+            act(PrepareData(), begun, services, NOW)
+        made = prepare(services.storage, begun.source, begun.config)
+        assert act(PrepareData(), begun, services, NOW).data == made

@@ -103,7 +103,10 @@ def test_a_sync_reads_and_tells_as_the_app(hub: Cloud, monkeypatch: pytest.Monke
     wanted = services.store.read(documents.desired("bot"), Desired)
     assert wanted is not None
     assert wanted.value.commit == commit
+    httpx2.delete(hub.connection["inbox_url"])
     deliver_all(services)
+    assert [channel.name for channel in services.people] == ["inbox"]
+    assert "broken.yaml is not valid" in httpx2.get(hub.connection["inbox_url"]).text
     (status,) = hub.github(f"commits/{commit}/statuses")
     assert status["state"] == "failure"
     assert status["creator"]["login"] == "tuneops[bot]"

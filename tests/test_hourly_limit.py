@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 from handlers import cost
 from tests.cloud import Cloud
+from tests.config_text import config_of
 from tests.delivering import deliver_all
 from tests.faults import Faults
 from tests.fleet import Fleet
@@ -36,7 +37,7 @@ from tuneops.cost import digest, outlook, reservation
 from tuneops.cost.digest import Digest, summarize
 from tuneops.cost.ledger import Ledger
 from tuneops.cost.room import Room
-from tuneops.observed import Endpoint, Observed
+from tuneops.observed import Deployment, Endpoint, Observed
 from tuneops.policy import InForce, Policy
 from tuneops.policy_file import parse_policy
 from tuneops.project import Project
@@ -215,6 +216,15 @@ def test_nothing_is_deployed_while_what_runs_can_not_be_told(here: Services) -> 
     assert reservation.find_room(here, policy, made, seen, NOW) == Room()
     assert reservation.find_room(here, Policy(), made, seen, NOW) is None
     assert reservation.find_room(here, policy, made, Observed(), NOW) is None
+
+    larger = made.replace(number=2, config=config_of("bot", "deployment: {autoscale: {max: 9}}\n"))
+    there = Deployment(made.deployment_name, "Succeeded", "1")
+    grows = Observed(endpoint=Endpoint(made.endpoint, "Succeeded", deployments=(there,)))
+    assert reservation.find_room(here, policy, larger, grows, NOW) == Room()
+    tight = policy.model_copy(update={"max_hourly_cost": 20})
+    full = reservation.find_room(here, tight, larger, grows, NOW)
+    assert full is not None
+    assert "it costs 36.00 EUR an hour at its autoscale.max" in full.lack
 
     nowhere = {**(here.settings.cloud_metadata or {}), "resource_manager": "http://127.0.0.1:9"}
     blind = Services(here.settings.model_copy(update={"cloud_metadata": nowhere})).of(HERE)

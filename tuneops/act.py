@@ -74,8 +74,10 @@ def _prepare_data(action: Any, release: Release, s: Services, now: datetime) -> 
     known = release.pins.hub_revision
     revision = job.revision if job else prepare.revision_of(config, known)
     try:
-        with place():
-            data = prepare.prepare(s.storage, release.source, config, revision)
+        data = prepare.prepared(s.storage, release.source, config, revision)
+        if data is None:
+            with place():
+                data = prepare.prepare(s.storage, release.source, config, revision)
     except TooLargeError as error:
         if job:
             raise DataError(f"job {release.data_job_name} completed and left no data") from error

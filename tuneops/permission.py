@@ -40,8 +40,8 @@ def permitted(action: Action, verdict: Verdict, now: datetime) -> Action:
     """The action, or the end of the release that may not be, or the wait for the end of a freeze.
 
     A release that adopts a job is held back when it would begin to look at it. People are told at
-    once of a release that a freeze stops on its way. A deployment is created once it has its room
-    below the limit of costs.
+    once of a release that a freeze stops on its way. A deployment is created, or may grow, once it
+    has its room below the limit of costs.
     """
     adopts = isinstance(action, Advance) and action.phase == Phase.TRAINING
     if verdict.violations and (adopts or isinstance(action, _COSTS)):
@@ -50,7 +50,7 @@ def permitted(action: Action, verdict: Verdict, now: datetime) -> Action:
     if verdict.freeze and isinstance(action, _BEGINS):
         begun = not isinstance(action, StartRelease)
         return thaw(verdict.freeze, now, timedelta(0) if begun else None)
-    if verdict.room and isinstance(action, CreateDeployment):
+    if verdict.room and isinstance(action, CreateDeployment | SetAutoscale):
         return await_room(verdict.room) or action
     return action
 

@@ -49,12 +49,12 @@ class Ledger(Document):
         """All that counts beside `wanted`: what is reserved, and what is there whatever it is for.
 
         `own` is what stands behind its own endpoint, which is known better than what is `seen` of
-        it in the list, or was reserved for it.
+        it in the list, or was reserved for it. What is there and has room to grow counts with that.
         """
         reserved = (each.deployment for each in self._held(now).values())
         elsewhere = {
             each.key: each
-            for each in (*reserved, *seen)
+            for each in sorted((*reserved, *seen), key=lambda each: each.count)
             if each.endpoint.lower() != wanted.endpoint.lower()
         }
         return [*elsewhere.values(), *(each for each in own if each.key != wanted.key)]

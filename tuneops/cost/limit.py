@@ -37,9 +37,18 @@ def _alone(
 
 
 def lack(
-    limit: float, prices: Prices | None, wanted: Deployed, beside: Sequence[Deployed], file: str
+    limit: float,
+    prices: Prices | None,
+    wanted: Deployed,
+    beside: Sequence[Deployed],
+    file: str,
+    *,
+    grows: bool = False,
 ) -> str:
-    """Why this deployment may not be created beside those there are, empty if it may."""
+    """Why this deployment may not be created beside those there are, empty if it may.
+
+    `grows`: it is there, and may not become as large as that.
+    """
     nameless = [each for each in (wanted, *beside) if each.hourly(prices) is None]
     if prices is None or nameless:
         named = ", ".join(f"{each} ({each.endpoint}/{each.name})" for each in nameless[:MAX_NAMED])
@@ -53,9 +62,10 @@ def lack(
     if needs + runs <= limit + TOLERANCE:
         return ""
     own = sum_of((each for each in beside if each.project == wanted.project), prices).hourly
+    size, then = (" at its autoscale.max", "may grow") if grows else ("", "is created")
     of_own = f", {own:,.2f} of it the project's own" if own else ""
     return (
-        f"deployment {wanted.name} waits: it costs {needs:,.2f} {prices.currency} an hour, what "
-        f"runs or is about to costs {runs:,.2f} already{of_own}, and max_hourly_cost of {file} is "
-        f"{limit:,.2f}; it is created once enough of that has gone, or the policy allows more"
+        f"deployment {wanted.name} waits: it costs {needs:,.2f} {prices.currency} an hour{size}, "
+        f"what runs or is about to costs {runs:,.2f} already{of_own}, and max_hourly_cost of "
+        f"{file} is {limit:,.2f}; it {then} once enough of that has gone, or the policy allows more"
     )

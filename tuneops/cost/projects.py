@@ -47,10 +47,15 @@ def read_projects(services: Services, names: Collection[str]) -> dict[str, Known
 
 
 def at_most(deployed: Deployed, known: Mapping[str, Known]) -> Deployed:
-    """The deployment with as many instances as autoscale may give it, if it does not have more."""
+    """The deployment with as many instances as autoscale may give it, if it does not have more.
+
+    A newer release that is still to make what is live larger counts once it has.
+    """
     of = known.get(deployed.project)
     releases = (each for each in (of.newest, of.live) if each) if of else ()
-    own = (each for each in releases if each.training and _key(each) == deployed.key)
+    own = [each for each in releases if each.training and _key(each) == deployed.key]
+    if len(own) > 1 and own[0].entered(Phase.TESTING) is None:
+        own = own[1:]
     return deployed.replace(count=max([deployed.count, *(most(each.config) for each in own)]))
 
 

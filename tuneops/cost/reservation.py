@@ -13,7 +13,7 @@ from tuneops.cost.ledger import Ledger
 from tuneops.cost.machines import Deployed, wanted_by
 from tuneops.cost.projects import at_most, read_projects
 from tuneops.cost.room import Room
-from tuneops.observed import Endpoint, Observed
+from tuneops.observed import SUCCEEDED, Endpoint, Observed
 from tuneops.policy import FILE, Policy
 from tuneops.release import Phase, Release
 from tuneops.services import Services
@@ -27,9 +27,14 @@ def find_room(
 ) -> Room | None:
     """Whether the deployment that comes next has room; None when none does, or nothing limits it.
 
+    So does one that is there and that autoscale may make larger from then on.
+
     While that can't be told it has none, and what else there is to do for the project goes on.
     """
-    if policy.max_hourly_cost is None or release is None or not _deploys_next(release, observed):
+    if policy.max_hourly_cost is None or release is None:
+        return None
+    grows = grows_next(release, observed)
+    if not grows and not _deploys_next(release, observed):
         return None
     try:
         ledger = _read(services)
@@ -38,7 +43,8 @@ def find_room(
             return Room(reserved=True)
         if _was_live(release):
             return Room()
-        return Room(lack=_lack(services, policy, release, known, observed.endpoint, now))
+        lack = _lack(services, policy, release, known, observed.endpoint, now, grows=grows)
+        return Room(lack=lack)
     except UnavailableError as error:
         if _was_live(release):
             return None
@@ -81,6 +87,19 @@ def _deploys_next(release: Release, observed: Observed) -> bool:
     )
 
 
+def grows_next(release: Release, observed: Observed) -> bool:
+    """Whether an earlier release's deployment is to get more instances by autoscale than it may."""
+    endpoint, scale = observed.endpoint, release.deployment.autoscale
+    if release.phase != Phase.DEPLOYING or endpoint is None or scale is None:
+        return False
+    found = endpoint.deployment(release.deployment_name)
+    if found is None or found.state != SUCCEEDED or found.release == str(release.number):
+        return False
+    known = observed.scaling(found.name)
+    bound = known.settings.get("max", "") if known else ""
+    return scale.max > (int(bound) if bound.isdecimal() else found.instance_count)
+
+
 def _was_live(release: Release) -> bool:
     """Whether it is what was live that is deployed again: that is never refused, but it counts."""
     return release.entered(Phase.LIVE) is not None
@@ -93,6 +112,8 @@ def _lack(
     ledger: Ledger,
     endpoint: Endpoint | None,
     now: datetime,
+    *,
+    grows: bool = False,
 ) -> str:
     if policy.max_hourly_cost is None:
         return ""
@@ -101,7 +122,7 @@ def _lack(
     wanted = wanted_by(release)
     beside = ledger.beside(wanted, seen, _behind(endpoint, release.project), now)
     beside = _grown(services, beside)
-    return limit.lack(policy.max_hourly_cost, policy.prices, wanted, beside, FILE)
+    return limit.lack(policy.max_hourly_cost, policy.prices, wanted, beside, FILE, grows=grows)
 
 
 def _grown(services: Services, running: Sequence[Deployed]) -> list[Deployed]:

@@ -64,6 +64,19 @@ def find_source(storage: Storage, config: ProjectConfig) -> Source | None:
     return upload.newest_source(storage.blobs, storage.datasets, data.path)
 
 
+def prepared(
+    storage: Storage, source: Source, config: ProjectConfig, revision: str = ""
+) -> PreparedData | None:
+    """What `prepare` has made already of just this, if it has.
+
+    Raises:
+        DataUnavailableError: it can't be read now.
+    """
+    with storage_errors(f"container {storage.prepared}"):
+        target = storage.blobs.get_container_client(storage.prepared)
+        return _read(target, f"{_folder(storage, source, config, revision)}/{PREPARED}")
+
+
 def prepare(
     storage: Storage, source: Source, config: ProjectConfig, revision: str = ""
 ) -> PreparedData:
@@ -87,7 +100,7 @@ def _prepare(
     storage: Storage, source: Source, config: ProjectConfig, revision: str
 ) -> PreparedData:
     project = storage.project(config)
-    folder = f"{project}/{key_of(source, config, revision)}"
+    folder = _folder(storage, source, config, revision)
     target = storage.blobs.get_container_client(storage.prepared)
     done = _read(target, f"{folder}/{PREPARED}")
     if done:
@@ -103,6 +116,10 @@ def _prepare(
     _write(target, _by_digest(project, data.digest), data)
     _write(target, f"{folder}/{PREPARED}", data)
     return data
+
+
+def _folder(storage: Storage, source: Source, config: ProjectConfig, revision: str) -> str:
+    return f"{storage.project(config)}/{key_of(source, config, revision)}"
 
 
 def make(
