@@ -203,9 +203,8 @@ def main(quick: bool, parts: list[str]) -> None:
         for name in parts or PARTS:
             load = os.getloadavg()[0]
             results[name] = {**part(name, quick), "load_before": round(load, 1)}
-    text = json.dumps(results, indent=2)
-    file.write_text(text + "\n")
-    print(text)
+            file.write_text(json.dumps(results, indent=2) + "\n")
+    print(file.read_text())
 
 
 def all_others(quick: bool) -> dict[str, Any]:
