@@ -17,7 +17,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -35,8 +34,6 @@ CLUSTER = {"name": "gpu-cluster-big", "size": "Standard_NC24rs_v3", "max_nodes":
 SPLITS = {"train_sft": 60, "test_sft": 8, "test_gen": 1}
 LINE = re.compile(r"(\S+ \S+) INFO localcloud\.azureml\.requests: (\w+) (\S*) \d+$")
 NOT_COUNTED = re.compile(r"^/(_compute|_admin|metadata|storage|health)\b")
-SETTLED_SECONDS = 8
-"""Until then what follows a release, such as deleting the one before, has ended."""
 
 Figures = dict[str, float]
 
@@ -106,7 +103,8 @@ def released(cloud: Cloud, number: int, parameters: dict[str, Any]) -> Figures:
     release = cloud.until_phase(NAME, number, "Live").release
     assert release is not None
     live = next(each.at.timestamp() for each in release.history if each.phase == "Live")
-    time.sleep(SETTLED_SECONDS)
+    cloud.until_true(lambda: cloud.traffic(release.endpoint) == {release.deployment: 100})
+    cloud.until_idle()
     calls = [call for call in log.calls() if call.at <= live]
     workspace = sqlite3.connect(cloud.state / "azureml" / "workspace.sqlite")
     query = "SELECT ended / 1000.0 FROM runs WHERE id = ?"
@@ -151,7 +149,7 @@ def tutorial(cloud: Cloud) -> Figures:
     line = [sys.executable, str(ROOT / "examples" / "tutorial.py"), str(folder)]
     subprocess.run(line, cwd=folder, env=_environment(known), check=True, stdout=sys.stderr)
     calls = log.calls()
-    deletes = next(place for place, call in enumerate(calls) if call.method == "DELETE")
+    deletes = [call.method for call in calls].index("DELETE")
     return counted(calls[:deletes])
 
 
