@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test soak simulate check check-infra check-bicep bench scale format schema diagram reference permissions pictures package package-table lock clean
+.PHONY: demo test soak simulate check check-infra check-bicep bench performance scale format schema diagram reference permissions pictures package package-table lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -45,9 +45,15 @@ check-bicep:
 	az bicep build --file infra/main.bicep --stdout > /dev/null
 	az bicep build --file infra/events.bicep --stdout > /dev/null
 
-# QUICK=1 leaves out the largest dataset, which takes most of the time.
+# QUICK=1 leaves out the largest dataset, which takes most of the time. PART="release triggers"
+# measures these alone, of release, triggers, reconcile and cold.
 bench: $(VENV)/.bench
-	$(BIN)/python bench/run.py $(if $(QUICK),--quick)
+	$(BIN)/python bench/run.py $(if $(QUICK),--quick) $(if $(PART),--part $(PART))
+	$(BIN)/python -m tools.performance
+
+# Writes docs/performance.md from bench/results.json.
+performance: $(VENV)/.demo
+	$(BIN)/python -m tools.performance
 
 # Takes ten minutes with 10,000 projects; SIZES="10 1000" takes one.
 scale: $(VENV)/.bench

@@ -10,6 +10,8 @@ from tuneops.azureml.errors import MissingRoleError, UnavailableError, azure_err
 from tuneops.azureml.workspace import Workspace
 from tuneops.estimates import JobTimes
 from tuneops.evaluation.directions import is_loss
+from tuneops.evaluation.figures import TRAIN_LOSS
+from tuneops.loss_curves import STEP_LOSS
 from tuneops.names import TAG_PREVIEW, TAG_RELEASE
 from tuneops.permissions.explaining import explained
 from tuneops.release import Metrics, Point
@@ -130,6 +132,8 @@ def _curves(
         for name in sorted(names, key=lambda name: (not is_loss(name), name)):
             if len(curves) == MAX_CURVES:
                 return curves, odd
+            if name == TRAIN_LOSS and STEP_LOSS in curves:
+                continue
             history = client.get_metric_history(run.info.run_id, name)
             read.add(name)
             points = [Point(step=m.step, value=m.value) for m in history]

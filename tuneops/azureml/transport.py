@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 POLLER = "LROPoller"
 """What the names of the threads begin with in which azure-core polls an operation."""
-SECONDS, STEADY_SECONDS = 5.0, 600.0
+SECONDS, STEADY_SECONDS = 3.0, 600.0
 """How long an answer counts within a look, and one about what does not change."""
 STEADY = re.compile(r"/(workspaces/[^/]+|vmSizes)$", re.IGNORECASE)
 CHANGES_NOTHING = re.compile(r"/(listKeys|token)$", re.IGNORECASE)
@@ -103,7 +103,9 @@ def shared() -> "HttpTransport[Any, Any]":
         def close(self) -> None:
             """Stay open: others use it."""
 
-    return Transport()
+    made = Transport()
+    made.open()  # once, before threads may do it at the same time
+    return made
 
 
 def _parted(url: str) -> tuple[str, str, str]:
