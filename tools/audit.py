@@ -1,7 +1,7 @@
 """Known weaknesses of what is pinned: `python -m tools.audit` has pip-audit look at every lock.
 
-`tools/audit.toml` says what is accepted, why, and until when. A lock of which a package could not be
-looked up is not taken for a good one. Needs nothing but Python, and pip-audit beside it.
+`tools/audit.toml` says what is accepted, why, and until when. A lock of which a package could not
+be looked up is not taken for a good one. Needs nothing but Python, and pip-audit beside it.
 """
 
 import json
