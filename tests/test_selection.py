@@ -59,6 +59,22 @@ def test_no_more_rows_are_used_than_the_limit(
         assert selection.rows == sum(part != DROPPED for part in chosen)
 
 
+def test_digests_have_all_their_64_bits() -> None:
+    high = (SPACE - 1, SPACE - 2, TRAIN)
+    selection = Selection()
+    assert selection.choose(block(high, (0, SPACE - 2, TEST)))[1] == []
+    assert selection.choose(block(high, (0, 1, TRAIN)))[1] == [0, 1]
+    assert (selection.lowest, selection.highest) == (0, SPACE - 1)
+    assert selection.shared_prompts == 1
+
+
+def test_many_rows_are_known_again() -> None:
+    crowded = [(place << 32, place, TRAIN) for place in range(1, 5_000)]
+    selection = Selection()
+    assert selection.choose(block(*crowded))[1] == []
+    assert selection.choose(block(*crowded))[1] == [*range(len(crowded))]
+
+
 def test_before_the_first_row_there_is_none() -> None:
     nothing = Selection()
     nothing.choose(block())
