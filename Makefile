@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test soak simulate check check-infra check-bicep bench scale format schema diagram reference permissions pictures package package-table lock clean
+.PHONY: demo test soak simulate load check check-infra check-bicep bench scale format schema diagram reference permissions pictures package package-table lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -30,6 +30,11 @@ simulate: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest --basetemp=.localcloud/pytest -m soak $(TESTS)
+
+# Takes an hour; QUICK=1 some minutes, SOAK=1 half an hour, or as many minutes as MINUTES says.
+load: $(VENV)/.dev
+	$(BIN)/python -m tests.under_load .localcloud/load $(if $(QUICK),--quick) \
+		$(if $(SOAK)$(MINUTES),--soak $(or $(MINUTES),25)) $(if $(SEED),--seed $(SEED))
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
