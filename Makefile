@@ -17,7 +17,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test soak simulate check check-infra check-bicep bench performance scale format schema \
+.PHONY: demo test soak simulate load chaos check check-infra check-bicep bench performance scale format schema \
 	diagram reference permissions pictures package package-table reproduce audit coverage mutation \
 	lock clean
 
@@ -34,6 +34,11 @@ simulate: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest --basetemp=.localcloud/pytest -m soak $(TESTS)
+
+# Takes an hour; QUICK=1 some minutes, SOAK=1 half an hour, or as many minutes as MINUTES says.
+load: $(VENV)/.dev
+	$(BIN)/python -m tests.under_load .localcloud/load $(if $(QUICK),--quick) \
+		$(if $(SOAK)$(MINUTES),--soak $(or $(MINUTES),25)) $(if $(SEED),--seed $(SEED))
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

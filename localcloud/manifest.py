@@ -124,6 +124,13 @@ class Manifest(_Section):
         Field(description="Pretends to train and to serve; without it both are done"),
     ] = None
     event_subscriptions: list[EventSubscription] = []
+    functions_apart: Annotated[
+        bool,
+        Field(
+            description="Queue and timer functions have a process of their own, as their instances "
+            "are others than those of HTTP functions in Flex Consumption"
+        ),
+    ] = False
     event_retry_factor: Annotated[
         float, Field(gt=0, description="Pauses between deliveries, as a part of Azure's (10 s up)")
     ] = 0.05
