@@ -6,6 +6,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 CHECKOV := .localcloud/checkov
+AUDIT := .localcloud/audit
+RELEASE := .localcloud/release
 PIP := $(BIN)/pip --no-cache-dir --disable-pip-version-check --quiet
 # pip would compile all that it installs with one core. Some files are for a later Python.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing|transformers/models)/' $(VENV)/lib
@@ -15,7 +17,9 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test soak simulate check check-infra check-bicep bench scale format schema diagram reference permissions pictures package package-table lock clean
+.PHONY: demo test soak simulate load chaos check check-infra check-bicep bench performance scale format schema \
+	diagram reference permissions pictures package package-table reproduce audit coverage mutation \
+	lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -24,12 +28,17 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=3 --dist=loadfile \
 		--no-loadscope-reorder $(TESTS)
 
-# RUN='SEED/TWIG' replays one history and tells everything of it.
+# RUN='SEED/TWIG' replays one history and tells everything of it; HOSTS=2 has two hosts whose clocks differ.
 simulate: $(VENV)/.dev
-	$(BIN)/python -m tests.simulation $(RUN)
+	$(BIN)/python -m tests.simulation $(if $(HOSTS),--hosts $(HOSTS)) $(RUN)
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest --basetemp=.localcloud/pytest -m soak $(TESTS)
+
+# Takes an hour; QUICK=1 some minutes, SOAK=1 half an hour, or as many minutes as MINUTES says.
+load: $(VENV)/.dev
+	$(BIN)/python -m tests.under_load .localcloud/load $(if $(QUICK),--quick) \
+		$(if $(SOAK)$(MINUTES),--soak $(or $(MINUTES),25)) $(if $(SEED),--seed $(SEED))
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -45,9 +54,15 @@ check-bicep:
 	az bicep build --file infra/main.bicep --stdout > /dev/null
 	az bicep build --file infra/events.bicep --stdout > /dev/null
 
-# QUICK=1 leaves out the largest dataset, which takes most of the time.
+# QUICK=1 leaves out the largest dataset, which takes most of the time. PART="release triggers"
+# measures these alone, of release, triggers, reconcile and cold.
 bench: $(VENV)/.bench
-	$(BIN)/python bench/run.py $(if $(QUICK),--quick)
+	$(BIN)/python bench/run.py $(if $(QUICK),--quick) $(if $(PART),--part $(PART))
+	$(BIN)/python -m tools.performance
+
+# Writes docs/performance.md from bench/results.json.
+performance: $(VENV)/.demo
+	$(BIN)/python -m tools.performance
 
 # Takes ten minutes with 10,000 projects; SIZES="10 1000" takes one.
 scale: $(VENV)/.bench
@@ -83,6 +98,28 @@ package: $(VENV)/.package
 package-table: $(VENV)/.package
 	$(BIN)/python -m tools.package --table docs/packaging.md
 
+# Everything that is released, built twice from the commit, in other places and at other times.
+reproduce: $(RELEASE)/.done
+	$(RELEASE)/bin/python -m tools.reproduce
+
+# What is known of the packages that the locks pin; tools/audit.toml has what is accepted.
+audit: $(AUDIT)/.done
+	$(AUDIT)/bin/python -m tools.audit
+
+# TESTS="-m 'not slow and not soak'" measures what the quick ones reach.
+coverage: $(VENV)/.dev
+	rm -rf .localcloud/coverage
+	@mkdir -p .localcloud/coverage
+	$(BIN)/coverage run -m pytest --basetemp=.localcloud/pytest --hypothesis-profile=steady \
+		--numprocesses=3 --dist=loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet --fail-under=0
+	$(BIN)/coverage report
+
+# MUTANTS='tuneops.decide.*' tries a part; all of them take a quarter of an hour.
+mutation: $(VENV)/.mutation
+	$(BIN)/python -m tools.mutation $(MUTANTS)
+
 # Needs uv; requirements.txt is the part of the lock that Azure Functions installs.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header \
@@ -90,14 +127,14 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--no-emit-index-url --generate-hashes pyproject.toml --constraint requirements.lock \
 		--output-file requirements.txt
-	for folder in validate .github/release; do \
+	for folder in validate .github/audit .github/release; do \
 		uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 			--no-emit-index-url --generate-hashes --constraint requirements.lock \
 			--output-file $$folder/requirements.txt $$folder/requirements.in || exit 1; \
 	done
 
 clean:
-	rm -rf $(VENV) .localcloud test-artifacts
+	rm -rf $(VENV) .localcloud test-artifacts mutants
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed." >&2; exit 1; }
@@ -115,6 +152,17 @@ $(VENV)/.bench: $(VENV)/.demo
 
 $(VENV)/.package: $(BIN)/python requirements.lock
 	$(PIP) install --constraint requirements.lock packaging
+	@touch $@
+
+$(VENV)/.mutation: $(VENV)/.dev
+	$(PIP) install --constraint requirements.lock mutmut
+	@touch $@
+
+$(AUDIT)/.done $(RELEASE)/.done: .localcloud/%/.done: .github/%/requirements.txt $(BIN)/python
+	@mkdir -p "$(TMPDIR)"
+	$(BIN)/python -m venv .localcloud/$*
+	.localcloud/$*/bin/pip --no-cache-dir --disable-pip-version-check --quiet install \
+		--only-binary :all: --require-hashes --requirement $<
 	@touch $@
 
 # It pins packages that others need newer, and a parser that is behind Bicep.

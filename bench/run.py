@@ -1,7 +1,9 @@
 """Measures data preparation beside what else does it, how soon the page answers, how soon a merge
-becomes a job, and how soon the app starts.
+becomes a job, how soon the app starts, and the parts of `PARTS`.
 
-    python bench/run.py [--quick]
+    python bench/run.py [--quick] [--part NAME ...]
+
+With `--part` only these of `PARTS` are measured; the other results stay as they are.
 
 Each run of a preparation is a process of its own. Prints medians and ratios, and writes them to
 bench/results.json. A ratio is the median of the ratios of the runs that were made one after the
@@ -30,6 +32,8 @@ WORK = HERE.parent / ".localcloud" / "bench"
 FULL, QUICK = 207_865, 40_000
 RUNS = 5
 PAGE_PROJECTS, PAGE_RELEASES, PAGE_RUNS = 200, 5_000, 10
+TRIGGER_SECONDS, QUICK_TRIGGER_SECONDS = 4, 1
+PARTS = ("release", "triggers", "reconcile", "cold")
 WAYS = ("tuneops", "copy", "polars", "duckdb", "datasets", "pandas")
 BLOB_WAYS = ("prepare", "copy")
 SAMPLE_SECONDS = 0.05
@@ -127,6 +131,19 @@ def start(runs: int) -> dict[str, Any]:
     return found
 
 
+def part(name: str, quick: bool) -> dict[str, Any]:
+    """What a part prints, which is a program of its own."""
+    runs = {"triggers": QUICK_TRIGGER_SECONDS if quick else TRIGGER_SECONDS, "release": None}
+    given = runs.get(name, RUNS)
+    line = [sys.executable, str(HERE / f"{name}.py"), str(WORK / name)]
+    line += [] if given is None else [str(given)]
+    path = os.pathsep.join((str(HERE.parent), os.environ.get("PYTHONPATH", "")))
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def summary(found: dict[str, list[Figures]], own: str) -> dict[str, Any]:
     """Medians of each way, and how many times as fast ours is; the last run is for memory alone."""
     rates = {way: [run["rate"] for run in runs[:-1]] for way, runs in found.items()}
@@ -143,14 +160,26 @@ def summary(found: dict[str, list[Figures]], own: str) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """What this ran on."""
+    """What this ran on, and how many processes wanted a core meanwhile."""
     return {
+        "cpu": cpu(),
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "machine": platform.machine(),
         "system": platform.system(),
+        "os": platform.platform(terse=True),
         "python": platform.python_version(),
     }
+
+
+def cpu() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
 
 
 @contextmanager
@@ -163,20 +192,36 @@ def work_folder() -> Iterator[None]:
         shutil.rmtree(WORK, ignore_errors=True)
 
 
-def main(quick: bool) -> None:
+def main(quick: bool, parts: list[str]) -> None:
     """Measure, print and write."""
-    results: dict[str, Any] = {"machine": machine(), "runs": RUNS}
+    file = HERE / "results.json"
+    results: dict[str, Any] = json.loads(file.read_text()) if parts and file.exists() else {}
+    results |= {"machine": machine(), "runs": RUNS}
     with work_folder():
-        for rows in (QUICK,) if quick else (QUICK, FULL):
-            results[f"prepare_{rows}_rows"] = summary(compare(rows, RUNS), "tuneops")
-        results[f"blob_to_blob_{QUICK}_rows"] = summary(compare_blobs(QUICK, RUNS), "prepare")
-        results[f"page_{PAGE_PROJECTS}_projects_{PAGE_RELEASES}_releases"] = page(PAGE_RUNS)
-        results["merge_to_job"] = merge_to_job(RUNS)
-        results["start"] = start(RUNS)
-    text = json.dumps(results, indent=2)
-    (HERE / "results.json").write_text(text + "\n")
-    print(text)
+        if not parts:
+            results |= all_others(quick)
+        for name in parts or PARTS:
+            load = os.getloadavg()[0]
+            results[name] = {**part(name, quick), "load_before": round(load, 1)}
+            file.write_text(json.dumps(results, indent=2) + "\n")
+    print(file.read_text())
+
+
+def all_others(quick: bool) -> dict[str, Any]:
+    """What is measured in this module."""
+    results: dict[str, Any] = {}
+    for rows in (QUICK,) if quick else (QUICK, FULL):
+        results[f"prepare_{rows}_rows"] = summary(compare(rows, RUNS), "tuneops")
+    results[f"blob_to_blob_{QUICK}_rows"] = summary(compare_blobs(QUICK, RUNS), "prepare")
+    results[f"page_{PAGE_PROJECTS}_projects_{PAGE_RELEASES}_releases"] = page(PAGE_RUNS)
+    results["merge_to_job"] = merge_to_job(RUNS)
+    results["start"] = start(RUNS)
+    return results
 
 
 if __name__ == "__main__":
-    main("--quick" in sys.argv[1:])
+    given = sys.argv[1:]
+    named = given[given.index("--part") + 1 :] if "--part" in given else []
+    if unknown := set(named) - set(PARTS):
+        raise SystemExit(f"there is no part {', '.join(unknown)}: {', '.join(PARTS)}")
+    main("--quick" in given, named)

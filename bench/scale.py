@@ -25,12 +25,13 @@ from handlers import audit, page, project_page, reconcile, resync, status
 from tests.cloud import Cloud
 from tests.fleet import FOLDER
 from tuneops.cli.target import local_workspace, use_local_identity
+from tuneops.clock import utc_now
 from tuneops.cost.report import read_bill
 from tuneops.notify.reminding import remind
 from tuneops.overview.keeping import keep_card
 from tuneops.page.asked import Asked
 from tuneops.queue import ProjectRequest, ProjectsRequest
-from tuneops.reconcile import reconcile_project, utc_now
+from tuneops.reconcile import reconcile_project
 from tuneops.services import Services
 from tuneops.settings import Settings
 from tuneops.sweep.finding import Findings

@@ -22,6 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
+from uuid import uuid4
 
 import psutil
 
@@ -62,15 +63,16 @@ def invoked(name: str) -> Figures:
     return {"app": ready - begun, "invocation": ended - ready, "memory": memory}
 
 
-def _webhook() -> Any:
+def webhook(repository: str = REPOSITORY) -> Any:
+    """A push to the tracked branch of the repository."""
     from azure.functions import HttpRequest
 
-    body = json.dumps({"ref": "refs/heads/main", "repository": {"full_name": REPOSITORY}}).encode()
+    body = json.dumps({"ref": "refs/heads/main", "repository": {"full_name": repository}}).encode()
     signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     headers = {
         "content-type": "application/json",
         "x-github-event": "push",
-        "x-github-delivery": "d",
+        "x-github-delivery": uuid4().hex,
         "x-hub-signature-256": f"sha256={signature}",
     }
     return HttpRequest("POST", "http://localhost/api/github", headers=headers, body=body)
@@ -82,13 +84,14 @@ def _page() -> Any:
     return HttpRequest("GET", "http://localhost/", headers={}, body=b"")
 
 
-def _event(kind: str, subject: str, **data: str) -> Any:
+def event(kind: str, subject: str, **data: str) -> Any:
+    """An event of Event Grid's."""
     from datetime import UTC, datetime
 
     from azure.functions import EventGridEvent
 
     return EventGridEvent(
-        id="e",
+        id=uuid4().hex,
         data=data,
         topic="/t",
         subject=subject,
@@ -98,20 +101,19 @@ def _event(kind: str, subject: str, **data: str) -> Any:
     )
 
 
-def _message(**request: str) -> Any:
+def message(**request: str) -> Any:
+    """A message of a queue."""
     from azure.functions import QueueMessage
 
     return QueueMessage(id="m", body=json.dumps(request).encode())
 
 
 INVOCATIONS: dict[str, Callable[[], Any]] = {
-    "github_webhook": _webhook,
-    "on_dataset_uploaded": lambda: _event("Microsoft.Storage.BlobCreated", DATA, api="PutBlob"),
-    "on_job_event": lambda: _event(
-        "Microsoft.MachineLearningServices.RunCompleted", "s", runId=JOB
-    ),
-    "reconcile": lambda: _message(kind="project", project="stranger"),
-    "deliver": lambda: _message(kind="deliver", channel="github", stream="stranger"),
+    "github_webhook": webhook,
+    "on_dataset_uploaded": lambda: event("Microsoft.Storage.BlobCreated", DATA, api="PutBlob"),
+    "on_job_event": lambda: event("Microsoft.MachineLearningServices.RunCompleted", "s", runId=JOB),
+    "reconcile": lambda: message(kind="project", project="stranger"),
+    "deliver": lambda: message(kind="deliver", channel="github", stream="stranger"),
     "resync": lambda: None,
     "summary": lambda: None,
     "sweep": lambda: None,
@@ -152,6 +154,20 @@ def beside_sdk(runs: int, environment: dict[str, str], *before: str) -> dict[str
     }
 
 
+def app_settings(connection: str) -> dict[str, str]:
+    """The settings of an app that has storage and nothing else."""
+    return {
+        "AzureWebJobsStorage": connection,
+        "TUNEOPS_SUBSCRIPTION_ID": "0" * 8,
+        "TUNEOPS_RESOURCE_GROUP": "bench",
+        "TUNEOPS_WORKSPACE": "bench",
+        "TUNEOPS_GITHUB_REPOSITORY": REPOSITORY,
+        "TUNEOPS_GITHUB_TOKEN": "none",
+        "TUNEOPS_GITHUB_WEBHOOK_SECRET": SECRET,
+        "TUNEOPS_PAGE_URL": "http://127.0.0.1",
+    }
+
+
 def main(state: Path, runs: int) -> dict[str, Any]:
     """All that is measured."""
     from blobs import storage
@@ -164,16 +180,7 @@ def main(state: Path, runs: int) -> dict[str, Any]:
         "in_worker": beside_sdk(runs, environment, LIBRARY),
     }
     with storage(state, HERE / "words.txt") as connection:
-        environment |= {
-            "AzureWebJobsStorage": connection,
-            "TUNEOPS_SUBSCRIPTION_ID": "0" * 8,
-            "TUNEOPS_RESOURCE_GROUP": "bench",
-            "TUNEOPS_WORKSPACE": "bench",
-            "TUNEOPS_GITHUB_REPOSITORY": REPOSITORY,
-            "TUNEOPS_GITHUB_TOKEN": "none",
-            "TUNEOPS_GITHUB_WEBHOOK_SECRET": SECRET,
-            "TUNEOPS_PAGE_URL": "http://127.0.0.1",
-        }
+        environment |= app_settings(connection)
         ways = {name: [str(HERE / "start.py"), "invoke", name] for name in INVOCATIONS}
         found = measured(runs, ways, environment)
     results["first_invocation"] = {

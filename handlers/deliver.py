@@ -8,7 +8,6 @@ import asyncio
 import logging
 import random
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from threading import Semaphore
 from typing import Annotated
 
@@ -81,4 +80,4 @@ def _remind(services: Services) -> None:
     """Find the mailboxes that nobody will come for."""
     from tuneops.notify.reminding import remind
 
-    remind(services, datetime.now(UTC))
+    remind(services, services.now())

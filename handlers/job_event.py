@@ -13,6 +13,10 @@ TYPES = frozenset(
         "Microsoft.MachineLearningServices.RunStatusChanged",
     }
 )
+UNDER_WAY = frozenset(
+    {"NotStarted", "Queued", "Starting", "Provisioning", "Preparing", "Running", "Finalizing"}
+)
+"""A job in these goes on by itself, and is looked at in its turn."""
 
 
 @refusals_explained()
@@ -31,6 +35,9 @@ def _weigh(event_type: str, data: object, services: Services) -> Weighed:
     run_id = data.get("runId") if isinstance(data, dict) else None
     if event_type not in TYPES or not isinstance(run_id, str):
         return Weighed("ignored", "it is not about a job's state")
+    status = str(data.get("runStatus")) if isinstance(data, dict) else ""
+    if status in UNDER_WAY:
+        return Weighed("ignored", f"the job is {status}: its end is what matters", run_id)
     project = names.project_of_job(run_id)
     if project is None:
         return Weighed("ignored", "the job is none of ours, or a step of one", run_id)

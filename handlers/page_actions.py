@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -54,7 +54,7 @@ def _taken(visit: Visit, services: Services) -> Answer:
         text = "this form was not sent from this page: open the project's page, and try there"
         return _problem(visit, text, HTTPStatus.FORBIDDEN)
     try:
-        return _ordered(visit, forms.read_form(asked), services, datetime.now(UTC))
+        return _ordered(visit, forms.read_form(asked), services, services.now())
     except FormError as error:
         return _problem(visit, str(error), HTTPStatus.BAD_REQUEST)
     except NotTheirsError as error:

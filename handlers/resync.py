@@ -1,7 +1,5 @@
 """The timer: whatever event was lost, every source and all that follows from it is looked at."""
 
-from datetime import UTC, datetime
-
 from tuneops import ticks
 from tuneops.queue import (
     MailboxesRequest,
@@ -26,4 +24,4 @@ def handle(services: Services) -> None:
         services.queue.send(request)
     services.deliveries.send(MailboxesRequest())
     poison.measure(services)
-    ticks.note(services.store, "resync", datetime.now(UTC))
+    ticks.note(services.store, "resync", services.now())

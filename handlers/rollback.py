@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -71,7 +70,7 @@ def _taken(
     services: Services,
 ) -> tuple[HTTPStatus, str]:
     def do(order: Kind, caller: Caller) -> Answer:
-        return give(Desk.of(project, caller, services, datetime.now(UTC)), order)
+        return give(Desk.of(project, caller, services, services.now()), order)
 
     return answered(kind, headers, body, do)
 

@@ -13,5 +13,5 @@ def handle(services: Services) -> None:
     day = datetime.now(UTC).date()
     for source in services.settings.config_sources:
         services.queue.send(SummaryRequest(environment=source.environment, day=day))
-    ticks.note(services.store, "summary", datetime.now(UTC))
+    ticks.note(services.store, "summary", services.now())
     forget(services.state, day)

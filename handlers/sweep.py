@@ -1,7 +1,5 @@
 """The timer: each workspace is looked through for what belongs to nothing."""
 
-from datetime import UTC, datetime
-
 from tuneops import ticks
 from tuneops.queue import SweepRequest
 from tuneops.services import Services
@@ -12,4 +10,4 @@ def handle(services: Services) -> None:
     """Ask for a sweep of each workspace, which environments may share."""
     for environment in workspaces(services):
         services.queue.send(SweepRequest(environment=environment))
-    ticks.note(services.store, "sweep", datetime.now(UTC))
+    ticks.note(services.store, "sweep", services.now())

@@ -3,7 +3,6 @@
 import re
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 from handlers.rollback import answered, said
@@ -23,7 +22,7 @@ def handle_findings(look: str | None, services: Services) -> tuple[HTTPStatus, s
     if look not in (None, "now"):
         return said(HTTPStatus.BAD_REQUEST, "look: is 'now', or left out for the last sweep")
     try:
-        seen = view.look(services, datetime.now(UTC)) if look else view.last(services)
+        seen = view.look(services, services.now()) if look else view.last(services)
     except (RefusedError, UnavailableError) as error:
         return said(HTTPStatus.BAD_GATEWAY, str(error))
     except UnreadableError as error:
@@ -37,7 +36,7 @@ def handle_restore(
     """The answer to an order to bring something back."""
 
     def do(order: Order, caller: Caller) -> Answer:
-        now = datetime.now(UTC)
+        now = services.now()
         found = restorer.ordered(identifier, services)
         entry = make_entry(
             uuid.uuid4().hex[:12],

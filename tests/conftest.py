@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.cloud import Cloud
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from tuneops.azureml.workspace import Workspace
     from tuneops.services import Services
 
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+"""Always the same examples, however slow: for what measures the tests themselves."""
 CLUSTERS = [
     {"name": "gpu-cluster", "size": "Standard_NC24ads_A100_v4", "max_nodes": 1},
     {"name": "cpu-cluster", "size": "Standard_DS3_v2", "max_nodes": 1},

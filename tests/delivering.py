@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from tuneops import documents
-from tuneops.notify.carrier import carry, utc_now
+from tuneops.clock import utc_now
+from tuneops.notify.carrier import carry
 from tuneops.queue import DeliverRequest
 from tuneops.services import Services
 

@@ -571,3 +571,31 @@ def test_a_newer_base_model_is_trained_on_where_the_config_follows_it(phase: Pha
     assert decide(desired, release, observed, NOW) == actions.StartRelease()
     unchanged = replace(observed, newest_base_model="m")
     assert isinstance(decide(desired, release, unchanged, NOW), actions.Idle)
+
+
+@pytest.mark.parametrize(
+    ("release", "observed", "expected"),
+    [
+        pytest.param(at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="it-runs"),
+        pytest.param(LARGE, RUNNING, actions.CancelJob(), id="data-job"),
+        pytest.param(
+            at(Phase.TRAINING, cancelled_job=True), RUNNING, Phase.RETIRED, id="cancelled-already"
+        ),
+        pytest.param(
+            at(Phase.TRAINING), replace(RUNNING, shares_job=True), Phase.RETIRED, id="others-wait"
+        ),
+        pytest.param(
+            at(Phase.TRAINING),
+            Observed(job=Job("Completed", "1")),
+            Phase.RETIRED,
+            id="it-has-ended",
+        ),
+        pytest.param(at(Phase.TRAINING), Observed(), Phase.RETIRED, id="there-is-none"),
+        pytest.param(at(Phase.EVALUATING), RUNNING, Phase.RETIRED, id="nobody-waits-for-it"),
+    ],
+)
+def test_a_job_that_nobody_needs_is_cancelled_once(
+    release: Release, observed: Observed, expected: object
+) -> None:
+    action = decide(GONE, release, observed, NOW)
+    assert matches(action, expected), action

@@ -37,6 +37,7 @@ from tuneops.ticks import Tick
 CREATED = "Microsoft.Storage.BlobCreated"
 COMPLETED = "Microsoft.MachineLearningServices.RunCompleted"
 CHANGED = "Microsoft.MachineLearningServices.RunStatusChanged"
+JOB = "bot-0123456789ab"
 BLOBS = "/blobServices/default/containers/{}/blobs/"
 
 
@@ -93,6 +94,12 @@ def test_uploaded_data_is_looked_at_by_the_projects_that_train_on_it(
     [
         pytest.param(COMPLETED, {"runId": "bot-0123456789ab"}, "bot", id="completed"),
         pytest.param(CHANGED, {"runId": "bot-0123456789ab-2"}, "bot", id="second-attempt"),
+        pytest.param(
+            CHANGED, {"runId": "bot-0123456789ab", "runStatus": "Running"}, None, id="under-way"
+        ),
+        pytest.param(
+            CHANGED, {"runId": "bot-0123456789ab", "runStatus": "Failed"}, "bot", id="failed"
+        ),
         pytest.param(COMPLETED, {"runId": "cat-0123456789ab"}, None, id="no-such-project"),
         pytest.param(COMPLETED, {"runId": "0c3ee2e6-e3e0"}, None, id="child-run"),
         pytest.param(COMPLETED, {"runId": ["bot"]}, None, id="run-id-is-a-list"),

@@ -25,6 +25,7 @@ from tuneops.azureml import (
     jobs,
     registry,
 )
+from tuneops.clock import utc_now
 from tuneops.data.prepare import find_source
 from tuneops.difference import Answer, Difference, Part
 from tuneops.permissions.role import Role
@@ -40,7 +41,7 @@ from tuneops.permissions.roles import (
 )
 from tuneops.project import Project
 from tuneops.queue import ProjectRequest, ProjectsRequest
-from tuneops.reconcile import reconcile_project, utc_now
+from tuneops.reconcile import reconcile_project
 from tuneops.release import Phase, Release, TrainingPlan
 from tuneops.services import Services
 from tuneops.status import ProjectStatus, read_status

@@ -32,9 +32,12 @@ from tuneops.phases.deploying import MAX_REPAIRS
 from tuneops.provisioning import Provisioning
 from tuneops.release import Phase, Release
 from tuneops.rollout import record
+from tuneops.rollout.approval import Move
+from tuneops.rollout.approval_text import waiting_text
 from tuneops.rollout.progress import Progress
+from tuneops.rollout.question import Question
 from tuneops.rollout.settings import Rollout
-from tuneops.rollout.steps import MAX_SHIFTS, standing, take_back
+from tuneops.rollout.steps import MAX_SHIFTS, next_move, share_of, standing, take_back
 from tuneops.superseded import Superseded
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -509,3 +512,51 @@ def test_traffic_goes_back_only_to_what_is_live_still(live: Phase | None, takes:
     back = take_back(at_step(Progress(shifts=1)), observed)
     assert back == (actions.ShareTraffic(OLD, 0) if takes else None)
     assert replace(observed, endpoint=sees(20).endpoint).incumbent(NAME) == OLD
+
+
+@pytest.mark.parametrize(
+    ("release", "share"),
+    [
+        pytest.param(at(Phase.LIVE), 100, id="live"),
+        pytest.param(at(Phase.DEPLOYING), 0, id="before"),
+        pytest.param(at(Phase.DEPLOYING, rollout=Progress(since=NOW)), 0, id="deployed-once-more"),
+        pytest.param(at_step(), 0, id="not-begun"),
+        pytest.param(at_step(Progress()), 0, id="no-step-yet"),
+        pytest.param(at_step(Progress(since=NOW)), 20, id="the-first"),
+        pytest.param(at_step(Progress(step=1)), 20, id="on-its-way-to-the-second"),
+        pytest.param(at_step(Progress(step=1, since=NOW)), 60, id="the-second"),
+        pytest.param(at_step(Progress(step=2)), 60, id="on-its-way-to-all"),
+        pytest.param(at_step(Progress(step=5, since=NOW)), 60, id="there-were-more-steps"),
+        pytest.param(ABORTED, 0, id="aborted"),
+        pytest.param(
+            at_step(Progress(since=NOW), strategy="shadow", steps=[]), 0, id="copies-of-requests"
+        ),
+        pytest.param(
+            at_step(Progress(step=1, since=NOW), strategy="blue-green", steps=[]), 0, id="no-steps"
+        ),
+    ],
+)
+def test_the_share_that_a_release_has(release: Release, share: int) -> None:
+    assert share_of(release) == share
+
+
+@pytest.mark.parametrize(
+    ("step", "strategy", "move"),
+    [
+        (0, {}, Move(20, 60)),
+        (1, {}, Move(60, 100)),
+        (0, {"strategy": "shadow", "steps": [30]}, Move(0, 30)),
+    ],
+)
+def test_the_move_that_is_next(step: int, strategy: dict[str, Any], move: Move) -> None:
+    assert next_move(at_step(Progress(step=step, since=NOW), **strategy)) == move
+    if not step:
+        assert next_move(at_step(**strategy)) == move
+
+
+def test_where_a_rollout_stands_says_what_is_copied_and_who_is_asked() -> None:
+    shadow = at_step(Progress(since=NOW), strategy="shadow", steps=[])
+    assert standing(shadow, NOW).startswith("10% of the requests mirrored")
+    question = Question(share=60, asked=NOW, until=NOW + MINUTE, pull=0)
+    asked = standing(BEGUN.replace(approval=question), NOW)
+    assert asked == f"{standing(BEGUN, NOW)}; {waiting_text('bot', question)}"

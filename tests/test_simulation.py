@@ -5,13 +5,14 @@ import pytest
 from tests.simulation.azure import ViolationError
 from tests.simulation.effects import EFFECTS
 from tests.simulation.histories import Failure, grow, replay
-from tests.simulation.planted import MISTAKES, Mistake, found
+from tests.simulation.planted import MISTAKES, OF_HOSTS, Mistake, found
 from tests.simulation.runs import Run, run
 from tests.simulation.world import Tally
 from tuneops.act import _EFFECTS
 
 pytestmark = pytest.mark.slow
 HISTORIES = 3_300
+FLEETING = 6
 """`make simulate` drives 100,000, and looks for the rare mistakes as well."""
 
 
@@ -55,6 +56,32 @@ def test_a_failure_is_replayed_by_its_name() -> None:
     with mistake.planted(), pytest.raises(ViolationError) as again:
         replay(failure.name, print)
     assert str(again.value) == failure.what
+
+
+@pytest.mark.parametrize(
+    "mistake", [each for each in OF_HOSTS if not each.rare], ids=lambda mistake: mistake.name
+)
+def test_a_split_decision_of_two_hosts_would_be_found(mistake: Mistake) -> None:
+    """`make simulate HOSTS=2` looks for the rare ones as well."""
+    failure, _ = found(mistake)
+    assert failure is not None
+
+
+def test_two_hosts_with_different_clocks_make_no_split_decision() -> None:
+    tally = Tally()
+    failures = [failure for seed in range(FLEETING) for failure in grow(seed, tally, hosts=2)]
+    assert not failures, "\n".join(map(str, failures))
+    assert tally.releases > 150
+    assert tally.happenings["a host stands still"] > 20
+    assert tally.happenings["a look is left: the lease was lost"] > 2
+
+
+def test_a_history_of_two_hosts_is_replayed_as_it_was() -> None:
+    first, again = list[str](), list[str]()
+    assert replay("3/20", first.append, hosts=2) == replay("3/20", again.append, hosts=2)
+    assert first == again
+    assert any(" host A, release " in each for each in first)
+    assert any(" host B, release " in each for each in first)
 
 
 def test_the_same_seed_gives_the_same_histories() -> None:

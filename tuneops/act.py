@@ -205,7 +205,7 @@ def _run_smoke_test(action: Any, release: Release, s: Services, now: datetime) -
     blob = s.blobs.get_blob_client(s.settings.prepared_container, path)
     questions = blob.download_blob().readall().splitlines()
     conversation = json.loads(questions[len(release.smoke.answers)])
-    answer = scoring.ask(s.workspace, release, conversation)
+    answer = scoring.ask(s.workspace, release, conversation).replace(at=s.clock())
     return release.replace(smoke=release.smoke.add(answer))
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from tuneops.actions import Wait
+from tuneops.actions import CreateDeployment, CreateEndpoint, Effect, ShiftTraffic, SubmitJob, Wait
 from tuneops.notify import turns
 from tuneops.notify.following import GOES_ON
 from tuneops.release import Release, Waiting
@@ -17,6 +17,21 @@ JOB_PATIENCE = {
     **dict.fromkeys(("NotResponding", "Paused", "Unknown", "CancelRequested"), _ODD),
 }
 """How long a job may be in a status before people are told; one that runs may do so."""
+
+
+def begun(action: Effect, before: Release | None, release: Release | None) -> Wait | None:
+    """What is waited for once this was begun, if a look right after it would find it under way."""
+    if before is None or release is None:
+        return None
+    if isinstance(action, SubmitJob):
+        return Wait(f"job {release.job_name} was submitted", patience=_QUEUED)
+    if isinstance(action, CreateEndpoint):
+        return Wait(f"endpoint {release.endpoint} is being created", patience=SLOW)
+    if isinstance(action, CreateDeployment) and release.provisioning == before.provisioning:
+        return Wait(f"deployment {release.deployment_name} is being created", patience=SLOW)
+    if isinstance(action, ShiftTraffic):
+        return Wait(f"traffic of endpoint {release.endpoint} is being shifted", patience=SLOW)
+    return None
 
 
 def wait(release: Release, action: Wait, now: datetime) -> Release:

@@ -10,7 +10,7 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from azure.storage.blob import BlobLeaseClient
@@ -19,6 +19,7 @@ from tuneops import documents, names
 from tuneops.act import act
 from tuneops.actions import Advance, Effect, Fail, Idle, PromoteRelease, StartRelease, Wait
 from tuneops.azureml.errors import RefusedError, UnavailableError
+from tuneops.azureml.transport import one_look
 from tuneops.cost.reservation import find_room
 from tuneops.data.errors import DataChangedError, DataError, DataUnavailableError
 from tuneops.data.places import NoPlaceError
@@ -38,7 +39,7 @@ from tuneops.observe import followed_base_model, observe, observe_progress
 from tuneops.observed import Observed
 from tuneops.orders import Orders, Pin
 from tuneops.overview.keeping import keep_card
-from tuneops.patience import wait
+from tuneops.patience import begun, wait
 from tuneops.pinning import agrees, mark, pinned, rejection, still_rejected
 from tuneops.policy import Verdict, verdict
 from tuneops.previews import pruning, sharing
@@ -49,7 +50,7 @@ from tuneops.release import Phase, Release, Trouble
 from tuneops.release_note import note_of
 from tuneops.services import Services
 from tuneops.storage_refusal import explained
-from tuneops.store import BusyError, ConflictError, Stored
+from tuneops.store import BusyError, ConflictError, Stored, hold
 from tuneops.suspension import stays_as_it_is, tell_of_suspension
 from tuneops.telemetry import releases, tracing
 from tuneops.telemetry.work import Work, place_of
@@ -60,23 +61,21 @@ BUSY_SECONDS = 6
 HELD_AFTER = timedelta(minutes=5)
 LONGEST_PAUSE_SECONDS = 600
 LONGEST_PASS = timedelta(minutes=2)
+STOOD_STILL = timedelta(seconds=10)
+"""What was decided longer ago is decided anew."""
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Document)
 
 
-def utc_now() -> datetime:
-    """The time now, aware."""
-    return datetime.now(UTC)
-
-
 def reconcile_project(
-    request: ProjectRequest, services: Services, clock: Callable[[], datetime] = utc_now
+    request: ProjectRequest, services: Services, clock: Callable[[], datetime] | None = None
 ) -> Led | None:
     """Bring one project as far as it can come now, and ask to be called again if it has to wait.
 
     Gives what came of it; None while another worker is at it, after whom the request comes again.
+    The `clock` is that of storage where none is given.
     """
     path = documents.project(request.project)
     desired = services.store.read(documents.desired(request.project), Desired)
@@ -84,7 +83,7 @@ def reconcile_project(
         log.info("no config was ever seen for project %s", request.project)
         if is_preview(request.project):
             services = services.of(environment_of(request.project))
-            pruning.forget(request.project, services, clock())
+            pruning.forget(request.project, services, (clock or services.clock)())
         keep_card(request.project, services)
         return Led("ignored", "no config was ever seen for it")
     if reason := unwatched(request.project, desired.value, services.settings):
@@ -92,10 +91,12 @@ def reconcile_project(
         keep_card(request.project, services)
         return Led("ignored", reason)
     services = services.of(environment_of(request.project))
+    clock = clock or services.clock
     try:
         with (
             services.store.lease(path, Project(name=request.project)) as lease,
             Work(request.project) as work,
+            one_look(),
         ):
             found = _Pass(request, services, lease, clock, work).run()
             if is_preview(request.project):
@@ -175,9 +176,9 @@ class _Pass:
         worker has acted on meanwhile. A release whose data is no more makes way, even if there is
         none to go on with, or a freeze or `in_flight` would let it finish.
         """
-        begun = self.clock()
+        since = self.clock()
         for _ in range(MAX_STEPS):
-            if self.clock() - begun > LONGEST_PASS:
+            if self.clock() - since > LONGEST_PASS:
                 break
             try:
                 action = self._decide()
@@ -185,7 +186,11 @@ class _Pass:
                     self._note_waiting(action)
                     self.settled += 1
                     return self._pause(action)
+                before = self.release.value if self.release else None
                 self._perform(action)
+                if waits := begun(action, before, self.release.value if self.release else None):
+                    self._note_waiting(waits)
+                    return self._pause(waits)
             except (DataError, RefusedError) as error:
                 if self.release is None or self.release.value.phase.ended:
                     return self._note_trouble(error)
@@ -341,6 +346,7 @@ class _Pass:
         self.work.follow(self.release.value if self.release else None)
 
     def _do(self, action: Effect) -> None:
+        self._keep_turn()
         self._forget_look()
         self.performed += 1
         if isinstance(action, StartRelease):
@@ -354,6 +360,17 @@ class _Pass:
                 self._retire_live(self.release.value, action.reason)
             changed = act(action, self.release.value, self.services, self.clock())
             self._save_release(changed.replace(trouble=None, waiting=None))
+
+    def _keep_turn(self) -> None:
+        """See that it is this worker's turn before it acts, and that it has not stood still.
+
+        Raises:
+            ConflictError: it is another's turn, or may have been meanwhile.
+        """
+        before = self.services.clock()
+        hold(self.lease)
+        if self.services.clock() - before > STOOD_STILL:
+            raise ConflictError("this worker stood still, and decides anew")
 
     def _start_release(self) -> None:
         """Write the new release first, then point the project at it; both may happen again.
@@ -377,8 +394,8 @@ class _Pass:
             release = release.adopt(adopted.value)
         release = turns.queued(release, now)
         self.release = self._load_release(release.number)
-        begun = self.release.value if self.release else None
-        if begun is None or (begun.fingerprint, begun.adopts) != (
+        there = self.release.value if self.release else None
+        if there is None or (there.fingerprint, there.adopts) != (
             release.fingerprint,
             release.adopts,
         ):
@@ -579,6 +596,7 @@ class _Pass:
     def _write(self, before: Stored[Release] | None, release: Release) -> Stored[Release]:
         if before and before.value == release:
             return before
+        hold(self.lease)
         if self.performed:
             moved_by = remembered(release.moved_by, self.request.event)
             release = release.replace(moved_by=moved_by)

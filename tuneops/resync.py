@@ -9,7 +9,6 @@ import logging
 import random
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
 
 from tuneops import documents, unwatched
 from tuneops.azureml import inventory, registry
@@ -47,7 +46,7 @@ def resync_projects(services: Services) -> None:
     views, blind = see_projects(services, notes)
     told = {name: note for name, note in notes.items() if name in views and name not in blind}
     newest = _newest_base_models(services, told)
-    chosen = due(views, told, newest, datetime.now(UTC))
+    chosen = due(views, told, newest, services.now())
     log.info("%d of %d projects are to be looked at", len(chosen), len(views))
     chosen = random.sample(chosen, min(MAX_LOOKS, len(chosen)))
     services.queue.send_all(ProjectRequest(project=name, view=views[name]) for name in chosen)

@@ -5,10 +5,12 @@ Every trigger needs this module, and few need all that it makes: what makes some
 
 import os
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tuneops import documents
+from tuneops.clock import Clock
 from tuneops.names import is_preview
 from tuneops.settings import Settings, credential, get_settings
 from tuneops.sources import ConfigSource
@@ -80,7 +82,18 @@ class Services:
     @cached_property
     def blobs(self) -> "BlobServiceClient":
         """The storage account's blobs."""
-        return open_blobs(self.settings)
+        return open_blobs(self.settings, **self.clock.hooks)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The time, by the storage account's clock."""
+        return Clock()
+
+    def now(self) -> datetime:
+        """The time by that clock; storage is asked if it has not answered anything yet."""
+        if not self.clock.is_set:
+            self.state.exists()
+        return self.clock()
 
     @property
     def storage(self) -> "Storage":

@@ -1,40 +1,57 @@
 """``python -m localcloud.functions --state DIR``: the Functions host of one local cloud."""
 
+import asyncio
 import logging
 import os
+import signal
 import sys
+import threading
+from contextlib import suppress
+from subprocess import Popen, TimeoutExpired
 
 import uvicorn
 
-from localcloud.functions.app import AppError, load_app
+from localcloud.connection import Connection
+from localcloud.functions.app import TRIGGERS, AppError, load_app
 from localcloud.functions.host_config import HostConfigError, load_host_config
 from localcloud.functions.keys import Keys
 from localcloud.functions.site import Host
 from localcloud.manifest import Manifest, ManifestError
 from localcloud.part import begin_part
-from localcloud.process import LOOPBACK
+from localcloud.process import LOOPBACK, start_child
 
 SHUTDOWN_SECONDS = 3
+BACKGROUND = ("queueTrigger", "timerTrigger")
+ROLE, BEHIND = "LOCALCLOUD_FUNCTIONS", "background"
+"""The environment variable that tells a second process of the host what it is for."""
 
 log = logging.getLogger("localcloud.functions")
 
 
 def main() -> None:
-    """Load the app and serve it until SIGTERM."""
+    """Load the app and serve it until SIGTERM; queues and timers perhaps in a second process."""
     connection = begin_part("Azure Functions host")
+    is_behind = os.environ.pop(ROLE, "") == BEHIND
     try:
         manifest = Manifest.load(connection.manifest_file)
         os.environ.update(manifest.app_environment(connection))
         os.chdir(connection.app_dir)
+        apart = manifest.functions_apart
+        front = tuple(kind for kind in TRIGGERS if not (apart and kind in BACKGROUND))
         host = Host(
             load_app(connection.app_dir, os.environ),
             load_host_config(connection.app_dir),
             Keys(connection.functions.key, connection.functions.eventgrid_key),
             os.environ,
             connection.state_dir / "functions" / "timers.json",
+            BACKGROUND if is_behind else front,
         )
     except (AppError, HostConfigError, ManifestError) as error:
         sys.exit(f"error: {error}")
+    if is_behind:
+        asyncio.run(_work(host))
+        return
+    child = _start_behind(connection) if apart else None
     uvicorn.run(
         host.site(),
         host=LOOPBACK,
@@ -43,6 +60,32 @@ def main() -> None:
         access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+    if child:
+        child.terminate()
+        with suppress(TimeoutExpired):
+            child.wait(SHUTDOWN_SECONDS)
+
+
+async def _work(host: Host) -> None:
+    """Let listeners and timers work until SIGTERM."""
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    async with host.working():
+        await ended.wait()
+
+
+def _start_behind(connection: Connection) -> "Popen[bytes]":
+    """The process for queues and timers; this one ends with it, to be started anew."""
+    # What this process was started with; the settings of the app that it has taken are the same.
+    line = [sys.executable, "-P", "-m", "localcloud.functions", "--state", connection.state_dir]
+    child = start_child(line, environment={**os.environ, ROLE: BEHIND})
+
+    def end_with_it() -> None:
+        child.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=end_with_it, name="end-with-background", daemon=True).start()
+    return child
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from localcloud.functions import eventgrid_triggers
-from localcloud.functions.app import Function
+from localcloud.functions.app import TRIGGERS, Function
 from localcloud.functions.eventgrid_triggers import EventGridTriggers
 from localcloud.functions.host_config import HostConfig
 from localcloud.functions.http_triggers import HttpTriggers
@@ -42,14 +42,16 @@ class Host:
         keys: Keys,
         settings: Mapping[str, str],
         timers_file: Path,
+        triggers: Collection[str] = TRIGGERS,
     ) -> None:
-        """Prepare every trigger.
+        """Prepare the functions that have one of these triggers.
 
         Raises:
             AppError: a trigger can't be served.
         """
         queues = QueueStorage(settings, config.extensions.queues.message_encoding)
         self._functions = functions
+        self._triggers = triggers
         self._keys = keys
         self._invoker = Invoker(queues, THREADS)
         self._http = HttpTriggers(
@@ -82,20 +84,23 @@ class Host:
         if not self._http.serves("GET", HEALTH_PATH):
             routes.append(Route(HEALTH_PATH, self._health, methods=["GET"]))
         routes.append(Route("/{path:path}", self._http.respond, methods=ALL_METHODS))
-        return Starlette(routes=routes, lifespan=self._lifespan)
+        return Starlette(routes=routes, lifespan=lambda _: self.working())
 
     def _with(self, trigger: str) -> list[Function]:
-        return [function for function in self._functions if function.trigger.type == trigger]
+        wanted = trigger if trigger in self._triggers else ""
+        return [function for function in self._functions if function.trigger.type == wanted]
 
     @asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+    async def working(self) -> AsyncIterator[None]:
+        """Listeners and timers work inside the block."""
         loops = [
             *(asyncio.create_task(listener.run()) for listener in self._listeners),
             *(asyncio.create_task(timer.run()) for timer in self._timers),
         ]
         for loop in loops:
             loop.add_done_callback(_end_with)
-        log.info("serving %s", ", ".join(function.name for function in self._functions))
+        served = [each.name for each in self._functions if each.trigger.type in self._triggers]
+        log.info("serving %s", ", ".join(served))
         try:
             yield
         finally:

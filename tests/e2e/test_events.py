@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -17,11 +18,21 @@ from typer.testing import CliRunner
 
 from tests.cloud import Cloud, config, some_rows
 from tests.inventory import check_inventory
+from tests.simulated import simulated_cloud
 from tuneops.cli import app
 from tuneops.events.reading import Events
 from tuneops.events.record import Event
 
 pytestmark = pytest.mark.slow
+JOB_SECONDS = 4.0
+"""Long enough for something to happen meanwhile."""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A local cloud in which nothing is trained: it is about what happens around a training."""
+    with simulated_cloud(tmp_path_factory.mktemp("events"), job_seconds=JOB_SECONDS) as running:
+        yield running
 
 
 def webhook(cloud: Cloud, body: bytes, **headers: str) -> httpx2.Response:

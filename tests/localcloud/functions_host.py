@@ -81,12 +81,15 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
     return value
 
 
-def make_connection(state: Path, app: Path, storage: str = "") -> Connection:
-    """A connection.json for a host in ``state`` that serves ``app`` and a queue of its own."""
+def make_connection(state: Path, app: Path, storage: str = "", **changes: Any) -> Connection:
+    """A connection.json for a host in ``state`` that serves ``app`` and a queue of its own.
+
+    `changes` are sections of the manifest.
+    """
     state.mkdir(parents=True, exist_ok=True)
     manifest = state / "manifest.yaml"
     settings = {**MANIFEST["app_settings"], "QUEUE": f"work-{uuid.uuid4().hex}"}
-    manifest.write_text(yaml.safe_dump({**MANIFEST, "app_settings": settings}))
+    manifest.write_text(yaml.safe_dump({**MANIFEST, "app_settings": settings, **changes}))
     connection = provision(state, app, state / "cache", manifest)
     account = connection.storage.model_copy(update={"connection_string": storage})
     connection = connection.model_copy(update={"storage": account})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from functions_host import (
@@ -279,6 +280,20 @@ class TestRestart:
             assert host.process.stdin
             host.process.stdin.close()
             assert host.process.wait(5) == 0
+
+    def test_queues_and_timers_may_have_a_process_of_their_own(
+        self, tmp_path: Path, storage: str
+    ) -> None:
+        app = write_app(tmp_path / "app")
+        connection = make_connection(tmp_path / "state", app, storage, functions_apart=True)
+        with running_host(connection) as host:
+            host.queue().create_queue()
+            assert httpx2.post(f"{host.url}/api/enqueue", json={}).text == "sent"
+            wait_for(lambda: any(r.get("done") for r in host.records("on_work")))
+            wait_for(lambda: host.records("at_start"))
+            (behind,) = psutil.Process(host.process.pid).children()
+            behind.kill()
+            assert host.process.wait(10) != 0, "one does not go on without the other"
 
 
 HEADER = "import azure.functions as func\napp = func.FunctionApp()\n"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from tests.simulation import people, promises
+from tests.simulation import people, promises, sharing
 from tests.simulation.azure import ViolationError
 from tests.simulation.worker import POLL, look
 from tests.simulation.world import Tally, World
@@ -50,40 +50,43 @@ class Failure:
 
     name: str
     what: str
+    hosts: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.what}\n  replay it: python -m tests.simulation {self.name}"
+        replay = f"python -m tests.simulation {self.name}{self.hosts}"
+        return f"{self.name}: {self.what}\n  replay it: {replay}"
 
 
-def grow(seed: int, tally: Tally) -> Iterator[Failure]:
+def grow(seed: int, tally: Tally, hosts: int = 1) -> Iterator[Failure]:
     """All histories of one tree; a trunk that breaks a promise has no more twigs."""
-    trunk = plant(seed, tally)
+    trunk, of_hosts = plant(seed, tally, hosts), f" --hosts {hosts}" if hosts > 1 else ""
     for twig in range(TWIGS):
         try:
             live_on(trunk, twig)
         except Exception as error:
-            yield Failure(f"{seed}/{twig}", _said(error))
+            yield Failure(f"{seed}/{twig}", _said(error), of_hosts)
             return
         try:
             follow(trunk, seed, twig)
         except Exception as error:
-            yield Failure(f"{seed}/{twig}", _said(error))
+            yield Failure(f"{seed}/{twig}", _said(error), of_hosts)
 
 
-def replay(name: str, say: Callable[[str], None]) -> str:
+def replay(name: str, say: Callable[[str], None], hosts: int = 1) -> str:
     """Live one history again, SEED/TWIG, and tell everything; gives its end."""
     seed, twig = map(int, name.split("/"))
-    trunk = plant(seed, Tally())
+    trunk = plant(seed, Tally(), hosts)
     trunk.say = lambda text: say(f"{trunk.now:%m-%d %H:%M:%S} {text}")
     for before in range(twig + 1):
         live_on(trunk, before)
     return follow(trunk, seed, twig, say)
 
 
-def plant(seed: int, tally: Tally) -> World:
+def plant(seed: int, tally: Tally, hosts: int = 1) -> World:
     """A project of one of the kinds before its first release, or with something live already."""
     chance, configs = Random(seed), people.KINDS[seed % len(people.KINDS)]
     world = World(chance, tally, configs)
+    world.sharing = sharing.begin(chance) if hosts > 1 else None
     world.pace = chance.choice(PACES)
     if configs in LIVE or chance.random() < 0.7:
         ours = chance.random() < 0.4
@@ -123,14 +126,21 @@ def follow(trunk: World, seed: int, twig: int, say: Callable[[str], None] | None
 
 def moment(world: World, often: float) -> None:
     """People and Azure do something, events come or do not, and TuneOps looks when it is due."""
-    chance = world.chance
+    _go_on(world, often)
+    if world.wake is not None and world.wake <= world.seconds:
+        pause = _look(world)
+        world.wake = None if pause is None else world.seconds + pause
+
+
+def _go_on(world: World, often: float = 0.15) -> None:
     people.act(world, often)
     _events(world)
-    world.passes(chance.choice(MOMENTS))
-    world.azure.goes_on(chance, world.pace, FAILING)
-    if world.wake is not None and world.wake <= world.seconds:
-        pause = look(world)
-        world.wake = None if pause is None else world.seconds + pause
+    world.passes(world.chance.choice(MOMENTS))
+    world.azure.goes_on(world.chance, world.pace, FAILING)
+
+
+def _look(world: World) -> float | None:
+    return sharing.look(world, _go_on) if world.sharing else look(world)
 
 
 def _events(world: World) -> None:
@@ -171,7 +181,7 @@ def settle(world: World) -> str:
     for _ in range(BOUND):
         world.azure.goes_on(world.chance, world.pace, 0)
         people.answer_at_last(world)
-        pause = look(world)
+        pause = _look(world)
         if not world.azure.under_way and (pause is None or pause == before == RESTING):
             world.tally.longest = max(world.tally.longest, world.tally.steps - first)
             _nothing_is_forgotten(world, pause)
@@ -185,7 +195,7 @@ def _nothing_is_forgotten(world: World, pause: float | None) -> None:
     """Who has nothing to wait for has nothing to do later, when nothing has changed."""
     world.passes(promises.LONG_AFTER)
     before = world.tally.steps
-    if look(world) != pause or world.tally.steps - before > 2:
+    if _look(world) != pause or world.tally.steps - before > 2:
         raise ViolationError("there is something to do that nobody would have come back for")
 
 

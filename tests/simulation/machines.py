@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from tests.simulation.azure import ViolationError
+from tests.simulation.splits import TOLERANCE
 from tests.simulation.world import World
 from tuneops.observed import SUCCEEDED, Endpoint
 from tuneops.release import Phase, Release
@@ -42,9 +43,10 @@ def is_not_kept(world: World, release: Release, endpoint: str, name: str) -> Non
         if d.state == SUCCEEDED and d.release
     }
     newest = [each for each in world.project.previous if each.deployment in there]
+    now = world.now + TOLERANCE if world.sharing else world.now
     lasts = timedelta(minutes=rollout.keep_previous_for_minutes)
     for each in newest[: rollout.keep_previous]:
-        if each.deployment == f"{endpoint}/{name}" and world.now < each.at + lasts:
+        if each.deployment == f"{endpoint}/{name}" and now < each.at + lasts:
             raise ViolationError(f"{name} is kept for a while, and deleted early")
 
 

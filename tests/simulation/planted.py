@@ -1,15 +1,16 @@
 """Mistakes in the decision, planted one at a time, which the promises have to find."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
+from typing import Any
 
-from tests.simulation import people
+from tests.simulation import people, sharing
 from tests.simulation.histories import Failure, grow
 from tests.simulation.world import Tally
-from tuneops import decide, drift, healing, permission
+from tuneops import clock, decide, drift, healing, permission
 from tuneops.phases import behaving, deploying, provisioning, serving, teardown, testing, training
 from tuneops.rollout import approval, steps
 
@@ -26,6 +27,7 @@ class Mistake:
     wrong: str
     of: tuple[str, ...] = people.CONFIGS
     rare: bool = False
+    hosts: int = 1
 
     @property
     def seeds(self) -> range:
@@ -40,19 +42,28 @@ class Mistake:
             raise ValueError(f"{self.name}: not once in {self.module.__name__}: {self.right}")
         made = {"__name__": self.module.__name__}
         exec(compile(source.replace(self.right, self.wrong), self.name, "exec"), made)
-        own = [
-            (name, each)
-            for name, each in vars(self.module).items()
-            if isinstance(each, FunctionType) and each.__module__ == self.module.__name__
-        ]
-        before = [each.__code__ for _, each in own]
-        for name, each in own:
-            each.__code__ = made[name].__code__
+        own = dict(_functions(vars(self.module), self.module.__name__))
+        wrong = dict(_functions(made, self.module.__name__))
+        before = {name: each.__code__ for name, each in own.items()}
+        for name, each in own.items():
+            each.__code__ = wrong[name].__code__
         try:
             yield
         finally:
-            for (_, each), code in zip(own, before, strict=True):
-                each.__code__ = code
+            for name, code in before.items():
+                own[name].__code__ = code
+
+
+def _functions(names: Mapping[str, Any], module: str) -> Iterator[tuple[str, FunctionType]]:
+    """A module's own functions, and those of its classes."""
+    for name, each in names.items():
+        if getattr(each, "__module__", "") != module:
+            continue
+        if isinstance(each, FunctionType):
+            yield name, each
+        elif isinstance(each, type):
+            members = vars(each).items()
+            yield from ((f"{name}.{m}", f) for m, f in members if isinstance(f, FunctionType))
 
 
 MISTAKES = (
@@ -273,9 +284,66 @@ MISTAKES = (
 )
 
 
-def unfound() -> list[str]:
-    """The names of the rare mistakes that nothing finds any more."""
-    return [each.name for each in MISTAKES if each.rare and found(each)[0] is None]
+OF_HOSTS = (
+    Mistake(
+        "a host goes by its own clock",
+        clock,
+        "        if self._last is None:\n            return self._own()",
+        "        if self._own:\n            return self._own()",
+        hosts=2,
+    ),
+    Mistake(
+        "a host that has stood still is not told what time it is",
+        clock,
+        "        known = self() if self._last else said\n",
+        "        if self._last:\n            return\n        known = said\n",
+        hosts=2,
+    ),
+    Mistake(
+        "a lease that was lost is taken for held",
+        sharing,
+        "        if self.holder is not turn:",
+        "        if False:",
+        hosts=2,
+    ),
+    Mistake(
+        "something is done without the lease",
+        sharing,
+        "        self.sharing.hold(self)\n        if self.now - before",
+        "        self.sharing.tell(self.host)\n        if self.now - before",
+        rare=True,
+        hosts=2,
+    ),
+    Mistake(
+        "what was decided long ago is done",
+        sharing,
+        "        if self.now - before > STOOD_STILL:",
+        "        if False:",
+        of=people.MACHINES,
+        hosts=2,
+    ),
+    Mistake(
+        "something is written without the lease",
+        sharing,
+        "        self.sharing.hold(self)\n        self._write(release.number)",
+        "        self._write(release.number)",
+        hosts=2,
+    ),
+    Mistake(
+        "a write asks for neither the lease nor the ETag",
+        sharing,
+        "        self.sharing.hold(self)\n        self._write(release.number)",
+        "        self._etags[release.number] = self.sharing.etags.get(release.number, 0)",
+        hosts=2,
+    ),
+)
+"""Mistakes that only two hosts show."""
+
+
+def unfound(hosts: int = 1) -> list[str]:
+    """The names of the rare mistakes, or of those that several hosts show, that nothing finds."""
+    looked_for = OF_HOSTS if hosts > 1 else [each for each in MISTAKES if each.rare]
+    return [each.name for each in looked_for if found(each)[0] is None]
 
 
 def found(mistake: Mistake) -> tuple[Failure | None, int]:
@@ -283,7 +351,7 @@ def found(mistake: Mistake) -> tuple[Failure | None, int]:
     tally = Tally()
     with mistake.planted():
         for seed in mistake.seeds:
-            failure = next(grow(seed, tally), None)
+            failure = next(grow(seed, tally, mistake.hosts), None)
             if failure:
                 return failure, tally.histories + 1
     return None, tally.histories

@@ -36,7 +36,8 @@ class Run:
     def lines(self) -> Iterator[str]:
         """The figures, for people."""
         tally = self.tally
-        yield f"{tally.histories} histories, {len(tally.distinct)} of them distinct"
+        distinct = f"{len(tally.distinct)} of them distinct"
+        yield f"{tally.histories} histories, {distinct}, with {tally.releases} releases"
         yield f"{tally.steps} steps, each of them checked; {tally.longest} at most to the end"
         for what in ("ends", "happenings", "actions"):
             counts = getattr(tally, what).most_common()
@@ -47,10 +48,12 @@ class Run:
         yield from map(str, self.failures)
 
 
-def run(histories: int, processes: int, first: int = 0) -> Run:
+def run(histories: int, processes: int, first: int = 0, hosts: int = 1) -> Run:
     """At least so many histories, of the trees from seed `first` on."""
     trees = -(-histories // TWIGS)
-    parts = [(seed, min(seed + PART, first + trees)) for seed in range(first, first + trees, PART)]
+    parts = [
+        (seed, min(seed + PART, first + trees), hosts) for seed in range(first, first + trees, PART)
+    ]
     found = Run()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
@@ -63,8 +66,8 @@ def run(histories: int, processes: int, first: int = 0) -> Run:
     return found
 
 
-def _grow_all(seeds: tuple[int, int]) -> Run:
-    found = Run()
-    for seed in range(*seeds):
-        found.failures += grow(seed, found.tally)
+def _grow_all(part: tuple[int, int, int]) -> Run:
+    found, (begin, end, hosts) = Run(), part
+    for seed in range(begin, end):
+        found.failures += grow(seed, found.tally, hosts)
     return found

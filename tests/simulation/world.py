@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from random import Random
+from typing import TYPE_CHECKING
 
 from tests.config_text import config_of
 from tests.simulation.azure import Azure
@@ -22,6 +23,9 @@ from tuneops.project import Project
 from tuneops.release import Phase, Release
 from tuneops.rollout.question import Question, Said
 from tuneops.suspension import stays_as_it_is
+
+if TYPE_CHECKING:
+    from tests.simulation.sharing import Sharing
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 FRESH = 300
@@ -43,6 +47,7 @@ class Tally:
     """What has been met in many histories; `longest` are the most steps from calm to an end."""
 
     histories: int = 0
+    releases: int = 0
     steps: int = 0
     longest: int = 0
     actions: Counter[str] = field(default_factory=Counter)
@@ -54,6 +59,7 @@ class Tally:
     def add(self, other: "Tally") -> None:
         """Count what another has counted as well."""
         self.histories += other.histories
+        self.releases += other.releases
         self.steps += other.steps
         self.longest = max(self.longest, other.longest)
         self.distinct |= other.distinct
@@ -71,7 +77,7 @@ class World:
     them, `before` what one before that has. `wake` is when TuneOps looks again,
     None when it has nothing to wait for. `pace` is how fast operations end. `calm`: nothing goes
     wrong and nobody changes anything any more. `trace` tells histories apart. `say` is told what
-    happens, where somebody listens.
+    happens, where somebody listens. `sharing` is what several hosts share, where there are some.
 
     `said` is the last answer of a person, `asked` are the last questions, with their releases.
     `approved` and `reached` are the highest shares by release, since its deployment began to be
@@ -106,6 +112,7 @@ class World:
     calm: bool = False
     trace: int = 0
     say: Callable[[str], None] | None = None
+    sharing: "Sharing | None" = None
     git: Desired = field(init=False)
     known: Desired = field(init=False)
     before: Desired = field(init=False)
@@ -122,6 +129,7 @@ class World:
         other.azure = self.azure.fork()
         for name in ("releases", "anew", "approved", "reached", "answers"):
             setattr(other, name, dict(getattr(self, name)))
+        other.sharing = self.sharing.fork(chance) if self.sharing else None
         return other
 
     def commit(self, extra: str | None) -> Desired:
@@ -147,6 +155,8 @@ class World:
         """So much time passes."""
         self.seconds += seconds
         self.now = BEGIN + timedelta(seconds=self.seconds)
+        if self.sharing:
+            self.sharing.passes(seconds)
 
     @property
     def desired(self) -> Desired:

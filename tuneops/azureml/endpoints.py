@@ -28,8 +28,8 @@ def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
     """
     with azure_errors(f"endpoint {name}"):
         try:
-            endpoint = workspace.ml.online_endpoints.get(name)
             found = list(workspace.ml.online_deployments.list(name))
+            endpoint = workspace.ml.online_endpoints.get(name)
         except ResourceNotFoundError:
             return None
         return Endpoint(

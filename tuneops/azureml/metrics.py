@@ -10,6 +10,8 @@ from tuneops.azureml.errors import MissingRoleError, UnavailableError, azure_err
 from tuneops.azureml.workspace import Workspace
 from tuneops.estimates import JobTimes
 from tuneops.evaluation.directions import is_loss
+from tuneops.evaluation.figures import TRAIN_LOSS
+from tuneops.loss_curves import STEP_LOSS
 from tuneops.names import TAG_PREVIEW, TAG_RELEASE
 from tuneops.permissions.explaining import explained
 from tuneops.release import Metrics, Point
@@ -22,6 +24,8 @@ MAX_CURVES = 30
 MAX_POINTS = 200
 FINE_TUNING = "finetune"
 """How the name of the step that trains ends, in every pipeline for fine-tuning of the registry."""
+DULL = ("_runtime", "_per_second", "total_flos", "epoch")
+"""How the names of metrics end whose course says nothing: each course is a call."""
 LOOP_METRIC = "train_runtime"
 """What Hugging Face's Trainer logs at its end: the seconds of its loop."""
 
@@ -102,9 +106,7 @@ def _times(root: "Run", steps: "Sequence[Run]", loop: float | None) -> JobTimes:
     spans = [
         (run.info.end_time - run.info.start_time) / 1000
         for run in steps
-        if str(run.info.run_name).endswith(FINE_TUNING)
-        and run.info.start_time
-        and run.info.end_time
+        if _trains(run) and run.info.start_time and run.info.end_time
     ]
     seconds = max((span for span in spans if span > 0), default=loop)
     tags = root.data.tags
@@ -117,18 +119,23 @@ def _times(root: "Run", steps: "Sequence[Run]", loop: float | None) -> JobTimes:
 def _curves(
     client: "MlflowClient", root: "Run", steps: "Sequence[Run]"
 ) -> tuple[dict[str, tuple[Point, ...]], set[str]]:
-    """The courses of metrics, each read from the first run that logged it, losses before others.
+    """The courses of metrics, each read once, where it was logged; losses before others.
 
-    Second, the names of those that were NaN or infinite on their way.
+    What steps log, the job above them has as well. Second, the names of those that were NaN or
+    infinite on their way.
     """
     curves: dict[str, tuple[Point, ...]] = {}
     odd: set[str] = set()
-    for run in (root, *steps):
-        names = run.data.metrics.keys() - curves.keys()
+    read: set[str] = set()
+    for run in (*sorted(steps, key=_trains, reverse=True), root):
+        names = _with_course(run) - read
         for name in sorted(names, key=lambda name: (not is_loss(name), name)):
             if len(curves) == MAX_CURVES:
                 return curves, odd
+            if name == TRAIN_LOSS and STEP_LOSS in curves:
+                continue
             history = client.get_metric_history(run.info.run_id, name)
+            read.add(name)
             points = [Point(step=m.step, value=m.value) for m in history]
             finite = [point for point in points if math.isfinite(point.value)]
             if len(finite) < len(points):
@@ -136,6 +143,16 @@ def _curves(
             if len(finite) > 1:
                 curves[name] = thinned(finite)
     return curves, odd
+
+
+def _trains(run: "Run") -> bool:
+    return str(run.info.run_name).endswith(FINE_TUNING)
+
+
+def _with_course(run: "Run") -> set[str]:
+    """The names of the run's metrics that may have a course: what is logged at step 0 has none."""
+    logged = run.to_proto().data.metrics  # type: ignore[no-untyped-call]
+    return {m.key for m in logged if (m.step or is_loss(m.key)) and not m.key.endswith(DULL)}
 
 
 def _finite(run: "Run") -> dict[str, float]:

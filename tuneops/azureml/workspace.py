@@ -4,13 +4,13 @@ from enum import Enum
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from tuneops.azureml import sdk
+from tuneops.azureml import sdk, transport
 from tuneops.azureml.errors import azure_errors
 from tuneops.settings import WorkspaceSettings, credential
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
-    from azure.identity import DefaultAzureCredential
+    from azure.core.pipeline.transport import HttpTransport
 
 
 class Workspace:
@@ -57,9 +57,7 @@ class Workspace:
     def ml(self) -> "MLClient":
         """The workspace's MLClient."""
         s = self._settings
-        return _client(
-            self._credential,
-            s,
+        return self._client(
             subscription_id=s.subscription_id,
             resource_group_name=s.resource_group,
             workspace_name=s.workspace,
@@ -84,31 +82,34 @@ class Workspace:
     def _resource(self) -> Any:
         return self.ml.workspaces.get(self._settings.workspace)
 
+    @cached_property
+    def _transport(self) -> "HttpTransport[Any, Any]":
+        return transport.shared()
+
     def _registry(self, name: str) -> "MLClient":
-        return _client(self._credential, self._settings, registry_name=name)
+        return self._client(registry_name=name)
+
+    def _client(self, **scope: str) -> "MLClient":
+        """An MLClient that gives up soon: the reconciler tries again without holding a worker."""
+        sdk.load()
+        from azure.ai.ml import MLClient
+
+        settings = self._settings
+        cloud: dict[str, Any] = {}
+        if settings.cloud_metadata:
+            cloud["cloud_metadata"] = settings.cloud_metadata
+        return MLClient(
+            self._credential,
+            cloud=settings.cloud,
+            enable_telemetry=False,
+            retry_total=2,
+            retry_status=0,
+            transport=self._transport,
+            **cloud,
+            **scope,
+        )
 
 
 def plain(value: object) -> str:
     """The text of what the SDK gives as a string here and as an enum of strings there."""
     return str(value.value if isinstance(value, Enum) else value)
-
-
-def _client(
-    credential: "DefaultAzureCredential", settings: WorkspaceSettings, **scope: str
-) -> "MLClient":
-    """An MLClient that gives up soon: the reconciler tries again without holding a worker."""
-    sdk.load()
-    from azure.ai.ml import MLClient
-
-    cloud: dict[str, Any] = {}
-    if settings.cloud_metadata:
-        cloud["cloud_metadata"] = settings.cloud_metadata
-    return MLClient(
-        credential,
-        cloud=settings.cloud,
-        enable_telemetry=False,
-        retry_total=2,
-        retry_status=0,
-        **cloud,
-        **scope,
-    )

@@ -64,7 +64,7 @@ class _Asker:
         for reply in found.replies:
             place = len(side.scores)
             row = self.rows[place]
-            side = self._after(side, reply, row)
+            side = self._after(side, reply, row, now)
             if len(side.scores) > place:
                 given = side.scores[place]
                 said.append(
@@ -75,7 +75,7 @@ class _Asker:
             side = side.replace(not_before=now + pause)
         return side, said
 
-    def _after(self, side: Side, reply: Reply, row: Row) -> Side:
+    def _after(self, side: Side, reply: Reply, row: Row, now: datetime) -> Side:
         """The side after one reply; a question that it fails at too often gets no answer."""
         if reply.status == smoke.OK:
             given = score(reply.text, row.expected, row.pattern, self.score)
@@ -83,7 +83,7 @@ class _Asker:
         side = side.replace(
             attempts=side.attempts + 1,
             failure=f"status {reply.status}",
-            not_before=reply.at + PAUSE,
+            not_before=now + PAUSE,
         )
         if side.attempts < self.release.config.smoke_test.attempts:
             return side
@@ -117,7 +117,7 @@ def ask(release: Release, s: Services, now: datetime) -> Release:
     said: list[Answer] = []
     after = asked
     for (place, deployment), side, found in zip(deployments.items(), sides, rounds, strict=True):
-        changed, more = asker.weigh(deployment, side, found, now)
+        changed, more = asker.weigh(deployment, side, found, s.clock())
         after = after.replace(**{place: changed})
         said += more
     answers.add(s.storage, answers.path_of(release, turn), asked, said, release.deployment_name)

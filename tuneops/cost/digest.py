@@ -7,7 +7,7 @@ timers make one message, and after a crash it is posted the next day at the late
 import logging
 import random
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from azure.storage.blob import BlobLeaseClient
 
@@ -44,13 +44,8 @@ class Digest(Document):
     outbox: tuple[Message, ...] = ()
 
 
-def utc_now() -> datetime:
-    """The time now, aware."""
-    return datetime.now(UTC)
-
-
 def summarize(
-    request: SummaryRequest, services: Services, clock: Callable[[], datetime] = utc_now
+    request: SummaryRequest, services: Services, clock: Callable[[], datetime] | None = None
 ) -> None:
     """Tell people once what runs on the request's day.
 
@@ -61,7 +56,7 @@ def summarize(
     path, pause = documents.summary(request.environment), None
     try:
         with services.store.lease(path, Digest()) as lease:
-            _tell(path, request, services, lease, clock())
+            _tell(path, request, services, lease, (clock or services.clock)())
     except (BusyError, ConflictError) as error:
         log.info("the summary is told by another worker: %s", error)
         pause = random.uniform(1, BUSY_SECONDS)

@@ -1,10 +1,10 @@
 """What lies in the data folders of all projects, from one list of their container."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobProperties, BlobServiceClient
 
 from tuneops.data.errors import storage_errors
 from tuneops.data.upload import may_be_data
@@ -20,15 +20,20 @@ def digests(service: BlobServiceClient, container: str, folders: Collection[str]
     Raises:
         DataUnavailableError: the container is not there or may not be read.
     """
-    found: dict[str, Any] = {}
     with storage_errors(f"container {container}"):
-        for blob in service.get_container_client(container).list_blobs():
-            if not may_be_data(blob.name):
-                continue
-            line = f"{blob.name}\n{blob.etag}\n{blob.size}\n".encode()
-            for folder in _around(blob.name):
-                if folder in folders:
-                    found.setdefault(folder, hashlib.sha256()).update(line)
+        return digests_of(service.get_container_client(container).list_blobs(), folders)
+
+
+def digests_of(blobs: Iterable[BlobProperties], folders: Collection[str]) -> dict[str, str]:
+    """The digests of the folders by what lies in them, in the order of its names."""
+    found: dict[str, Any] = {}
+    for blob in blobs:
+        if not may_be_data(blob.name):
+            continue
+        line = f"{blob.name}\n{blob.etag}\n{blob.size}\n".encode()
+        for folder in _around(blob.name):
+            if folder in folders:
+                found.setdefault(folder, hashlib.sha256()).update(line)
     return {folder: made.hexdigest()[:DIGEST_LENGTH] for folder, made in found.items()}
 
 

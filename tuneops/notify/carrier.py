@@ -9,7 +9,7 @@ import logging
 import random
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from azure.storage.blob import BlobLeaseClient
 
@@ -45,13 +45,8 @@ class Carrier(Document):
     """Is there to be leased."""
 
 
-def utc_now() -> datetime:
-    """The time now, aware."""
-    return datetime.now(UTC)
-
-
 def carry(
-    request: DeliverRequest, services: Services, clock: Callable[[], datetime] = utc_now
+    request: DeliverRequest, services: Services, clock: Callable[[], datetime] | None = None
 ) -> None:
     """Send what is due of a mailbox, and ask to be called again for what is not.
 
@@ -65,7 +60,7 @@ def carry(
             return
         path = documents.carrier(request.channel, request.stream)
         with services.store.lease(path, Carrier()) as lease:
-            _Round(request, services, lease, clock).run()
+            _Round(request, services, lease, clock or services.clock).run()
     except (BusyError, ConflictError):
         services.deliveries.send(request, random.uniform(1, BUSY_SECONDS))
     except UnreadableError as error:

@@ -6,7 +6,6 @@ same place.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 
 from tuneops import documents
@@ -87,7 +86,7 @@ def look_again(heads: Mapping[int, str], services: Services) -> None:
     register = read_register(services.store, services.environment)
     for number in sorted(register.outdated(heads)):
         services.queue.send(PullRequestRequest(environment=services.environment, number=number))
-    for key in register.ending(datetime.now(UTC)):
+    for key in register.ending(services.now()):
         services.queue.send(ProjectRequest(project=key))
     serve_next(services)
 
@@ -137,7 +136,7 @@ def _ask(
     policy: Policy,
     services: Services,
 ) -> None:
-    now, most = datetime.now(UTC), judgement.most(policy)
+    now, most = services.now(), judgement.most(policy)
     entry = Entry(
         number=proposal.number,
         head=proposal.head,

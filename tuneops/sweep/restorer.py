@@ -11,7 +11,6 @@ from tuneops.azureml import arm
 from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.notify.post import post
 from tuneops.queue import RestoreRequest
-from tuneops.reconcile import utc_now
 from tuneops.services import NoSourceError, Services
 from tuneops.store import BusyError, ConflictError, Stored
 from tuneops.sweep import text
@@ -101,7 +100,7 @@ def _services_of(record: Record, services: Services) -> Services:
 
 
 def restore_swept(
-    request: RestoreRequest, services: Services, clock: Callable[[], datetime] = utc_now
+    request: RestoreRequest, services: Services, clock: Callable[[], datetime] | None = None
 ) -> None:
     """Go on with a restoration, and ask to be called again while it is under way.
 
@@ -116,7 +115,7 @@ def restore_swept(
     services = _services_of(stored.value, services)
     try:
         with services.store.lease(path, stored.value) as lease:
-            pause = _Restoring(services, lease, path, clock).run()
+            pause = _Restoring(services, lease, path, clock or services.clock).run()
     except (BusyError, ConflictError):
         pause = BUSY_SECONDS
     if pause is not None:

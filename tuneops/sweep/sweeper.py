@@ -19,7 +19,6 @@ from tuneops.notify.mailbox import outcomes
 from tuneops.notify.post import post, read_mailboxes
 from tuneops.project import Project
 from tuneops.queue import RestoreRequest, SweepRequest
-from tuneops.reconcile import utc_now
 from tuneops.services import Services
 from tuneops.store import BusyError, ConflictError, Stored, UnreadableError
 from tuneops.sweep import text
@@ -35,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def sweep_workspace(
-    request: SweepRequest, services: Services, clock: Callable[[], datetime] = utc_now
+    request: SweepRequest, services: Services, clock: Callable[[], datetime] | None = None
 ) -> None:
     """Sweep the workspace of an environment, or only tell people what they are owed of it.
 
@@ -48,7 +47,8 @@ def sweep_workspace(
     path = documents.findings(services.workspace.id)
     try:
         with services.store.lease(path, Findings()) as lease:
-            _Sweep(request, services, lease, path, clock()).run()
+            now = (clock or services.clock)()
+            _Sweep(request, services, lease, path, now).run()
     except (BusyError, ConflictError) as error:
         log.info("workspace %s is swept by another worker: %s", services.workspace.id, error)
     except UnreadableError as error:

@@ -1,0 +1,1 @@
+"""TuneOps under load: bursts of events over many projects, releases in flight, a soak."""

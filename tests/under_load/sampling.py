@@ -1,0 +1,69 @@
+"""Samples of a process: its memory, its open files, and how many releases are in flight."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import psutil
+
+EVERY_SECONDS = 3.0
+
+Figure = Literal["megabytes", "files"]
+
+
+def process_of(state: Path, part: str) -> psutil.Process:
+    """The process of a part of a local cloud."""
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        if f"localcloud.{part}" in line and str(state) in line:
+            return process
+    raise AssertionError(f"{part} does not run")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How it was so many seconds after the beginning."""
+
+    at: float
+    megabytes: float
+    files: float
+
+
+class Sampling:
+    """Samples while the block lasts, and the most releases that were in flight at once."""
+
+    def __init__(self, process: psutil.Process, in_flight: Callable[[], int]) -> None:
+        self._process = process
+        self._in_flight = in_flight
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+        self.samples: list[Sample] = []
+        self.most_in_flight = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def values(self, of: Figure) -> list[float]:
+        """All values of one figure."""
+        return [getattr(sample, of) for sample in self.samples]
+
+    def after(self, part: float, of: Figure) -> list[tuple[float, float]]:
+        """The values of one figure with their times, without the first part of them."""
+        kept = self.samples[round(len(self.samples) * part) :]
+        return [(sample.at, getattr(sample, of)) for sample in kept]
+
+    def _sample(self) -> None:
+        begun = time.monotonic()
+        while not self._over.wait(EVERY_SECONDS):
+            megabytes = self._process.memory_info().rss / 2**20
+            at, files = time.monotonic() - begun, float(self._process.num_fds())
+            self.samples.append(Sample(at, megabytes, files))
+            self.most_in_flight = max(self.most_in_flight, self._in_flight())

@@ -1,0 +1,116 @@
+"""How the SDK's calls reach Azure: nobody's operation is polled, and nothing is asked twice.
+
+Within one look at a project, what Azure has said is not asked again until something is changed:
+each step of a look observes anew, and the SDK asks for the workspace or the endpoint before most
+of its own calls.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+if TYPE_CHECKING:
+    from azure.core.pipeline.transport import HttpTransport
+
+POLLER = "LROPoller"
+"""What the names of the threads begin with in which azure-core polls an operation."""
+SECONDS, STEADY_SECONDS = 3.0, 600.0
+"""How long an answer counts within a look, and one about what does not change."""
+STEADY = re.compile(r"/(workspaces/[^/]+|vmSizes)$", re.IGNORECASE)
+CHANGES_NOTHING = re.compile(r"/(listKeys|token)$", re.IGNORECASE)
+NAMES = re.compile(r"/onlineEndpoints/[^/]+/deployments$", re.IGNORECASE)
+"""Of what the SDK asks for at an older version of the API as well, for the names alone."""
+OK, NOT_FOUND = 200, 404
+
+
+class NobodyWaitsError(Exception):
+    """The end of an operation is found by a later look."""
+
+
+class Memory:
+    """What was answered in one look, by address and version of the API."""
+
+    def __init__(self, steady: "Memory | None" = None) -> None:
+        self._steady = steady
+        self._known: dict[str, tuple[str, float, Any]] = {}
+
+    def get(self, url: str, send: Callable[[], Any]) -> Any:
+        """The answer to a GET, from before if it was given just now."""
+        address, path, version = _parted(url)
+        if self._steady and STEADY.search(path):
+            return self._steady.get(url, send)
+        if not NAMES.search(path):
+            address = url
+        known, at, answer = self._known.get(address, ("", 0.0, None))
+        lasts = SECONDS if self._steady else STEADY_SECONDS
+        if answer is not None and known >= version and monotonic() - at < lasts:
+            return answer
+        answer = send()
+        if answer.status_code == OK or (self._steady and answer.status_code == NOT_FOUND):
+            self._known[address] = (version, monotonic(), answer)
+        return answer
+
+    def change(self, request: Any) -> None:
+        """Something may have been written: what was known may be otherwise."""
+        if request.method != "GET" and not CHANGES_NOTHING.search(urlsplit(request.url).path):
+            self._known.clear()
+
+
+_memory: ContextVar[Memory | None] = ContextVar("memory", default=None)
+_steady = Memory()
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """Within this, what was read is not asked for again until something is written."""
+    token = _memory.set(Memory(_steady))
+    try:
+        yield
+    finally:
+        _memory.reset(token)
+
+
+def shared() -> "HttpTransport[Any, Any]":
+    """A transport for all clients of one identity, which share its connections."""
+    from azure.core.pipeline.transport import RequestsTransport
+
+    class Transport(RequestsTransport):  # type: ignore[misc]
+        """Sends a request unless its answer is known or nobody waits for it."""
+
+        def send(self, request: Any, **options: Any) -> Any:
+            if threading.current_thread().name.startswith(POLLER):
+                raise NobodyWaitsError
+            memory = _memory.get()
+            if memory is None:
+                return super().send(request, **options)
+            if request.method == "GET" and not options.get("stream"):
+                return memory.get(
+                    request.url, lambda: super(Transport, self).send(request, **options)
+                )
+            try:
+                return super().send(request, **options)
+            finally:
+                memory.change(request)
+
+        def __exit__(self, *error: object) -> None:
+            """Stay open: others use it."""
+
+        def close(self) -> None:
+            """Stay open: others use it."""
+
+    made = Transport()
+    made.open()  # once, before threads may do it at the same time
+    return made
+
+
+def _parted(url: str) -> tuple[str, str, str]:
+    """The address without the version of the API, its path, and the version."""
+    parts = urlsplit(url)
+    asked = dict(parse_qsl(parts.query))
+    version = asked.pop("api-version", "")
+    return parts._replace(query=urlencode(asked)).geturl(), parts.path, version
