@@ -2,8 +2,8 @@
 
 import pytest
 
-from tuneops.gitops.github import is_outsiders
 from tuneops.gitops.open_pulls import MAX_AGAIN, Page, Reviews, review_of
+from tuneops.gitops.telling import is_outsiders
 from tuneops.policy import Policy
 
 POLICY = Policy()

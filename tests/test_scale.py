@@ -29,9 +29,10 @@ from tuneops.cli.target import Target
 from tuneops.data.places import NoPlaceError, place
 from tuneops.desired import Desired
 from tuneops.gathering import DELAY, MANY, SHARED, Gathered, look_at_all
-from tuneops.gitops.github import MAX_FILES, MAX_PULL_PAGES, SIDE_BY_SIDE
+from tuneops.gitops.github import MAX_PULL_PAGES
 from tuneops.gitops.repository import FileState, Repository
 from tuneops.gitops.snapshot import File
+from tuneops.gitops.tree import MAX_FILES, SIDE_BY_SIDE
 from tuneops.looks import ROUND, TURN_AFTER, TURNS, Look, Note, View, due
 from tuneops.notify.health import Health
 from tuneops.notify.mailbox import Mailbox

@@ -1,31 +1,17 @@
-"""The calls to GitHub's REST API that TuneOps makes."""
+"""What TuneOps reads and writes of one repository at GitHub."""
 
-import asyncio
-import base64
-import ssl
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Iterable,
-    Mapping,
-    Sequence,
-)
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import gidgethub
-import httpx2
 from gidgethub.abc import CACHE_TYPE
 from gidgethub.httpx import GitHubAPI
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from tuneops import config_file, policy_file
 from tuneops.approvals import Approver
 from tuneops.cause import Brought
 from tuneops.gitops import (
@@ -35,45 +21,24 @@ from tuneops.gitops import (
     moves,
     restoration,
     standing,
+    telling,
+    tree,
     webhooks,
 )
 from tuneops.gitops.comments import Comment
-from tuneops.gitops.errors import GitHubError, NoBranchError, TooManyError
-from tuneops.gitops.login import Login, LoginError
+from tuneops.gitops.errors import NoBranchError, TooManyError
+from tuneops.gitops.login import Login
 from tuneops.gitops.moves import Moves
 from tuneops.gitops.open_pulls import OpenPull, Page
 from tuneops.gitops.pulls import Pull, merged_by
 from tuneops.gitops.restoration import Opened, Restoration
+from tuneops.gitops.session import Session
 from tuneops.gitops.snapshot import File, Head, Origin, Proposal, Snapshot, merged, touched
 from tuneops.gitops.standing import Standing
 from tuneops.gitops.webhooks import Webhooks
-from tuneops.permissions.github import lacks_permission
-from tuneops.policy import FILE as POLICY_FILE
 from tuneops.sources import ConfigSource
 
-TIMEOUT_SECONDS = 10
-MAX_FILES = 2_000
 MAX_PULL_PAGES = 10
-SIDE_BY_SIDE = 8
-"""So many files are read at the same time; GitHub takes a hundred calls at once."""
-TASK = "tuneops"
-NOT_ACCESSIBLE = "Resource not accessible"
-"""What GitHub says where a permission is missing, and not where there are too many requests."""
-
-T = TypeVar("T")
-
-
-class _TreeEntry(BaseModel):
-    path: str
-    mode: str
-    type: str
-    sha: str
-    size: int | None = None
-
-
-class _Tree(BaseModel):
-    tree: list[_TreeEntry]
-    truncated: bool = False
 
 
 class GitHub:
@@ -84,6 +49,7 @@ class GitHub:
         self._source = source
         self._login = login
         self._repository = f"/repos/{source.repository}"
+        self._session = Session(self._api_url, source.repository, login)
 
     def head(self, etag: str = "") -> Head | None:
         """The newest commit of the tracked branch; None if `etag` is still that of the answer.
@@ -94,7 +60,7 @@ class GitHub:
             GitHubError: it could not be read.
         """
         known: CACHE_TYPE = {self._branch_url: (etag, None, None, None)} if etag else {}
-        return _run(self._session(partial(self._head, known), known))
+        return self._session.run(partial(self._head, known), known)
 
     def snapshot(self, head: Head | None = None) -> Snapshot:
         """The config files and the policy's at a commit, else at the tracked branch's newest.
@@ -106,7 +72,7 @@ class GitHub:
         async def read(api: GitHubAPI) -> Snapshot:
             return await self._snapshot(api, head)
 
-        return _run(self._session(read))
+        return self._session.run(read)
 
     def open_pulls(self, known: Mapping[str, Page]) -> dict[str, Page]:
         """The pull requests that are open to the tracked branch, oldest first, in pages by address.
@@ -135,7 +101,7 @@ class GitHub:
                 url = more
             return pages
 
-        return _run(self._session(read, cache))
+        return self._session.run(read, cache)
 
     def proposal(self, number: int) -> Proposal | None:
         """What a pull request would make of the configs; None unless it is open to the branch.
@@ -157,7 +123,7 @@ class GitHub:
             snapshot = merged(tracked, states[1], changed)
             return Proposal(number, head, snapshot, changed, _origin(pull))
 
-        return _run(self._session(read))
+        return self._session.run(read)
 
     def proposed(self, number: int) -> str:
         """The newest commit of a pull request.
@@ -170,7 +136,7 @@ class GitHub:
             pull = await api.getitem(f"{self._repository}/pulls/{number}")
             return str(pull["head"]["sha"])
 
-        return _run(self._session(read))
+        return self._session.run(read)
 
     def was_merged(self, number: int) -> bool:
         """Whether a pull request was merged.
@@ -183,7 +149,7 @@ class GitHub:
             pull = await api.getitem(f"{self._repository}/pulls/{number}")
             return pull["merged_at"] is not None
 
-        return _run(self._session(read))
+        return self._session.run(read)
 
     def may_write(self, login: str) -> bool:
         """Whether somebody may push to the repository.
@@ -201,7 +167,7 @@ class GitHub:
                     return False
                 raise
 
-        return bool(login) and _run(self._session(read))
+        return bool(login) and self._session.run(read)
 
     def pushers(self, branch: str, head: str) -> frozenset[str] | None:
         """Everybody who has moved a branch since it began; None where that can't be told.
@@ -209,10 +175,8 @@ class GitHub:
         Raises:
             GitHubError: it could not be asked.
         """
-        found = _run(
-            self._session(
-                lambda api: moves.read(api, self._repository, branch, moves.NO_COMMIT, head)
-            )
+        found = self._session.run(
+            lambda api: moves.read(api, self._repository, branch, moves.NO_COMMIT, head)
         )
         by = frozenset(move.by for move in found.found)
         return by if found.whole and "" not in by else None
@@ -224,9 +188,7 @@ class GitHub:
             GitHubError: it could not be asked.
         """
         branch = self._source.branch
-        return _run(
-            self._session(lambda api: moves.read(api, self._repository, branch, start, end))
-        )
+        return self._session.run(lambda api: moves.read(api, self._repository, branch, start, end))
 
     def files_at(self, commit: str) -> dict[str, str] | None:
         """The ids of the config files' and the policy's contents at a commit.
@@ -247,7 +209,7 @@ class GitHub:
                     return None
                 raise
 
-        return _run(self._session(read))
+        return self._session.run(read)
 
     def brought(self, commit: str, paths: Iterable[str]) -> dict[str, Brought]:
         """The commits that made these files what they are at a commit, by path.
@@ -263,7 +225,7 @@ class GitHub:
             }
             return {path: found for path, found in last.items() if found}
 
-        return _run(self._session(read)) if wanted else {}
+        return self._session.run(read) if wanted else {}
 
     def merged_pull(self, commit: str, path: str) -> int | None:
         """The pull request that brought a file to what it is at a commit of the tracked branch.
@@ -282,7 +244,7 @@ class GitHub:
             pulls = TypeAdapter(list[Pull]).validate_python(found)
             return merged_by(pulls, sha, self._source.branch)
 
-        return _run(self._session(find))
+        return self._session.run(find)
 
     def comment(self, number: int, mark: str, body: str, *, only_update: bool = False) -> None:
         """Have one comment on a pull request that begins with `mark`, and let it be `body`.
@@ -292,21 +254,11 @@ class GitHub:
         Raises:
             GitHubError: GitHub did not take it.
         """
-
-        async def put(api: GitHubAPI) -> None:
-            comments = f"{self._repository}/issues/{number}/comments"
-            async for known in api.getiter(f"{comments}?per_page=100"):
-                if str(known["body"] or "").startswith(mark) and not is_outsiders(known):
-                    if known["body"] != body:
-                        await api.patch(
-                            f"{self._repository}/issues/comments/{known['id']}",
-                            data={"body": body},
-                        )
-                    return
-            if not only_update:
-                await api.post(comments, data={"body": body})
-
-        _run(self._session(put))
+        self._session.run(
+            lambda api: telling.comment(
+                api, self._repository, number, mark, body, only_update=only_update
+            )
+        )
 
     def comments_since(self, number: int, since: datetime, etag: str) -> comments.Page | None:
         """The comments on a pull request since a time; None if they are still those of `etag`.
@@ -316,8 +268,8 @@ class GitHub:
         """
         first = f"{self._api_url}{self._repository}/issues/{number}/comments"
         cache: CACHE_TYPE = {}
-        return _run(
-            self._session(lambda api: comments.read_since(api, cache, first, since, etag), cache)
+        return self._session.run(
+            lambda api: comments.read_since(api, cache, first, since, etag), cache
         )
 
     def comment_of(self, number: int, comment: int) -> Comment | None:
@@ -326,8 +278,8 @@ class GitHub:
         Raises:
             GitHubError: it could not be read.
         """
-        return _run(
-            self._session(lambda api: comments.read_one(api, self._repository, number, comment))
+        return self._session.run(
+            lambda api: comments.read_one(api, self._repository, number, comment)
         )
 
     def react(self, comment: int, content: str) -> None:
@@ -336,12 +288,7 @@ class GitHub:
         Raises:
             GitHubError: GitHub did not take it.
         """
-        path = f"{self._repository}/issues/comments/{comment}/reactions"
-
-        async def post(api: GitHubAPI) -> None:
-            await api.post(path, data={"content": content})
-
-        _run(self._session(post))
+        self._session.run(lambda api: telling.react(api, self._repository, comment, content))
 
     def author(self, number: int) -> str:
         """Who opened a pull request, empty if the account has gone.
@@ -354,7 +301,7 @@ class GitHub:
             pull = await api.getitem(f"{self._repository}/pulls/{number}")
             return str((pull["user"] or {}).get("login") or "")
 
-        return _run(self._session(read))
+        return self._session.run(read)
 
     def approver(self, login: str, environments: Sequence[str]) -> Approver:
         """What is known of somebody, and of the first of the environments that has reviewers.
@@ -363,8 +310,8 @@ class GitHub:
             approvers.HiddenError: TuneOps lacks a permission.
             GitHubError: it could not be asked.
         """
-        return _run(
-            self._session(lambda api: approvers.read(api, self._repository, login, environments))
+        return self._session.run(
+            lambda api: approvers.read(api, self._repository, login, environments)
         )
 
     def propose(self, change: Restoration) -> Opened:
@@ -375,8 +322,8 @@ class GitHub:
             GitHubError: GitHub could not be asked.
         """
         branch = self._source.branch
-        return _run(
-            self._session(lambda api: restoration.propose(api, self._repository, branch, change))
+        return self._session.run(
+            lambda api: restoration.propose(api, self._repository, branch, change)
         )
 
     def standing(self) -> Standing:
@@ -385,8 +332,8 @@ class GitHub:
         Raises:
             GitHubError: it could not be asked, or shows no such repository.
         """
-        return _run(
-            self._session(lambda api: standing.read(api, self._repository, self._login.signature()))
+        return self._session.run(
+            lambda api: standing.read(api, self._repository, self._login.signature())
         )
 
     def webhooks(self) -> Webhooks:
@@ -395,8 +342,8 @@ class GitHub:
         Raises:
             GitHubError: they could not be read.
         """
-        return _run(
-            self._session(lambda api: webhooks.read(api, self._repository, self._login.signature()))
+        return self._session.run(
+            lambda api: webhooks.read(api, self._repository, self._login.signature())
         )
 
     def contents(self, files: Iterable[File]) -> dict[str, bytes]:
@@ -406,18 +353,9 @@ class GitHub:
             GitHubError: one could not be read.
         """
         wanted = list(files)
-
-        async def read(api: GitHubAPI) -> dict[str, bytes]:
-            places = asyncio.Semaphore(SIDE_BY_SIDE)
-
-            async def content(file: File) -> bytes:
-                async with places:
-                    return await self._content(api, file.sha)
-
-            found = await asyncio.gather(*map(content, wanted))
-            return {file.path: each for file, each in zip(wanted, found, strict=True)}
-
-        return _run(self._session(read)) if wanted else {}
+        if not wanted:
+            return {}
+        return self._session.run(lambda api: tree.contents(api, self._repository, wanted))
 
     def set_status(
         self, commit: str, *, state: str, context: str, description: str, url: str
@@ -427,14 +365,17 @@ class GitHub:
         Raises:
             GitHubError: GitHub did not take it.
         """
-        body = {"state": state, "context": context, "description": description[:140]}
-        if url:
-            body["target_url"] = url
-
-        async def post(api: GitHubAPI) -> None:
-            await api.post(f"{self._repository}/statuses/{commit}", data=body)
-
-        _run(self._session(post))
+        self._session.run(
+            lambda api: telling.status(
+                api,
+                self._repository,
+                commit,
+                state=state,
+                context=context,
+                description=description,
+                url=url,
+            )
+        )
 
     def set_deployment(
         self, commit: str, environment: str, *, state: str, description: str, url: str, log_url: str
@@ -446,25 +387,18 @@ class GitHub:
         Raises:
             GitHubError: GitHub did not take it.
         """
-        deployments = f"{self._repository}/deployments"
-        body: dict[str, object] = {
-            "state": state,
-            "description": description[:140],
-            "environment_url": url,
-            "log_url": log_url,
-        }
-
-        async def put(api: GitHubAPI) -> None:
-            where = urlencode({"sha": commit, "environment": environment, "task": TASK})
-            known = await api.getitem(f"{deployments}?{where}")
-            made = (
-                known[0]
-                if known
-                else await api.post(deployments, data=_deployment(commit, environment))
+        self._session.run(
+            lambda api: telling.deployment(
+                api,
+                self._repository,
+                commit,
+                environment,
+                state=state,
+                description=description,
+                url=url,
+                log_url=log_url,
             )
-            await api.post(f"{deployments}/{made['id']}/statuses", data=body)
-
-        _run(self._session(put))
+        )
 
     @property
     def _branch_url(self) -> str:
@@ -499,87 +433,7 @@ class GitHub:
             ) from error
 
     async def _files(self, api: GitHubAPI, commit: str) -> tuple[File, ...]:
-        answer = await api.getitem(f"{self._repository}/git/trees/{commit}?recursive=1")
-        tree = _Tree.model_validate(answer)
-        if tree.truncated:
-            raise TooManyError("the repository's tree is too large for one answer")
-        wanted = (e for e in tree.tree if e.type == "blob" and self._is_wanted(e.path))
-        files = [_file(entry) for entry in wanted]
-        if len(files) > MAX_FILES:
-            many = f"{len(files)} files, at most {MAX_FILES} are read"
-            raise TooManyError(f"{self._source.configs} in {self._source.repository} means {many}")
-        return tuple(sorted(files, key=lambda file: file.path))
-
-    def _is_wanted(self, path: str) -> bool:
-        return path == POLICY_FILE or self._source.covers(path)
-
-    async def _content(self, api: GitHubAPI, sha: str) -> bytes:
-        blob = await api.getitem(f"{self._repository}/git/blobs/{sha}")
-        return base64.b64decode(blob["content"])
-
-    async def _session(
-        self, work: Callable[[GitHubAPI], Awaitable[T]], cache: CACHE_TYPE | None = None
-    ) -> T:
-        """The work's result; what is in the `cache` is asked for only if it has changed."""
-        refused: list[str] = []
-        try:
-            return await self._signed_in(work, cache, refused)
-        except LoginError as error:
-            raise GitHubError(str(error)) from error
-        except gidgethub.HTTPException as error:
-            if refused and NOT_ACCESSIBLE in str(error):
-                said = lacks_permission(refused[-1], self._source.repository)
-                raise GitHubError(said) from error
-            permanent = error.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
-            raise GitHubError(f"{type(error).__name__}: {error}"[:300], permanent) from error
-        except (gidgethub.GitHubException, httpx2.HTTPError) as error:
-            raise GitHubError(f"{type(error).__name__}: {error}"[:300]) from error
-        except (KeyError, TypeError, ValueError, ValidationError) as error:
-            raise GitHubError(f"unexpected answer ({type(error).__name__})") from error
-
-    async def _signed_in(
-        self,
-        work: Callable[[GitHubAPI], Awaitable[T]],
-        cache: CACHE_TYPE | None,
-        refused: list[str],
-    ) -> T:
-        """The work's result; begun again, once, with a new token if GitHub refuses the old."""
-        async with self._api(cache, refused) as api:
-            token = api.oauth_token = await self._login.token(api)
-            try:
-                return await work(api)
-            except gidgethub.BadRequest as error:
-                if error.status_code != HTTPStatus.UNAUTHORIZED:
-                    raise
-                self._login.refused(token)
-            api.oauth_token = await self._login.token(api)
-            return await work(api)
-
-    @asynccontextmanager
-    async def _api(self, cache: CACHE_TYPE | None, refused: list[str]) -> AsyncIterator[GitHubAPI]:
-        """The API; `refused` gets the permissions that GitHub wants where it forbids something."""
-
-        async def note(answer: httpx2.Response) -> None:
-            accepted = answer.headers.get("x-accepted-github-permissions")
-            if accepted and answer.status_code == HTTPStatus.FORBIDDEN:
-                refused.append(accepted)
-
-        async with httpx2.AsyncClient(
-            timeout=TIMEOUT_SECONDS, verify=_trust(), event_hooks={"response": [note]}
-        ) as client:
-            yield GitHubAPI(client, "tuneops", base_url=self._api_url, cache=cache)
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """Which certificates are trusted; it takes longer to read them than to ask GitHub."""
-    return httpx2.create_ssl_context()
-
-
-def is_outsiders(comment: Any) -> bool:
-    """Whether a comment is of a person who may not write to the repository."""
-    person = (comment.get("user") or {}).get("type") != "Bot"
-    return person and comment.get("author_association") in comments.OUTSIDERS
+        return await tree.read(api, self._repository, self._source, commit)
 
 
 def _origin(pull: Any) -> Origin:
@@ -587,28 +441,3 @@ def _origin(pull: Any) -> Origin:
     head, user = pull["head"], pull["user"] or {}
     repository = (head["repo"] or {}).get("full_name", "")
     return Origin(str(user.get("login", "")), str(repository), str(head["ref"]))
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
-
-
-def _deployment(commit: str, environment: str) -> dict[str, object]:
-    """A deployment that GitHub neither merges for nor waits with for statuses."""
-    return {
-        "ref": commit,
-        "environment": environment,
-        "task": TASK,
-        "auto_merge": False,
-        "required_contexts": [],
-    }
-
-
-def _file(entry: _TreeEntry) -> File:
-    limit = policy_file.MAX_BYTES if entry.path == POLICY_FILE else config_file.MAX_BYTES
-    problem = ""
-    if entry.mode == "120000":
-        problem = "is a symbolic link; put the file itself here"
-    elif (entry.size or 0) > limit:
-        problem = f"is larger than {limit // 1024} KiB"
-    return File(entry.path, entry.sha, problem)
