@@ -32,3 +32,15 @@ OUTCOMES: Mapping[str, dict[str, Any]] = {
     "lost answer": {"outcome": "drop"},
 }
 """How a call goes wrong."""
+
+POISON: tuple[str | bytes, ...] = (
+    "no base64 at all: \u00e9",
+    b"nonsense",
+    b"{}",
+    b"\xff\xfe\x00",
+    b"[" * 20_000,
+    b'{"kind": "project", "project": "../../x"}',
+    b'{"kind": "of another version", "project": "grows-0"}',
+    b'{"kind": "project", "project": "' + b"x" * 40_000 + b'"}',
+)
+"""Messages that nobody can do anything with; text goes on the queue as it is."""

@@ -79,7 +79,9 @@ def _round(plan: Plan, number: int, cloud: Cloud, hosts: Hosts) -> Round:
     points = [(effect, moment) for effect in effects]
     hosts.points.arm(points)
     done.asked[f"host killed {moment} an effect"] += len(points)
-    disturber = Disturber(cloud, hosts, faults, f"{plan.seed}/{number}")
+    disturber = Disturber(
+        cloud, hosts, faults, teams, plan.seed, number, quick=plan.quick
+    )
     with disturber, ThreadPoolExecutor(len(teams)) as pool:
         tales = [pool.submit(STORIES[name], team) for name, team in zip(plan.chosen, teams, strict=True)]
         unreached = [str(error) for tale in tales if (error := tale.exception())]
@@ -93,6 +95,9 @@ def _round(plan: Plan, number: int, cloud: Cloud, hosts: Hosts) -> Round:
     done.unmet = {*points} - struck
     done.asked += disturber.asked
     done.struck += disturber.struck
+    for kind, (asked, strikes) in faults.struck_by_kind().items():
+        done.asked[kind] += asked
+        done.struck[kind] += strikes
     _settle(cloud, teams, disturber, done, unreached)
     faults.close()
     print(f"round {number}: over after {time.monotonic() - began:.0f} s, hosts died {hosts.deaths}, unmet {done.unmet}", flush=True)
@@ -105,7 +110,7 @@ def _settle(
     """Look until all is well, or the time for that is over; what is wrong then is wrong."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        evidence: Evidence = gather(cloud, teams, disturber.sent)
+        evidence: Evidence = gather(cloud, teams, disturber.sender.sent)
         evidence.unreached = unreached
         found = check(evidence)
         if not any(found.values()) or time.monotonic() > deadline:

@@ -118,8 +118,6 @@ STORIES: dict[str, Story] = {
 }
 
 
-def unused(*_: Any) -> bytes:
-    return jsonl([])
 _BASE = {
     "StartRelease", "PrepareData", "RegisterData", "PlanTraining", "SubmitJob", "ReadMetrics",
     "KeepChecks", "RegisterModel", "CreateEndpoint", "CreateDeployment", "RunSmokeTest",

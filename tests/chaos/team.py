@@ -168,7 +168,7 @@ class Team:
         while True:
             try:
                 return do()
-            except (AzureError, httpx2.HTTPError, OSError) as error:
+            except (AzureError, httpx2.HTTPError, OSError, AssertionError) as error:
                 if time.monotonic() > deadline:
                     raise NotReachedError(f"{self.name}: {error}") from error
                 time.sleep(1)
