@@ -41,6 +41,23 @@ class Compute(_Section):
     max_nodes: Annotated[int, Field(ge=1)] = 1
 
 
+class SimulatedCompute(_Section):
+    """Nothing is trained and no model is loaded: for tests of load and of faults.
+
+    See `localcloud.simulated`.
+    """
+
+    job_seconds: Annotated[float, Field(ge=0, le=3600, description="How long a job takes")] = 0.2
+    jobs_at_once: Annotated[int, Field(ge=1, le=1000)] = 200
+
+
+class Limits(_Section):
+    """How much of something Azure allows, which it raises for who asks for it."""
+
+    endpoints: Annotated[int, Field(ge=1)] = 100
+    deployments: Annotated[int, Field(ge=1)] = 500
+
+
 class EventSubscription(_Section):
     """An Event Grid subscription that delivers to an Event Grid function.
 
@@ -101,6 +118,11 @@ class Manifest(_Section):
             "TotalLowPriorityCores; what is left out has plenty"
         ),
     ] = {}
+    limits: Limits = Limits()
+    simulated_compute: Annotated[
+        SimulatedCompute | None,
+        Field(description="Pretends to train and to serve; without it both are done"),
+    ] = None
     event_subscriptions: list[EventSubscription] = []
     event_retry_factor: Annotated[
         float, Field(gt=0, description="Pauses between deliveries, as a part of Azure's (10 s up)")

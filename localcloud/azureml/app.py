@@ -31,7 +31,7 @@ from localcloud.azureml.environments import Environments
 from localcloud.azureml.event_subscriptions import EventSubscriptions
 from localcloud.azureml.events import Outbox
 from localcloud.azureml.faults import Faults, FaultyCalls
-from localcloud.azureml.fleet import Fleet
+from localcloud.azureml.fleet import Fleet, Server
 from localcloud.azureml.grants import Grants
 from localcloud.azureml.http import (
     Guard,
@@ -70,6 +70,7 @@ from localcloud.azureml.workspace import Workspace
 from localcloud.connection import Connection
 from localcloud.identity import object_id
 from localcloud.manifest import Manifest
+from localcloud.simulated.server import SimulatedServer
 
 
 class AzureMl:
@@ -91,7 +92,8 @@ class AzureMl:
         self._operations = Operations(site, store)
         self._outbox = Outbox(site, store)
         self._runs = Runs(store)
-        self._fleet = Fleet(lambda key: scoring_log(site, key))
+        server = SimulatedServer if manifest.simulated_compute else Server
+        self._fleet = Fleet(lambda key: scoring_log(site, key), server)
         lifecycle = Lifecycle(site, store, self._runs, self._outbox)
         containers = Containers(site)
         places = Places(site, store)
@@ -125,8 +127,16 @@ class AzureMl:
             self._outbox,
             self._quota,
             self._faults,
+            manifest.limits.deployments,
         )
-        self._endpoints = Endpoints(site, store, self._operations, self._deployments, self._auth)
+        self._endpoints = Endpoints(
+            site,
+            store,
+            self._operations,
+            self._deployments,
+            self._auth,
+            manifest.limits.endpoints,
+        )
         self._graph = ResourceGraph(site, store, self._workspace, self._grants)
         self._scored = Scored(store)
         self._scoring = Scoring(

@@ -129,6 +129,18 @@ def duration(body: Json, name: str, default: str) -> timedelta:
     return found
 
 
+def text_list(body: Json, name: str) -> list[str]:
+    """The strings under `name`, none when absent.
+
+    Raises:
+        ArmError: 400 when there is something else than a list of strings.
+    """
+    values = body.get(name) or []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise user_error(f"'{name}' must be a list of strings.", target=name)
+    return values
+
+
 def string_map(body: Json, name: str) -> dict[str, str]:
     """Tags or properties: an object of strings.
 

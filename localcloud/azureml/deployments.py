@@ -35,7 +35,7 @@ OPERATION = "AzureAsyncOperationUri"
 STORAGE_INITIALIZER = "StorageInitializer"
 PROVISIONING_SECONDS = 1.0
 BASE_MODEL_POLL_SECONDS = 0.5
-MAX_PER_ENDPOINT, MAX_DEPLOYMENTS = 20, 500
+MAX_PER_ENDPOINT = 20
 BUSY = ("Creating", "Updating", "Deleting")
 
 
@@ -57,6 +57,7 @@ class Deployments:
         outbox: Outbox,
         quota: Quota,
         faults: Faults,
+        limit: int,
     ) -> None:
         self._site = site
         self._store = store
@@ -66,6 +67,7 @@ class Deployments:
         self._outbox = outbox
         self._quota = quota
         self._faults = faults
+        self._limit = limit
 
     def routes(self) -> list[Route]:
         """Routes below the workspace."""
@@ -297,10 +299,8 @@ class Deployments:
     def _check_room(self, endpoint: str) -> None:
         if len(self._store.list(DEPLOYMENTS, f"{endpoint}/")) >= MAX_PER_ENDPOINT:
             raise user_error(f"An endpoint has at most {MAX_PER_ENDPOINT} deployments.")
-        if len(self._store.list(DEPLOYMENTS)) >= MAX_DEPLOYMENTS:
-            raise user_error(
-                f"A subscription has at most {MAX_DEPLOYMENTS} deployments in a region."
-            )
+        if self._store.count(DEPLOYMENTS) >= self._limit:
+            raise user_error(f"A subscription has at most {self._limit} deployments in a region.")
 
 
 def _initializer_log(record: Json) -> str:

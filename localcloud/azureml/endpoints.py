@@ -33,7 +33,6 @@ from localcloud.azureml.site import API_VERSION, Site
 from localcloud.azureml.store import Store
 
 ENDPOINTS, KEYS = "endpoints", "endpoint-keys"
-MAX_ENDPOINTS = 100
 PROVISIONING_SECONDS = 1.0
 TOKEN_SECONDS = 12 * 3600
 
@@ -48,12 +47,14 @@ class Endpoints:
         operations: Operations,
         deployments: Deployments,
         auth: Authenticator,
+        limit: int,
     ) -> None:
         self._site = site
         self._store = store
         self._operations = operations
         self._deployments = deployments
         self._auth = auth
+        self._limit = limit
 
     def routes(self) -> list[Route]:
         """Routes below the workspace."""
@@ -92,8 +93,8 @@ class Endpoints:
         before = self._store.get(ENDPOINTS, name)
         if before is not None and before["properties"]["provisioningState"] == "Deleting":
             raise conflict(f"Endpoint '{name}' is being deleted.")
-        if before is None and len(self._store.list(ENDPOINTS)) >= MAX_ENDPOINTS:
-            raise user_error(f"A subscription has at most {MAX_ENDPOINTS} endpoints in a region.")
+        if before is None and self._store.count(ENDPOINTS) >= self._limit:
+            raise user_error(f"A subscription has at most {self._limit} endpoints in a region.")
         deployments = self._store.list(DEPLOYMENTS, f"{name}/")
         caller = request.state.caller
         resource = endpoint_resource(self._site, name, body, deployments, caller, before)

@@ -95,6 +95,16 @@ class Server:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._end_child()
 
+    async def ask(self, client: httpx2.AsyncClient, body: bytes) -> httpx2.Response:
+        """Have a request scored, once the process can.
+
+        Raises:
+            httpx2.HTTPError: it does not answer.
+        """
+        await self.ready.wait()
+        headers = {"content-type": "application/json"}
+        return await client.post(f"{self.url}/score", content=body, headers=headers)
+
     async def _run(self) -> None:
         crashes, came_up, backoff = 0, False, FIRST_BACKOFF_SECONDS
         while True:
@@ -154,8 +164,9 @@ class Server:
 class Fleet:
     """The servers of all deployments, by `ENDPOINT/DEPLOYMENT`."""
 
-    def __init__(self, log_file: Callable[[str], Path]) -> None:
+    def __init__(self, log_file: Callable[[str], Path], server: type[Server] = Server) -> None:
         self._log_file = log_file
+        self._server = server
         self._servers: dict[str, Server] = {}
 
     def find(self, key: str) -> Server | None:
@@ -164,7 +175,7 @@ class Fleet:
 
     def resume(self, key: str, container: Container) -> None:
         """Run a deployment's server again after a restart, without waiting for it."""
-        server = Server(container, self._log_file(key))
+        server = self._server(container, self._log_file(key))
         self._servers[key] = server
         server.start()
 
@@ -177,7 +188,7 @@ class Fleet:
         current = self._servers.get(key)
         if current is not None and current.container == container and current.ready.is_set():
             return
-        server = Server(container, self._log_file(key))
+        server = self._server(container, self._log_file(key))
         server.start()
         try:
             await server.wait_ready()

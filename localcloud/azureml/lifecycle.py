@@ -51,6 +51,10 @@ class Lifecycle:
         """The records of all jobs, oldest first."""
         return self._store.list(JOBS)
 
+    def open_jobs(self) -> list[Json]:
+        """The records of the jobs that have not ended, oldest first."""
+        return self._store.list_without(JOBS, "$.resource.properties.status", ENDED)
+
     def save(self, record: Json) -> None:
         """Keep a job's record."""
         self._store.put(JOBS, record["resource"]["name"], record)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Set
 from pathlib import Path
 
 from starlette.requests import Request
@@ -10,7 +11,14 @@ from starlette.routing import Route
 
 from localcloud.azureml.arm import ArmError, Json, conflict, not_found, user_error
 from localcloud.azureml.assets import Assets
-from localcloud.azureml.bodies import read_json, section, string_map, text, whole_number
+from localcloud.azureml.bodies import (
+    read_json,
+    section,
+    string_map,
+    text,
+    text_list,
+    whole_number,
+)
 from localcloud.azureml.faults import Fault, Faults
 from localcloud.azureml.lifecycle import ENDED, Lifecycle
 from localcloud.azureml.runs import Metric, Runs, now_ms
@@ -25,9 +33,10 @@ REPORTED = ("Running", "Finalizing", *ENDED)
 class Nodes:
     """Hands out jobs, to the newest node only, and takes its reports.
 
-    A node names itself by an id that it makes when it starts, and runs one job at a time. So when
-    it asks for the next, every job that has not ended is free: an earlier node had it and is
-    gone, or the answer that handed it out was lost. What an earlier node still sends is refused.
+    A node names itself by an id that it makes when it starts, and runs one job at a time, or says
+    which ones it runs. So when it asks for the next, every other job that has not ended is free: an
+    earlier node had it and is gone, or the answer that handed it out was lost. What an earlier node
+    still sends is refused.
     """
 
     def __init__(
@@ -71,13 +80,14 @@ class Nodes:
 
         A node that does not listen any more gets none.
         """
-        node = text(await read_json(request), "node")
+        body = await read_json(request)
+        node, running = text(body, "node"), set(text_list(body, "running"))
         self._newest = node
         self._submitted.set()
         deadline = asyncio.get_running_loop().time() + LONG_POLL_SECONDS
         while node == self._newest:
             self._submitted.clear()
-            job = None if await request.is_disconnected() else self._take(node)
+            job = None if await request.is_disconnected() else self._take(node, running)
             if job is not None:
                 return JSONResponse(job)
             pause = deadline - asyncio.get_running_loop().time()
@@ -137,11 +147,11 @@ class Nodes:
             raise conflict(f"Job '{name}' is not node '{node}''s.")
         return record
 
-    def _take(self, node: str) -> Json | None:
-        for record in self._lifecycle.jobs():
-            status = record["resource"]["properties"]["status"]
-            if status in ENDED:
+    def _take(self, node: str, running: Set[str]) -> Json | None:
+        for record in self._lifecycle.open_jobs():
+            if record["resource"]["name"] in running:
                 continue
+            status = record["resource"]["properties"]["status"]
             if status == "CancelRequested":
                 self._lifecycle.set_status(record, "Canceled")
             elif not _is_held(record) and (job := self._hand_out(record, node)) is not None:

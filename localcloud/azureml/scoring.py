@@ -153,9 +153,7 @@ class Scoring:
 
     async def _ask(self, server: Server, body: bytes, pause: float) -> httpx2.Response:
         await asyncio.sleep(pause)
-        await server.ready.wait()
-        headers = {"content-type": "application/json"}
-        return await self._client.post(f"{server.url}/score", content=body, headers=headers)
+        return await server.ask(self._client, body)
 
 
 def _answer(name: str, answer: httpx2.Response) -> Response:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,23 @@ class Store:
         """Remove the document, if it is there."""
         self.database.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
 
+    def list_without(self, kind: str, path: str, values: Sequence[str]) -> list[Json]:
+        """Copies of the documents that have none of these values at a JSON path, oldest first."""
+        marks = ", ".join("?" * len(values))
+        query = (
+            "SELECT body FROM documents WHERE kind = ?"
+            f" AND json_extract(body, ?) NOT IN ({marks}) ORDER BY id"
+        )
+        rows = self.database.execute(query, (kind, path, *values))
+        return [json.loads(row[0]) for row in rows]
+
     def list(self, kind: str, prefix: str = "") -> list[Json]:
         """Copies of the documents whose key begins with `prefix`, oldest first."""
         query = "SELECT body FROM documents WHERE kind = ? AND substr(key, 1, ?) = ? ORDER BY id"
         rows = self.database.execute(query, (kind, len(prefix), prefix))
         return [json.loads(row[0]) for row in rows]
+
+    def count(self, kind: str) -> int:
+        """How many documents of a kind there are."""
+        query = "SELECT count(*) FROM documents WHERE kind = ?"
+        return int(self.database.execute(query, (kind,)).fetchone()[0])

@@ -4,7 +4,7 @@ import logging
 import ssl
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,13 @@ class Control:
         """Say where the foundation model is."""
         self._send("POST", "/base-model", {"path": str(folder)})
 
-    def next_job(self) -> Json | None:
-        """Wait up to 20 seconds for a job.
+    def next_job(self, running: Collection[str] = ()) -> Json | None:
+        """Wait up to 20 seconds for a job that is none of those that run here.
 
         Raises:
             Superseded: a newer node has taken this one's place.
         """
-        answer = self._send("POST", "/next", {"node": self.node})
+        answer = self._send("POST", "/next", {"node": self.node, "running": [*running]})
         return answer.json() if answer.status_code == 200 else None
 
     def is_cancelled(self, job: str) -> bool:

@@ -2,7 +2,9 @@
 
 import logging
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from localcloud.compute.artifacts import JobLogs, open_container, upload_folder
 from localcloud.compute.command import CommandError, CommandRunner, OutOfTime
@@ -11,16 +13,26 @@ from localcloud.compute.inputs import InputError, fetch_inputs
 from localcloud.compute.steps import StepRunner
 from localcloud.compute.tracker import JobTracker, describe
 from localcloud.connection import Connection
-from localcloud.training.pipeline import Cancelled, PipelineError, run_chat_completion
+from localcloud.training.pipeline import Cancelled, PipelineError, Tracker, run_chat_completion
 
 LOG = logging.getLogger(__name__)
 
+Train = Callable[[Mapping[str, Any], Path, Tracker], None]
+"""Runs the pipeline: with its inputs, into a folder."""
+
 
 class Node:
-    """A compute node with the foundation model at hand."""
+    """A compute node with the foundation model at hand; `train` runs the fine-tuning pipeline."""
 
-    def __init__(self, connection: Connection, control: Control, base_model: Path) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        control: Control,
+        base_model: Path,
+        train: Train = run_chat_completion,
+    ) -> None:
         self._connection = connection
+        self._train = train
         self._control = control
         self._base_model = base_model
         self._commands = CommandRunner(connection.storage, control, base_model)
@@ -35,9 +47,10 @@ class Node:
                 LOG.warning("ending: %s", reason)
                 return
             if job is not None:
-                self._run(job)
+                self.run(job)
 
-    def _run(self, job: Json) -> None:
+    def run(self, job: Json) -> None:
+        """Run a job to its end, whatever that is."""
         name = job["name"]
         LOG.info("job %s begins", name)
         try:
@@ -75,7 +88,7 @@ class Node:
             outputs.mkdir(parents=True)
             logs = JobLogs(open_container(storage, job["log_container"]), job["name"])
             tracker = JobTracker(self._control, job["name"], logs)
-            run_chat_completion({**job["literals"], **assets}, outputs, tracker)
+            self._train({**job["literals"], **assets}, outputs, tracker)
             self._control.report_job(job["name"], "Finalizing")
             self._upload(job["outputs"], outputs)
             shutil.rmtree(final, ignore_errors=True)

@@ -111,6 +111,12 @@ def parse_inputs(given: Mapping[str, Any]) -> Inputs:
     return Inputs(values)
 
 
+def steps_per_epoch(inputs: Inputs, train_rows: int) -> int:
+    """Training steps in one pass over the rows."""
+    batches = math.ceil(train_rows / inputs.integer("per_device_train_batch_size"))
+    return max(1, math.ceil(batches / inputs.integer("gradient_accumulation_steps")))
+
+
 def _typed(name: str, spec: Input, value: Any) -> Value:
     kind = spec["type"]
     if kind == "string":

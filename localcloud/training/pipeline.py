@@ -1,7 +1,7 @@
 """`chat_completion_pipeline` on this machine: the real steps in the real order."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,9 +73,9 @@ class _Run:
 
     def all_steps(self, given: Mapping[str, Any]) -> None:
         with self._tracker.step(VALIDATION):
-            inputs = self._validate(given)
+            inputs = check_inputs(given, self._tracker)
         with self._tracker.step(MODEL_IMPORT):
-            base = _import_model(inputs)
+            base = import_model(inputs)
         with self._tracker.step(DATA_PREPROCESS):
             tokenizer, data, test = self._preprocess(base, inputs)
         with self._tracker.step(FINETUNE):
@@ -85,26 +85,7 @@ class _Run:
         with self._tracker.step(MODEL_PREDICTION):
             answers, expected = self._predict(test)
         with self._tracker.step(COMPUTE_METRICS):
-            self._compute_metrics(answers, expected)
-
-    def _validate(self, given: Mapping[str, Any]) -> Inputs:
-        inputs = parse_inputs(given)
-        for name in ("train", "validation", "test"):
-            if inputs.path(f"{name}_mltable_path"):
-                message = f"MLTables are not read here, give {name}_file_path"
-                raise PipelineError(VALIDATION, message)
-        if inputs.path("train_file_path") is None:
-            raise PipelineError(VALIDATION, "input 'train_file_path' is missing")
-        if not (inputs.path("mlflow_model_path") or inputs.path("pytorch_model_path")):
-            message = "give mlflow_model_path or pytorch_model_path"
-            if inputs.text("huggingface_id"):
-                message += "; nothing is downloaded from the Hugging Face hub here"
-            raise PipelineError(VALIDATION, message)
-        self._tracker.log_params(inputs.effective())
-        unused = inputs.without_effect()
-        if unused:
-            self._tracker.log_params({"not_used_on_cpu": ", ".join(unused)})
-        return inputs
+            log_answers(answers, expected, self._tracker)
 
     def _preprocess(
         self, base: Path, inputs: Inputs
@@ -114,7 +95,7 @@ class _Run:
         from localcloud.training.finetune import Data
         from localcloud.training.preprocess import sequence_length, tokenise
 
-        train, evaluation, test = _read_files(inputs)
+        train, evaluation, test = read_files(inputs)
         tokenizer = AutoTokenizer.from_pretrained(base)
         length = sequence_length(inputs.integer("max_seq_length"), tokenizer.model_max_length)
         batch = inputs.integer("batch_size")
@@ -157,17 +138,38 @@ class _Run:
         predictions = predict(self._mlflow, test, self._tracker)
         return predictions.answers, predictions.expected
 
-    def _compute_metrics(self, answers: list[str], expected: list[str]) -> None:
-        metrics = {
-            "exact_match": exact_match(answers, expected),
-            "rougeL": rouge_l(answers, expected),
-            "test_rows": float(len(answers)),
-        }
-        self._tracker.log_metrics(metrics, 0)
+
+def check_inputs(given: Mapping[str, Any], tracker: Tracker) -> Inputs:
+    """The inputs, which are logged.
+
+    Raises:
+        PipelineError: one of them cannot be used or is missing.
+    """
+    inputs = parse_inputs(given)
+    for name in ("train", "validation", "test"):
+        if inputs.path(f"{name}_mltable_path"):
+            message = f"MLTables are not read here, give {name}_file_path"
+            raise PipelineError(VALIDATION, message)
+    if inputs.path("train_file_path") is None:
+        raise PipelineError(VALIDATION, "input 'train_file_path' is missing")
+    if not (inputs.path("mlflow_model_path") or inputs.path("pytorch_model_path")):
+        message = "give mlflow_model_path or pytorch_model_path"
+        if inputs.text("huggingface_id"):
+            message += "; nothing is downloaded from the Hugging Face hub here"
+        raise PipelineError(VALIDATION, message)
+    tracker.log_params(inputs.effective())
+    unused = inputs.without_effect()
+    if unused:
+        tracker.log_params({"not_used_on_cpu": ", ".join(unused)})
+    return inputs
 
 
-def _import_model(inputs: Inputs) -> Path:
-    """The folder with the base model's weights, configuration and tokenizer."""
+def import_model(inputs: Inputs) -> Path:
+    """The folder with the base model's weights, configuration and tokenizer.
+
+    Raises:
+        PipelineError: there is none.
+    """
     from localcloud.training.export import transformers_folder
 
     mlflow_folder = inputs.path("mlflow_model_path")
@@ -181,11 +183,14 @@ def _import_model(inputs: Inputs) -> Path:
     return folder
 
 
-def _read_files(inputs: Inputs) -> tuple[list[Messages], list[Messages], list[Messages]]:
+def read_files(inputs: Inputs) -> tuple[list[Messages], list[Messages], list[Messages]]:
     """Rows to train on, to evaluate on and to test with.
 
     The test rows stand in for missing validation rows and the other way round. With neither, the
     last fifth of the training rows is held out for both.
+
+    Raises:
+        PipelineError: a file cannot be read, or there is one row alone.
     """
     paths = [inputs.path(f"{name}_file_path") for name in ("train", "validation", "test")]
     train, validation, test = [read_rows(path) if path else None for path in paths]
@@ -198,3 +203,13 @@ def _read_files(inputs: Inputs) -> tuple[list[Messages], list[Messages], list[Me
         evaluation = test = train[-held_out:]
         train = train[:-held_out]
     return train, evaluation, test
+
+
+def log_answers(answers: Sequence[str], expected: Sequence[str], tracker: Tracker) -> None:
+    """How well a model's answers match what was expected."""
+    metrics = {
+        "exact_match": exact_match(answers, expected),
+        "rougeL": rouge_l(answers, expected),
+        "test_rows": float(len(answers)),
+    }
+    tracker.log_metrics(metrics, 0)

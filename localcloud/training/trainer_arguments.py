@@ -1,12 +1,11 @@
 """The pipeline's inputs as transformers' TrainingArguments."""
 
-import math
 import os
 from pathlib import Path
 
 from transformers import TrainingArguments
 
-from localcloud.training.inputs import Inputs
+from localcloud.training.inputs import Inputs, steps_per_epoch
 
 OPTIMIZERS = {
     # transformers dropped its own AdamW in favour of torch's.
@@ -69,12 +68,6 @@ def trainer_arguments(
         disable_tqdm=True,
         use_cpu=True,
     )
-
-
-def steps_per_epoch(inputs: Inputs, train_rows: int) -> int:
-    """Training steps in one pass over the rows."""
-    batches = math.ceil(train_rows / inputs.integer("per_device_train_batch_size"))
-    return max(1, math.ceil(batches / inputs.integer("gradient_accumulation_steps")))
 
 
 def _evaluation_steps(inputs: Inputs, train_rows: int) -> int:

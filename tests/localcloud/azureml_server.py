@@ -243,9 +243,9 @@ class NodeClient:
             trust_env=False,
         )
 
-    def next_job(self) -> dict[str, Any]:
-        """Wait for a job."""
-        answer = self._http.post("/next", json={"node": self.name})
+    def next_job(self, *running: str) -> dict[str, Any]:
+        """Wait for a job that is none of those that run here."""
+        answer = self._http.post("/next", json={"node": self.name, "running": running})
         assert answer.status_code == 200, answer.text
         return answer.json()
 

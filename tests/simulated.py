@@ -1,0 +1,39 @@
+"""A local cloud with TuneOps on simulated compute: whole releases without a training. For tests."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cloud import ROOT, Cloud
+
+ROOM = {"endpoints": 1000, "deployments": 1000}
+
+
+@contextmanager
+def simulated_cloud(
+    state: Path, *, job_seconds: float = 0.2, settings: dict[str, str] | None = None, **changes: Any
+) -> Iterator[Cloud]:
+    """The whole local cloud, until the block ends.
+
+    Args:
+        job_seconds: how long a job takes.
+        settings: app settings that are different from those of `infra/local.yaml`.
+        changes: other sections of the manifest.
+    """
+    manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
+    manifest["app_settings"] |= settings or {}
+    manifest |= {"simulated_compute": {"job_seconds": job_seconds}, "limits": ROOM, **changes}
+    state.mkdir(parents=True, exist_ok=True)
+    (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+    running, before = Cloud(state), dict(os.environ)
+    running.up("--manifest", str(state / "manifest.yaml"))
+    try:
+        yield running
+    finally:
+        running.down()
+        os.environ.clear()
+        os.environ.update(before)
