@@ -60,15 +60,15 @@ class Disturber:
         self._over.set()
         for thread in self._threads:
             thread.join()
-        for host in self._hosts.all:
-            host.set_clock(0)
+        self._hosts.all[1].set_clock(0)
+        self._hosts.all[1].kill()
 
     def _timetable(self) -> list[tuple[str, float, int, Callable[[], bool]]]:
         """What comes again and again: its name, the mean pause before it, how often at most."""
         quick = self._quick
         return [
-            ("host killed at a random moment", 5, 10**6, self._kill),
-            ("host with a clock that jumps", 11, 10**6, self._jump),
+            ("host killed at a random moment", 12, 10**6, self._kill),
+            ("host with a clock that jumps", 25, 10**6, self._jump),
             ("message that is poison", 3, 2 * len(POISON), self._poison),
             ("event doubled, late or of another", 2, 60, self._send_again),
             ("storage hangs", 6 if quick else 40, 1, self._hang_storage),

@@ -17,13 +17,15 @@ from tests.chaos.gathering import gather
 from tests.chaos.hosts import Hosts
 from tests.chaos.points import MOMENTS
 from tests.chaos.report import Round
-from tests.chaos.stories import EFFECTS, STORIES
+from tests.chaos.stories import COMMON, FIRST, OTHER, STORIES
 from tests.chaos.team import Team
 from tests.cloud import ROOT, Cloud
 from tests.faults import Faults
+from tests.simulated import ROOM
 
 SETTLE_SECONDS = 120
 QUICK_STORIES = ("grows", "breaks")
+POLICY = {"max_hourly_cost": 10_000, "prices": {"per_hour": {OTHER: 3.67, FIRST: 6.98}}}
 PARTS = "storage,platform,azureml,compute"
 
 
@@ -49,8 +51,10 @@ def running_cloud(state: Path) -> Iterator[Cloud]:
     manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
     manifest["app_settings"] |= {
         "TUNEOPS_POLL_SECONDS": "1",
-        "TUNEOPS_RESYNC_SCHEDULE": "*/5 * * * * *",
+        "TUNEOPS_RESYNC_SCHEDULE": "*/10 * * * * *",
+        "TUNEOPS_MAX_UPLOAD_BYTES": "20000",
     }
+    manifest |= {"simulated_compute": {"job_seconds": 0.5}, "limits": ROOM}
     (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
     cloud, before = Cloud(state), dict(os.environ)
     cloud.up("--manifest", str(state / "manifest.yaml"), "--parts", PARTS)
@@ -65,6 +69,7 @@ def running_cloud(state: Path) -> Iterator[Cloud]:
 def run(plan: Plan, state: Path) -> list[Round]:
     """Run the rounds."""
     with running_cloud(state) as cloud, Hosts(cloud, plan.seed) as hosts:
+        cloud.merge({"../tuneops-policy.yaml": POLICY})
         return [_round(plan, number, cloud, hosts) for number in plan.rounds]
 
 
@@ -75,7 +80,7 @@ def _round(plan: Plan, number: int, cloud: Cloud, hosts: Hosts) -> Round:
     faults = Faults(cloud.connection)
     teams = [Team(cloud, f"{name}-{number}", faults) for name in plan.chosen]
     moment = MOMENTS[number % len(MOMENTS)]
-    effects = sorted(set().union(*(EFFECTS[name] for name in plan.chosen)))
+    effects = sorted(COMMON.union(*(STORIES[name].meets for name in plan.chosen)))
     points = [(effect, moment) for effect in effects]
     hosts.points.arm(points)
     done.asked[f"host killed {moment} an effect"] += len(points)
@@ -83,7 +88,7 @@ def _round(plan: Plan, number: int, cloud: Cloud, hosts: Hosts) -> Round:
         cloud, hosts, faults, teams, plan.seed, number, quick=plan.quick
     )
     with disturber, ThreadPoolExecutor(len(teams)) as pool:
-        tales = [pool.submit(STORIES[name], team) for name, team in zip(plan.chosen, teams, strict=True)]
+        tales = [pool.submit(STORIES[name].tell, team) for name, team in zip(plan.chosen, teams, strict=True)]
         unreached = [str(error) for tale in tales if (error := tale.exception())]
     print(f"round {number}: stories told after {time.monotonic() - began:.0f} s", flush=True)
     _settle(cloud, teams, disturber, done, unreached)
@@ -115,5 +120,8 @@ def _settle(
         found = check(evidence)
         if not any(found.values()) or time.monotonic() > deadline:
             break
+        if time.monotonic() > deadline - SETTLE_SECONDS + 20:
+            print({name: lines[:3] for name, lines in found.items() if lines}, flush=True)
+            time.sleep(5)
         time.sleep(1)
     done.add(evidence, found)

@@ -20,7 +20,10 @@ from tests.chaos.points import Points
 
 CLAIM_SECONDS, RENEWAL_SECONDS = 3, 1
 """How long a message belongs to a host that has died; in Azure ten minutes."""
-LOST_AFTER = timedelta(seconds=6)
+HANGS_SECONDS = 3
+"""After so long a call of the workspace that nobody answers is given up."""
+A_MINUTE = timedelta(seconds=4)
+"""How long what TuneOps waits for a minute takes."""
 LOOK_SECONDS = 0.02
 
 
@@ -57,8 +60,16 @@ def _died(child: int) -> bool:
 def _preload() -> None:
     """Import what takes seconds; nothing that starts a thread or reads a setting."""
     import tuneops.looks
+    import tuneops.phases.provisioning
+    import tuneops.rollout.approval
 
-    tuneops.looks.LOST_AFTER = LOST_AFTER
+    tuneops.looks.LOST_AFTER = A_MINUTE
+    tuneops.phases.provisioning.FIRST_PAUSE = A_MINUTE
+    tuneops.rollout.approval.LOOK_EVERY = A_MINUTE
+    tuneops.rollout.approval.GRACE = 2 * A_MINUTE
+    import tuneops.azureml.workspace
+
+    tuneops.azureml.workspace.READ_SECONDS = HANGS_SECONDS
     import azure.ai.ml
     import azure.ai.ml.entities
     import azure.identity

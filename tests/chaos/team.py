@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx2
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ResourceExistsError
 
 from tests.chaos.evidence import Expected
-from tests.cloud import Cloud, config, some_rows
+from tests.cloud import Cloud, config, jsonl, some_rows
 from tests.faults import Faults
 from tuneops import documents
 from tuneops.project import Project
@@ -58,7 +59,41 @@ class Team:
     def upload(self, rows: Any = None, file: str = "chats.jsonl") -> None:
         """Upload training data."""
         rows = some_rows() if rows is None else rows
-        self._insist(lambda: self.cloud.upload(f"{self.name}/{file}", rows))
+        content = rows if isinstance(rows, bytes) else jsonl(rows)
+        self._insist(lambda: self._put_once(f"{self.name}/{file}", content))
+
+    def _put_once(self, path: str, content: bytes) -> None:
+        """Uploaded again it would be other data: an answer that is lost is no reason to."""
+        with suppress(ResourceExistsError):
+            self.cloud.blobs.get_blob_client("datasets", path).upload_blob(content)
+
+    def upload_set(self) -> None:
+        """Upload an evaluation set that any answer passes."""
+        row = b'{"prompt": "What is 1 plus one?", "pattern": "."}\n'
+        self._insist(lambda: self.cloud.upload("sets/any.jsonl", row * 3))
+
+    def merge_by_pull(self, **sections: Any) -> int:
+        """Merge the project's config by a pull request; gives its number."""
+        files: dict[str, Any] = {f"{self.name}.yaml": config(self.name, **sections)}
+        with self.merging:
+            return int(self._insist(lambda: self.cloud.merge_by_pull(self.name, files)))
+
+    def comment(self, pull: int, text: str) -> None:
+        """Say something on a pull request."""
+        token = self.cloud.token_of("ada")
+        path, body = f"issues/{pull}/comments", {"body": text}
+        self._insist(lambda: self.cloud.github(path, body, token=token))
+
+    def take_traffic(self, release: Release) -> None:
+        """Take the traffic from a deployment by hand."""
+
+        def take() -> None:
+            endpoints = self.cloud.ml_as("ada@contoso.example").online_endpoints
+            endpoint = endpoints.get(release.endpoint)
+            endpoint.traffic = {release.deployment_name: 0}
+            endpoints.begin_create_or_update(endpoint)
+
+        self._insist(take)
 
     def order(self, what: str, **order: Any) -> None:
         """Give an order by the API, until it is taken."""
@@ -123,6 +158,11 @@ class Team:
         newest = (project.current or 0) if project else 0
         found = (self._release(number) for number in range(1, newest + 1))
         return [release for release in found if release]
+
+    def jobs(self) -> list[Any]:
+        """Its jobs in Azure."""
+        mine = f"{self.name}-"
+        return [job for job in self.cloud.ml.jobs.list() if str(job.name).startswith(mine)]
 
     def _newest(self) -> Release | None:
         project = self.project()

@@ -8,6 +8,9 @@ from tuneops.azureml import sdk
 from tuneops.azureml.errors import azure_errors
 from tuneops.settings import WorkspaceSettings, credential
 
+CONNECT_SECONDS, READ_SECONDS = 10, 30
+"""A call that nobody answers is given up after so long; the SDK itself would wait five minutes."""
+
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.identity import DefaultAzureCredential
@@ -109,6 +112,8 @@ def _client(
         enable_telemetry=False,
         retry_total=2,
         retry_status=0,
+        connection_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
         **cloud,
         **scope,
     )
