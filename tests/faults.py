@@ -32,6 +32,17 @@ class Faults:
         """How often those with this outcome have struck."""
         return sum(each["struck"] for each in self._all() if each["fault"]["outcome"] == outcome)
 
+    def struck_by_kind(self) -> dict[str, tuple[int, int]]:
+        """How often faults of each kind were asked for, and have struck."""
+        found: dict[str, tuple[int, int]] = {}
+        for each in self._all():
+            fault = each["fault"]
+            status = f" {fault['status']}" if fault["outcome"] == "fail" else ""
+            kind = f"{fault['work']}: {fault['outcome']}{status}"
+            asked, struck = found.get(kind, (0, 0))
+            found[kind] = (asked + fault["times"], struck + each["struck"])
+        return found
+
     def _all(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._http.get("/faults").json()["value"]
         return found

@@ -26,10 +26,10 @@ HANG_SECONDS = 3600.0
 ADMIN = "/_admin/"
 
 Work = Literal["call", "job", "compute", "deployment", "scoring"]
-Outcome = Literal["fail", "hang", "slow", "drop", "silent", "wrong"]
+Outcome = Literal["fail", "hang", "slow", "cut", "drop", "silent", "wrong"]
 
 _POSSIBLE: dict[str, tuple[str, ...]] = {
-    "call": ("fail", "hang", "slow", "drop"),
+    "call": ("fail", "hang", "slow", "cut", "drop"),
     "job": ("fail", "hang", "slow", "silent"),
     "compute": ("fail", "hang", "slow"),
     "deployment": ("fail", "hang", "slow"),
@@ -46,8 +46,8 @@ class Fault(BaseModel):
     `**` anything. With `every` 10 it strikes one in ten of those, until it has `times` times.
     `fail` answers with `status`, `code` and `message`, to calls and scoring requests with
     `retry_after` as well. A job fails before its first step, or in `step` when the steps before
-    that have completed. `slow` waits for `seconds` first, `hang` for ever. `drop` does what was
-    called and loses the answer. `silent` jobs raise no events, whether they fail
+    that have completed. `slow` waits for `seconds` first, `hang` for ever. `cut` does nothing and
+    closes the connection, `drop` does what was called and loses the answer. `silent` jobs raise no events, whether they fail
     (`fail` with `silent`) or run. `wrong` answers with `body`.
     """
 
@@ -182,8 +182,8 @@ class FaultyCalls:
         elif fault.outcome == "drop":
             await self._app(scope, receive, _nowhere)
             await _cut(send)
-        elif fault.outcome == "hang":
-            await asyncio.sleep(HANG_SECONDS)
+        elif fault.outcome in ("cut", "hang"):
+            await asyncio.sleep(HANG_SECONDS if fault.outcome == "hang" else 0)
             await _cut(send)
         else:
             await fault.error().response()(scope, receive, send)

@@ -27,6 +27,9 @@ NAMES = re.compile(r"/onlineEndpoints/[^/]+/deployments$", re.IGNORECASE)
 """Of what the SDK asks for at an older version of the API as well, for the names alone."""
 OK, NOT_FOUND = 200, 404
 
+CONNECT_SECONDS, READ_SECONDS = 10, 30
+"""A call that nobody answers is given up after so long; the SDK itself would wait five minutes."""
+
 
 class NobodyWaitsError(Exception):
     """The end of an operation is found by a later look."""
@@ -103,7 +106,7 @@ def shared() -> "HttpTransport[Any, Any]":
         def close(self) -> None:
             """Stay open: others use it."""
 
-    made = Transport()
+    made = Transport(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
     made.open()  # once, before threads may do it at the same time
     return made
 

@@ -1,0 +1,34 @@
+"""``python -m tests.chaos``: rounds of faults on a local cloud of its own; see docs/chaos.md."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.driver import Plan, run
+from tests.chaos.report import complaints, table
+
+
+def main() -> int:
+    """Run rounds; 1 when anything is wrong."""
+    parser = argparse.ArgumentParser(description="Faults over whole releases.")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--round", type=int, help="only this one")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--stories", default="", help="only these, separated by commas")
+    parser.add_argument("--state", type=Path)
+    given = parser.parse_args()
+    numbers = range(given.rounds) if given.round is None else [given.round]
+    stories = tuple(filter(None, given.stories.split(",")))
+    plan = Plan(seed=given.seed, rounds=tuple(numbers), quick=given.quick, stories=stories)
+    state = given.state or Path(tempfile.mkdtemp(prefix="chaos-"))
+    rounds = run(plan, state.absolute())
+    print(table(rounds))
+    wrong = complaints(rounds, given.seed)
+    print("\n".join(wrong), file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
