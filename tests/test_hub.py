@@ -15,12 +15,13 @@ import pytest
 from tests.config_text import config_of
 from tests.hub_server import COMMIT, Hub
 from tests.test_data import storage_of, stored
-from tuneops.config import HubData, ProjectConfig
+from tuneops.config import ProjectConfig
 from tuneops.data import job
 from tuneops.data.errors import DataError, DataUnavailableError, TooLargeError
 from tuneops.data.hub import resolve_revision
 from tuneops.data.job import Task
 from tuneops.data.prepare import find_source, key_of, prepare, revision_of
+from tuneops.data.settings import HubData
 from tuneops.prepared import PreparedData
 from tuneops.services import Services
 from tuneops.settings import Settings

@@ -12,8 +12,8 @@ from tests.planned import release, until
 from tuneops import planning
 from tuneops.azureml import compute, data_jobs, endpoints, jobs
 from tuneops.azureml.workspace import Workspace
-from tuneops.config import HubData, Splits
 from tuneops.data.job import TASK, Task
+from tuneops.data.settings import HubData, Splits
 from tuneops.prepared import DataJob
 
 pytestmark = pytest.mark.slow

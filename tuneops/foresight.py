@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from tuneops.config import HubData, ProjectConfig
+from tuneops.config import ProjectConfig
+from tuneops.data.settings import HubData
 from tuneops.desired import Desired, Source
 from tuneops.names import asset_name
 from tuneops.prepared import PreparedData

@@ -6,7 +6,8 @@ to an earlier model goes back to the version that was used then.
 
 from collections.abc import Mapping
 
-from tuneops.config import HubData, ProjectConfig
+from tuneops.config import ProjectConfig
+from tuneops.data.settings import HubData
 from tuneops.document import Document
 
 LATEST = "latest"

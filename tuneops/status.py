@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from tuneops import documents, healing
 from tuneops.behaviour import text as behaviour_text
 from tuneops.behaviour.progress import Progress as Behaviour
-from tuneops.config import ProjectConfig, UploadedData
+from tuneops.config import ProjectConfig
+from tuneops.data.settings import UploadedData
 from tuneops.desired import Desired
 from tuneops.difference import Answer, Drift
 from tuneops.estimates import Actuals, Forecast, Measured

@@ -18,8 +18,9 @@ from tuneops import names
 from tuneops.azureml.errors import azure_errors
 from tuneops.azureml.jobs import MAX_DISPLAY_NAME, building, job_identity
 from tuneops.azureml.workspace import Workspace
-from tuneops.config import SERVERLESS, HubData, InstanceTypes
+from tuneops.config import SERVERLESS, InstanceTypes
 from tuneops.data.job import TASK, Task
+from tuneops.data.settings import HubData
 from tuneops.release import Release
 
 PREPARE, SHARE = "python -m tuneops.data.job", "python -m tuneops.data.share"

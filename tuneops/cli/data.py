@@ -24,7 +24,7 @@ from tuneops.cli.target import (
     fail,
     open_storage,
 )
-from tuneops.config import OnDuplicate, SmokeTest
+from tuneops.config import SmokeTest
 from tuneops.data import local
 from tuneops.data.errors import DataError
 from tuneops.data.formats import format_of
@@ -32,6 +32,7 @@ from tuneops.data.outputs import Folder, Nowhere, Sink
 from tuneops.data.preparation import REJECTED, REPORT_HTML, REPORT_JSON, Prepared, Wanted, prepare
 from tuneops.data.prepare import SAMPLE, sample_score
 from tuneops.data.report import DataReport
+from tuneops.data.settings import OnDuplicate
 from tuneops.data.shapes import Shape
 from tuneops.data.split import PARTS
 

@@ -14,12 +14,12 @@ import httpx2
 import orjson
 from xxhash import xxh3_64_intdigest
 
-from tuneops.config import HubData
 from tuneops.data.blocks import Readable
 from tuneops.data.errors import DataError, DataUnavailableError, TooLargeError
 from tuneops.data.formats import Guarded, LinesOf
 from tuneops.data.preparation import Input
 from tuneops.data.rows import Message, question
+from tuneops.data.settings import HubData
 from tuneops.data.split import TEST, TRAIN, VALIDATION
 
 if TYPE_CHECKING:

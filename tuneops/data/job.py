@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tuneops.config import HubData, ProjectConfig
+from tuneops.config import ProjectConfig
 from tuneops.data import hub, local
 from tuneops.data.checked import CheckedInput
 from tuneops.data.errors import DataError
 from tuneops.data.outputs import Folder
 from tuneops.data.preparation import RowSource
 from tuneops.data.prepare import DESCRIPTIONS, PREPARED, make
+from tuneops.data.settings import HubData
 from tuneops.data.split import PARTS
 from tuneops.document import Document
 

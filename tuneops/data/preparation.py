@@ -10,7 +10,6 @@ from typing import Protocol
 
 import orjson
 
-from tuneops.config import OnDuplicate
 from tuneops.data import report as reporting
 from tuneops.data.blocks import Readable
 from tuneops.data.checking import Batch, CheckedBlock, Rejection, Rules
@@ -20,6 +19,7 @@ from tuneops.data.outputs import Sink
 from tuneops.data.report import DataReport, PartCount, SampleRow, Tally
 from tuneops.data.rows import Message, question
 from tuneops.data.selection import DROPPED, Selection
+from tuneops.data.settings import OnDuplicate
 from tuneops.data.shapes import Shape
 from tuneops.data.split import PARTS, SPACE, TEST, TRAIN, Split, by_percent, only
 

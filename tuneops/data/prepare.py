@@ -10,7 +10,7 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 from pydantic import ValidationError
 
 from tuneops import names, smoke
-from tuneops.config import HubData, ProjectConfig, SmokeTest
+from tuneops.config import ProjectConfig, SmokeTest
 from tuneops.data import hub, preparation, upload
 from tuneops.data.errors import DataError, TooLargeError, storage_errors
 from tuneops.data.outputs import BlobFolder, Sink
@@ -25,6 +25,7 @@ from tuneops.data.preparation import (
     Wanted,
 )
 from tuneops.data.rows import Message
+from tuneops.data.settings import HubData
 from tuneops.data.split import PARTS, TEST, TRAIN, VALIDATION
 from tuneops.desired import Source
 from tuneops.prepared import PreparedData

@@ -5,9 +5,9 @@ import hashlib
 from array import array
 from itertools import compress
 
-from tuneops.config import OnDuplicate
 from tuneops.data.checking import CheckedBlock
 from tuneops.data.seen import Seen
+from tuneops.data.settings import OnDuplicate
 from tuneops.data.split import PARTS, SPACE, TRAIN
 
 DROPPED = 255

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from tuneops.config import ProjectConfig, UploadedData
+from tuneops.config import ProjectConfig
 from tuneops.config_file import InvalidConfigError, parse_config
+from tuneops.data.settings import UploadedData
 from tuneops.desired import Desired
 from tuneops.document import Document, Given
 from tuneops.gitops.outage import Outage

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from tuneops import documents
-from tuneops.config import ProjectConfig, UploadedData
+from tuneops.config import ProjectConfig
 from tuneops.data.errors import DataUnavailableError
 from tuneops.data.prepare import find_source
+from tuneops.data.settings import UploadedData
 from tuneops.desired import Desired
 from tuneops.gitops.snapshot import Proposal
 from tuneops.names import preview_key
