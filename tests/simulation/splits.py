@@ -3,7 +3,7 @@
 None of these must ever happen, whatever clocks say, whoever stands still and wherever one dies:
 
 - Something is done by a host that has not the turn, or by documents that are not those stored.
-- A decision depends on who makes it: it is another one than by the right time. So no host sees a
+- What is done depends on who does it: by the right time it would not be. So no host sees a
   time-out, the end of a pause or of a question before another one would.
 - What is written down happened at another time.
 - A write undoes one that its writer has not seen.
