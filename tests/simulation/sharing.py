@@ -201,7 +201,7 @@ class SharedTurn(Turn):
         splits.does(self, action, release)
 
     def acted(self, action: Action, release: Release) -> None:
-        splits.done(self.sharing.record, action, release)
+        splits.done(self, action, release)
 
     def save(self, release: Release) -> Stops:
         yield
