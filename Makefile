@@ -28,7 +28,8 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=3 --dist=loadfile \
 		--no-loadscope-reorder $(TESTS)
 
-# RUN='SEED/TWIG' replays one history and tells everything of it; HOSTS=2 has two hosts whose clocks differ.
+# HOSTS=2 has two hosts whose clocks differ.
+# RUN='SEED/TWIG' replays one history and tells everything of it.
 simulate: $(VENV)/.dev
 	$(BIN)/python -m tests.simulation $(if $(HOSTS),--hosts $(HOSTS)) $(RUN)
 

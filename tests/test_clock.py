@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 from azure.storage.blob import BlobClient, BlobLeaseClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.config_text import config_of
@@ -92,6 +92,7 @@ def test_what_is_no_date_changes_nothing(date: str) -> None:
     assert host.clock() == NOON
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.floats(0.01, 30), st.floats(0, 5), st.floats(0.99, 1.01)), min_size=1))
 def test_two_hosts_are_never_further_apart_than_what_answers_leave_open(
     answers: list[tuple[float, float, float]],

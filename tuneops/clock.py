@@ -40,10 +40,7 @@ class Clock:
 
     def __call__(self) -> datetime:
         """The time now, aware."""
-        if self._last is None:
-            return self._own()
-        at, elapsed = self._last
-        return at + timedelta(seconds=self._elapsed() - elapsed)
+        return self._at(self._elapsed())
 
     def hear(self, date: str, waited: float = 0) -> None:
         """Take the `Date` of an answer, which was waited for so many seconds.
@@ -57,8 +54,14 @@ class Clock:
             return
         elapsed = self._elapsed()
         latest = said + SECOND + timedelta(seconds=waited)
-        known = self() if self._last else said
+        known = self._at(elapsed) if self._last else said
         self._last = (min(max(known, said), latest), elapsed)
+
+    def _at(self, elapsed: float) -> datetime:
+        if self._last is None:
+            return self._own()
+        at, before = self._last
+        return at + timedelta(seconds=elapsed - before)
 
     @property
     def hooks(self) -> Mapping[str, Callable[[Any], None]]:

@@ -295,7 +295,7 @@ OF_HOSTS = (
     Mistake(
         "a host that has stood still is not told what time it is",
         clock,
-        "        known = self() if self._last else said\n",
+        "        known = self._at(elapsed) if self._last else said\n",
         "        if self._last:\n            return\n        known = said\n",
         hosts=2,
     ),

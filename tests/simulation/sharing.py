@@ -201,7 +201,7 @@ class SharedTurn(Turn):
         splits.does(self, action, release)
 
     def acted(self, action: Action, release: Release) -> None:
-        splits.done(self.sharing.record, action, release)
+        splits.done(self, action, release)
 
     def save(self, release: Release) -> Stops:
         yield
@@ -305,8 +305,9 @@ def look(world: World, meanwhile: Callable[[World], None]) -> float | None:
             continue
         flight.turn.ends()
         flights.remove(flight)
-    told = [] if world.wake is None else [max(0, world.wake - world.seconds)]
-    return min((each for each in (*pauses, *told) if each is not None), default=None)
+    if world.wake is not None:
+        pauses.append(max(0, world.wake - world.seconds))
+    return min((each for each in pauses if each is not None), default=None)
 
 
 def _start(world: World, sharing: Sharing) -> _Flight:

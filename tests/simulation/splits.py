@@ -3,13 +3,13 @@
 None of these must ever happen, whatever clocks say, whoever stands still and wherever one dies:
 
 - Something is done by a host that has not the turn, or by documents that are not those stored.
-- A decision depends on who makes it: it is another one than by the right time. So no host sees a
+- What is done depends on who does it: by the right time it would not be. So no host sees a
   time-out, the end of a pause or of a question before another one would.
 - What is written down happened at another time.
 - A write undoes one that its writer has not seen.
 - A release ends in two ways: its phase moves as no release's may.
 - An endpoint, a deployment or a cluster is made that is there.
-- Traffic goes forth and back: a share that was left is given again, but by going back altogether.
+- Traffic goes forth and back: a share that was left is given again, while the same is wanted.
 - Two messages have one key and say different things.
 
 `promises` has what must hold of any number of hosts, such as one job and one model for a training.
@@ -40,10 +40,11 @@ class SplitError(ViolationError):
 
 @dataclass
 class Record:
-    """What was told by its key, and which traffic each release was given since it was deployed."""
+    """What was told by its key, and which traffic each release was given since it was deployed,
+    while one commit was wanted."""
 
     told: dict[str, str] = field(default_factory=dict)
-    traffic: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    traffic: dict[int, tuple[object, tuple[str, ...]]] = field(default_factory=dict)
 
     def fork(self) -> "Record":
         """A copy that goes its own way."""
@@ -83,20 +84,22 @@ def writes(turn: "SharedTurn", release: Release) -> None:
             raise SplitError(f"{message.key}: {told[message.key]!r}, and {text!r}")
 
 
-def done(record: Record, action: Action, release: Release) -> None:
+def done(turn: "SharedTurn", action: Action, release: Release) -> None:
     """What must hold after an effect: the shares of a rollout follow each other."""
-    number = release.number
+    record, number = turn.sharing.record, release.number
     if isinstance(action, actions.Advance) and action.phase == Phase.DEPLOYING:
         record.traffic.pop(number, None)
     moves = isinstance(action, actions.ShareTraffic | actions.ShiftTraffic)
     if not moves or release.phase != Phase.SHIFTING:
         return
-    given = record.traffic.get(number, ())
+    wanted = (turn.seen.desired.commit, turn.seen.desired.adopts)
+    before, given = record.traffic.get(number, (wanted, ()))
+    given = given if before == wanted else ()
     share = str(_essence(action))
     if share in given[:-1]:
         raise SplitError(f"traffic goes forth and back: {given}, then {share}")
     if given[-1:] != (share,):
-        record.traffic[number] = (*given, share)
+        record.traffic[number] = (wanted, (*given, share))
 
 
 def _is_decided_by_the_time(
