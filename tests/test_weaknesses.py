@@ -1,11 +1,13 @@
 """What is said of known weaknesses: found, accepted for a while, or not known at all."""
 
+import re
 from datetime import date
 from typing import Any
 
 import pytest
 
 from tools.audit import ACCEPTED, LOCKS, ROOT, AuditError, Weakness, accepted, judge, weaknesses
+from tools.package.target import read_pins
 
 TODAY = date(2026, 1, 31)
 FOUND = Weakness("requirements.txt", "a", "1.0", ("GHSA-1", "CVE-1"), ("1.1",))
@@ -82,3 +84,18 @@ def test_every_lock_is_looked_at() -> None:
         for path in folder.rglob("requirements.txt")
     }
     assert set(LOCKS) == locks | inner
+
+
+@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock.endswith(".txt")])
+def test_what_is_installed_by_a_lock_is_pinned_and_hashed(lock: str) -> None:
+    pinned = read_pins((ROOT / lock).read_text())
+    loose = [pin for pin in pinned if not str(pin.requirement.specifier).startswith("==")]
+    assert loose == []
+    assert [pin.name for pin in pinned if not pin.hashes] == []
+
+
+def test_what_developers_install_is_pinned() -> None:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pins = [line for line in lines if not line.lstrip().startswith("#")]
+    assert len(pins) > 150
+    assert [pin for pin in pins if not re.match(r"[a-z0-9-]+(\[.+\])?==\S+( ; .+)?$", pin)] == []
