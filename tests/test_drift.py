@@ -431,3 +431,37 @@ def test_what_nobody_knows_who_made_again_is_tested_first() -> None:
     again = decide(DESIRED, told, remade(""), NOW)
     assert isinstance(again, actions.Advance)
     assert again.phase == Phase.DEPLOYING
+
+
+def with_settings(extra: str, **settings: str) -> list[str]:
+    """How the live deployment of a config differs that has these settings."""
+    release = wanting(f"deployment: {{{extra}}}\n")
+    name = release.deployment_name
+    there = Deployment(name, "Succeeded", "1", settings=settings)
+    found = differences(release, seen(traffic={name: 100}, deployments=(there,)))
+    return [str(each) for each in found]
+
+
+def test_times_are_alike_in_whole_seconds() -> None:
+    wanted = "request_settings: {request_timeout_ms: 5400}"
+    timeout = "request_settings.request_timeout_ms"
+    assert with_settings(wanted, **{timeout: "5000"}) == []
+    assert with_settings(wanted, **{timeout: "4999"}) == [
+        f"deployment.{timeout} is 4999 instead of 5400"
+    ]
+
+
+def test_a_variable_that_is_gone_is_told_without_its_value() -> None:
+    name = "environment_variables.A"
+    wanted = "environment_variables: {A: b}"
+    assert with_settings(wanted, **{name: "b"}) == []
+    assert with_settings(wanted, instance_count="1") == [
+        f"deployment.{name} is missing instead of the config's"
+    ]
+
+
+def test_what_is_scaled_has_as_many_instances_as_it_needs() -> None:
+    wanted = "autoscale: {min: 1, max: 3}"
+    assert with_settings(wanted, instance_count="3") == [
+        "deployment.autoscale is missing instead of the config's"
+    ]

@@ -287,3 +287,11 @@ def test_what_an_earlier_version_called_otherwise_begins_no_release() -> None:
     assert decide(desired, stored, seen(), NOW) == actions.Idle("live")
     other, _ = wanting("rollout: {keep_previous_for_minutes: 6}\n")
     assert decide(other, stored, seen(), NOW) == actions.StartRelease()
+
+
+def test_what_was_never_live_is_left_to_the_newest_release() -> None:
+    _, live = wanting()
+    desired = DESIRED.replace(config=config_of("bot", "endpoint: {name: other}\n"))
+    observed = seen("d-1", ago=60)
+    assert look_after(desired, live, observed, NOW) == actions.DeleteDeployment("d-1")
+    assert look_after(desired, live, replace(observed, previous=()), NOW) == actions.Idle("live")
