@@ -168,9 +168,17 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "machine": platform.machine(),
         "system": platform.system(),
-        "os": platform.platform(terse=True),
+        "os": distribution(),
         "python": platform.python_version(),
     }
+
+
+def distribution() -> str:
+    """The system by its full name, where it tells it."""
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return f"{platform.system()} {platform.release()}"
 
 
 def cpu() -> str:
