@@ -157,8 +157,8 @@ every 60 s by default in Azure, where things take longer; the SDK asks as often 
 workspace's answers say, here each second. TuneOps does more than the script: it registers the
 data, checks quota, reads the courses of metrics, and looks for what somebody has changed. The
 second release changes a parameter, so it finds an endpoint. From the job's end means without
-the time in which an operation of Azure's ran. The first release waits for a new endpoint before it deploys,
-and finds that it is there by its next look."""
+the time in which an operation of Azure's ran. The first release waits for a new endpoint before
+it deploys, and finds that it is there by its next look."""
 
 SPANS = {
     "job_end_to_deployment_seconds": "from the job's end to a submitted deployment",
