@@ -121,15 +121,16 @@ def released(cloud: Cloud, number: int, parameters: dict[str, Any]) -> Figures:
 def counted(calls: list[Call]) -> Figures:
     """How many calls there were, and how many of them read again what was read before.
 
-    Before: since the last call that changed something.
+    Before: since the last call that may have changed something, which is any but a GET.
     """
     known: set[str] = set()
     again = 0
     for call in calls:
-        if call.method != "GET":
+        if call.method == "GET":
+            again += call.path in known
+            known.add(call.path)
+        else:
             known.clear()
-        again += call.path in known
-        known.add(call.path)
     return {"calls": len(calls), "read_again": again}
 
 

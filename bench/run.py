@@ -10,6 +10,7 @@ bench/results.json. A ratio is the median of the ratios of the runs that were ma
 other, so that it holds when the machine's speed changes.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -167,9 +168,17 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "machine": platform.machine(),
         "system": platform.system(),
-        "os": platform.platform(terse=True),
+        "os": distribution(),
         "python": platform.python_version(),
     }
+
+
+def distribution() -> str:
+    """The system by its full name, where it tells it."""
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return f"{platform.system()} {platform.release()}"
 
 
 def cpu() -> str:
@@ -220,8 +229,8 @@ def all_others(quick: bool) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    named = given[given.index("--part") + 1 :] if "--part" in given else []
-    if unknown := set(named) - set(PARTS):
-        raise SystemExit(f"there is no part {', '.join(unknown)}: {', '.join(PARTS)}")
-    main("--quick" in given, named)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=[])
+    asked = parser.parse_args()
+    main(asked.quick, asked.part)

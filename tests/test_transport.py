@@ -41,18 +41,14 @@ def memory() -> Memory:
     return Memory(Memory())
 
 
-def changed(method: str, url: str) -> Any:
-    return SimpleNamespace(method=method, url=url)
-
-
 def test_what_was_read_is_known_until_something_is_written(azure: Azure, memory: Memory) -> None:
     url = f"{ENDPOINT}?{NEW}"
     assert [azure.get(memory, url) for _ in range(3)] == [1, 1, 1]
-    memory.change(changed("POST", f"{ENDPOINT}/listKeys?{NEW}"))
-    memory.change(changed("GET", f"{ENDPOINT}?{NEW}"))
+    memory.change("POST", f"{ENDPOINT}/listKeys?{NEW}")
+    memory.change("GET", f"{ENDPOINT}?{NEW}")
     assert azure.get(memory, url) == 1
     for number, method in enumerate(("PUT", "DELETE", "PATCH", "POST"), 2):
-        memory.change(changed(method, f"{ENDPOINT}/deployments/d"))
+        memory.change(method, f"{ENDPOINT}/deployments/d")
         assert azure.get(memory, url) == number
 
 

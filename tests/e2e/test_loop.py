@@ -15,6 +15,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from bench.release import Log
 from tests.cloud import QUICK, Cloud, app_settings, config, jsonl, some_rows
 from tests.collector import Collector
 from tests.e2e.course import COURSE
@@ -30,6 +31,8 @@ from tuneops.services import Services
 from tuneops.status import ProjectStatus, ReleaseStatus
 
 pytestmark = pytest.mark.slow
+MOST_COURSES = 8
+"""A release reads the courses of so many metrics: each is a call."""
 
 
 def test_upload_and_merge_make_a_live_model(
@@ -42,13 +45,17 @@ def test_upload_and_merge_make_a_live_model(
     waiting = cloud.until("first", lambda seen: seen.phase == "Waiting for data")
     assert waiting.release is None
 
+    log = Log(cloud)
     with watching(cloud, "first", subtests):
         between_timers()
         cloud.upload("first/chats.jsonl", some_rows())
         cloud.until("first", lambda seen: seen.release is not None)
         follower = follow(cloud, "first")
         release = cloud.until_phase("first", 1, "Live").release
+        asked = [call.path for call in log.calls()]
 
+    assert [path for path in asked if "OperationsStatus" in path] == []
+    assert sum("get-history" in path for path in asked) <= MOST_COURSES
     assert release is not None
     assert [entry.phase for entry in release.history] == [*COURSE, "Live"]
     assert release.commit == commit

@@ -6,6 +6,7 @@ import httpx2
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tuneops.azureml.errors import UnavailableError, azure_errors, of_status
+from tuneops.azureml.transport import sent
 from tuneops.azureml.workspace import Workspace
 from tuneops.permissions.role import Role
 from tuneops.permissions.roles import OPERATOR
@@ -48,6 +49,8 @@ def ask(
         answer = httpx2.request(method, url, headers=headers, json=body, timeout=TIMEOUT_SECONDS)
     except httpx2.HTTPError as error:
         raise UnavailableError(f"{what}: no answer ({type(error).__name__})") from error
+    finally:
+        sent(method, url)
     if answer.is_success or (missing and answer.status_code == NOT_FOUND):
         return answer
     raise of_status(what, answer.status_code, _said(answer), answer.headers, role)

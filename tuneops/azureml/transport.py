@@ -58,9 +58,9 @@ class Memory:
             self._known[address] = (version, monotonic(), answer)
         return answer
 
-    def change(self, request: Any) -> None:
+    def change(self, method: str, url: str) -> None:
         """Something may have been written: what was known may be otherwise."""
-        if request.method != "GET" and not CHANGES_NOTHING.search(urlsplit(request.url).path):
+        if method != "GET" and not CHANGES_NOTHING.search(urlsplit(url).path):
             self._known.clear()
 
 
@@ -76,6 +76,13 @@ def one_look() -> Iterator[None]:
         yield
     finally:
         _memory.reset(token)
+
+
+def sent(method: str, url: str) -> None:
+    """A request went past the SDK: what it may have changed is not known any more."""
+    memory = _memory.get()
+    if memory is not None:
+        memory.change(method, url)
 
 
 def shared() -> "HttpTransport[Any, Any]":
@@ -98,7 +105,7 @@ def shared() -> "HttpTransport[Any, Any]":
             try:
                 return super().send(request, **options)
             finally:
-                memory.change(request)
+                memory.change(request.method, request.url)
 
         def __exit__(self, *error: object) -> None:
             """Stay open: others use it."""
