@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneops.data.blocks import BLOCK_BYTES, LineReader, lines
+from tuneops.data.blocks import BLOCK_BYTES, Filled, LineReader, pieces
 from tuneops.data.rows import MAX_ROW_BYTES
 from tuneops.data.seen import Seen
 
@@ -34,8 +34,14 @@ def read(pieces: list[bytes], capacity: int = 64) -> list[bytes | None]:
     buffer = memoryview(bytearray(capacity))
     found: list[bytes | None] = []
     while filled := reader.fill(buffer):
-        found += [None] if filled.cut else lines(buffer, filled)
+        found += [None] if filled.cut else whole(buffer, filled)
     return found
+
+
+def whole(buffer: memoryview, filled: Filled) -> list[bytes]:
+    found = [line for piece in pieces(buffer, filled) for line in piece]
+    assert all(line.endswith(b"\n") for line in found[:-1])
+    return [line.removesuffix(b"\n") for line in found]
 
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=8))

@@ -1,6 +1,7 @@
 """Whole lines of a stream, read block by block into memory that is used again and again."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from mmap import mmap
 from typing import NamedTuple, Protocol
 
@@ -88,8 +89,8 @@ def views(memory: mmap) -> tuple[memoryview, memoryview]:
     return whole[:BLOCK_BYTES], whole[BLOCK_BYTES:MEMORY_BYTES]
 
 
-def lines(block: memoryview, filled: Filled) -> Iterator[bytes]:
-    """The lines of a filled block, without their ends.
+def pieces(block: memoryview, filled: Filled) -> Iterator[list[bytes]]:
+    """The lines of a filled block with their ends, some at a time.
 
     They are copied out in small pieces: memory of a megabyte is given back to the system each time
     and costs more than what is done with it.
@@ -97,16 +98,13 @@ def lines(block: memoryview, filled: Filled) -> Iterator[bytes]:
     start, size = 0, SEARCHED_BYTES
     while start < filled.size:
         piece = bytes(block[start : min(start + size, filled.size)])
-        at = 0
-        while (end := piece.find(b"\n", at)) >= 0:
-            yield piece[at:end]
-            at = end + 1
-        if start + len(piece) == filled.size:
-            if at < len(piece):
-                yield piece[at:]
-            return
-        start += at
-        size = SEARCHED_BYTES if at else 2 * size
+        start += len(piece)
+        found = BytesIO(piece).readlines()  # finds the ends faster than `split` does
+        if start < filled.size and not found[-1].endswith(b"\n"):
+            start -= len(found.pop())
+        if found:
+            yield found
+        size = SEARCHED_BYTES if found else 2 * size
 
 
 def _last_end(view: memoryview) -> int:
