@@ -89,6 +89,6 @@ def test_what_was_seen_before_is_known(fingerprints: list[int]) -> None:
 
 def test_many_are_remembered() -> None:
     seen = Seen()
-    numbers = [number * 2654435761 for number in range(50_000)]
+    numbers = [number * 2654435761 for number in range(110_000)]
     assert seen.add_all(numbers) == []
-    assert len(seen.add_all(numbers)) == 50_000
+    assert len(seen.add_all(numbers)) == 110_000
