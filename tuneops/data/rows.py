@@ -23,6 +23,7 @@ _Written = tuple[dict[str, Any], list[str]]
 MESSAGE_KEYS = ["content", "role"]
 ROLES = ["user", "assistant"]
 _MESSAGE = b'{"content":'
+_KEPT = ("prompt", "prompt_id")
 _SPACED = b'{"prompt": '
 
 
@@ -96,7 +97,7 @@ def read_row(line: bytes, shape: Shape = "auto") -> Row:
     plain = _plain(row) if shape in ("auto", "messages") else None
     written, contents = plain or _checked(row, turns(row, shape))
     made = orjson.dumps(written, option=orjson.OPT_APPEND_NEWLINE)
-    alike = written.keys() == row.keys()
+    alike = written.keys() == row.keys() and all(written[key] is row[key] for key in _KEPT)
     if not (alike and has_same_keys(line, made, len(contents))):
         _refuse_doubled_keys(line, row)
     return Row(*digests(made, written["prompt"]), made, contents)
