@@ -24,6 +24,8 @@ def by_tuneops() -> Callable[[Path, Path], int]:
     """What `tuneops data prepare` does."""
     import os
 
+    import jinja2  # noqa: F401  (the report's, which is loaded when there is one)
+
     from tuneops.data import local
     from tuneops.data.outputs import Folder
     from tuneops.data.preparation import Wanted, prepare

@@ -211,6 +211,14 @@ def test_a_shape_that_is_named_is_the_only_one(shape: Shape) -> None:
             id="doubled-and-escaped",
         ),
         pytest.param(
+            # As many colons as the row has with the prompt that it gets.
+            b'{"prompt": null, "prompt_id": "1", "messages": [{"content": "a: b", "role": "user",'
+            b' "role": "user"}, {"content": "b", "role": "assistant"}]}',
+            "doubled key",
+            "has the key 'role' twice",
+            id="doubled-without-prompt",
+        ),
+        pytest.param(
             b'{"x": ' + b'{"a": ' * 1000 + b"1" + b"}" * 1000 + b', "messages": '
             b'[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}',
             "too deep",

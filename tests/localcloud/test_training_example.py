@@ -84,8 +84,7 @@ def split_rows(path: Path) -> tuple[list[Messages], list[Messages]]:
     sides: dict[str, list[Messages]] = {part: [] for part in PARTS}
     lines = path.read_bytes().splitlines()
     for messages, line in zip(read_rows(path), lines, strict=True):
-        part = split.part(read_row(line).identity)
-        assert part is not None
+        part = split.side(read_row(line).identity >> 64)
         sides[PARTS[part]].append(messages)
     return sides[TRAIN], sides[TEST]
 

@@ -1,6 +1,7 @@
 """Whole lines of a stream, read block by block into memory that is used again and again."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from mmap import mmap
 from typing import NamedTuple, Protocol
 
@@ -10,7 +11,8 @@ BLOCK_BYTES = MAX_ROW_BYTES + 256 * 1024
 """Room for the longest line and then some."""
 OUTPUT_BYTES = 2 * BLOCK_BYTES
 MEMORY_BYTES = BLOCK_BYTES + OUTPUT_BYTES
-SEARCHED_BYTES = 64 * 1024
+SEARCHED_BYTES = 96 * 1024
+KEPT_BYTES = 512 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -82,31 +84,36 @@ class LineReader:
         return Filled(0, cut=True)
 
 
+def keep_freed_memory() -> None:
+    """Let this process keep what a piece's rows have taken for those of the next piece.
+
+    The allocator of Linux gives memory back as soon as 128 KiB of it are free, and each page of it
+    costs when it is had again; but once a larger piece was freed, it keeps twice as much.
+    """
+    bytes(KEPT_BYTES)
+
+
 def views(memory: mmap) -> tuple[memoryview, memoryview]:
     """The part of `MEMORY_BYTES` that is read and the part that is written to."""
     whole = memoryview(memory)
     return whole[:BLOCK_BYTES], whole[BLOCK_BYTES:MEMORY_BYTES]
 
 
-def lines(block: memoryview, filled: Filled) -> Iterator[bytes]:
-    """The lines of a filled block, without their ends.
+def pieces(block: memoryview, filled: Filled) -> Iterator[list[bytes]]:
+    """The lines of a filled block with their ends, some at a time.
 
-    They are copied out in small pieces: memory of a megabyte is given back to the system each time
-    and costs more than what is done with it.
+    They are copied out in small pieces, which stay in the processor's cache while they are read.
     """
     start, size = 0, SEARCHED_BYTES
     while start < filled.size:
         piece = bytes(block[start : min(start + size, filled.size)])
-        at = 0
-        while (end := piece.find(b"\n", at)) >= 0:
-            yield piece[at:end]
-            at = end + 1
-        if start + len(piece) == filled.size:
-            if at < len(piece):
-                yield piece[at:]
-            return
-        start += at
-        size = SEARCHED_BYTES if at else 2 * size
+        start += len(piece)
+        found = BytesIO(piece).readlines()  # finds the ends faster than `split` does
+        if start < filled.size and not found[-1].endswith(b"\n"):
+            start -= len(found.pop())
+        if found:
+            yield found
+        size = SEARCHED_BYTES if found else 2 * size
 
 
 def _last_end(view: memoryview) -> int:

@@ -1,14 +1,16 @@
 """Checking one block of lines: what a worker does, away from the rest of TuneOps."""
 
 from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain, compress
 from typing import NamedTuple
 
-from tuneops.data.blocks import Filled, lines
-from tuneops.data.rows import Row, read_row
+from tuneops.data.blocks import Filled, pieces
+from tuneops.data.rows import Row, Rows, by_columns, read_row
 from tuneops.data.shapes import ROLES, RowError, Shape
-from tuneops.data.split import PARTS, Split
+from tuneops.data.split import PARTS, SPACE, Split
+from tuneops.data.usual import USUAL, usual_rows
 
 MAX_KEPT_TEXT = 2_000
 MAX_BLANK = 100
@@ -79,91 +81,96 @@ def check_block(
         found.lines = 1
         found.rejected.append(Rejection(1, "too large", "is longer than any row may be", ""))
         return found
-    rows = _Rows(output)
-    for number, line in enumerate(lines(block, filled), start=1):
-        found.lines = number
-        if line.endswith(b"\r"):
-            line = line[:-1]
-        if len(line) < MAX_BLANK and not line.strip():
-            continue
-        try:
-            row = read_row(line, rules.shape)
-        except RowError as error:
-            text = line[:MAX_KEPT_TEXT].decode("utf-8", "replace")
-            found.rejected.append(Rejection(number, error.kind, str(error), text))
-            continue
-        part = rules.split.part(row.identity)
-        if part is None:
-            found.left_out += 1
+    writer = _Writer(found, output, rules.split)
+    for piece in pieces(block, filled):
+        numbers = range(found.lines + 1, found.lines + len(piece) + 1)
+        found.lines += len(piece)
+        usual = usual_rows(piece) if rules.shape in USUAL else None
+        if usual:
+            writer.add(numbers, usual)
         else:
-            rows.add(number, part, row)
-    rows.finish(found)
+            read = dict(_each_read(zip(numbers, piece, strict=True), found, rules.shape))
+            writer.add(read, by_columns([*read.values()]))
+    writer.finish()
     return found
 
 
-class _Rows:
-    """The rows of a block: what is told of each and of all, and their lines in the output."""
+def _each_read(
+    lines: Iterable[tuple[int, bytes]], found: CheckedBlock, shape: Shape
+) -> Iterator[tuple[int, Row]]:
+    """The rows of numbered lines, each read by itself; notes what is refused."""
+    for number, whole in lines:
+        line = whole.removesuffix(b"\n").removesuffix(b"\r")
+        if len(line) < MAX_BLANK and not line.strip():
+            continue
+        try:
+            yield number, read_row(line, shape)
+        except RowError as error:
+            text = line[:MAX_KEPT_TEXT].decode("utf-8", "replace")
+            found.rejected.append(Rejection(number, error.kind, str(error), text))
 
-    def __init__(self, output: memoryview) -> None:
+
+class _Writer:
+    """Notes the rows of a block, and writes their lines to its output."""
+
+    def __init__(self, found: CheckedBlock, output: memoryview, split: Split) -> None:
+        self._found = found
         self._output = output
-        self._room = len(output)
-        self._written = 0
+        self._end = len(output)
+        self._split = split
         self._later: list[list[bytes]] = [[] for _ in PARTS]
-        self._notes: list[tuple[int, ...]] = []
         self._sizes: list[int] = []
-        self._system = 0
 
-    def add(self, number: int, part: int, row: Row) -> None:
-        """Note a row, and write its line if it is of the first part; others wait for their turn."""
-        identity, prompt, line, contents = row
-        sizes = [*map(len, contents)]
-        turns, characters, length = len(sizes), sum(sizes), len(line)
-        if not line.isascii():
-            characters += _more_characters(line, characters, turns)
-        tokens = characters // 4 + TOKENS_PER_TURN * turns
-        self._notes.append((number, identity >> 64, prompt, part, length, tokens, turns))
-        if turns % 2:  # only the first of an odd number is the system's
-            self._system += sizes.pop(0)
-        self._sizes += sizes
-        if part or length > self._room:
-            self._later[part].append(line)
-            self._room = self._room if part else 0
-        else:
-            self._output[self._written : self._written + length] = line
-            self._written += length
-            self._room -= length
+    def add(self, numbers: Iterable[int], rows: Rows) -> None:
+        """Note rows, and write the lines of the first part; others wait for their turn."""
+        found = self._found
+        if self._split.sample < SPACE:
+            chosen = [*map(self._split.takes, rows.identities)]
+            found.left_out += chosen.count(False)
+            numbers, rows = compress(numbers, chosen), rows.only(chosen)
+        places = [identity >> 64 for identity in rows.identities]
+        parts = [*map(self._split.side, places)]
+        found.numbers.extend(numbers)
+        found.identities.extend(places)
+        found.prompts.extend(rows.prompts)
+        found.parts.extend(parts)
+        found.lengths.extend(map(len, rows.lines))
+        found.tokens.extend(map(_tokens, rows.lines, rows.characters(), rows.turns))
+        found.turns.extend(rows.turns)
+        self._sizes += rows.sizes
+        for line, part in zip(rows.lines, parts, strict=True):
+            end = found.written + len(line)
+            if part or end > self._end:
+                self._later[part].append(line)
+                self._end = self._end if part else 0
+            else:
+                self._output[found.written : end] = line
+                found.written = end
 
-    def finish(self, found: CheckedBlock) -> None:
-        """Write the lines that wait, and tell all of it."""
-        columns = (
-            found.numbers,
-            found.identities,
-            found.prompts,
-            found.parts,
-            found.lengths,
-            found.tokens,
-            found.turns,
-        )
-        for column, noted in zip(columns, zip(*self._notes, strict=True), strict=False):
-            column.extend(noted)
+    def finish(self) -> None:
+        """Write the lines that wait, and tell what is told of all rows."""
+        found = self._found
         found.order.extend(sorted(range(len(found.parts)), key=found.parts.__getitem__))
         rest = b"".join(chain.from_iterable(self._later))
-        found.written = min(self._written + len(rest), len(self._output))
-        fitting = found.written - self._written
-        self._output[self._written : found.written] = rest[:fitting]
-        found.overflow = rest[fitting:]
-        asked, answered = self._sizes[::2], self._sizes[1::2]
-        turns = (sum(found.turns) - len(self._sizes), len(asked), len(answered))
-        found.role_turns = dict(zip(ROLES, turns, strict=True))
-        said = (self._system, sum(asked), sum(answered))
-        found.characters = dict(zip(ROLES, said, strict=True))
+        start, found.written = found.written, min(found.written + len(rest), len(self._output))
+        self._output[start : found.written] = rest[: found.written - start]
+        found.overflow = rest[found.written - start :]
+        sizes = self._sizes
+        # An odd number of turns begins with the system's.
+        starts = zip(accumulate(found.turns, initial=0), found.turns, strict=False)
+        firsts = [start for start, turns in starts if turns % 2]
+        system = [sizes.pop(place) for place in reversed(firsts)]
+        for role, said in zip(ROLES, (system, sizes[::2], sizes[1::2]), strict=True):
+            found.role_turns[role], found.characters[role] = len(said), sum(said)
 
 
-def _more_characters(line: bytes, characters: int, turns: int) -> int:
-    """How many more characters of English would be as many tokens, in a row of other letters too.
+def _tokens(line: bytes, characters: int, turns: int) -> int:
+    """The estimated tokens of a row.
 
     A token is taken as four characters of English or one of other scripts, as Llama's tokenizer,
     which Phi-3 has, does on average; expect a fifth more or less.
     """
-    written = len(line) - line.index(b',"messages":') - JSON_BYTES_PER_TURN * turns
-    return 5 * (written - characters) // 3
+    if not line.isascii():
+        written = len(line) - line.index(b',"messages":') - JSON_BYTES_PER_TURN * turns
+        characters += 5 * (written - characters) // 3
+    return characters // 4 + TOKENS_PER_TURN * turns

@@ -6,7 +6,7 @@ from itertools import chain
 from mmap import mmap
 from typing import Protocol
 
-from tuneops.data.blocks import MEMORY_BYTES, LineReader, Readable, views
+from tuneops.data.blocks import MEMORY_BYTES, LineReader, Readable, keep_freed_memory, views
 from tuneops.data.checking import Batch, CheckedBlock, Rules, check_block
 from tuneops.data.helpers import Helper, helpers_of
 
@@ -38,6 +38,7 @@ def checked_blocks(stream: Readable, rules: Rules, processes: int = 1) -> Iterat
     Raises:
         DataUnavailableError: a helper was killed, as happens when memory runs out.
     """
+    keep_freed_memory()
     reader = LineReader(stream)
     here = [_Here(rules) for _ in range(WAITING_HERE)]
     alone = _together(reader, here, [])

@@ -10,13 +10,14 @@ import sys
 from contextlib import suppress
 from mmap import mmap
 
-from tuneops.data.blocks import MEMORY_BYTES, views
+from tuneops.data.blocks import MEMORY_BYTES, keep_freed_memory, views
 from tuneops.data.checking import Rules, check_block
 
 
 def main(descriptors: list[int]) -> None:
     """Check block after block."""
     gc.disable()  # rows make no cycles, so looking for some is lost time
+    keep_freed_memory()
     memories = [mmap(descriptor, MEMORY_BYTES) for descriptor in descriptors]
     requests, results = sys.stdin.buffer, sys.stdout.buffer
     results.write(b"!")

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain, compress, repeat
+from operator import sub
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,10 +20,11 @@ REFUSED = b"!refused: "
 Message = dict[str, str]
 _Written = tuple[dict[str, Any], list[str]]
 """A row as it is written, and its turns' contents."""
-_ROW_KEYS = ["prompt", "prompt_id", "messages"]
-_MESSAGE_KEYS = ["content", "role"]
-_ROLES = ["user", "assistant"]
+MESSAGE_KEYS = ["content", "role"]
+ROLES = ["user", "assistant"]
 _MESSAGE = b'{"content":'
+_KEPT = ("prompt", "prompt_id")
+_SPACED = b'{"prompt": '
 
 
 class Row(NamedTuple):
@@ -39,11 +42,51 @@ class Row(NamedTuple):
     contents: list[str]
 
 
-def read_row(line: bytes, shape: Shape = "auto") -> Row:
-    """The row in one line of JSON Lines.
+class Rows(NamedTuple):
+    """Some rows by columns, as they are told of in `Row`.
 
-    Its digests are of the messages as they are written. Nearly all rows pass here and through
-    `_plain` alone, which therefore call little.
+    `sizes` are the characters of all their turns, one after another; a row has as many as `turns`
+    says.
+    """
+
+    identities: list[int]
+    prompts: list[int]
+    lines: list[bytes]
+    turns: list[int]
+    sizes: list[int]
+
+    def characters(self) -> Iterator[int]:
+        """How many each row has in all its turns."""
+        ends = [0, *accumulate(self.sizes)]
+        bounds = [ends[end] for end in accumulate(self.turns, initial=0)]
+        return map(sub, bounds[1:], bounds)
+
+    def only(self, chosen: Sequence[bool]) -> "Rows":
+        """The rows that are chosen."""
+        turns_of_chosen = chain.from_iterable(map(repeat, chosen, self.turns))
+        return Rows(
+            [*compress(self.identities, chosen)],
+            [*compress(self.prompts, chosen)],
+            [*compress(self.lines, chosen)],
+            [*compress(self.turns, chosen)],
+            [*compress(self.sizes, turns_of_chosen)],
+        )
+
+
+def by_columns(rows: Sequence[Row]) -> Rows:
+    """The rows as columns."""
+    contents = [row.contents for row in rows]
+    return Rows(
+        [row.identity for row in rows],
+        [row.prompt for row in rows],
+        [row.line for row in rows],
+        [*map(len, contents)],
+        [*map(len, chain.from_iterable(contents))],
+    )
+
+
+def read_row(line: bytes, shape: Shape = "auto") -> Row:
+    """The row in one line of JSON Lines. `tuneops.data.usual` reads many that need no change.
 
     Raises:
         RowError: it is no JSON, too large, or no conversation that can be trained on.
@@ -54,17 +97,23 @@ def read_row(line: bytes, shape: Shape = "auto") -> Row:
     plain = _plain(row) if shape in ("auto", "messages") else None
     written, contents = plain or _checked(row, turns(row, shape))
     made = orjson.dumps(written, option=orjson.OPT_APPEND_NEWLINE)
-    alike = written is row or written.keys() == row.keys()
-    if not alike or len(line) + 1 - len(made) not in (0, 4 * len(contents) + 4):
-        _refuse_doubled_keys(line, row, made if alike else b"")
-    # Quotes inside a string are escaped, and one that ends a string is not followed by a word, so
-    # what is searched for here is found in no message.
-    first, last = made.index(b',"messages":', len(written["prompt"])), made.rindex(b"{")
+    alike = written.keys() == row.keys() and all(written[key] is row[key] for key in _KEPT)
+    if not (alike and has_same_keys(line, made, len(contents))):
+        _refuse_doubled_keys(line, row)
+    return Row(*digests(made, written["prompt"]), made, contents)
+
+
+def digests(made: bytes, prompt: str) -> tuple[int, int]:
+    """The identity of a row and the fingerprint of its prompt: of its messages as they are written.
+
+    Quotes inside a string are escaped, and one that ends a string is not followed by a word, so
+    what is searched for here is found in no message.
+    """
+    first, last = made.index(b',"messages":', len(prompt)), made.rindex(b"{")
     if not made.startswith(_MESSAGE, last):
         last = made.rindex(_MESSAGE)
     view = memoryview(made)
-    identity, prompt = xxh3_128_intdigest(view[first:]), xxh3_64_intdigest(view[first:last])
-    return Row(identity, prompt, made, contents)
+    return xxh3_128_intdigest(view[first:]), xxh3_64_intdigest(view[first:last])
 
 
 def question(line: bytes, shape: Shape = "auto") -> list[Message]:
@@ -104,19 +153,15 @@ def _plain(row: Any) -> _Written | None:
         messages = row["messages"]
         roles = [message["role"] for message in messages]
         contents = [message["content"] for message in messages]
-        keys = [*chain.from_iterable(messages)]
+        keys = sum(map(len, messages))
         blank = not all(contents) or any(map(str.isspace, contents))
     except (KeyError, TypeError):
         return None
     pairs, systems = divmod(len(roles), 2)
-    expected = ["system", *_ROLES * pairs] if systems else _ROLES * pairs
+    expected = ["system", *ROLES * pairs] if systems else ROLES * pairs
     if blank or not pairs or roles != expected or len(roles) > MAX_TURNS:
         return None
-    if [*row] == _ROW_KEYS and keys == _MESSAGE_KEYS * len(roles):
-        prompt, prompt_id = row["prompt"], row["prompt_id"]
-        if prompt and prompt_id and isinstance(prompt, str) and isinstance(prompt_id, str):
-            return row, contents
-    if len(keys) > len(_MESSAGE_KEYS) * len(roles) or not TOOL_KEYS.isdisjoint(row):
+    if keys > len(MESSAGE_KEYS) * len(roles) or not TOOL_KEYS.isdisjoint(row):
         return None
     return _written(row, roles, contents), contents
 
@@ -162,25 +207,31 @@ def _check_turns(said: list[Turn]) -> None:
             raise RowError("empty turn", f"turn {number} is empty")
 
 
-def _refuse_doubled_keys(line: bytes, row: Any, made: bytes) -> None:
-    """Refuse a line in which an object has the same key twice: only one of them could be used.
+def has_same_keys(line: bytes, made: bytes, turns: int) -> bool:
+    """Whether no object in `line` has a key twice, if what was `made` of it has the same keys.
 
-    `made` is what was made of it with the same keys, if it was: then the line has none twice if it
-    has as many quotes, however its letters are escaped. It is not even asked for if it has one of
-    the two lengths that it has written by json.dumps or without spaces.
+    It has none if it is as long, with the spaces that json.dumps writes or without any; or if it
+    has as many colons, however its letters are escaped. Who writes one as ``\\u003a`` can hide a
+    doubled key here.
     """
-    if made and _quotes(line) == _quotes(made):
-        return
+    spaces = 4 * turns + 4 if line.startswith(_SPACED) else 0
+    if len(line) - line.endswith(b"\n") == len(made) - 1 + spaces:
+        return True
+    return _colons(line) == _colons(made)
+
+
+def _colons(text: bytes) -> int:
+    """How many stand in it; `replace` finds them faster than `count` does."""
+    return len(text) - len(text.replace(b":", b""))
+
+
+def _refuse_doubled_keys(line: bytes, row: Any) -> None:
+    """Refuse a line in which an object has the same key twice: only one of them could be used."""
     try:
         if line.count(b'":') != _keys(row):
             json.loads(line, object_pairs_hook=_distinct)
     except RecursionError as error:
         raise RowError("too deep", "is nested too deeply") from error
-
-
-def _quotes(text: bytes) -> int:
-    """How many quotes stand in it; `replace` finds them faster than `count` does."""
-    return len(text) - len(text.replace(b'"', b""))
 
 
 def _keys(value: Any) -> int:

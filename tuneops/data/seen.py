@@ -3,7 +3,8 @@
 from array import array
 from collections.abc import Iterable
 
-_FIRST_SIZE = 2**12
+_FIRST_SIZE = 2**17
+"""A megabyte: to move what is in smaller tables takes longer than to have a larger one."""
 _FULL = 0.8
 
 

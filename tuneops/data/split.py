@@ -19,17 +19,12 @@ class Split(NamedTuple):
     validation: int
     sample: int = SPACE
 
-    def part(self, identity: int) -> int | None:
-        """The part that a row goes to, as its index in `PARTS`; None: the sample is without it.
-
-        `identity` is the row's digest (128 bits): one position in each half.
-        """
-        if self.sample < SPACE and identity % SPACE >= self.sample:
-            return None
-        return self.side(identity >> 64)
+    def takes(self, identity: int) -> bool:
+        """Whether a row is used: by its digest (128 bits), which has a position in each half."""
+        return identity % SPACE < self.sample
 
     def side(self, place: int) -> int:
-        """The part of a row that the sample is with, by its first position."""
+        """The part that a row goes to, as its index in `PARTS`, by its first position."""
         if place >= self.validation:
             return _TRAIN
         return _TEST if place < self.test else _VALIDATION
