@@ -10,7 +10,7 @@ from tests.simulated import simulated_cloud
 from tests.under_load.deliveries import Deliveries
 from tests.under_load.figures import Figure, at_most, exactly, growth, known, percentile
 from tests.under_load.plan import plan
-from tests.under_load.sampling import Sampling, process_of
+from tests.under_load.sampling import Sampling, processes_of
 from tests.under_load.sending import Sender, Sent
 from tests.under_load.settling import Outcome
 from tests.under_load.world import World
@@ -119,7 +119,7 @@ def _stage(state: Path, load: Load) -> Iterator[_Stage]:
 
 
 def _sampling(stage: _Stage) -> Sampling:
-    return Sampling(process_of(stage.state, "functions"), stage.outcome.in_flight)
+    return Sampling(processes_of(stage.state, "functions"), stage.outcome.in_flight)
 
 
 def _answered(sent: Sent, which: str, *, bound: bool) -> Iterator[Figure]:
