@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import RequestsTransport
 
 KEPT = 64
-"""More than threads use at once. The SDK keeps ten, and in a burst opens the others for each call."""
+"""More than threads use at once. The SDK keeps ten, and opens others for each call of a burst."""
 
 
 def storage_transport() -> "RequestsTransport":

@@ -22,6 +22,8 @@ from localcloud.process import LOOPBACK, start_child
 
 SHUTDOWN_SECONDS = 3
 BACKGROUND = ("queueTrigger", "timerTrigger")
+LESS_URGENT = 10
+"""On Azure it is another machine: here it gets what time the rest leaves of this one's."""
 ROLE, BEHIND = "LOCALCLOUD_FUNCTIONS", "background"
 """The environment variable that tells a second process of the host what it is for."""
 
@@ -49,6 +51,7 @@ def main() -> None:
     except (AppError, HostConfigError, ManifestError) as error:
         sys.exit(f"error: {error}")
     if is_behind:
+        os.nice(LESS_URGENT)
         asyncio.run(_work(host))
         return
     child = _start_behind(connection) if apart else None
