@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 
 import uvicorn
@@ -80,8 +81,17 @@ async def _work(host: Host) -> None:
 def _start_behind(connection: Connection) -> "Popen[bytes]":
     """The process for queues and timers; this one ends with it, to be started anew."""
     # What this process was started with; the settings of the app that it has taken are the same.
-    line = [sys.executable, "-P", "-m", "localcloud.functions", "--state", connection.state_dir]
+    line: list[str | Path] = [
+        sys.executable,
+        "-P",
+        "-m",
+        "localcloud.functions",
+        "--state",
+        connection.state_dir,
+    ]
     child = start_child(line, environment={**os.environ, ROLE: BEHIND})
+    # uvicorn raises the signal that has ended it once more: this process is still to end the other.
+    signal.signal(signal.SIGTERM, lambda *_: None)
 
     def end_with_it() -> None:
         child.wait()
