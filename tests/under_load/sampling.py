@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
 import psutil
+from azure.core.exceptions import AzureError
 
 EVERY_SECONDS = 3.0
 
@@ -40,6 +42,8 @@ class Sampling:
         self._thread = threading.Thread(target=self._sample)
         self.samples: list[Sample] = []
         self.most_in_flight = 0
+        self.ended = False
+        """Whether one of the processes is there no more."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -61,7 +65,12 @@ class Sampling:
     def _sample(self) -> None:
         begun = time.monotonic()
         while not self._over.wait(EVERY_SECONDS):
-            megabytes = sum(each.memory_info().rss for each in self._processes) / 2**20
-            files = float(sum(each.num_fds() for each in self._processes))
+            with suppress(AzureError):
+                self.most_in_flight = max(self.most_in_flight, self._in_flight())
+            try:
+                megabytes = sum(each.memory_info().rss for each in self._processes) / 2**20
+                files = float(sum(each.num_fds() for each in self._processes))
+            except psutil.NoSuchProcess:
+                self.ended = True
+                return
             self.samples.append(Sample(time.monotonic() - begun, megabytes, files))
-            self.most_in_flight = max(self.most_in_flight, self._in_flight())
