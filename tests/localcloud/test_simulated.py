@@ -1,13 +1,16 @@
 """Simulated compute reports and leaves what a training would, and runs many jobs at once."""
 
 import math
+import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
-from azureml_server import NodeClient, pipeline_body, workspace_path
+from azureml_server import NodeClient, pipeline_body, rest_client, workspace_path
+from small_cloud import small_cloud, until, write_manifest
 from training_recorder import CHATS, Recorder, write_rows
 
 from localcloud.connection import Connection
@@ -109,3 +112,30 @@ def test_a_node_gets_the_jobs_that_it_does_not_run(azureml: Connection, jobs: li
     assert taken == jobs
     for name in taken:
         assert node.put(f"{name}/status", status="Completed").is_success
+
+
+@pytest.mark.soak
+def test_two_hundred_jobs_run_at_once(tmp_path: Path) -> None:
+    cluster = {"name": "gpu-cluster", "size": "Standard_NC24ads_A100_v4"}
+    write_manifest(tmp_path, simulated_compute={"job_seconds": 150}, computes=[cluster])
+    names = [f"many-{number}" for number in range(200)]
+    with small_cloud(tmp_path, "storage,azureml,compute") as connection:
+        data = connection.state_dir / "azureml" / "workspaceblobstore" / "data"
+        data.mkdir(parents=True)
+        write_rows(data / "train.jsonl", CHATS)
+        path = "azureml://datastores/workspaceblobstore/paths/data/train.jsonl"
+        body = pipeline_body(connection, train_file_path=path, **TRAINED)
+        with rest_client(connection) as rest:
+
+            def statuses() -> Counter[str]:
+                time.sleep(2)
+                jobs = (rest.get(f"{folder}/{name}").json() for name in names)
+                return Counter(job["properties"]["status"] for job in jobs)
+
+            folder = f"{workspace_path(connection)}/jobs"
+            for name in names:
+                assert rest.put(f"{folder}/{name}", json=body).status_code == 201
+            until(lambda: statuses()["Running"] == 200, 140)
+            until(lambda: statuses()["Completed"] == 200, 400)
+            folders = connection.state_dir.glob("azureml/workspaceblobstore/**/MLmodel")
+            assert len(list(folders)) == 200

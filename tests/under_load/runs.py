@@ -1,5 +1,6 @@
 """The runs: a burst of events, and a soak."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from tests.simulated import simulated_cloud
 from tests.under_load.deliveries import Deliveries
 from tests.under_load.figures import Figure, at_most, exactly, growth, known, percentile
 from tests.under_load.plan import plan
-from tests.under_load.sampling import Sampling, process_of
+from tests.under_load.sampling import Sampling, processes_of
 from tests.under_load.sending import Sender, Sent
 from tests.under_load.settling import Outcome
 from tests.under_load.world import World
@@ -81,7 +82,7 @@ def burst(state: Path, load: Load) -> Iterator[Figure]:
         yield from _answered(storm, "storm: ", bound=False)
         yield known("releases in flight at most", str(sampling.most_in_flight))
         yield known("settled after the last event", f"{settled:.0f} s")
-        yield from _nothing_lost(stage, steady, storm)
+        yield from _nothing_lost(stage, sampling, steady, storm)
         yield known("the host's memory at most", f"{max(sampling.values('megabytes')):.0f} MB")
 
 
@@ -96,7 +97,7 @@ def soak(state: Path, minutes: float, load: Load) -> Iterator[Figure]:
         yield from _answered(sent, "", bound=False)
         yield known("releases", f"{stage.outcome.releases()}")
         yield known("settled after the last event", f"{settled:.0f} s")
-        yield from _nothing_lost(stage, sent)
+        yield from _nothing_lost(stage, sampling, sent)
         yield from _flat(sampling, minutes >= JUDGED_MINUTES)
 
 
@@ -119,7 +120,7 @@ def _stage(state: Path, load: Load) -> Iterator[_Stage]:
 
 
 def _sampling(stage: _Stage) -> Sampling:
-    return Sampling(process_of(stage.state, "functions"), stage.outcome.in_flight)
+    return Sampling(processes_of(stage.state, "functions"), stage.outcome.in_flight)
 
 
 def _answered(sent: Sent, which: str, *, bound: bool) -> Iterator[Figure]:
@@ -134,13 +135,16 @@ def _answered(sent: Sent, which: str, *, bound: bool) -> Iterator[Figure]:
     yield known(f"{which}Event Grid p99", f"{percentile(events, 99):.1f} ms")
 
 
-def _nothing_lost(stage: _Stage, *sent: Sent) -> Iterator[Figure]:
+def _nothing_lost(stage: _Stage, sampling: Sampling, *sent: Sent) -> Iterator[Figure]:
     """Each event is accepted and has a fate, no message is left, each project is right."""
     accepted = {identifier for each in sent for identifier in each.accepted}
     ledger = stage.outcome.events()
     fates = [ledger[each].fate if each in ledger else "lost" for each in sorted(accepted)]
     yield known("deliveries", f"{sum(each.count for each in sent):,}")
     yield known("events, without duplicates", f"{len(accepted):,}")
+    for answer, times in sum((each.unexpected for each in sent), Counter[str]()).items():
+        yield known(f"answered otherwise: {answer}", str(times))
+    yield exactly("hosts that ended", int(sampling.ended), 0)
     yield exactly("deliveries not accepted", sum(each.refused for each in sent), 0)
     yield exactly("events that are in no ledger", fates.count("lost"), 0)
     yield exactly("events without a fate", fates.count("waiting"), 0)

@@ -1,26 +1,26 @@
-"""Samples of a process: its memory, its open files, and how many releases are in flight."""
+"""Samples of processes: their memory, their open files, and how many releases are in flight."""
 
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
 import psutil
+from azure.core.exceptions import AzureError
 
 EVERY_SECONDS = 3.0
 
 Figure = Literal["megabytes", "files"]
 
 
-def process_of(state: Path, part: str) -> psutil.Process:
-    """The process of a part of a local cloud."""
-    for process in psutil.process_iter(["cmdline"]):
-        line = process.info["cmdline"] or []
-        if f"localcloud.{part}" in line and str(state) in line:
-            return process
-    raise AssertionError(f"{part} does not run")
+def processes_of(state: Path, part: str) -> list[psutil.Process]:
+    """The processes of a part of a local cloud."""
+    wanted = {f"localcloud.{part}", str(state)}
+    found = psutil.process_iter(["cmdline"])
+    return [process for process in found if wanted <= {*(process.info["cmdline"] or ())}]
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,15 @@ class Sample:
 class Sampling:
     """Samples while the block lasts, and the most releases that were in flight at once."""
 
-    def __init__(self, process: psutil.Process, in_flight: Callable[[], int]) -> None:
-        self._process = process
+    def __init__(self, processes: list[psutil.Process], in_flight: Callable[[], int]) -> None:
+        self._processes = processes
         self._in_flight = in_flight
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample)
         self.samples: list[Sample] = []
         self.most_in_flight = 0
+        self.ended = False
+        """Whether one of the processes is there no more."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -63,7 +65,12 @@ class Sampling:
     def _sample(self) -> None:
         begun = time.monotonic()
         while not self._over.wait(EVERY_SECONDS):
-            megabytes = self._process.memory_info().rss / 2**20
-            at, files = time.monotonic() - begun, float(self._process.num_fds())
-            self.samples.append(Sample(at, megabytes, files))
-            self.most_in_flight = max(self.most_in_flight, self._in_flight())
+            with suppress(AzureError):
+                self.most_in_flight = max(self.most_in_flight, self._in_flight())
+            try:
+                megabytes = sum(each.memory_info().rss for each in self._processes) / 2**20
+                files = float(sum(each.num_fds() for each in self._processes))
+            except psutil.NoSuchProcess:
+                self.ended = True
+                return
+            self.samples.append(Sample(time.monotonic() - begun, megabytes, files))

@@ -67,9 +67,12 @@ class Sender:
     def _connection(self, waiting: "queue.Queue[Planned | None]", sent: Sent) -> None:
         host = http.client.HTTPConnection(self._host, timeout=ANSWERED_IN)
         while event := waiting.get():
-            if event.change:
-                self._change(event)
-            self._deliver(host, event, sent)
+            try:
+                if event.change:
+                    self._change(event)
+                self._deliver(host, event, sent)
+            except Exception as error:
+                self._refused(sent, event, type(error).__name__)
         host.close()
 
     def _deliver(self, host: http.client.HTTPConnection, event: Planned, sent: Sent) -> None:
@@ -86,8 +89,12 @@ class Sender:
                     sent.accepted.add(event.id)
                     return
                 sent.unexpected[f"{event.kind}: {answer}"] += 1
+        self._refused(sent, event, "given up")
+
+    def _refused(self, sent: Sent, event: Planned, why: str) -> None:
         with self._lock:
             sent.refused += 1
+            sent.unexpected[f"{event.kind}: {why}"] += 1
 
 
 def _post(
