@@ -15,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 export HF_HOME := $(CURDIR)/.localcloud/cache/huggingface
 
-.PHONY: demo test soak simulate check check-infra check-bicep bench scale format schema diagram reference permissions pictures package package-table lock clean
+.PHONY: demo test soak chaos simulate check check-infra check-bicep bench scale format schema diagram reference permissions pictures package package-table lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
@@ -30,6 +30,12 @@ simulate: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest --basetemp=.localcloud/pytest -m soak $(TESTS)
+
+# SEED, ROUND, STORIES, FAULTS and QUICK=1: see docs/chaos.md.
+chaos: $(VENV)/.dev
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUND),--round $(ROUND)) \
+		$(if $(STORIES),--stories $(STORIES)) $(if $(FAULTS),--faults $(FAULTS)) \
+		$(if $(QUICK),--quick)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

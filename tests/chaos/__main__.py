@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.driver import Plan, run
+from tests.chaos.driver import KINDS, Plan, run
 from tests.chaos.report import complaints, table
 
 
@@ -17,11 +17,18 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--stories", default="", help="only these, separated by commas")
+    parser.add_argument("--faults", default=",".join(KINDS), help="only these kinds, or none")
     parser.add_argument("--state", type=Path)
     given = parser.parse_args()
     numbers = range(given.rounds) if given.round is None else [given.round]
     stories = tuple(filter(None, given.stories.split(",")))
-    plan = Plan(seed=given.seed, rounds=tuple(numbers), quick=given.quick, stories=stories)
+    plan = Plan(
+        seed=given.seed,
+        rounds=tuple(numbers),
+        quick=given.quick,
+        stories=stories,
+        faults=tuple(kind for kind in KINDS if kind in given.faults.split(",")),
+    )
     state = given.state or Path(tempfile.mkdtemp(prefix="chaos-"))
     rounds = run(plan, state.absolute())
     print(table(rounds))

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.chaos.points import Points
 
-CLAIM_SECONDS, RENEWAL_SECONDS = 3, 1
+CLAIM_SECONDS, RENEWAL_SECONDS = 6, 2
 """How long a message belongs to a host that has died; in Azure ten minutes."""
 HANGS_SECONDS = 3
 """After so long a call of the workspace that nobody answers is given up."""

@@ -10,6 +10,7 @@ import httpx2
 from azure.core.exceptions import AzureError, ResourceExistsError
 
 from tests.chaos.evidence import Expected
+from tests.chaos.pace import slowness
 from tests.cloud import Cloud, config, jsonl, some_rows
 from tests.faults import Faults
 from tuneops import documents
@@ -175,7 +176,7 @@ class Team:
     def _until(
         self, there: Callable[[Release], bool], what: str, number: int | None = None
     ) -> Release:
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + SECONDS * slowness()
         seen: Release | None = None
         while time.monotonic() < deadline:
             try:
@@ -192,7 +193,7 @@ class Team:
 
     def until(self, there: Callable[[], bool], what: str) -> None:
         """Look until it is so."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + SECONDS * slowness()
         while time.monotonic() < deadline:
             try:
                 if there():
@@ -204,7 +205,7 @@ class Team:
 
     def _insist(self, do: Callable[[], Any]) -> Any:
         """People try again while storage or a host does not answer."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + SECONDS * slowness()
         while True:
             try:
                 return do()
