@@ -95,7 +95,7 @@ class Disturber:
     def _ask_for_call_faults(self) -> None:
         kinds = list(OUTCOMES.values())
         for place, call in enumerate(CALLS):
-            for turn in range(CALL_FAULTS_AT_ONCE):
+            for turn in range(1 if self._quick else CALL_FAULTS_AT_ONCE):
                 step = place + CALL_FAULTS_AT_ONCE * self._number + turn
                 self._faults.ask("call", target=call, **kinds[step % len(kinds)])
 
@@ -129,5 +129,3 @@ class Disturber:
     def _stop_platform(self) -> bool:
         outages.refuse(self._cloud, "platform", 3 if self._quick else 30)
         return True
-
-

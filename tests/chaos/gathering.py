@@ -78,7 +78,10 @@ def _wanted(team: Team, releases: list[Release]) -> set[str]:
     newest, wanted = releases[-1], set()
     live = next((each for each in releases if each.number == project.live), None)
     if live and live.phase == Phase.LIVE and newest.phase != Phase.RETIRED:
-        wanted |= {f"endpoint {live.endpoint}", f"deployment {live.endpoint}/{live.deployment_name}"}
+        wanted |= {
+            f"endpoint {live.endpoint}",
+            f"deployment {live.endpoint}/{live.deployment_name}",
+        }
         if live.deployment.autoscale:
             wanted.add(f"scale {live.endpoint}/{live.deployment_name}")
         kept = project.previous[: live.config.rollout.keep_previous] if live else ()
@@ -89,9 +92,7 @@ def _wanted(team: Team, releases: list[Release]) -> set[str]:
     return wanted
 
 
-def _read_statuses(
-    cloud: Cloud, project: str, releases: list[Release], evidence: Evidence
-) -> None:
+def _read_statuses(cloud: Cloud, project: str, releases: list[Release], evidence: Evidence) -> None:
     for commit in {release.commit for release in releases if release.commit}:
         for each in reversed(cloud.github(f"commits/{commit}/statuses")):
             if each["context"] == f"tuneops/{project}":

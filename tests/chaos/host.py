@@ -82,7 +82,7 @@ def _preload() -> None:
     import tuneops.resync
     import tuneops.review
     import tuneops.sweep.sweeper
-    import tuneops.sync  # noqa: F401
+    import tuneops.sync
 
     queue_triggers.LEASE_SECONDS = CLAIM_SECONDS
     queue_triggers.RENEWAL_SECONDS = RENEWAL_SECONDS

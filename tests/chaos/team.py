@@ -189,7 +189,9 @@ class Team:
             time.sleep(LOOK_SECONDS)
         which = f"release {number}" if number else "the newest release"
         stands = f"{seen.phase}: {seen.reason}, {seen.trouble}, {seen.waiting}" if seen else "none"
-        raise NotReachedError(f"{which} of {self.name} is not {what} in {SECONDS} s; it is {stands}")
+        raise NotReachedError(
+            f"{which} of {self.name} is not {what} in {SECONDS} s; it is {stands}"
+        )
 
     def until(self, there: Callable[[], bool], what: str) -> None:
         """Look until it is so."""
