@@ -36,7 +36,7 @@ PARTS = "storage,platform,azureml,compute"
 POLICY = {"max_hourly_cost": 10_000, "prices": {"per_hour": {OTHER: 3.67, FIRST: 6.98}}}
 SETTINGS = {
     "TUNEOPS_POLL_SECONDS": "1",
-    "TUNEOPS_RESYNC_SCHEDULE": "*/10 * * * * *",
+    "TUNEOPS_RESYNC_SCHEDULE": "*/30 * * * * *",
     "TUNEOPS_MAX_UPLOAD_BYTES": "20000",
 }
 JOB_SECONDS = 0.5

@@ -14,6 +14,7 @@ from tests.chaos.evidence import Ended, Evidence, Sent
 from tests.chaos.team import Team
 from tests.cloud import Cloud
 from tuneops import documents
+from tuneops.azureml.workspace import plain
 from tuneops.events.reading import Asked, read_events
 from tuneops.names import TAG_PROJECT, TAG_TRAINING, project_of_job
 from tuneops.notify.mailbox import read_note
@@ -119,7 +120,7 @@ def _read_workspace(ml: Any, projects: set[str], evidence: Evidence) -> None:
         if project_of_job(name):
             digest = "-".join(name.removeprefix(f"{job.tags[TAG_PROJECT]}-").split("-")[:1])
             key = f"{job.tags[TAG_PROJECT]} {digest}"
-            evidence.jobs.setdefault(key, []).append((name, str(job.status)))
+            evidence.jobs.setdefault(key, []).append((name, plain(job.status)))
         if job.status not in ENDED:
             evidence.there.add(f"job {name}")
     for cluster in filter(is_ours, ml.compute.list()):

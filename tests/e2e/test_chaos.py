@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.driver import Plan, run
+from tests.chaos.points import MOMENTS
 from tests.chaos.report import complaints, table
 
 pytestmark = pytest.mark.slow
@@ -17,5 +18,7 @@ def test_a_release_survives_faults_of_all_kinds(tmp_path: Path) -> None:
     assert complaints(rounds, plan.seed) == [], table(rounds)
     struck = rounds[0].struck
     assert struck.total() >= LEAST, table(rounds)
-    assert all(struck[f"host killed {moment} an effect"] for moment in ("before", "during", "after"))
+    assert all(
+        struck[f"host killed {moment} an effect"] for moment in ("before", "during", "after")
+    )
     assert rounds[0].requests > 0
