@@ -18,7 +18,5 @@ def test_a_release_survives_faults_of_all_kinds(tmp_path: Path) -> None:
     assert complaints(rounds, plan.seed) == [], table(rounds)
     struck = rounds[0].struck
     assert struck.total() >= LEAST, table(rounds)
-    assert all(
-        struck[f"host killed {moment} an effect"] for moment in ("before", "during", "after")
-    )
+    assert all(struck[f"host killed {each} an effect"] for each in MOMENTS)
     assert rounds[0].requests > 0
