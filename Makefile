@@ -41,6 +41,12 @@ load: $(VENV)/.dev
 	$(BIN)/python -m tests.under_load .localcloud/load $(if $(QUICK),--quick) \
 		$(if $(SOAK)$(MINUTES),--soak $(or $(MINUTES),25)) $(if $(SEED),--seed $(SEED))
 
+# SEED, ROUND, STORIES, FAULTS and QUICK=1: see docs/chaos.md.
+chaos: $(VENV)/.dev
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUND),--round $(ROUND)) \
+		$(if $(STORIES),--stories $(STORIES)) $(if $(FAULTS),--faults $(FAULTS)) \
+		$(if $(QUICK),--quick)
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ import re
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from tuneops.cli.target import local_workspace
 
 pytestmark = pytest.mark.slow
 
+SOON_SECONDS = 30
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -45,6 +47,17 @@ def node(azure: Cloud) -> Iterator[httpx2.Client]:
         timeout=30,
     ) as client:
         yield client
+
+
+def test_a_call_that_nobody_answers_is_given_up_soon(
+    azure: Cloud, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuneops.azureml.workspace.READ_SECONDS", 0.2)
+    faults.ask("call", "hang", "GET /computes/*", times=9)
+    begun = time.monotonic()
+    with pytest.raises(UnavailableError, match="compute gpu-cluster"):
+        compute.observe(Workspace(local_workspace(azure.connection)), "gpu-cluster")
+    assert time.monotonic() - begun < SOON_SECONDS
 
 
 def test_what_azure_can_not_change_is_refused_before_a_job_costs_anything(

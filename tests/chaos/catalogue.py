@@ -20,8 +20,19 @@ CALLS = (
     "GET /onlineEndpoints/*/deployments",
     "DELETE /onlineEndpoints/*/deployments/*",
     "POST /onlineEndpoints/*/listKeys",
+    "GET /",
+    "GET /models/*/versions",
+    "GET /registry/models/*/versions",
+    "GET /registry/components/*/versions/*",
+    "GET /locations/*/usages",
+    "GET /locations/*/vmSizes",
+    "GET /mlflow/**/metrics/get-history",
+    "POST /mlflow/**/runs/search",
+    "GET /history/**/details",
+    "POST /providers/Microsoft.ResourceGraph/resources",
+    "PUT /subscriptions/**/autoscalesettings/*",
 )
-"""Calls of the workspace that releases are made of."""
+"""Calls of the workspace that releases are made of; not those of clients to what is live."""
 
 OUTCOMES: Mapping[str, dict[str, Any]] = {
     "429": {"outcome": "fail", "status": 429, "code": "TooManyRequests", "retry_after": 2},

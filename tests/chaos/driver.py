@@ -1,32 +1,56 @@
-"""Runs rounds: projects go through their stories while faults strike, and then all has to be well."""
+"""Runs rounds: projects go through stories while faults strike; then all has to be well."""
 
 import os
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
 import yaml
 
+from localcloud.leftovers import leftovers
 from tests.chaos.checks import check
 from tests.chaos.disturbing import Disturber
 from tests.chaos.evidence import Evidence
 from tests.chaos.gathering import gather
 from tests.chaos.hosts import Hosts
-from tests.chaos.points import MOMENTS
+from tests.chaos.pace import slowness
+from tests.chaos.points import MOMENTS, Point
 from tests.chaos.report import Round
 from tests.chaos.stories import COMMON, FIRST, OTHER, STORIES
 from tests.chaos.team import Team
+from tests.clients import Clients
 from tests.cloud import ROOT, Cloud
 from tests.faults import Faults
 from tests.simulated import ROOM
 
-SETTLE_SECONDS = 120
-QUICK_STORIES = ("grows", "breaks")
-POLICY = {"max_hourly_cost": 10_000, "prices": {"per_hour": {OTHER: 3.67, FIRST: 6.98}}}
+KINDS = ("points", "calls", "kills", "clocks", "messages", "events", "parts")
+QUICK_KINDS = ("points", "calls", "messages", "events", "parts")
+QUICK_STORIES = ("breaks",)
 PARTS = "storage,platform,azureml,compute"
+POLICY = {"max_hourly_cost": 10_000, "prices": {"per_hour": {OTHER: 3.67, FIRST: 6.98}}}
+SETTINGS = {
+    "TUNEOPS_POLL_SECONDS": "1",
+    "TUNEOPS_RESYNC_SCHEDULE": "*/30 * * * * *",
+    "TUNEOPS_MAX_UPLOAD_BYTES": "20000",
+}
+JOB_SECONDS = 0.5
+SETTLE_SECONDS = 90
+TELL_AFTER_SECONDS = 20
+RATE = 20
+"""Requests of clients in a second."""
+BUSY: dict[str, Any] = {
+    "request_settings": {
+        "max_concurrent_requests_per_instance": 100,
+        "max_queue_wait_ms": 10_000,
+        "request_timeout_ms": 30_000,
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -37,24 +61,174 @@ class Plan:
     rounds: tuple[int, ...] = (0, 1, 2)
     quick: bool = False
     stories: tuple[str, ...] = ()
+    faults: tuple[str, ...] | None = None
 
     @property
     def chosen(self) -> tuple[str, ...]:
         """The stories of each round."""
         return self.stories or (QUICK_STORIES if self.quick else tuple(STORIES))
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of faults."""
+        if self.faults is not None:
+            return self.faults
+        return QUICK_KINDS if self.quick else KINDS
+
+    def points(self, number: int) -> list[Point]:
+        """Where hosts are to die in a round: each effect at one moment, at all in three rounds.
+
+        A quick run has one round, in which effects take turns.
+        """
+        if "points" not in self.kinds:
+            return []
+        effects = sorted(COMMON.union(*(STORIES[name].meets for name in self.chosen)))
+        turns = range(len(effects)) if self.quick else [0] * len(effects)
+        return [
+            (effect, MOMENTS[(number + turn) % len(MOMENTS)])
+            for effect, turn in zip(effects, turns, strict=True)
+        ]
+
+
+def run(plan: Plan, state: Path) -> list[Round]:
+    """Run the rounds."""
+    with _cloud(state) as cloud, Hosts(cloud, plan.seed) as hosts:
+        cloud.merge({"../tuneops-policy.yaml": POLICY})
+        faults = Faults(cloud.connection)
+        front = Team(cloud, "front", faults)
+        front.merge(deployment=BUSY)
+        front.upload()
+        endpoint = front.lives(1).endpoint
+        rounds = []
+        for number in plan.rounds:
+            with Clients(cloud, endpoint, RATE) as clients:
+                done = _Round(plan, number, cloud, hosts, faults, front).run()
+            evidence = Evidence(answers=_by_status(clients.seen.answers))
+            done.requests = clients.seen.sent
+            done.note(check(evidence))
+            rounds.append(done)
+        rounds[-1].cpu_seconds = _cpu_seconds(state)
+        return rounds
+
+
+class _Round:
+    """One round: every story in a project of its own, all at once, beside one that is live."""
+
+    def __init__(
+        self, plan: Plan, number: int, cloud: Cloud, hosts: Hosts, faults: Faults, front: Team
+    ) -> None:
+        self._plan, self._number = plan, number
+        self._cloud, self._hosts, self._faults, self._front = cloud, hosts, faults, front
+        self._tales = {
+            Team(cloud, f"{name}-{number}", faults): STORIES[name].tell for name in plan.chosen
+        }
+        self._done = Round(number)
+        self._began = time.monotonic()
+
+    def run(self) -> Round:
+        """Let it all happen, then look twice: as it was wanted, and when it is taken away."""
+        plan, teams = self._plan, [*self._tales, self._front]
+        points = plan.points(self._number)
+        self._hosts.points.arm(points)
+        disturber = Disturber(
+            self._cloud,
+            self._hosts,
+            self._faults,
+            list(self._tales),
+            plan.seed,
+            self._number,
+            kinds=plan.kinds,
+            quick=plan.quick,
+        )
+        with disturber:
+            tales = [lambda each=team, tell=tell: tell(each) for team, tell in self._tales.items()]
+            unreached = _all_at_once([*tales, self._release_front])
+        self._say("the stories are told")
+        self._settle(teams, disturber, unreached)
+        unreached = _all_at_once([team.remove for team in self._tales])
+        struck = self._hosts.points.disarm()
+        self._settle(teams, disturber, unreached)
+        self._count(points, struck, disturber)
+        self._faults.close()
+        self._say("all is looked at")
+        return self._done
+
+    def _release_front(self) -> None:
+        """What clients ask gets a new release."""
+        self._front.merge(deployment={**BUSY, "instance_count": self._number + 2})
+        self._front.lives(len(self._front.releases()) + 1)
+
+    def _settle(self, teams: list[Team], disturber: Disturber, unreached: list[str]) -> None:
+        """Look until all is well, or the time for that is over; what is wrong then is wrong."""
+        began = time.monotonic()
+        told = TELL_AFTER_SECONDS
+        while True:
+            evidence = gather(self._cloud, teams, disturber.sender.sent)
+            evidence.unreached = unreached
+            found = check(evidence)
+            lasted = time.monotonic() - began
+            if not any(found.values()) or lasted > SETTLE_SECONDS * slowness():
+                break
+            if lasted > told:
+                told = 2 * told
+                self._say(f"not well yet: {[line for lines in found.values() for line in lines]}")
+            time.sleep(1)
+        self._done.add(evidence, found)
+
+    def _count(self, points: list[Point], struck: set[Point], disturber: Disturber) -> None:
+        done = self._done
+        for moment in MOMENTS:
+            kind = f"host killed {moment} an effect"
+            done.asked[kind] += sum(each[1] == moment for each in points)
+            done.struck[kind] += sum(each[1] == moment for each in struck)
+        done.asked += disturber.asked
+        done.struck += disturber.struck
+        for kind, (asked, strikes) in self._faults.struck_by_kind().items():
+            done.asked[kind] += asked
+            done.struck[kind] += strikes
+        unmet = sorted(set(points) - struck)
+        done.note({"effects at which no host was killed": [f"{m} {e}" for e, m in unmet]})
+
+    def _say(self, what: str) -> None:
+        passed = time.monotonic() - self._began
+        print(f"round {self._number}, {passed:.0f} s: {what}", file=sys.stderr, flush=True)
+
+
+def _all_at_once(deeds: Iterable[Callable[[], None]]) -> list[str]:
+    """Do all of them side by side; gives what went wrong."""
+    deeds = list(deeds)
+    with ThreadPoolExecutor(len(deeds)) as pool:
+        done = [pool.submit(deed) for deed in deeds]
+        return [f"{error}" for each in done if (error := each.exception())]
+
+
+def _by_status(answers: dict[str, int]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for said, count in answers.items():
+        status = said.partition(" ")[0]
+        found[status] = found.get(status, 0) + count
+    return found
+
+
+def _cpu_seconds(state: Path) -> float:
+    """What the local cloud and its hosts have taken of the processor so far."""
+    total = 0.0
+    for process in leftovers(state):
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
+    return total
+
 
 @contextmanager
-def running_cloud(state: Path) -> Iterator[Cloud]:
-    """A local cloud without a host."""
-    state.mkdir(parents=True, exist_ok=True)
+def _cloud(state: Path) -> Iterator[Cloud]:
+    """A local cloud with simulated compute and no host."""
     manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
-    manifest["app_settings"] |= {
-        "TUNEOPS_POLL_SECONDS": "1",
-        "TUNEOPS_RESYNC_SCHEDULE": "*/10 * * * * *",
-        "TUNEOPS_MAX_UPLOAD_BYTES": "20000",
-    }
-    manifest |= {"simulated_compute": {"job_seconds": 0.5}, "limits": ROOM}
+    manifest["app_settings"] |= SETTINGS
+    manifest |= {"simulated_compute": {"job_seconds": JOB_SECONDS}, "limits": ROOM}
+    state.mkdir(parents=True, exist_ok=True)
     (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
     cloud, before = Cloud(state), dict(os.environ)
     cloud.up("--manifest", str(state / "manifest.yaml"), "--parts", PARTS)
@@ -64,64 +238,3 @@ def running_cloud(state: Path) -> Iterator[Cloud]:
         cloud.down()
         os.environ.clear()
         os.environ.update(before)
-
-
-def run(plan: Plan, state: Path) -> list[Round]:
-    """Run the rounds."""
-    with running_cloud(state) as cloud, Hosts(cloud, plan.seed) as hosts:
-        cloud.merge({"../tuneops-policy.yaml": POLICY})
-        return [_round(plan, number, cloud, hosts) for number in plan.rounds]
-
-
-def _round(plan: Plan, number: int, cloud: Cloud, hosts: Hosts) -> Round:
-    """One round: every story in a project of its own, all at once."""
-    done = Round(number)
-    began = time.monotonic()
-    faults = Faults(cloud.connection)
-    teams = [Team(cloud, f"{name}-{number}", faults) for name in plan.chosen]
-    moment = MOMENTS[number % len(MOMENTS)]
-    effects = sorted(COMMON.union(*(STORIES[name].meets for name in plan.chosen)))
-    points = [(effect, moment) for effect in effects]
-    hosts.points.arm(points)
-    done.asked[f"host killed {moment} an effect"] += len(points)
-    disturber = Disturber(
-        cloud, hosts, faults, teams, plan.seed, number, quick=plan.quick
-    )
-    with disturber, ThreadPoolExecutor(len(teams)) as pool:
-        tales = [pool.submit(STORIES[name].tell, team) for name, team in zip(plan.chosen, teams, strict=True)]
-        unreached = [str(error) for tale in tales if (error := tale.exception())]
-    print(f"round {number}: stories told after {time.monotonic() - began:.0f} s", flush=True)
-    _settle(cloud, teams, disturber, done, unreached)
-    with ThreadPoolExecutor(len(teams)) as pool:
-        gone = [pool.submit(team.remove) for team in teams]
-        unreached = [str(error) for each in gone if (error := each.exception())]
-    struck = hosts.points.disarm()
-    done.struck[f"host killed {moment} an effect"] += len(struck)
-    done.unmet = {*points} - struck
-    done.asked += disturber.asked
-    done.struck += disturber.struck
-    for kind, (asked, strikes) in faults.struck_by_kind().items():
-        done.asked[kind] += asked
-        done.struck[kind] += strikes
-    _settle(cloud, teams, disturber, done, unreached)
-    faults.close()
-    print(f"round {number}: over after {time.monotonic() - began:.0f} s, hosts died {hosts.deaths}, unmet {done.unmet}", flush=True)
-    return done
-
-
-def _settle(
-    cloud: Cloud, teams: list[Team], disturber: Disturber, done: Round, unreached: list[str]
-) -> None:
-    """Look until all is well, or the time for that is over; what is wrong then is wrong."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while True:
-        evidence: Evidence = gather(cloud, teams, disturber.sender.sent)
-        evidence.unreached = unreached
-        found = check(evidence)
-        if not any(found.values()) or time.monotonic() > deadline:
-            break
-        if time.monotonic() > deadline - SETTLE_SECONDS + 20:
-            print({name: lines[:3] for name, lines in found.items() if lines}, flush=True)
-            time.sleep(5)
-        time.sleep(1)
-    done.add(evidence, found)

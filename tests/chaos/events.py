@@ -87,6 +87,7 @@ class Sender:
         text = json.dumps({**body, "repository": {"full_name": github["repository"]}}).encode()
         secret = github["webhook_secret"].encode()
         delivery = str(uuid.uuid4())
+        signature = hmac.new(secret, text, hashlib.sha256).hexdigest()
         answer = httpx2.post(
             f"{self._cloud.connection['functions']['base_url']}/api/github",
             content=text,
@@ -94,7 +95,7 @@ class Sender:
                 "content-type": "application/json",
                 "x-github-event": "push",
                 "x-github-delivery": delivery,
-                "x-hub-signature-256": f"sha256={hmac.new(secret, text, hashlib.sha256).hexdigest()}",
+                "x-hub-signature-256": f"sha256={signature}",
             },
             timeout=30,
         )

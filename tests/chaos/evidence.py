@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Expected:
-    """How a release has to end: Failed with a reason that has `reason` in it, or as `phase` says."""
+    """How a release has to end, and what its reason has in it."""
 
     project: str
     number: int
@@ -23,6 +23,12 @@ class Ended:
     reason: str
     told: tuple[str, ...] = ()
     commit: str = ""
+
+    @property
+    def told_phases(self) -> tuple[str, ...]:
+        """How it has ended: what was live may be superseded or retired by now."""
+        come = {"live": "Live", "failed": "Failed"}
+        return tuple(come[event] for event in self.told if event in come) or (self.phase,)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from tests.chaos.evidence import Ended, Evidence, Sent
 from tests.chaos.team import Team
 from tests.cloud import Cloud
 from tuneops import documents
+from tuneops.azureml.workspace import plain
 from tuneops.events.reading import Asked, read_events
 from tuneops.names import TAG_PROJECT, TAG_TRAINING, project_of_job
 from tuneops.notify.mailbox import read_note
@@ -78,7 +79,10 @@ def _wanted(team: Team, releases: list[Release]) -> set[str]:
     newest, wanted = releases[-1], set()
     live = next((each for each in releases if each.number == project.live), None)
     if live and live.phase == Phase.LIVE and newest.phase != Phase.RETIRED:
-        wanted |= {f"endpoint {live.endpoint}", f"deployment {live.endpoint}/{live.deployment_name}"}
+        wanted |= {
+            f"endpoint {live.endpoint}",
+            f"deployment {live.endpoint}/{live.deployment_name}",
+        }
         if live.deployment.autoscale:
             wanted.add(f"scale {live.endpoint}/{live.deployment_name}")
         kept = project.previous[: live.config.rollout.keep_previous] if live else ()
@@ -89,9 +93,7 @@ def _wanted(team: Team, releases: list[Release]) -> set[str]:
     return wanted
 
 
-def _read_statuses(
-    cloud: Cloud, project: str, releases: list[Release], evidence: Evidence
-) -> None:
+def _read_statuses(cloud: Cloud, project: str, releases: list[Release], evidence: Evidence) -> None:
     for commit in {release.commit for release in releases if release.commit}:
         for each in reversed(cloud.github(f"commits/{commit}/statuses")):
             if each["context"] == f"tuneops/{project}":
@@ -118,7 +120,7 @@ def _read_workspace(ml: Any, projects: set[str], evidence: Evidence) -> None:
         if project_of_job(name):
             digest = "-".join(name.removeprefix(f"{job.tags[TAG_PROJECT]}-").split("-")[:1])
             key = f"{job.tags[TAG_PROJECT]} {digest}"
-            evidence.jobs.setdefault(key, []).append((name, str(job.status)))
+            evidence.jobs.setdefault(key, []).append((name, plain(job.status)))
         if job.status not in ENDED:
             evidence.there.add(f"job {name}")
     for cluster in filter(is_ours, ml.compute.list()):

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.chaos.points import Points
 
-CLAIM_SECONDS, RENEWAL_SECONDS = 3, 1
+CLAIM_SECONDS, RENEWAL_SECONDS = 6, 2
 """How long a message belongs to a host that has died; in Azure ten minutes."""
 HANGS_SECONDS = 3
 """After so long a call of the workspace that nobody answers is given up."""
@@ -82,7 +82,7 @@ def _preload() -> None:
     import tuneops.resync
     import tuneops.review
     import tuneops.sweep.sweeper
-    import tuneops.sync  # noqa: F401
+    import tuneops.sync
 
     queue_triggers.LEASE_SECONDS = CLAIM_SECONDS
     queue_triggers.RENEWAL_SECONDS = RENEWAL_SECONDS

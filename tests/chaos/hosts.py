@@ -20,7 +20,15 @@ from localcloud.process import free_ports, start_child, stop_group
 from tests.chaos.points import Points
 from tests.cloud import ROOT, Cloud
 
-LEASED = ("projects/", "carriers/", "repository.json", "heard/", "pulls/", "sweeps/", "summary.json")
+LEASED = (
+    "projects/",
+    "carriers/",
+    "repository.json",
+    "heard/",
+    "pulls/",
+    "sweeps/",
+    "summary.json",
+)
 LOOK_SECONDS = 0.05
 LEFT_ALONE = 0.1
 """The share of dead hosts whose leases run out by themselves, in 20 seconds."""

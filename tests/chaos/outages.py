@@ -12,7 +12,6 @@ from localcloud.records import Processes, supervisor_pid
 from tests.cloud import Cloud
 
 
-
 def hang(cloud: Cloud, part: str, seconds: float) -> None:
     """Let a part take connections and answer nothing."""
     with _stopped(_tree(_pid(cloud, part))):
@@ -50,5 +49,3 @@ def _stopped(processes: list[psutil.Process]) -> Iterator[None]:
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
-
-

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.chaos.evidence import Evidence
-from tests.chaos.points import Point
 
 
 @dataclass
@@ -15,36 +14,45 @@ class Round:
     number: int
     asked: Counter[str] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
-    unmet: set[Point] = field(default_factory=set)
     wrong: dict[str, list[str]] = field(default_factory=dict)
     endings: Counter[str] = field(default_factory=Counter)
     repeats: int = 0
     requests: int = 0
+    cpu_seconds: float = 0
+
+    def note(self, found: Mapping[str, list[str]]) -> None:
+        """With what checks have found; the same is noted once."""
+        for name, lines in found.items():
+            known = self.wrong.setdefault(name, [])
+            known += [line for line in lines if line not in known]
 
     def add(self, evidence: Evidence, found: Mapping[str, list[str]]) -> None:
-        """With what was found at its end."""
-        for name, lines in found.items():
-            self.wrong.setdefault(name, []).extend(lines)
-        self.endings = Counter(each.phase for each in evidence.ended)
+        """With what is known at a time, and what was found wrong with it."""
+        self.note(found)
+        self.endings = Counter(phase for each in evidence.ended for phase in each.told_phases)
         self.repeats = sum(count - 1 for count in evidence.told.values())
 
 
 def table(rounds: list[Round]) -> str:
-    """Faults, endings and the six figures."""
-    asked: Counter[str] = sum((each.asked for each in rounds), Counter())
-    struck: Counter[str] = sum((each.struck for each in rounds), Counter())
-    endings: Counter[str] = sum((each.endings for each in rounds), Counter())
-    lines = [f"{'fault':<44}{'asked':>7}{'struck':>8}"]
-    lines += [f"{kind:<44}{count:>7}{struck[kind]:>8}" for kind, count in sorted(asked.items())]
-    lines += [f"{'all':<44}{asked.total():>7}{struck.total():>8}", ""]
-    lines += [f"{'releases that ended ' + phase:<52}{n:>7}" for phase, n in sorted(endings.items())]
-    lines += [f"{'client requests':<52}{sum(each.requests for each in rounds):>7}", ""]
-    figures = {name: 0 for each in rounds for name in each.wrong}
-    for each in rounds:
-        for name, found in each.wrong.items():
-            figures[name] += len(found)
-    lines += [f"{name:<52}{count:>7}" for name, count in figures.items()]
-    return "\n".join(lines)
+    """Faults, endings and the figures."""
+    asked = sum((each.asked for each in rounds), Counter[str]())
+    struck = sum((each.struck for each in rounds), Counter[str]())
+    endings = sum((each.endings for each in rounds), Counter[str]())
+    wrong = Counter(name for each in rounds for name, lines in each.wrong.items() for _ in lines)
+    names = dict.fromkeys(name for each in rounds for name in each.wrong)
+    rows = [
+        ("fault", "asked", "struck"),
+        *((kind, count, struck[kind]) for kind, count in sorted(asked.items())),
+        ("all", asked.total(), struck.total()),
+        ("", "", ""),
+        *((f"releases that came to be {phase}", "", n) for phase, n in sorted(endings.items())),
+        ("requests of clients", "", sum(each.requests for each in rounds)),
+        ("messages that came twice", "", sum(each.repeats for each in rounds)),
+        ("seconds of the processor", "", round(rounds[-1].cpu_seconds)),
+        ("", "", ""),
+        *((name, "", wrong[name]) for name in names),
+    ]
+    return "\n".join(f"{name:<44}{a:>8}{b:>8}".rstrip() for name, a, b in rows)
 
 
 def complaints(rounds: list[Round], seed: int) -> list[str]:

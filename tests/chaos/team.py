@@ -10,6 +10,7 @@ import httpx2
 from azure.core.exceptions import AzureError, ResourceExistsError
 
 from tests.chaos.evidence import Expected
+from tests.chaos.pace import slowness
 from tests.cloud import Cloud, config, jsonl, some_rows
 from tests.faults import Faults
 from tuneops import documents
@@ -175,7 +176,7 @@ class Team:
     def _until(
         self, there: Callable[[Release], bool], what: str, number: int | None = None
     ) -> Release:
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + SECONDS * slowness()
         seen: Release | None = None
         while time.monotonic() < deadline:
             try:
@@ -188,11 +189,13 @@ class Team:
             time.sleep(LOOK_SECONDS)
         which = f"release {number}" if number else "the newest release"
         stands = f"{seen.phase}: {seen.reason}, {seen.trouble}, {seen.waiting}" if seen else "none"
-        raise NotReachedError(f"{which} of {self.name} is not {what} in {SECONDS} s; it is {stands}")
+        raise NotReachedError(
+            f"{which} of {self.name} is not {what} in {SECONDS} s; it is {stands}"
+        )
 
     def until(self, there: Callable[[], bool], what: str) -> None:
         """Look until it is so."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + SECONDS * slowness()
         while time.monotonic() < deadline:
             try:
                 if there():
@@ -204,7 +207,7 @@ class Team:
 
     def _insist(self, do: Callable[[], Any]) -> Any:
         """People try again while storage or a host does not answer."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + SECONDS * slowness()
         while True:
             try:
                 return do()

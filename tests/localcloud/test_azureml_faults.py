@@ -89,6 +89,15 @@ class TestCalls:
         assert rest.get(path).json()["properties"]["status"] == "Preparing"
         rest.post(f"{path}/cancel")
 
+    def test_cut_call_does_nothing(
+        self, azureml: Connection, rest: httpx2.Client, ask: Ask
+    ) -> None:
+        ask("call", "cut", "PUT /jobs/*")
+        path = f"{workspace_path(azureml)}/jobs/job-{uuid.uuid4().hex[:8]}"
+        with pytest.raises(httpx2.TransportError):
+            rest.put(path, json=pipeline_body(azureml))
+        assert rest.get(path).status_code == 404
+
     def test_slow_and_hanging_calls(
         self, azureml: Connection, rest: httpx2.Client, ask: Ask
     ) -> None:
@@ -300,7 +309,7 @@ class TestScoring:
     [
         ({"work": "compute", "outcome": "fail", "step": "x"}, "only a job that is to fail has"),
         ({"work": "job", "outcome": "fail", "step": "x"}, "the steps are ft_nlp_common_valid"),
-        ({"work": "call", "outcome": "wrong"}, "a call can fail, hang, slow, drop, not wrong"),
+        ({"work": "call", "outcome": "wrong"}, "a call can fail, hang, slow, cut, drop, not wrong"),
         ({"work": "weather", "outcome": "fail"}, "work: Input should be 'call', 'job'"),
         ({"work": "call", "outcome": "fail", "status": 200}, "status: Input should be greater"),
         ({"work": "call", "outcome": "fail", "often": 3}, "often: Extra inputs are not permitted"),
