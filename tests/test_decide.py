@@ -41,7 +41,8 @@ READY_CLUSTER = Cluster("gpu-cluster", "Succeeded")
 
 
 def at(phase: Phase, **changes: Any) -> Release:
-    return READY.replace(phase=phase, **changes).advance(phase, NOW, "")
+    release = READY.replace(phase=phase, **changes).advance(phase, NOW, "")
+    return release.link(job="https://studio/runs/j") if phase == Phase.TRAINING else release
 
 
 def smoked(*answers: SampleAnswer, **changes: Any) -> Release:
@@ -142,6 +143,12 @@ TRANSITIONS = [
     ),
     pytest.param(READY.replace(config=SERVERLESS), Observed(), Phase.TRAINING, id="serverless"),
     pytest.param(at(Phase.TRAINING), Observed(), actions.SubmitJob(), id="no-job"),
+    pytest.param(
+        READY.advance(Phase.TRAINING, NOW, ""),
+        Observed(job=Job("Running", "1")),
+        actions.NoteSubmission(),
+        id="job-was-submitted-before-a-crash",
+    ),
     pytest.param(
         at(Phase.TRAINING), Observed(job=Job("Running", "1")), actions.Wait, id="job-runs"
     ),

@@ -55,7 +55,8 @@ def breaks_down(team: Team) -> None:
 
 
 def is_silent(team: Team) -> None:
-    """A job of which no event tells, and a deployment that breaks at first."""
+    """A job of which no event tells, nor an answer; and a deployment that breaks at first."""
+    team.faults.ask("call", "drop", f"PUT /jobs/{team.name}-*", times=3)
     team.faults.ask("job", "silent", f"{team.name}-*")
     team.faults.ask("deployment", "fail", f"{team.name}-*/*")
     team.merge()
@@ -206,7 +207,7 @@ STORIES: dict[str, Story] = {
     "grows": _story(grows, "UpdateEndpoint DeleteDeployment"),
     "bad": _story(goes_bad, "Fail"),
     "breaks": _story(breaks_down, "Fail NextAttempt"),
-    "silent": _story(is_silent, "NoteFailure RepairDeployment"),
+    "silent": _story(is_silent, "NoteSubmission NoteFailure RepairDeployment"),
     "mind": _story(changes_its_mind, "CancelJob"),
     "pinned": _story(is_pinned, "AdoptModel LackMachines PreferInstanceType"),
     "quota": _story(lacks_quota, "MakeRoom DeleteDeployment"),

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -48,10 +49,13 @@ class Team:
         """Take the project out of git, and look until nothing of it serves."""
         self._merge({f"{self.name}.yaml": None})
         self._until(lambda release: release.phase == Phase.RETIRED, "retired")
-        newest = self._newest()
-        if newest:
-            known = [e for e in self.expected if e.number != newest.number]
-            self.expected = [*known, Expected(self.name, newest.number, "Retired")]
+        newest = max(each.number for each in self.expected)
+        self.expected = [
+            replace(each, phase="Retired", reason="")
+            if each.number == newest or each.phase == "Live"
+            else each
+            for each in self.expected
+        ]
 
     def _merge(self, files: dict[str, Any]) -> str:
         with self.merging:

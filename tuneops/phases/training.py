@@ -8,6 +8,7 @@ from tuneops.actions import (
     Fail,
     KeepChecks,
     NextAttempt,
+    NoteSubmission,
     ReadMetrics,
     RegisterModel,
     SubmitJob,
@@ -28,6 +29,8 @@ def train(release: Release, observed: Observed, now: datetime) -> Action:
     job = observed.job
     if job is None:
         return SubmitJob()
+    if job.release == str(release.number) and not release.submitted:
+        return NoteSubmission()
     if job.unsuccessful and job.release != str(release.number):
         return NextAttempt()
     if job.unsuccessful:
