@@ -47,8 +47,8 @@ class Fault(BaseModel):
     `fail` answers with `status`, `code` and `message`, to calls and scoring requests with
     `retry_after` as well. A job fails before its first step, or in `step` when the steps before
     that have completed. `slow` waits for `seconds` first, `hang` for ever. `cut` does nothing and
-    closes the connection, `drop` does what was called and loses the answer. `silent` jobs raise no events, whether they fail
-    (`fail` with `silent`) or run. `wrong` answers with `body`.
+    closes the connection, `drop` does what was called and loses the answer. `silent` jobs raise no
+    events, whether they fail (`fail` with `silent`) or run. `wrong` answers with `body`.
     """
 
     model_config = ConfigDict(extra="forbid")

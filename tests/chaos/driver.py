@@ -47,8 +47,8 @@ RATE = 20
 BUSY: dict[str, Any] = {
     "request_settings": {
         "max_concurrent_requests_per_instance": 100,
-        "max_queue_wait_ms": 10_000,
-        "request_timeout_ms": 30_000,
+        "max_queue_wait_ms": 5_000,
+        "request_timeout_ms": 10_000,
     }
 }
 
