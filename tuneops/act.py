@@ -154,6 +154,10 @@ def _next_attempt(action: Any, release: Release, s: Services, now: datetime) -> 
     return release.replace(training=plan.replace(attempt=plan.attempt + 1), progress=None)
 
 
+def _note_overrun(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    return release.replace(overran=True)
+
+
 def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Release:
     jobs.cancel(s.workspace, release.active_job)
     return release.replace(cancelled_job=True)
@@ -348,6 +352,7 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.SubmitJob: _submit_job,
     actions.NoteSubmission: _note_submission,
     actions.NextAttempt: _next_attempt,
+    actions.NoteOverrun: _note_overrun,
     actions.CancelJob: _cancel_job,
     actions.ReadMetrics: _read_metrics,
     actions.KeepChecks: _keep_checks,

@@ -95,6 +95,11 @@ class NextAttempt:
 
 
 @dataclass(frozen=True)
+class NoteOverrun:
+    """Note that the job has run for longer than it may, before that is what cancels it."""
+
+
+@dataclass(frozen=True)
 class CancelJob:
     """Cancel the running training job."""
 
@@ -381,6 +386,7 @@ Effect = (
     | SubmitJob
     | NoteSubmission
     | NextAttempt
+    | NoteOverrun
     | CancelJob
     | ReadMetrics
     | KeepChecks

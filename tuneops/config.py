@@ -24,6 +24,10 @@ from tuneops.rollout.settings import Rollout
 from tuneops.section import FILE, Section
 
 SERVERLESS = "serverless"
+TIMEOUT_HOURS = 72.0
+"""A fine-tuning takes hours, a long one a day or two; a job that hangs costs no more than this."""
+MAX_TIMEOUT_HOURS = 21 * 24
+"""Azure ML lets no job run for longer than 21 days."""
 PROJECT_NAME = r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$"
 IDENTITY_ID = (
     r"^/subscriptions/[^/]+/resourceGroups/[^/]+"
@@ -109,6 +113,20 @@ class Training(Section):
         Field(description="A version, or latest: the newest one when the first release is made"),
     ] = "latest"
     parameters: TrainingParameters = TrainingParameters()
+    timeout_hours: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=MAX_TIMEOUT_HOURS,
+            description="Hours that the job may run, without its time in the queue; then it is "
+            "cancelled, and the release fails",
+        ),
+    ] = TIMEOUT_HOURS
+
+    @property
+    def trained(self) -> "Training":
+        """What is trained, however long that may take."""
+        return self.model_copy(update={"timeout_hours": TIMEOUT_HOURS})
 
 
 class Identity(Section):

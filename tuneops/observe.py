@@ -1,6 +1,7 @@
 """Looking at Azure: only at what the release's phase needs for its decision."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 from tuneops.azureml import autoscale, compute, endpoints, jobs, models, progress, registry, sdk
@@ -10,6 +11,7 @@ from tuneops.azureml.workspace import Workspace
 from tuneops.desired import Desired
 from tuneops.observed import RUNNING, Cluster, Endpoint, Job, Observed
 from tuneops.phases.behaving import asks
+from tuneops.phases.overrunning import may_overrun
 from tuneops.project import Project
 from tuneops.release import Phase, Release
 from tuneops.training_progress import TrainingProgress, advanced, may_ask, missed
@@ -61,6 +63,20 @@ def observe(
         if followed_base_model(desired, release)
         else "",
     )
+
+
+def observe_begin(
+    workspace: Workspace, release: Release | None, observed: Observed, now: datetime
+) -> Job | None:
+    """The release's job, with when it began to run if that may be longer ago than it may last.
+
+    Raises:
+        UnavailableError: the tracking server can't be asked now.
+    """
+    job = observed.job
+    if release is None or job is None or not may_overrun(release, job, now):
+        return job
+    return replace(job, began=progress.began(workspace, release.job_name))
 
 
 def observe_progress(

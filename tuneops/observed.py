@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tuneops import names
 from tuneops.policy import Verdict
@@ -40,11 +40,17 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Job:
-    """A pipeline job, by Azure ML's status names."""
+    """A pipeline job, by Azure ML's status names.
+
+    `created` is when it was submitted, `began` when it began to run; that is asked only once it may
+    be too long ago.
+    """
 
     status: str
     release: str
     error: str = ""
+    created: datetime | None = None
+    began: datetime | None = None
 
     @property
     def unsuccessful(self) -> bool:

@@ -35,7 +35,7 @@ from tuneops.notify import pins, turns
 from tuneops.notify.following import TRIED_AGAIN
 from tuneops.notify.post import post
 from tuneops.notify.why import cause_of
-from tuneops.observe import followed_base_model, observe, observe_progress
+from tuneops.observe import followed_base_model, observe, observe_begin, observe_progress
 from tuneops.observed import Observed
 from tuneops.orders import Orders, Pin
 from tuneops.overview.keeping import keep_card
@@ -231,6 +231,7 @@ class _Pass:
             metrics_delay=timedelta(seconds=self.services.settings.metrics_delay_seconds),
             said=orders.said,
             shares_job=sharing.shares_job(self.desired, release, self.services),
+            job=observe_begin(workspace, release, observed, self.clock()),
             progress=observe_progress(workspace, release, observed, self.clock()),
         )
         if release and release.number != self.project.value.current:

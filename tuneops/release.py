@@ -141,6 +141,7 @@ class Release(Document):
     how far its evaluation sets were asked, `rollout` how far its traffic has come, `approval` the
     last question that it had for people, `provisioning` what its deployment was tried on.
     `progress` is how far its training had come before there were metrics.
+    `overran`: its job has run for longer than it may.
     `autoscaled`: the project has, or had, autoscale settings in Azure Monitor. `trace` is what the
     work for it belongs to in the telemetry, empty if it was begun without. `moved_by` are the
     tickets of the last events that it was worked on for.
@@ -166,6 +167,7 @@ class Release(Document):
     data_job: DataJob | None = None
     training: TrainingPlan | None = None
     cancelled_job: bool = False
+    overran: bool = False
     progress: TrainingProgress | None = None
     metrics: Metrics | None = None
     checks: tuple[Check, ...] = ()
@@ -359,12 +361,12 @@ class Release(Document):
             self.source,
             self.config.model,
             self.config.data,
-            self.config.training,
+            self.config.training.trained,
             self.config.compute,
         ) == (
             desired.source,
             desired.config.model,
             desired.config.data,
-            desired.config.training,
+            desired.config.training.trained,
             desired.config.compute,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from random import Random
 
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Scaling
@@ -25,7 +26,8 @@ class Azure:
     `passed` are the deployments, as (endpoint, name), whose smoke test has passed since they were
     made; those that are `broken` never pass it, and `dull` ones answer no evaluation set well.
     `scalings` are the autoscale settings, which outlive what they are for. `machines` says how many
-    deployments there are machines for, by instance type; of others there are always enough.
+    deployments there are machines for, by instance type; of others there are always enough. Jobs
+    that are `endless` run until they are cancelled.
     """
 
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class Azure:
     dull: set[tuple[str, str]] = field(default_factory=set)
     scalings: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     machines: Mapping[str, int] = field(default_factory=dict)
+    endless: set[str] = field(default_factory=set)
 
     def fork(self) -> "Azure":
         """A copy that goes its own way."""
@@ -52,6 +55,7 @@ class Azure:
             set(self.dull),
             dict(self.scalings),
             self.machines,
+            set(self.endless),
         )
 
     def scaled(self) -> tuple[Scaling, ...]:
@@ -140,16 +144,25 @@ class Azure:
             deployments=tuple(d for d in endpoint.deployments if d.name != deployment),
         )
 
-    def goes_on(self, chance: Random, pace: float, failing: float) -> None:
+    def goes_on(self, chance: Random, pace: float, failing: float, now: datetime) -> None:
         """Each operation ends with the chance `pace`, and one in `failing` of those in vain."""
         fails = failing > 0 and chance.random() < failing
         if self.cluster and self.cluster.state not in TO_SHIFT and chance.random() < pace:
             self.cluster = replace(self.cluster, state="Failed" if fails else "Succeeded")
         for name, job in self.jobs.items():
             if job.status not in ENDED and chance.random() < pace:
-                self.jobs[name] = replace(job, status=_end_of(job, chance, fails=fails))
+                self._job_goes_on(name, job, chance, now, fails=fails)
         for endpoint in list(self.endpoints.values()):
             self._endpoint_goes_on(endpoint, chance, pace, fails=fails)
+
+    def _job_goes_on(
+        self, name: str, job: Job, chance: Random, now: datetime, *, fails: bool
+    ) -> None:
+        status = _end_of(job, chance, fails=fails)
+        if name in self.endless and status != "Canceled":
+            status = "Running"
+        began = job.began or (now if status == "Running" else None)
+        self.jobs[name] = replace(job, status=status, began=began)
 
     def _endpoint_goes_on(
         self, endpoint: Endpoint, chance: Random, pace: float, *, fails: bool

@@ -9,6 +9,7 @@ from tests.simulation.azure import BusyError, ViolationError
 from tests.simulation.world import World
 from tuneops import actions, healing, names
 from tuneops.analysis import DeploymentFigures
+from tuneops.config import TIMEOUT_HOURS
 from tuneops.difference import Part
 from tuneops.observed import Cluster, Endpoint, Job
 from tuneops.prepared import DataJob, PreparedData
@@ -102,6 +103,8 @@ def submit_job(world: World, action: Any, release: Release) -> Release:
     name = release.job_name
     promises.one_job_for_a_digest(world, release)
     world.azure.jobs.setdefault(name, Job("NotStarted", str(release.number)))
+    if release.config.training.timeout_hours != TIMEOUT_HOURS and release.plan.attempt == 1:
+        world.azure.endless.add(name)
     return release.link(job=f"https://studio/{name}")
 
 
@@ -114,10 +117,14 @@ def next_attempt(world: World, action: Any, release: Release) -> Release:
     return release.replace(training=plan.replace(attempt=plan.attempt + 1))
 
 
+def note_overrun(world: World, action: Any, release: Release) -> Release:
+    return release.replace(overran=True)
+
+
 def cancel_job(world: World, action: Any, release: Release) -> Release:
     jobs, name = world.azure.jobs, release.active_job
     if jobs[name].running:
-        jobs[name] = Job("CancelRequested", jobs[name].release)
+        jobs[name] = replace(jobs[name], status="CancelRequested")
     return release.replace(cancelled_job=True)
 
 
@@ -289,6 +296,7 @@ EFFECTS: dict[type, Effect] = {
     actions.SubmitJob: submit_job,
     actions.NoteSubmission: note_submission,
     actions.NextAttempt: next_attempt,
+    actions.NoteOverrun: note_overrun,
     actions.CancelJob: cancel_job,
     actions.ReadMetrics: read_metrics,
     actions.KeepChecks: keep_checks,

@@ -136,7 +136,7 @@ def _go_on(world: World, often: float = 0.15) -> None:
     people.act(world, often)
     _events(world)
     world.passes(world.chance.choice(MOMENTS))
-    world.azure.goes_on(world.chance, world.pace, FAILING)
+    world.azure.goes_on(world.chance, world.pace, FAILING, world.now)
 
 
 def _look(world: World) -> float | None:
@@ -176,10 +176,12 @@ def settle(world: World) -> str:
     if world.azure.machines and world.chance.random() < 0.5:
         world.azure.machines = {}
     world.known, world.wake = world.git, world.seconds
+    if promises.is_suspended(world) or promises.is_protected(world):
+        world.azure.endless = set()
     first: int = world.tally.steps
     before: float | None = 0.0
     for _ in range(BOUND):
-        world.azure.goes_on(world.chance, world.pace, 0)
+        world.azure.goes_on(world.chance, world.pace, 0, world.now)
         people.answer_at_last(world)
         pause = _look(world)
         if not world.azure.under_way and (pause is None or pause == before == RESTING):

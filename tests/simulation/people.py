@@ -28,7 +28,10 @@ CONFIGS = (
     "on_removal: retain\n",
     "deletion_protection: true\n",
     "in_flight: finish\ndeployment: {instance_count: 3}\n",
+    "training: {timeout_hours: 0.02, parameters: {num_train_epochs: 4}}\n",
+    "training: {timeout_hours: 0.1, parameters: {num_train_epochs: 4}}\n",
 )
+"""The first job of a training with a time limit never ends by itself."""
 ROLLOUTS = (
     "",
     "deployment: {instance_count: 2}\nrollout: {strategy: canary, steps: [20, 60], "

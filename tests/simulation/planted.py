@@ -11,7 +11,16 @@ from tests.simulation import people, sharing
 from tests.simulation.histories import Failure, grow
 from tests.simulation.world import Tally
 from tuneops import clock, decide, drift, healing, permission
-from tuneops.phases import behaving, deploying, provisioning, serving, teardown, testing, training
+from tuneops.phases import (
+    behaving,
+    deploying,
+    overrunning,
+    provisioning,
+    serving,
+    teardown,
+    testing,
+    training,
+)
 from tuneops.rollout import approval, steps
 
 TREES = 600
@@ -119,6 +128,12 @@ MISTAKES = (
         decide,
         "if job_to_cancel(release, observed) and not release.trains_like(desired):",
         "if False:",
+    ),
+    Mistake(
+        "a job that never ends is waited for",
+        overrunning,
+        "return NoteOverrun() if over else None",
+        "return None",
     ),
     Mistake(
         "an earlier job of the name is not waited for",

@@ -27,6 +27,7 @@ def hold_for(world: World, action: Action, release: Release | None) -> None:
     """What must hold of each decision."""
     if release:
         _traffic_is_back(world, action, release)
+        _jobs_end(world, action, release)
     if isinstance(action, actions.Idle):
         return
     _suspended(world, action)
@@ -177,6 +178,20 @@ def _jobs(world: World, action: Action, release: Release) -> None:
     runs = job is not None and job.running and job.status != "CancelRequested"
     if runs and not release.cancelled_job and not release.trains_like(world.desired):
         raise ViolationError(f"{action} while {release.active_job} runs on for nobody")
+
+
+def _jobs_end(world: World, action: Action, release: Release) -> None:
+    """A job that has run for as long as it may is not waited for, and its release says why."""
+    job = world.azure.jobs.get(release.active_job) if release.active_job else None
+    if job is None or job.began is None or release.phase != Phase.TRAINING:
+        return
+    limit = timedelta(hours=release.config.training.timeout_hours)
+    waits = isinstance(action, actions.Wait) and world.desired.config is not None
+    if waits and job.status == "Running" and world.now - job.began >= limit:
+        raise ViolationError(f"{action} though the job has run since {job.began}")
+    fails = isinstance(action, actions.Fail) and job.status == "Canceled"
+    if fails and release.submitted and "timeout_hours" not in action.reason:
+        raise ViolationError(f"{action} though TuneOps has cancelled the job")
 
 
 def _removal(world: World, action: Action, release: Release) -> None:

@@ -3,6 +3,7 @@
 import math
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -41,9 +42,10 @@ def observe(workspace: Workspace, name: str, project: str = "") -> Job | None:
         tags = job.tags or {}
         known = not project or names.is_ours(tags, project)
         release = tags.get(names.TAG_RELEASE, "") if known else ""
-        seen = Job(status=plain(job.status), release=release)
+        created = job.creation_context.created_at if job.creation_context else None
+        seen = Job(status=plain(job.status), release=release, created=created)
         error = reasons.of_job(workspace, name) if seen.unsuccessful else ""
-    return Job(seen.status, seen.release, error)
+    return replace(seen, error=error)
 
 
 def submit(workspace: Workspace, release: Release) -> str:

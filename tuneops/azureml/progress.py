@@ -1,10 +1,11 @@
 """How far the training of a job has come, through MLflow."""
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tuneops.azureml.metrics import FINE_TUNING, tracking
+from tuneops.azureml.metrics import FINE_TUNING, NoRunError, tracking
 from tuneops.azureml.workspace import Workspace
 from tuneops.training_progress import DRAWN, EPOCH, Seen
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 MAX_RUNS = 50
+PARENT, WAITS = "mlflow.parentRunId", "SCHEDULED"
 
 
 def read(workspace: Workspace, job_name: str, known: str = "") -> Seen | None:
@@ -39,13 +41,39 @@ def look(client: "MlflowClient", job_name: str, known: str = "") -> Seen | None:
 
 
 def _training_run(client: "MlflowClient", job_name: str) -> "Run | None":
-    root = client.get_run(job_name)
+    found = _below(client, client.get_run(job_name))
+    return next((run for run in found if str(run.info.run_name).endswith(FINE_TUNING)), None)
+
+
+def began(workspace: Workspace, job_name: str) -> datetime | None:
+    """When the first step of a job began to run; None while all wait for machines.
+
+    Raises:
+        UnavailableError: the tracking server can't be asked now.
+    """
+    try:
+        with tracking(workspace, f"begin of job {job_name}") as client:
+            root = client.get_run(job_name)
+            return _first_begin(root, _below(client, root))
+    except NoRunError:
+        return None
+
+
+def _first_begin(root: "Run", below: "Sequence[Run]") -> datetime | None:
+    """The run of a component that is a pipeline goes as the job goes: its steps count."""
+    parents = {run.data.tags.get(PARENT) for run in below}
+    steps = [run for run in below if run.info.run_id not in parents]
+    times = [run.info.start_time for run in steps or [root] if run.info.status != WAITS]
+    return min((datetime.fromtimestamp(at / 1000, UTC) for at in times if at), default=None)
+
+
+def _below(client: "MlflowClient", root: "Run") -> "list[Run]":
     found = client.search_runs(
         [root.info.experiment_id],
-        filter_string=f"tags.mlflow.rootRunId = '{job_name}'",
+        filter_string=f"tags.mlflow.rootRunId = '{root.info.run_id}'",
         max_results=MAX_RUNS,
     )
-    return next((run for run in found if str(run.info.run_name).endswith(FINE_TUNING)), None)
+    return [run for run in found if run.info.run_id != root.info.run_id]
 
 
 def _seen(run: "Run") -> Seen:

@@ -18,6 +18,7 @@ from tuneops.evaluation.checks import failures
 from tuneops.evaluation.gate import missing, passed, verdict
 from tuneops.observed import Observed
 from tuneops.patience import JOB_PATIENCE
+from tuneops.phases.overrunning import overrun
 from tuneops.release import Metrics, Phase, Release
 
 METRICS_PATIENCE = timedelta(seconds=60)
@@ -31,6 +32,8 @@ def train(release: Release, observed: Observed, now: datetime) -> Action:
         return SubmitJob()
     if job.release == str(release.number) and not release.submitted:
         return NoteSubmission()
+    if over := overrun(release, observed, now):
+        return over
     if job.unsuccessful and job.release != str(release.number):
         return NextAttempt()
     if job.unsuccessful:

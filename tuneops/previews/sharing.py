@@ -69,8 +69,8 @@ def _previews(project: str, services: Services) -> list[str]:
 def _waits_for(job: str, name: str, services: Services) -> bool:
     """Whether its newest release waits for the job; what can't be read may wait for any.
 
-    What is itself on its way out does not, unless a merge leaves the job to the project: else two
-    that end at the same moment would leave it to each other.
+    What is itself on its way out does not, unless a merge leaves the job to the project, nor does
+    one for which it has run too long: else two that end at once would leave it to each other.
     """
     try:
         wanted = services.store.read(documents.desired(name), Desired)
@@ -80,7 +80,7 @@ def _waits_for(job: str, name: str, services: Services) -> bool:
     except UnreadableError as error:
         log.error("%s", error)
         return True
-    return newest is not None and newest.value.active_job == job
+    return newest is not None and newest.value.active_job == job and not newest.value.overran
 
 
 def _project(name: str, services: Services) -> Project:
