@@ -94,6 +94,20 @@ CREATES_CLUSTER = config_of("bot", "compute: {cluster: {size: Standard_NC24ads_A
 SERVERLESS = config_of("bot", "compute: {name: serverless}\n")
 LARGE = NEW.replace(data_job=DataJob(key="0123456789ab"))
 THREE_SAMPLES = config_of("bot", "smoke_test: {samples: 3}\n")
+LIMITED = config_of("bot", "training: {timeout_hours: 0.5}\n")
+OVERRUN = at(Phase.TRAINING, config=LIMITED, overran=True)
+
+
+def since(minutes: float, status: str = "Running", release: str = "1") -> Job:
+    """A job that began to run so long ago."""
+    began = NOW - timedelta(minutes=minutes)
+    return Job(status, release, created=began, began=began)
+
+
+def ran_over(more: str = "") -> actions.Fail:
+    said = f"job {OVERRUN.job_name} ran for longer than training.timeout_hours (0.5)"
+    return actions.Fail(f"{said}{more}")
+
 
 TRANSITIONS = [
     pytest.param(NEW, Observed(), actions.PrepareData(), id="new"),
@@ -169,6 +183,70 @@ TRANSITIONS = [
     ),
     pytest.param(
         at(Phase.TRAINING), Observed(job=Job("Running", "7")), actions.Wait, id="job-is-adopted"
+    ),
+    pytest.param(
+        at(Phase.TRAINING, config=LIMITED),
+        Observed(job=since(29)),
+        actions.Wait,
+        id="job-may-run-on",
+    ),
+    pytest.param(
+        at(Phase.TRAINING, config=LIMITED),
+        Observed(job=since(30)),
+        actions.NoteOverrun(),
+        id="job-ran-too-long",
+    ),
+    pytest.param(
+        at(Phase.TRAINING, config=LIMITED),
+        Observed(job=since(30, release="7")),
+        actions.NoteOverrun(),
+        id="adopted-job-ran-too-long",
+    ),
+    pytest.param(
+        at(Phase.TRAINING, config=LIMITED),
+        Observed(job=Job("Queued", "1", created=NOW - timedelta(days=9))),
+        actions.Wait,
+        id="queueing-does-not-count",
+    ),
+    pytest.param(
+        at(Phase.TRAINING),
+        Observed(job=since(72 * 60)),
+        actions.NoteOverrun(),
+        id="job-ran-too-long-by-default",
+    ),
+    pytest.param(OVERRUN, Observed(job=since(31)), actions.CancelJob(), id="overrun-is-cancelled"),
+    pytest.param(
+        OVERRUN,
+        Observed(job=since(31), shares_job=True),
+        ran_over("; it runs on for others that wait for it"),
+        id="overrun-and-others-wait",
+    ),
+    pytest.param(
+        OVERRUN.replace(cancelled_job=True),
+        Observed(job=since(31, "CancelRequested"), shares_job=True),
+        actions.Wait,
+        id="overrun-is-being-cancelled",
+    ),
+    pytest.param(
+        OVERRUN, Observed(job=since(31, "Canceled")), ran_over(), id="overrun-was-cancelled"
+    ),
+    pytest.param(
+        OVERRUN,
+        Observed(job=since(31, "Canceled", release="7")),
+        ran_over(),
+        id="adopted-overrun-was-cancelled",
+    ),
+    pytest.param(
+        OVERRUN,
+        Observed(job=since(31, "Completed")),
+        Phase.EVALUATING,
+        id="overrun-came-to-its-end-after-all",
+    ),
+    pytest.param(
+        at(Phase.TRAINING, number=2, config=LIMITED),
+        Observed(job=since(31, "Canceled")),
+        actions.NextAttempt(),
+        id="an-earlier-release's-job-ran-too-long",
     ),
     pytest.param(
         at(Phase.EVALUATING, metrics=None), Observed(), actions.ReadMetrics(), id="no-metrics-yet"
@@ -460,6 +538,13 @@ FINISHES = config_of("bot", "in_flight: finish\ntraining: {parameters: {num_trai
         ),
         pytest.param(
             RESIZE, at(Phase.TRAINING), RUNNING, Phase.SUPERSEDED, id="training-is-still-wanted"
+        ),
+        pytest.param(
+            DESIRED.replace(config=LIMITED),
+            at(Phase.TRAINING),
+            RUNNING,
+            Phase.SUPERSEDED,
+            id="training-may-take-less-or-more-time",
         ),
         pytest.param(
             RETRAIN, at(Phase.SUPERSEDED), Observed(), actions.StartRelease(), id="make-way"

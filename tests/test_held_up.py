@@ -1,11 +1,13 @@
 """What Azure refuses or fails at, from the SDK's answer to the status that a person reads."""
 
 import re
+import ssl
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import httpx2
 import pytest
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Model
@@ -154,6 +156,39 @@ def test_throttling_is_waited_out_without_holding_the_worker(
     assert project is not None
     assert project.value.wake is not None
     assert project.value.wake.at >= begun + timedelta(seconds=300)
+
+
+def test_a_job_that_never_ends_is_cancelled_when_its_time_is_over(
+    azure: Cloud, working: Services, faults: Faults
+) -> None:
+    extra = f"{SERVERLESS}training: {{timeout_hours: 24}}\n"
+    made = release(extra, "endless")
+    made = made.replace(training=planning.plan(working.workspace, made))
+    made = come_to(made, Phase.TRAINING, utc_now(), "the data is ready")
+    hours = [0.0]
+    reconcile = begin(working, made, extra, lambda: utc_now() + timedelta(hours=hours[0]))
+    faults.ask("job", "hang", made.job_name)
+    reconcile()
+    give_to_a_node(azure)
+    for hours[0] in (0, 23.9):
+        assert reconcile().reason == f"job {made.job_name} is Running"
+    hours[0] = 24
+    said = f"job {made.job_name} ran for longer than training.timeout_hours (24)"
+    assert ended(reconcile) == said
+    assert working.workspace.ml.jobs.get(made.job_name).status == "Canceled"
+
+
+def give_to_a_node(azure: Cloud) -> None:
+    """A node asks for a job, and gets none in a second: whatever is there hangs."""
+    with pytest.raises(httpx2.ReadTimeout):
+        httpx2.post(
+            f"{azure.connection['azureml_url']}/_compute/next",
+            json={"node": "n", "running": []},
+            headers={"x-compute-key": azure.connection["compute_key"]},
+            verify=ssl.create_default_context(cafile=azure.connection["ca_file"]),
+            timeout=1,
+            trust_env=False,
+        )
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,17 @@ def test_nobody_cancels_what_another_waits_for(services: Services, own: str) -> 
     assert not shares_job(wanted, waits, services)
 
 
+def test_a_job_that_ran_too_long_for_both_is_left_to_nobody(services: Services) -> None:
+    """Who has noted it waits no more: of two that note it at once each cancels it."""
+    place(services, PREVIEW)
+    waits, other = (remember(services, key, Phase.TRAINING, "1") for key in ("bot", PREVIEW))
+    wanted = desired().replace(project="bot")
+    assert shares_job(wanted, waits, services)
+    over = other.replace(overran=True)
+    services.store.update(documents.release(PREVIEW, 1), Release, lambda _: over)
+    assert not shares_job(wanted, waits, services)
+
+
 @pytest.mark.parametrize("merged", [False, True])
 def test_two_that_end_at_once_do_not_leave_the_job_to_each_other(
     services: Services, merged: bool

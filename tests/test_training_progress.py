@@ -118,6 +118,44 @@ def test_a_tracking_server_that_fails_holds_up_nothing(monkeypatch: pytest.Monke
     assert observe.observe_progress(workspace, release, queued, BEGAN) is None
 
 
+@pytest.mark.parametrize(
+    ("statuses", "began"),
+    [
+        pytest.param([], 1, id="no-step-yet"),
+        pytest.param(["SCHEDULED", "SCHEDULED"], None, id="all-wait-for-machines"),
+        pytest.param(["FINISHED", "RUNNING", "SCHEDULED"], 2, id="the-first-counts"),
+        pytest.param(["SCHEDULED", "RUNNING"], 3, id="one-waits"),
+    ],
+)
+def test_a_job_begins_with_its_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statuses: list[str], began: int | None
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    from tuneops.azureml.progress import first_begin
+
+    client = MlflowClient(tmp_path.as_uri())
+    experiment = client.create_experiment("bot")
+
+    def run(second: int, status: str, **tags: str) -> str:
+        made = client.create_run(experiment, start_time=second * 1000).info.run_id
+        client.update_run(made, status)
+        for name, value in tags.items():
+            client.set_tag(made, f"mlflow.{name}", value)
+        return made
+
+    job = run(1, "RUNNING")
+    client.set_tag(job, "mlflow.rootRunId", job)
+    if statuses:
+        component = run(1, "RUNNING", rootRunId=job, parentRunId=job)
+        for second, status in enumerate(statuses, 2):
+            run(second, status, rootRunId=job, parentRunId=component)
+    expected = None if began is None else datetime.fromtimestamp(began, UTC)
+    assert first_begin(client, job) == expected
+
+
 def test_the_step_that_trains_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -1,5 +1,7 @@
 """What must hold: of each decision, of Azure after each step, and at the end of a history."""
 
+from datetime import timedelta
+
 from tests.simulation import machines
 from tests.simulation.azure import ViolationError
 from tests.simulation.world import World

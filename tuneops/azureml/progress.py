@@ -1,7 +1,6 @@
 """How far the training of a job has come, through MLflow."""
 
 import math
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -53,14 +52,21 @@ def began(workspace: Workspace, job_name: str) -> datetime | None:
     """
     try:
         with tracking(workspace, f"begin of job {job_name}") as client:
-            root = client.get_run(job_name)
-            return _first_begin(root, _below(client, root))
+            return first_begin(client, job_name)
     except NoRunError:
         return None
 
 
-def _first_begin(root: "Run", below: "Sequence[Run]") -> datetime | None:
-    """The run of a component that is a pipeline goes as the job goes: its steps count."""
+def first_begin(client: "MlflowClient", job_name: str) -> datetime | None:
+    """The same, by a client of the tracking server; a job without steps counts itself.
+
+    The run of a component that is a pipeline goes as the job goes: its steps count.
+
+    Raises:
+        MlflowException: the tracking server did not give it.
+    """
+    root = client.get_run(job_name)
+    below = _below(client, root)
     parents = {run.data.tags.get(PARENT) for run in below}
     steps = [run for run in below if run.info.run_id not in parents]
     times = [run.info.start_time for run in steps or [root] if run.info.status != WAITS]
