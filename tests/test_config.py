@@ -55,6 +55,16 @@ def test_three_sections_are_enough() -> None:
             id="wrong-type",
         ),
         pytest.param(
+            LEAST + "training:\n  timeout_hours: 505\n",
+            "f.yaml:5: training.timeout_hours: Input should be less than or equal to 504",
+            id="longer-than-azure-lets-a-job-run",
+        ),
+        pytest.param(
+            LEAST + "training: {timeout_hours: 0}\n",
+            "f.yaml:4: training.timeout_hours: Input should be greater than 0",
+            id="no-time-at-all",
+        ),
+        pytest.param(
             LEAST + "evaluation:\n  thresholds: {eval_loss: {}}\n",
             "f.yaml:5: evaluation.thresholds.eval_loss: give max, min or both",
             id="no-bound",

@@ -76,6 +76,16 @@ def changes_its_mind(team: Team) -> None:
     team.lives(2)
 
 
+def never_ends(team: Team) -> None:
+    """A job that would never end is cancelled when its time is over; with more time another runs."""
+    team.faults.ask("job", "hang", f"{team.name}-*")
+    team.merge(training={"parameters": QUICK, "timeout_hours": 0.002})
+    team.upload()
+    team.fails(1, "ran for longer than training.timeout_hours (0.002)")
+    team.merge()
+    team.lives(2)
+
+
 def is_pinned(team: Team) -> None:
     """There are no machines of the first type at first; later people go back in a hurry."""
     target = f"PUT /onlineEndpoints/{team.name}-*/deployments/*"
@@ -209,6 +219,7 @@ STORIES: dict[str, Story] = {
     "breaks": _story(breaks_down, "Fail NextAttempt"),
     "silent": _story(is_silent, "NoteSubmission NoteFailure RepairDeployment"),
     "mind": _story(changes_its_mind, "CancelJob"),
+    "endless": _story(never_ends, "NoteOverrun CancelJob Fail NextAttempt"),
     "pinned": _story(is_pinned, "AdoptModel LackMachines PreferInstanceType"),
     "quota": _story(lacks_quota, "MakeRoom DeleteDeployment"),
     "own": _story(
