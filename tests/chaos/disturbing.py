@@ -64,6 +64,7 @@ class Disturber:
         self._over.set()
         for thread in self._threads:
             thread.join()
+        self.sender.flush()
         self._hosts.all[1].set_clock(0)
         self._hosts.all[1].kill()
 

@@ -172,11 +172,18 @@ def _read_leases(cloud: Cloud, evidence: Evidence) -> None:
 
 
 def _read_events(cloud: Cloud, sent: Iterable[Sent], evidence: Evidence) -> None:
-    """What became of the events that were sent here, and of all others that have come."""
+    """What became of the events that were sent here, and of those that Event Grid has sent.
+
+    GitHub does not repeat what a host that died has not taken: the timer finds that.
+    """
     asked = Asked.model_construct(day=datetime.now(UTC).date(), limit=MOST_EVENTS)
     found = read_events(cloud.blobs.get_container_client("tuneops"), asked)
     evidence.fates = {each.arrival.id: each.fate for each in found.events}
-    others = (Sent(e.arrival.id, f"{e.arrival.type} {e.arrival.subject}") for e in found.events)
+    others = (
+        Sent(each.arrival.id, f"{each.arrival.type} {each.arrival.subject}")
+        for each in found.events
+        if each.arrival.source != "github"
+    )
     evidence.sent = list({each.id: each for each in (*others, *sent)}.values())
     url = f"{cloud.connection['platform_url']}/eventgrid/_status"
     answer = httpx2.get(url, timeout=30)

@@ -17,7 +17,7 @@ LARGE = 400
 SET = {"name": "any answer", "path": "sets/any.jsonl", "score": "regex", "min_score": 1}
 ASKS = {"sets": [SET], "min_rows": 3, "max_new_tokens": 8}
 CANARY: dict[str, Any] = {"strategy": "canary", "steps": [20], "pause_minutes": 0.05}
-NO_QUOTA = {"status": 400, "code": "OutOfQuota", "message": "None left."}
+NO_QUOTA = {"code": "OutOfQuota", "message": "None left."}
 TWICE = {"instance_count": 2}
 
 
@@ -65,15 +65,16 @@ def is_silent(team: Team) -> None:
 
 
 def changes_its_mind(team: Team) -> None:
-    """A job that would never end makes way for what is merged meanwhile."""
-    team.faults.ask("job", "hang", f"{team.name}-*")
+    """Jobs that would never end make way for what is merged meanwhile, twice."""
+    team.faults.ask("job", "hang", f"{team.name}-*", times=2)
     team.merge()
     team.upload()
-    team.comes_to(1, lambda release: release.phase == Phase.TRAINING, "training")
-    team.until(lambda: _runs(team), "run")
-    team.merge(training=RETRAINED)
-    team.is_superseded(1)
-    team.lives(2)
+    for number, steps in enumerate((3, 5), 1):
+        team.comes_to(number, lambda release: release.phase == Phase.TRAINING, "training")
+        team.until(lambda: _runs(team), "run")
+        team.merge(training={"parameters": {**QUICK, "max_steps": steps}})
+        team.is_superseded(number)
+    team.lives(3)
 
 
 def never_ends(team: Team) -> None:
@@ -88,8 +89,7 @@ def never_ends(team: Team) -> None:
 
 def is_pinned(team: Team) -> None:
     """There are no machines of the first type at first; later people go back in a hurry."""
-    target = f"PUT /onlineEndpoints/{team.name}-*/deployments/*"
-    team.faults.ask("call", "fail", target, times=2, **NO_QUOTA)
+    team.faults.ask("deployment", "fail", f"{team.name}-*/*", **NO_QUOTA)
     machines = {"instance_type": FIRST, "alternative_instance_types": [OTHER]}
     team.merge(rollout=KEPT, deployment=machines)
     team.upload()
@@ -109,8 +109,7 @@ def lacks_quota(team: Team) -> None:
     team.lives(1)
     team.merge(rollout=KEPT, deployment=TWICE)
     team.lives(2)
-    target = f"PUT /onlineEndpoints/{team.name}-*/deployments/*"
-    team.faults.ask("call", "fail", target, **NO_QUOTA)
+    team.faults.ask("deployment", "fail", f"{team.name}-*/*", **NO_QUOTA)
     team.merge(rollout=KEPT, deployment={"instance_count": 3})
     team.lives(3)
 

@@ -59,7 +59,7 @@ class Team:
 
     def _merge(self, files: dict[str, Any]) -> str:
         with self.merging:
-            return self._insist(lambda: self.cloud.merge(files, f"Change {self.name}"))
+            return str(self._insist(lambda: self.cloud.merge(files, f"Change {self.name}")))
 
     def upload(self, rows: Any = None, file: str = "chats.jsonl") -> None:
         """Upload training data."""
