@@ -78,7 +78,7 @@ def changes_its_mind(team: Team) -> None:
 
 
 def never_ends(team: Team) -> None:
-    """A job that would never end is cancelled when its time is over; with more time another runs."""
+    """A job that would never end is cancelled when its time is over; with more time one runs."""
     team.faults.ask("job", "hang", f"{team.name}-*")
     team.merge(training={"parameters": QUICK, "timeout_hours": 0.002})
     team.upload()
