@@ -43,6 +43,8 @@ def gather(cloud: Cloud, teams: Iterable[Team], sent: Iterable[Sent]) -> Evidenc
     names = {team.name for team in teams}
     _read_workspace(ml, jobs, names, evidence)
     _read_scales(cloud, names, evidence)
+    there = {name for name in evidence.kept if name in evidence.there}
+    evidence.kept |= {name.replace("deployment", "scale", 1) for name in there}
     _read_leases(cloud, evidence)
     _read_events(cloud, sent, evidence)
     told = httpx2.get(cloud.connection["inbox_url"], timeout=30).json()

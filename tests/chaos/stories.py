@@ -115,16 +115,21 @@ def lacks_quota(team: Team) -> None:
 
 
 def has_machines_of_its_own(team: Team) -> None:
-    """A cluster that is made, changed, and let go at the end; a deployment that is scaled."""
-    size = {"size": OTHER, "max_instances": 1}
+    """A cluster that is made, changed, and let go at the end; deployments that are scaled.
+
+    Somebody deletes the one that was live before by hand, and leaves its autoscale setting.
+    """
+    size = {"size": OTHER, "min_instances": 1, "max_instances": 1}
     own = {"name": f"{team.name}-own"}
     scaled = {"autoscale": {"max": 2}}
-    team.merge(compute={**own, "cluster": size}, deployment=scaled)
+    served = {"deployment": scaled, "rollout": KEPT}
+    team.merge(compute={**own, "cluster": size}, **served)
     team.upload()
-    team.lives(1)
+    before = team.lives(1)
     larger = {**size, "max_instances": 2}
-    team.merge(compute={**own, "cluster": larger}, training=RETRAINED, deployment=scaled)
+    team.merge(compute={**own, "cluster": larger}, training=RETRAINED, **served)
     team.lives(2)
+    team.delete_by_hand(before)
 
 
 def has_much_data(team: Team) -> None:

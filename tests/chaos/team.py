@@ -100,6 +100,15 @@ class Team:
 
         self._insist(take)
 
+    def delete_by_hand(self, release: Release) -> None:
+        """Begin to delete a deployment by hand."""
+
+        def delete() -> None:
+            deployments = self.cloud.ml_as("ada@contoso.example").online_deployments
+            deployments.begin_delete(release.deployment_name, release.endpoint)
+
+        self._insist(delete)
+
     def order(self, what: str, **order: Any) -> None:
         """Give an order by the API, until it is taken."""
         functions = self.cloud.connection["functions"]
