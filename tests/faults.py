@@ -47,7 +47,11 @@ class Faults:
         found: list[dict[str, Any]] = self._http.get("/faults").json()["value"]
         return found
 
-    def close(self) -> None:
-        """Forget them."""
+    def forget(self) -> None:
+        """Let nothing go wrong any more."""
         self._http.delete("/faults")
+
+    def close(self) -> None:
+        """Forget them, for good."""
+        self.forget()
         self._http.close()

@@ -107,6 +107,7 @@ def run(plan: Plan, state: Path) -> list[Round]:
             done.requests = clients.seen.sent
             done.note(check(evidence))
             rounds.append(done)
+        faults.close()
         rounds[-1].cpu_seconds = _cpu_seconds(state)
         return rounds
 
@@ -149,7 +150,7 @@ class _Round:
         struck = self._hosts.points.disarm()
         self._settle(teams, disturber, unreached)
         self._count(points, struck, disturber)
-        self._faults.close()
+        self._faults.forget()
         self._say("all is looked at")
         return self._done
 
