@@ -34,16 +34,17 @@ def observe(
         return Observed(live_release=project.live)
     sdk.load()
     retiring = desired.config is None
-    phase = release.phase
+    phase, job = release.phase, _job(workspace, release)
+    begins = phase == Phase.TRAINING and job is None and not release.endpoint_begun
     return Observed(
         cluster=_cluster(workspace, release, retiring=retiring),
-        job=_job(workspace, release),
+        job=job,
         model_registered=_asks_for_model(release) and models.is_registered(workspace, release),
         model_archived=phase == Phase.LIVE
         and not retiring
         and models.is_archived(workspace, release),
         endpoint=endpoints.observe(workspace, release.endpoint, release.project)
-        if retiring or phase in _WITH_ENDPOINT or _compares(release)
+        if retiring or begins or phase in _WITH_ENDPOINT or _compares(release)
         else None,
         stale_endpoints=_stale(workspace, project, release)
         if retiring or phase in _WITH_STALE

@@ -141,6 +141,7 @@ class Release(Document):
     how far its evaluation sets were asked, `rollout` how far its traffic has come, `approval` the
     last question that it had for people, `provisioning` what its deployment was tried on.
     `progress` is how far its training had come before there were metrics.
+    `endpoint_begun`: it has begun to create its endpoint.
     `autoscaled`: the project has, or had, autoscale settings in Azure Monitor. `trace` is what the
     work for it belongs to in the telemetry, empty if it was begun without. `moved_by` are the
     tickets of the last events that it was worked on for.
@@ -165,6 +166,7 @@ class Release(Document):
     data: PreparedData | None = None
     data_job: DataJob | None = None
     training: TrainingPlan | None = None
+    endpoint_begun: bool = False
     cancelled_job: bool = False
     progress: TrainingProgress | None = None
     metrics: Metrics | None = None

@@ -222,7 +222,8 @@ class World:
         job = release.active_job
         beside = project.live not in (None, release.number)
         compares = phase == Phase.TESTING and asks(release)
-        sees = retiring or phase in WITH_ENDPOINT
+        begins = phase == Phase.TRAINING and azure.jobs.get(release.job_name) is None
+        sees = retiring or begins or phase in WITH_ENDPOINT
         endpoint = azure.endpoints.get(release.endpoint) if sees or compares else None
         return Observed(
             cluster=azure.cluster if self._needs_cluster(release, retiring=retiring) else None,

@@ -10,6 +10,7 @@ from tuneops import names
 from tuneops.azureml import reasons
 from tuneops.azureml.errors import NoMachinesError, azure_errors
 from tuneops.azureml.identity import identity_of
+from tuneops.azureml.transport import afresh
 from tuneops.azureml.workspace import Workspace, plain
 from tuneops.config import Probe, RequestSettings
 from tuneops.observed import FAILED, Deployment, Endpoint
@@ -80,7 +81,8 @@ def begin_update(workspace: Workspace, release: Release) -> None:
     """
     spec = release.config.endpoint
     with azure_errors(f"changing endpoint {release.endpoint}"):
-        current = workspace.ml.online_endpoints.get(release.endpoint)
+        with afresh():
+            current = workspace.ml.online_endpoints.get(release.endpoint)
         current.auth_mode = spec.auth_mode
         current.public_network_access = spec.public_network_access
         current.tags = {**release.tags, **(current.tags or {}), **spec.tags}
@@ -114,7 +116,8 @@ def begin_redeploy(workspace: Workspace, release: Release) -> None:
         UnavailableError: the workspace can't be asked now.
     """
     with azure_errors(f"changing deployment {release.deployment_name}"):
-        current = workspace.ml.online_deployments.get(release.deployment_name, release.endpoint)
+        with afresh():
+            current = workspace.ml.online_deployments.get(release.deployment_name, release.endpoint)
         tags = {**release.tags, **(current.tags or {}), **release.config.deployment.tags}
         deployment = _described(release, tags)
         if release.deployment.autoscale:
@@ -142,7 +145,8 @@ def begin_share(
         UnavailableError: the workspace can't be asked now.
     """
     with azure_errors(f"shifting traffic of {endpoint}"):
-        current = workspace.ml.online_endpoints.get(endpoint)
+        with afresh():
+            current = workspace.ml.online_endpoints.get(endpoint)
         current.traffic = dict(traffic)
         current.mirror_traffic = dict(mirror)
         workspace.ml.online_endpoints.begin_create_or_update(current)

@@ -5,6 +5,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from tuneops import names
 from tuneops.azureml.errors import RefusedError, azure_errors
 from tuneops.azureml.jobs import OUTPUT
+from tuneops.azureml.transport import afresh
 from tuneops.azureml.workspace import Workspace
 from tuneops.release import Release
 
@@ -92,6 +93,8 @@ def _take_over(workspace: Workspace, release: Release) -> bool:
     if (known.tags or {}).get(names.TAG_TRAINING) != release.plan.digest:
         return False
     if not names.is_preview(release.project):
+        with afresh():
+            known = workspace.ml.models.get(release.model_name, version=release.model_version)
         known.tags = _tags(release)
         workspace.ml.models.create_or_update(known)
     return True

@@ -1,8 +1,8 @@
 """How the SDK's calls reach Azure: nobody's operation is polled, and nothing is asked twice.
 
-Within one look at a project, what Azure has said is not asked again until something is changed:
-each step of a look observes anew, and the SDK asks for the workspace or the endpoint before most
-of its own calls.
+Within one look at a project, what Azure has said is not asked again until something of its kind is
+changed: each step of a look observes anew, and the SDK asks for the workspace or the endpoint
+before most of its own calls. What is read to be written back is read `afresh`.
 """
 
 import re
@@ -25,6 +25,8 @@ STEADY = re.compile(r"/(workspaces/[^/]+|vmSizes)$", re.IGNORECASE)
 CHANGES_NOTHING = re.compile(r"/(listKeys|token)$", re.IGNORECASE)
 NAMES = re.compile(r"/onlineEndpoints/[^/]+/deployments$", re.IGNORECASE)
 """Of what the SDK asks for at an older version of the API as well, for the names alone."""
+KIND = re.compile(r"/workspaces/[^/]+/([^/]+)", re.IGNORECASE)
+"""What is behind a workspace: a job that is submitted changes no endpoint."""
 OK, NOT_FOUND = 200, 404
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
@@ -51,6 +53,7 @@ class Memory:
             address = url
         known, at, answer = self._known.get(address, ("", 0.0, None))
         lasts = SECONDS if self._steady else STEADY_SECONDS
+        lasts = 0.0 if _afresh.get() and not NAMES.search(path) else lasts
         if answer is not None and known >= version and monotonic() - at < lasts:
             return answer
         answer = send()
@@ -59,12 +62,19 @@ class Memory:
         return answer
 
     def change(self, method: str, url: str) -> None:
-        """Something may have been written: what was known may be otherwise."""
-        if method != "GET" and not CHANGES_NOTHING.search(urlsplit(url).path):
-            self._known.clear()
+        """Something may have been written: what was known of its kind may be otherwise.
+
+        So may be what is of no kind: quota changes with what takes it.
+        """
+        if method == "GET" or CHANGES_NOTHING.search(urlsplit(url).path):
+            return
+        written = _kind(url)
+        stays = {each for each in self._known if written and _kind(each) not in ("", written)}
+        self._known = {each: known for each, known in self._known.items() if each in stays}
 
 
 _memory: ContextVar[Memory | None] = ContextVar("memory", default=None)
+_afresh: ContextVar[bool] = ContextVar("afresh", default=False)
 _steady = Memory()
 
 
@@ -76,6 +86,19 @@ def one_look() -> Iterator[None]:
         yield
     finally:
         _memory.reset(token)
+
+
+@contextmanager
+def afresh() -> Iterator[None]:
+    """Within this, Azure is asked: what is changed and written back must be as it is now.
+
+    Which deployments there are is not asked again: the SDK adds them to a copy of its own.
+    """
+    token = _afresh.set(True)
+    try:
+        yield
+    finally:
+        _afresh.reset(token)
 
 
 def sent(method: str, url: str) -> None:
@@ -116,6 +139,12 @@ def shared() -> "HttpTransport[Any, Any]":
     made = Transport(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
     made.open()  # once, before threads may do it at the same time
     return made
+
+
+def _kind(url: str) -> str:
+    """What an address is about, such as `jobs`; empty where it is not behind a workspace."""
+    found = KIND.search(urlsplit(url).path)
+    return found[1].lower() if found else ""
 
 
 def _parted(url: str) -> tuple[str, str, str]:
