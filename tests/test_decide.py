@@ -345,6 +345,12 @@ TRANSITIONS = [
         id="deployment-is-coming",
     ),
     pytest.param(
+        at(Phase.DEPLOYING),
+        sees(awaited=Deployment(NAME, "Creating", "1")),
+        actions.Wait,
+        id="deployment-is-coming-alone-is-looked-at",
+    ),
+    pytest.param(
         at(Phase.DEPLOYING), sees(endpoint=endpoint(NAME)), Phase.TESTING, id="deployment-is-ready"
     ),
     pytest.param(

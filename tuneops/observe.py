@@ -8,7 +8,7 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.metrics import NoRunError
 from tuneops.azureml.workspace import Workspace
 from tuneops.desired import Desired
-from tuneops.observed import RUNNING, Cluster, Endpoint, Job, Observed
+from tuneops.observed import RUNNING, Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.phases.behaving import asks
 from tuneops.project import Project
 from tuneops.release import Phase, Release
@@ -36,6 +36,9 @@ def observe(
     retiring = desired.config is None
     phase, job = release.phase, _job(workspace, release)
     begins = phase == Phase.TRAINING and job is None and not release.endpoint_begun
+    deploys = phase == Phase.DEPLOYING and not retiring
+    if deploys and (awaited := endpoints.under_way(workspace, release)):
+        return _awaiting(awaited, project)
     return Observed(
         cluster=_cluster(workspace, release, retiring=retiring),
         job=job,
@@ -61,6 +64,16 @@ def observe(
         newest_base_model=_newest_base(workspace, release)
         if followed_base_model(desired, release)
         else "",
+    )
+
+
+def _awaiting(deployment: Deployment, project: Project) -> Observed:
+    """While it is being created nothing else decides what comes next."""
+    return Observed(
+        awaited=deployment,
+        live_release=project.live,
+        live_deployment=project.live_deployment,
+        previous=project.previous,
     )
 
 

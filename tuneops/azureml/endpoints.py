@@ -48,6 +48,24 @@ def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
         )
 
 
+def under_way(workspace: Workspace, release: Release) -> Deployment | None:
+    """The release's deployment, by name and state, while an operation on it is under way.
+
+    It takes one call.
+
+    Raises:
+        UnavailableError: the workspace can't be asked now.
+    """
+    with azure_errors(f"endpoint {release.endpoint}"):
+        try:
+            found = list(workspace.ml.online_deployments.list(release.endpoint))
+        except ResourceNotFoundError:
+            return None
+    seen = (Deployment(str(each.name), plain(each.provisioning_state), "") for each in found)
+    own = (each for each in seen if each.name == release.deployment_name)
+    return next((each for each in own if not each.settled), None)
+
+
 def begin_create(workspace: Workspace, release: Release) -> None:
     """Begin creating the release's endpoint.
 

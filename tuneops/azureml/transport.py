@@ -92,7 +92,7 @@ def one_look() -> Iterator[None]:
 def afresh() -> Iterator[None]:
     """Within this, Azure is asked: what is changed and written back must be as it is now.
 
-    Which deployments there are is not asked again: the SDK adds them to a copy of its own.
+    Which deployments there are is not asked again: those without traffic keep none.
     """
     token = _afresh.set(True)
     try:
