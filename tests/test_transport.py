@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tuneops.azureml import transport
-from tuneops.azureml.transport import Memory, NobodyWaitsError, afresh, one_look, shared
+from tuneops.azureml.transport import Memory, NobodyWaitsError, afresh, one_look, shared, whether
 
 WORKSPACE = "https://arm/subscriptions/s/workspaces/w"
 ENDPOINT = f"{WORKSPACE}/onlineEndpoints/e"
@@ -67,6 +67,14 @@ def test_what_is_to_be_written_back_is_read_afresh(azure: Azure, memory: Memory)
     with afresh():
         assert [azure.get(memory, url) for url in urls] == [3, 2]
     assert [azure.get(memory, url) for url in urls] == [3, 2]
+
+
+def test_whether_something_is_there_is_known_at_any_version(azure: Azure, memory: Memory) -> None:
+    assert azure.get(memory, f"{ENDPOINT}?{OLD}") == 1
+    with whether():
+        assert azure.get(memory, f"{ENDPOINT}?{NEW}") == 1
+        assert azure.get(memory, f"{WORKSPACE}/onlineEndpoints/other?{NEW}") == 2
+    assert azure.get(memory, f"{ENDPOINT}?{NEW}") == 3
 
 
 @pytest.mark.parametrize(("status", "asked"), [(200, 1), (404, 1), (403, 2), (429, 2), (500, 2)])

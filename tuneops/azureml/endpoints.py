@@ -10,7 +10,7 @@ from tuneops import names
 from tuneops.azureml import reasons
 from tuneops.azureml.errors import NoMachinesError, azure_errors
 from tuneops.azureml.identity import identity_of
-from tuneops.azureml.transport import afresh
+from tuneops.azureml.transport import afresh, whether
 from tuneops.azureml.workspace import Workspace, plain
 from tuneops.config import Probe, RequestSettings
 from tuneops.observed import FAILED, Deployment, Endpoint
@@ -119,7 +119,8 @@ def begin_deploy(workspace: Workspace, release: Release) -> None:
     with azure_errors(f"creating deployment {release.deployment_name}"):
         deployment = _described(release, tags)
         try:
-            workspace.ml.online_deployments.begin_create_or_update(deployment)
+            with whether():  # its endpoint is there: the SDK asks for that before (1.35)
+                workspace.ml.online_deployments.begin_create_or_update(deployment)
         except HttpResponseError as error:
             if reason := reasons.of_shortage(error):
                 raise NoMachinesError(reason) from error
