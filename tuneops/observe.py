@@ -108,7 +108,12 @@ def _compares(release: Release) -> bool:
 
 
 def _asks_for_model(release: Release) -> bool:
-    """Whether it matters that the model is registered: it is not judged by the live one then."""
+    """Whether it matters that the model is registered: it is not judged by the live one then.
+
+    To register again what a look that was cut short has registered changes nothing.
+    """
+    if not release.may_be_registered:
+        return False
     if release.phase == Phase.EVALUATING:
         return bool(release.config.evaluation.max_regression_percent)
     return release.phase == Phase.REGISTERING

@@ -294,6 +294,14 @@ class Release(Document):
         """Whether the release itself has submitted the training job, by its own history."""
         return any(e.phase == Phase.TRAINING and "job" in e.links for e in self.history)
 
+    @property
+    def may_be_registered(self) -> bool:
+        """Whether its model may be another's already: not where it has trained it for itself.
+
+        A preview registers nothing over its project's.
+        """
+        return not self.submitted or names.is_preview(self.project)
+
     def entered(self, phase: Phase) -> datetime | None:
         """When the release came to `phase` last, if it did; it may tell of more while in it."""
         came = None

@@ -71,7 +71,7 @@ def register(workspace: Workspace, release: Release) -> None:
 
     name, version = release.model_name, release.model_version
     with azure_errors(f"registering model {name}:{version}"):
-        if _take_over(workspace, release):
+        if release.may_be_registered and _take_over(workspace, release):
             return
         model = Model(
             name=name,
