@@ -1,5 +1,6 @@
 """What one pull request, or many at once, may ask of TuneOps, and which are asked for again."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,6 +34,7 @@ def services(github: Any) -> tuple[Any, list[Any]]:
             read=lambda *_: None, update=lambda path, kind, change: update(change(None))
         ),
         queue=SimpleNamespace(send=sent.append),
+        now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
     )
     made.release, made.workspace, made.storage = lambda *_: None, None, None
     made.of = lambda environment: made

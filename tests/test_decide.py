@@ -41,7 +41,8 @@ READY_CLUSTER = Cluster("gpu-cluster", "Succeeded")
 
 
 def at(phase: Phase, **changes: Any) -> Release:
-    return READY.replace(phase=phase, **changes).advance(phase, NOW, "")
+    release = READY.replace(phase=phase, **changes).advance(phase, NOW, "")
+    return release.link(job="https://studio/runs/j") if phase == Phase.TRAINING else release
 
 
 def smoked(*answers: SampleAnswer, **changes: Any) -> Release:
@@ -177,6 +178,12 @@ TRANSITIONS = [
         sees(endpoint=endpoint(), live_deployment=f"{READY.endpoint}/{OLD}"),
         actions.Idle,
         id="what-is-live-has-gone-from-it",
+    ),
+    pytest.param(
+        READY.advance(Phase.TRAINING, NOW, ""),
+        Observed(job=Job("Running", "1")),
+        actions.NoteSubmission(),
+        id="job-was-submitted-before-a-crash",
     ),
     pytest.param(
         at(Phase.TRAINING), Observed(job=Job("Running", "1")), actions.Wait, id="job-runs"

@@ -1,7 +1,7 @@
 """Superseded deployments are kept for a while, so that going back needs no machines."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,8 @@ from tuneops.cost.room import PATIENCE, Room
 from tuneops.decide import decide, look_after
 from tuneops.desired import Desired
 from tuneops.observed import Endpoint, Observed
+from tuneops.patience import SLOW
+from tuneops.phases.teardown import GOING, take_down_old
 from tuneops.policy import Verdict
 from tuneops.project import Project
 from tuneops.provisioning import Provisioning
@@ -295,3 +297,42 @@ def test_what_was_never_live_is_left_to_the_newest_release() -> None:
     observed = seen("d-1", ago=60)
     assert look_after(desired, live, observed, NOW) == actions.DeleteDeployment("d-1")
     assert look_after(desired, live, replace(observed, previous=()), NOW) == actions.Idle("live")
+
+
+OF_BEFORE = Endpoint(
+    "old",
+    "Succeeded",
+    traffic={"d-live": 100},
+    deployments=endpoint("d-live", "d-a").deployments,
+)
+GOING_AWAY = replace(OF_BEFORE, deployments=endpoint("d-live", "d-a", d1="Deleting").deployments)
+HERE, THERE = f"{READY.endpoint}/{NAME}", "old/d-live"
+
+
+@pytest.mark.parametrize(
+    ("old", "live", "spared", "expected"),
+    [
+        pytest.param(OF_BEFORE, HERE, {}, actions.DeleteEndpoint("old"), id="nothing-needs-it"),
+        pytest.param(OF_BEFORE, HERE, {"old/d-a": NOW, THERE: NOW}, None, id="all-of-it-is-kept"),
+        pytest.param(
+            OF_BEFORE, THERE, {}, actions.DeleteDeployment("d-a", "old"), id="what-is-live-stays"
+        ),
+        pytest.param(OF_BEFORE, THERE, {"old/d-a": NOW}, None, id="so-does-what-is-kept"),
+        pytest.param(GOING_AWAY, THERE, {}, actions.Wait(GOING, patience=SLOW), id="it-is-going"),
+        pytest.param(OF_BEFORE, "", {}, None, id="who-knows-where-what-is-live-is"),
+        pytest.param(
+            replace(OF_BEFORE, ours=False, tags={"tuneops.project": "other"}),
+            HERE,
+            {},
+            None,
+            id="somebody-else's",
+        ),
+    ],
+)
+def test_what_goes_behind_an_endpoint_of_an_earlier_name(
+    old: Endpoint, live: str, spared: dict[str, datetime], expected: object
+) -> None:
+    observed = Observed(
+        endpoint=endpoint(NAME), live_release=1, live_deployment=live, stale_endpoints=(old,)
+    )
+    assert take_down_old(at(Phase.LIVE), observed, spared) == expected

@@ -166,16 +166,15 @@ def test_a_folders_digest_is_of_names_versions_and_sizes(change: dict[str, Any])
 def test_the_side_of_a_row_is_that_of_its_position(split: Split, parts: str) -> None:
     sides = "".join(".vt"[split.side(place)] for place in range(len(parts)))
     assert sides == parts
-    wholes = [split.part(place << 64) for place in range(len(parts))]
-    assert wholes == [".vt".index(part) for part in parts]
 
 
 def test_a_sample_is_of_the_second_position() -> None:
     half = only("train", 50.0)
     assert half == Split(0, 0, SPACE // 2)
-    assert half.part(SPACE // 2 - 1) == 0
-    assert half.part(SPACE // 2) is None
-    assert only("train").part(SPACE - 1) == 0
+    assert half.takes(SPACE // 2 - 1)
+    assert half.takes(SPACE)
+    assert not half.takes(SPACE // 2)
+    assert only("train").takes(SPACE - 1)
     assert by_percent(25.0, 50.0, 75.0) == Split(SPACE // 4, SPACE * 3 // 4, SPACE * 3 // 4)
     assert by_percent(25.0) == Split(SPACE // 4, SPACE // 4, SPACE)
 

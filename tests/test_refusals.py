@@ -52,7 +52,7 @@ def node(azure: Cloud) -> Iterator[httpx2.Client]:
 def test_a_call_that_nobody_answers_is_given_up_soon(
     azure: Cloud, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tuneops.azureml.workspace.READ_SECONDS", 0.2)
+    monkeypatch.setattr("tuneops.azureml.transport.READ_SECONDS", 0.2)
     faults.ask("call", "hang", "GET /computes/*", times=9)
     begun = time.monotonic()
     with pytest.raises(UnavailableError, match="compute gpu-cluster"):
@@ -61,13 +61,13 @@ def test_a_call_that_nobody_answers_is_given_up_soon(
 
 
 def test_what_azure_can_not_change_is_refused_before_a_job_costs_anything(
-    workspace: Workspace,
+    azure: Cloud, workspace: Workspace
 ) -> None:
     described = "compute: {name: own, cluster: {size: Standard_NC24ads_A100_v4}}\n"
     compute.begin_create(workspace, release(described))
     mine = "endpoint: {name: mine}\n"
     endpoints.begin_create(workspace, release(mine))
-    workspace.ml.online_endpoints.begin_create_or_update(
+    azure.ml.online_endpoints.begin_create_or_update(
         ManagedOnlineEndpoint(name="theirs", auth_mode="key")
     ).result()
     identity = (
@@ -333,11 +333,11 @@ def test_a_cluster_that_failed_to_provision_is_refused(
 
 
 def test_quota_in_use_is_waited_for_and_a_deployment_beyond_it_says_so(
-    workspace: Workspace,
+    azure: Cloud, workspace: Workspace
 ) -> None:
     """An instance counts 1.2 times, rounded up: one of 40 cores takes 80 of the 120."""
     ours = names.tags("bot", 1, "c")
-    workspace.ml.online_endpoints.begin_create_or_update(
+    azure.ml.online_endpoints.begin_create_or_update(
         ManagedOnlineEndpoint(name="crowded", auth_mode="key", tags=ours)
     ).result()
     first, second = (
@@ -356,7 +356,7 @@ def test_quota_in_use_is_waited_for_and_a_deployment_beyond_it_says_so(
     with pytest.raises(UnavailableError, match=r"needs 80 cores .* 40 of 120 are free"):
         planning.plan(workspace, release("deployment: {instance_type: Standard_NC40ads_H100_v5}\n"))
     with pytest.raises(HttpResponseError, match="OutOfQuota"):
-        workspace.ml.online_deployments.begin_create_or_update(second).result()
+        azure.ml.online_deployments.begin_create_or_update(second).result()
 
     endpoint = endpoints.observe(workspace, "crowded", "bot")
     assert endpoint is not None

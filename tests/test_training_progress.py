@@ -16,7 +16,7 @@ from tuneops.observed import Job, Observed
 from tuneops.parameters import Origin, Parameter
 from tuneops.patience import wait
 from tuneops.phases.training import train
-from tuneops.release import Phase, Release, TrainingPlan
+from tuneops.release import Entry, Phase, Release, TrainingPlan
 from tuneops.training_progress import MISSED_PAUSE, Seen, TrainingProgress, advanced
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -83,6 +83,7 @@ def training() -> Release:
         endpoint="e",
         phase=Phase.TRAINING,
         training=TrainingPlan(base_model="m", component="c", parameters=INPUTS, digest="0" * 12),
+        history=(Entry(at=BEGAN, phase=Phase.TRAINING, reason="submitted", links={"job": "https://studio/job"}),),
     )
 
 

@@ -160,7 +160,7 @@ def test_dependabot_sees_all_that_is_pinned() -> None:
     updates = read(FOLDER / "dependabot.yml")["updates"]
     seen = {each["package-ecosystem"]: set(each["directories"]) for each in updates}
     assert all((ROOT / folder.strip("/") / "requirements.txt").is_file() for folder in seen["pip"])
-    assert seen["pip"] == {"/", "/validate", "/.github/release"}
+    assert seen["pip"] == {"/", "/validate", "/.github/audit", "/.github/release"}
     assert seen["github-actions"] == {"/", "/validate"}
     assert all(each["groups"] and each["schedule"] and each["cooldown"] for each in updates)
 

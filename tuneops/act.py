@@ -146,6 +146,10 @@ def _submit_job(action: Any, release: Release, s: Services, now: datetime) -> Re
     return turns.submitted(release.link(job=studio), now)
 
 
+def _note_submission(action: Any, release: Release, s: Services, now: datetime) -> Release:
+    return turns.submitted(release.link(job=s.workspace.job_page(release.job_name)), now)
+
+
 def _next_attempt(action: Any, release: Release, s: Services, now: datetime) -> Release:
     plan = release.plan
     return release.replace(training=plan.replace(attempt=plan.attempt + 1), progress=None)
@@ -345,6 +349,7 @@ _EFFECTS: dict[type, Callable[[Any, Release, Services, datetime], Release]] = {
     actions.ScaleCluster: _scale_cluster,
     actions.ReleaseNodes: _release_nodes,
     actions.SubmitJob: _submit_job,
+    actions.NoteSubmission: _note_submission,
     actions.NextAttempt: _next_attempt,
     actions.CancelJob: _cancel_job,
     actions.ReadMetrics: _read_metrics,

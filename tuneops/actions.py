@@ -85,6 +85,11 @@ class SubmitJob:
 
 
 @dataclass(frozen=True)
+class NoteSubmission:
+    """The release's job is there, and that it was submitted was not written down: do so now."""
+
+
+@dataclass(frozen=True)
 class NextAttempt:
     """An earlier release's job of this name ended without a model: take the next name."""
 
@@ -376,6 +381,7 @@ Effect = (
     | ScaleCluster
     | ReleaseNodes
     | SubmitJob
+    | NoteSubmission
     | NextAttempt
     | CancelJob
     | ReadMetrics

@@ -20,7 +20,7 @@ from tests.chaos.team import Team
 from tests.cloud import Cloud
 from tests.faults import Faults
 
-CALL_FAULTS_AT_ONCE = 2
+CALL_FAULTS_AT_ONCE = 3
 SHIFTS = (-45.0, -15.0, 0.0, 20.0, 45.0)
 """GitHub takes no login of a clock that is a minute ahead."""
 
@@ -64,6 +64,7 @@ class Disturber:
         self._over.set()
         for thread in self._threads:
             thread.join()
+        self.sender.flush()
         self._hosts.all[1].set_clock(0)
         self._hosts.all[1].kill()
 

@@ -42,13 +42,13 @@ SETTINGS = {
 JOB_SECONDS = 0.5
 SETTLE_SECONDS = 90
 TELL_AFTER_SECONDS = 20
-RATE = 20
+RATE, QUICK_RATE = 20, 5
 """Requests of clients in a second."""
 BUSY: dict[str, Any] = {
     "request_settings": {
         "max_concurrent_requests_per_instance": 100,
-        "max_queue_wait_ms": 10_000,
-        "request_timeout_ms": 30_000,
+        "max_queue_wait_ms": 5_000,
+        "request_timeout_ms": 10_000,
     }
 }
 
@@ -101,7 +101,7 @@ def run(plan: Plan, state: Path) -> list[Round]:
         endpoint = front.lives(1).endpoint
         rounds = []
         for number in plan.rounds:
-            with Clients(cloud, endpoint, RATE) as clients:
+            with Clients(cloud, endpoint, QUICK_RATE if plan.quick else RATE) as clients:
                 done = _Round(plan, number, cloud, hosts, faults, front).run()
             evidence = Evidence(answers=_by_status(clients.seen.answers))
             done.requests = clients.seen.sent

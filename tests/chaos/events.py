@@ -5,7 +5,10 @@ import hmac
 import json
 import random
 import threading
+import time
 import uuid
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -16,6 +19,7 @@ from tests.cloud import Cloud
 
 COMPLETED = "Microsoft.MachineLearningServices.RunCompleted"
 CREATED = "Microsoft.Storage.BlobCreated"
+AGAIN_SECONDS = 0.5
 DATASETS = "/blobServices/default/containers/datasets/blobs"
 
 
@@ -25,17 +29,38 @@ class Sender:
     def __init__(self, cloud: Cloud, teams: list[Team], drawn: random.Random) -> None:
         self._cloud, self._teams, self._random = cloud, teams, drawn
         self._before: list[tuple[str, dict[str, Any]]] = []
+        self._owed: list[Callable[[], bool]] = []
         self._lock = threading.Lock()
         self.sent: list[Sent] = []
 
     def send(self) -> bool:
         """One more event, or one of those before again; whether it was taken."""
         with self._lock:
+            if self._owed:
+                return self._pay()
             if self._before and self._random.random() < 0.4:
                 function, event = self._random.choice(self._before)
-                return self._deliver(function, event)
+                return self._owe(lambda: self._deliver(function, event))
             kind = self._random.choice((self._upload, self._completion, self._strange, self._push))
             return kind()
+
+    def flush(self) -> None:
+        """Send what no host has taken yet again and again, as Event Grid does."""
+        while self._owed:
+            with self._lock, suppress(httpx2.HTTPError):
+                self._pay()
+            time.sleep(AGAIN_SECONDS)
+
+    def _owe(self, deliver: Callable[[], bool]) -> bool:
+        self._owed.append(deliver)
+        return self._pay()
+
+    def _pay(self) -> bool:
+        """Deliver what has been owed for longest; what is not taken stays owed."""
+        taken = self._owed[0]()
+        if taken:
+            self._owed.pop(0)
+        return taken
 
     def _upload(self) -> bool:
         name = self._random.choice(self._teams).name
@@ -67,7 +92,7 @@ class Sender:
             "data": {"api": "PutBlob", **data},
         }
         self._before.append((function, event))
-        return self._deliver(function, event)
+        return self._owe(lambda: self._deliver(function, event))
 
     def _deliver(self, function: str, event: dict[str, Any]) -> bool:
         functions = self._cloud.connection["functions"]
@@ -86,20 +111,18 @@ class Sender:
         body = {"ref": "refs/heads/main", "after": "0" * 40}
         text = json.dumps({**body, "repository": {"full_name": github["repository"]}}).encode()
         secret = github["webhook_secret"].encode()
-        delivery = str(uuid.uuid4())
-        signature = hmac.new(secret, text, hashlib.sha256).hexdigest()
-        answer = httpx2.post(
-            f"{self._cloud.connection['functions']['base_url']}/api/github",
-            content=text,
-            headers={
-                "content-type": "application/json",
-                "x-github-event": "push",
-                "x-github-delivery": delivery,
-                "x-hub-signature-256": f"sha256={signature}",
-            },
-            timeout=30,
-        )
-        return self._note(answer, delivery, "push")
+        headers = {
+            "content-type": "application/json",
+            "x-github-event": "push",
+            "x-github-delivery": str(uuid.uuid4()),
+            "x-hub-signature-256": f"sha256={hmac.new(secret, text, hashlib.sha256).hexdigest()}",
+        }
+        return self._owe(lambda: self._post(text, headers))
+
+    def _post(self, text: bytes, headers: dict[str, str]) -> bool:
+        url = f"{self._cloud.connection['functions']['base_url']}/api/github"
+        answer = httpx2.post(url, content=text, headers=headers, timeout=30)
+        return self._note(answer, headers["x-github-delivery"], "push")
 
     def _note(self, answer: httpx2.Response, identifier: str, about: str) -> bool:
         if answer.is_success:

@@ -57,6 +57,8 @@ class Evidence:
     """Endpoints, deployments, running jobs, clusters, autoscale settings, held leases."""
     wanted: set[str] = field(default_factory=set)
     """What of that belongs to something."""
+    kept: set[str] = field(default_factory=set)
+    """What of that may be there still."""
     told: dict[str, int] = field(default_factory=dict)
     """How often each title came to people's channel."""
     statuses: dict[tuple[str, str], str] = field(default_factory=dict)

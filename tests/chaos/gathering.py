@@ -16,7 +16,7 @@ from tests.cloud import Cloud
 from tuneops import documents
 from tuneops.azureml.workspace import plain
 from tuneops.events.reading import Asked, read_events
-from tuneops.names import TAG_PROJECT, TAG_TRAINING, project_of_job
+from tuneops.names import TAG_PROJECT, TAG_RELEASE, TAG_TRAINING, project_of_job
 from tuneops.notify.mailbox import read_note
 from tuneops.release import Phase, Release
 from tuneops.store import Store
@@ -31,16 +31,20 @@ def gather(cloud: Cloud, teams: Iterable[Team], sent: Iterable[Sent]) -> Evidenc
     evidence = Evidence()
     store = Store(cloud.blobs, "tuneops")
     ml = cloud.ml
+    jobs = list(ml.jobs.list())
     for team in teams:
         releases = team.releases()
         evidence.expected += team.expected
-        evidence.ended += [_ended(release) for release in releases]
+        evidence.ended += [_ended(release, jobs) for release in releases]
         evidence.wanted |= _wanted(team, releases)
+        evidence.kept |= _kept(team, releases)
         _read_statuses(cloud, team.name, releases, evidence)
         _read_models(ml, team.name, evidence)
     names = {team.name for team in teams}
-    _read_workspace(ml, names, evidence)
+    _read_workspace(ml, jobs, names, evidence)
     _read_scales(cloud, names, evidence)
+    there = {name for name in evidence.kept if name in evidence.there}
+    evidence.kept |= {name.replace("deployment", "scale", 1) for name in there}
     _read_leases(cloud, evidence)
     _read_events(cloud, sent, evidence)
     told = httpx2.get(cloud.connection["inbox_url"], timeout=30).json()
@@ -53,13 +57,12 @@ def gather(cloud: Cloud, teams: Iterable[Team], sent: Iterable[Sent]) -> Evidenc
     return evidence
 
 
-def _ended(release: Release) -> Ended:
-    """How a release stands, and what its document says that has happened on its way."""
+def _ended(release: Release, jobs: list[Any]) -> Ended:
+    """How a release stands, and what has happened on its way: whether it trains says Azure."""
     phases = {entry.phase for entry in release.history}
-    links = {name for entry in release.history for name in entry.links}
     happened = {
         "queued": True,
-        "submitted": "job" in links,
+        "submitted": any(_trains(release, job) for job in jobs),
         "trained": bool(release.checks),
         "shifting": bool(release.rollout and (release.rollout.done or release.rollout.since)),
         "live": Phase.LIVE in phases,
@@ -68,6 +71,15 @@ def _ended(release: Release) -> Ended:
     told = tuple(event for event, so in happened.items() if so)
     return Ended(
         release.project, release.number, str(release.phase), release.reason, told, release.commit
+    )
+
+
+def _trains(release: Release, job: Any) -> bool:
+    """Whether a job is the training of this very release."""
+    number = (job.tags or {}).get(TAG_RELEASE)
+    return release.training is not None and (str(job.name), number) == (
+        release.job_name,
+        str(release.number),
     )
 
 
@@ -85,12 +97,19 @@ def _wanted(team: Team, releases: list[Release]) -> set[str]:
         }
         if live.deployment.autoscale:
             wanted.add(f"scale {live.endpoint}/{live.deployment_name}")
-        kept = project.previous[: live.config.rollout.keep_previous] if live else ()
-        wanted |= {f"deployment {each.deployment}" for each in kept}
     for release in releases:
         if release.config.compute.cluster and release.training:
             wanted.add(f"cluster {release.config.compute.name}")
     return wanted
+
+
+def _kept(team: Team, releases: list[Release]) -> set[str]:
+    """What was live before and may be kept for a while, unless there is no room for it."""
+    project = team.project()
+    if project is None or not releases or releases[-1].phase == Phase.RETIRED:
+        return set()
+    newest = project.previous[: releases[-1].config.rollout.keep_previous]
+    return {f"deployment {each.deployment}" for each in newest}
 
 
 def _read_statuses(cloud: Cloud, project: str, releases: list[Release], evidence: Evidence) -> None:
@@ -107,7 +126,7 @@ def _read_models(ml: Any, project: str, evidence: Evidence) -> None:
             evidence.models.setdefault(f"{project} {digest}", []).append(str(model.version))
 
 
-def _read_workspace(ml: Any, projects: set[str], evidence: Evidence) -> None:
+def _read_workspace(ml: Any, jobs: list[Any], projects: set[str], evidence: Evidence) -> None:
     def is_ours(resource: Any) -> bool:
         return (resource.tags or {}).get(TAG_PROJECT) in projects
 
@@ -115,7 +134,7 @@ def _read_workspace(ml: Any, projects: set[str], evidence: Evidence) -> None:
         evidence.there.add(f"endpoint {endpoint.name}")
         for deployment in ml.online_deployments.list(endpoint.name):
             evidence.there.add(f"deployment {endpoint.name}/{deployment.name}")
-    for job in filter(is_ours, ml.jobs.list()):
+    for job in filter(is_ours, jobs):
         name = str(job.name)
         if project_of_job(name):
             digest = "-".join(name.removeprefix(f"{job.tags[TAG_PROJECT]}-").split("-")[:1])
@@ -155,11 +174,18 @@ def _read_leases(cloud: Cloud, evidence: Evidence) -> None:
 
 
 def _read_events(cloud: Cloud, sent: Iterable[Sent], evidence: Evidence) -> None:
-    """What became of the events that were sent here, and of all others that have come."""
+    """What became of the events that were sent here, and of those that Event Grid has sent.
+
+    GitHub does not repeat what a host that died has not taken: the timer finds that.
+    """
     asked = Asked.model_construct(day=datetime.now(UTC).date(), limit=MOST_EVENTS)
     found = read_events(cloud.blobs.get_container_client("tuneops"), asked)
     evidence.fates = {each.arrival.id: each.fate for each in found.events}
-    others = (Sent(e.arrival.id, f"{e.arrival.type} {e.arrival.subject}") for e in found.events)
+    others = (
+        Sent(each.arrival.id, f"{each.arrival.type} {each.arrival.subject}")
+        for each in found.events
+        if each.arrival.source != "github"
+    )
     evidence.sent = list({each.id: each for each in (*others, *sent)}.values())
     url = f"{cloud.connection['platform_url']}/eventgrid/_status"
     answer = httpx2.get(url, timeout=30)

@@ -112,8 +112,9 @@ def watch(points: Points) -> None:
     """Put the points around each effect of the reconciler."""
     from tuneops import reconcile
 
-    looking: Any = reconcile._Pass
-    perform, act, save_project = looking._perform, reconcile.act, looking._save_project
+    module: Any = reconcile
+    looking = module._Pass
+    perform, act, save_project = looking._perform, module.act, looking._save_project
 
     def performing(self: Any, action: Any) -> None:
         effect = type(action).__name__
@@ -133,7 +134,7 @@ def watch(points: Points) -> None:
             points.pass_by(self.effect, "during")
         save_project(self, project)
 
-    looking._perform, reconcile.act, looking._save_project = performing, acting, saving_project
+    looking._perform, module.act, looking._save_project = performing, acting, saving_project
 
 
 if __name__ == "__main__":

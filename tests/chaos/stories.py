@@ -17,7 +17,7 @@ LARGE = 400
 SET = {"name": "any answer", "path": "sets/any.jsonl", "score": "regex", "min_score": 1}
 ASKS = {"sets": [SET], "min_rows": 3, "max_new_tokens": 8}
 CANARY: dict[str, Any] = {"strategy": "canary", "steps": [20], "pause_minutes": 0.05}
-NO_QUOTA = {"status": 400, "code": "OutOfQuota", "message": "None left."}
+NO_QUOTA = {"code": "OutOfQuota", "message": "None left."}
 TWICE = {"instance_count": 2}
 
 
@@ -55,7 +55,8 @@ def breaks_down(team: Team) -> None:
 
 
 def is_silent(team: Team) -> None:
-    """A job of which no event tells, and a deployment that breaks at first."""
+    """A job of which no event tells, nor an answer; and a deployment that breaks at first."""
+    team.faults.ask("call", "drop", f"PUT /jobs/{team.name}-*", times=3)
     team.faults.ask("job", "silent", f"{team.name}-*")
     team.faults.ask("deployment", "fail", f"{team.name}-*/*")
     team.merge()
@@ -64,21 +65,21 @@ def is_silent(team: Team) -> None:
 
 
 def changes_its_mind(team: Team) -> None:
-    """A job that would never end makes way for what is merged meanwhile."""
-    team.faults.ask("job", "hang", f"{team.name}-*")
+    """Jobs that would never end make way for what is merged meanwhile, twice."""
+    team.faults.ask("job", "hang", f"{team.name}-*", times=2)
     team.merge()
     team.upload()
-    team.comes_to(1, lambda release: release.phase == Phase.TRAINING, "training")
-    team.until(lambda: _runs(team), "run")
-    team.merge(training=RETRAINED)
-    team.is_superseded(1)
-    team.lives(2)
+    for number, steps in enumerate((3, 5), 1):
+        team.comes_to(number, lambda release: release.phase == Phase.TRAINING, "training")
+        team.until(lambda: _runs(team), "run")
+        team.merge(training={"parameters": {**QUICK, "max_steps": steps}})
+        team.is_superseded(number)
+    team.lives(3)
 
 
 def is_pinned(team: Team) -> None:
     """There are no machines of the first type at first; later people go back in a hurry."""
-    target = f"PUT /onlineEndpoints/{team.name}-*/deployments/*"
-    team.faults.ask("call", "fail", target, times=2, **NO_QUOTA)
+    team.faults.ask("deployment", "fail", f"{team.name}-*/*", **NO_QUOTA)
     machines = {"instance_type": FIRST, "alternative_instance_types": [OTHER]}
     team.merge(rollout=KEPT, deployment=machines)
     team.upload()
@@ -98,23 +99,27 @@ def lacks_quota(team: Team) -> None:
     team.lives(1)
     team.merge(rollout=KEPT, deployment=TWICE)
     team.lives(2)
-    target = f"PUT /onlineEndpoints/{team.name}-*/deployments/*"
-    team.faults.ask("call", "fail", target, **NO_QUOTA)
+    team.faults.ask("deployment", "fail", f"{team.name}-*/*", **NO_QUOTA)
     team.merge(rollout=KEPT, deployment={"instance_count": 3})
     team.lives(3)
 
 
 def has_machines_of_its_own(team: Team) -> None:
-    """A cluster that is made, changed, and let go at the end; a deployment that is scaled."""
-    size = {"size": OTHER, "max_instances": 1}
+    """A cluster that is made, changed, and let go at the end; deployments that are scaled.
+
+    Somebody deletes the one that was live before by hand, and leaves its autoscale setting.
+    """
+    size = {"size": OTHER, "min_instances": 1, "max_instances": 1}
     own = {"name": f"{team.name}-own"}
     scaled = {"autoscale": {"max": 2}}
-    team.merge(compute={**own, "cluster": size}, deployment=scaled)
+    served = {"deployment": scaled, "rollout": KEPT}
+    team.merge(compute={**own, "cluster": size}, **served)
     team.upload()
-    team.lives(1)
+    before = team.lives(1)
     larger = {**size, "max_instances": 2}
-    team.merge(compute={**own, "cluster": larger}, training=RETRAINED, deployment=scaled)
+    team.merge(compute={**own, "cluster": larger}, training=RETRAINED, **served)
     team.lives(2)
+    team.delete_by_hand(before)
 
 
 def has_much_data(team: Team) -> None:
@@ -206,7 +211,7 @@ STORIES: dict[str, Story] = {
     "grows": _story(grows, "UpdateEndpoint DeleteDeployment"),
     "bad": _story(goes_bad, "Fail"),
     "breaks": _story(breaks_down, "Fail NextAttempt"),
-    "silent": _story(is_silent, "NoteFailure RepairDeployment"),
+    "silent": _story(is_silent, "NoteSubmission NoteFailure RepairDeployment"),
     "mind": _story(changes_its_mind, "CancelJob"),
     "pinned": _story(is_pinned, "AdoptModel LackMachines PreferInstanceType"),
     "quota": _story(lacks_quota, "MakeRoom DeleteDeployment"),

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -48,14 +49,17 @@ class Team:
         """Take the project out of git, and look until nothing of it serves."""
         self._merge({f"{self.name}.yaml": None})
         self._until(lambda release: release.phase == Phase.RETIRED, "retired")
-        newest = self._newest()
-        if newest:
-            known = [e for e in self.expected if e.number != newest.number]
-            self.expected = [*known, Expected(self.name, newest.number, "Retired")]
+        newest = max(each.number for each in self.expected)
+        self.expected = [
+            replace(each, phase="Retired", reason="")
+            if each.number == newest or each.phase == "Live"
+            else each
+            for each in self.expected
+        ]
 
     def _merge(self, files: dict[str, Any]) -> str:
         with self.merging:
-            return self._insist(lambda: self.cloud.merge(files, f"Change {self.name}"))
+            return str(self._insist(lambda: self.cloud.merge(files, f"Change {self.name}")))
 
     def upload(self, rows: Any = None, file: str = "chats.jsonl") -> None:
         """Upload training data."""
@@ -95,6 +99,15 @@ class Team:
             endpoints.begin_create_or_update(endpoint)
 
         self._insist(take)
+
+    def delete_by_hand(self, release: Release) -> None:
+        """Begin to delete a deployment by hand."""
+
+        def delete() -> None:
+            deployments = self.cloud.ml_as("ada@contoso.example").online_deployments
+            deployments.begin_delete(release.deployment_name, release.endpoint)
+
+        self._insist(delete)
 
     def order(self, what: str, **order: Any) -> None:
         """Give an order by the API, until it is taken."""

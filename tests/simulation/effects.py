@@ -105,6 +105,10 @@ def submit_job(world: World, action: Any, release: Release) -> Release:
     return release.link(job=f"https://studio/{name}")
 
 
+def note_submission(world: World, action: Any, release: Release) -> Release:
+    return release.link(job=f"https://studio/{release.job_name}")
+
+
 def next_attempt(world: World, action: Any, release: Release) -> Release:
     plan = release.plan
     return release.replace(training=plan.replace(attempt=plan.attempt + 1))
@@ -283,6 +287,7 @@ EFFECTS: dict[type, Effect] = {
     actions.ScaleCluster: scale_cluster,
     actions.ReleaseNodes: release_nodes,
     actions.SubmitJob: submit_job,
+    actions.NoteSubmission: note_submission,
     actions.NextAttempt: next_attempt,
     actions.CancelJob: cancel_job,
     actions.ReadMetrics: read_metrics,

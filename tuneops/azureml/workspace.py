@@ -37,6 +37,10 @@ class Workspace:
         """Where Azure Resource Manager is, without a slash at the end."""
         return self._settings.resource_manager.rstrip("/")
 
+    def job_page(self, name: str) -> str:
+        """The studio's page of a job."""
+        return f"{self._settings.studio}/runs/{name}?wsid={self.id}"
+
     def endpoint_page(self, name: str) -> str:
         """The studio's page of an endpoint."""
         return f"{self._settings.studio}/endpoints/realtime/{name}/detail?wsid={self.id}"

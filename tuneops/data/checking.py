@@ -14,6 +14,8 @@ from tuneops.data.usual import USUAL, usual_rows
 
 MAX_KEPT_TEXT = 2_000
 MAX_BLANK = 100
+PIECES_UNTRIED = 4
+"""So many are read row by row from one with an unusual row on: such a row is seldom alone."""
 JSON_BYTES_PER_TURN = len('{"content":"","role":"assistant"},')
 TOKENS_PER_TURN = 4
 """What Phi-3's chat template adds."""
@@ -82,13 +84,16 @@ def check_block(
         found.rejected.append(Rejection(1, "too large", "is longer than any row may be", ""))
         return found
     writer = _Writer(found, output, rules.split)
-    for piece in pieces(block, filled):
+    next_try = 0 if rules.shape in USUAL else filled.size
+    for place, piece in enumerate(pieces(block, filled)):
         numbers = range(found.lines + 1, found.lines + len(piece) + 1)
         found.lines += len(piece)
-        usual = usual_rows(piece) if rules.shape in USUAL else None
+        usual = usual_rows(piece) if place >= next_try else None
         if usual:
             writer.add(numbers, usual)
         else:
+            if place >= next_try:
+                next_try = place + PIECES_UNTRIED
             read = dict(_each_read(zip(numbers, piece, strict=True), found, rules.shape))
             writer.add(read, by_columns([*read.values()]))
     writer.finish()

@@ -9,6 +9,7 @@ from tuneops.actions import (
     Fail,
     KeepChecks,
     NextAttempt,
+    NoteSubmission,
     ReadMetrics,
     RegisterModel,
     SubmitJob,
@@ -34,6 +35,8 @@ def train(release: Release, observed: Observed, now: datetime) -> Action:
     if job is None:
         lacks = observed.endpoint is None and not release.endpoint_begun
         return CreateEndpoint(ahead=True) if lacks else SubmitJob()
+    if job.release == str(release.number) and not release.submitted:
+        return NoteSubmission()
     if job.unsuccessful and job.release != str(release.number):
         return NextAttempt()
     if job.unsuccessful:
