@@ -24,9 +24,8 @@ MAX_CURVES = 30
 MAX_POINTS = 200
 FINE_TUNING = "finetune"
 """How the name of the step that trains ends, in every pipeline for fine-tuning of the registry."""
-DULL = ("_runtime", "_per_second", "total_flos", "epoch", "learning_rate")
-"""How the names of metrics end whose course says nothing, or only what was planned: each course is
-a call."""
+DULL = ("_runtime", "_per_second", "total_flos", "epoch", "learning_rate", "grad_norm")
+"""How the names of metrics end whose course is not read, as each is a call: losses say more."""
 EVALUATED = "eval_"
 """How the names of metrics begin that are logged at each evaluation, beside its loss."""
 LOOP_METRIC = "train_runtime"
