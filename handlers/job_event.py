@@ -7,12 +7,9 @@ from tuneops.queue import ProjectRequest
 from tuneops.services import Services
 from tuneops.storage_refusal import refusals_explained
 
-TYPES = frozenset(
-    {
-        "Microsoft.MachineLearningServices.RunCompleted",
-        "Microsoft.MachineLearningServices.RunStatusChanged",
-    }
-)
+COMPLETED = "Microsoft.MachineLearningServices.RunCompleted"
+CHANGED = "Microsoft.MachineLearningServices.RunStatusChanged"
+TYPES = frozenset({COMPLETED, CHANGED})
 UNDER_WAY = frozenset(
     {"NotStarted", "Queued", "Starting", "Provisioning", "Preparing", "Running", "Finalizing"}
 )
@@ -38,6 +35,8 @@ def _weigh(event_type: str, data: object, services: Services) -> Weighed:
     status = str(data.get("runStatus")) if isinstance(data, dict) else ""
     if status in UNDER_WAY:
         return Weighed("ignored", f"the job is {status}: its end is what matters", run_id)
+    if event_type == CHANGED and status == "Completed":
+        return Weighed("ignored", "another event tells that the job is completed", run_id)
     project = names.project_of_job(run_id)
     if project is None:
         return Weighed("ignored", "the job is none of ours, or a step of one", run_id)

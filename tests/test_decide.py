@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.config_text import config_of
-from tuneops import actions
+from tuneops import actions, names
 from tuneops.actions import Action
 from tuneops.decide import decide
 from tuneops.desired import Desired, Source
@@ -156,7 +156,43 @@ TRANSITIONS = [
         id="cluster-failed",
     ),
     pytest.param(READY.replace(config=SERVERLESS), Observed(), Phase.TRAINING, id="serverless"),
-    pytest.param(at(Phase.TRAINING), Observed(), actions.SubmitJob(), id="no-job"),
+    pytest.param(
+        at(Phase.TRAINING),
+        Observed(),
+        actions.CreateEndpoint(ahead=True),
+        id="no-job-and-no-endpoint",
+    ),
+    pytest.param(at(Phase.TRAINING), sees(endpoint=endpoint()), actions.SubmitJob(), id="no-job"),
+    pytest.param(
+        at(Phase.TRAINING).replace(endpoint_begun=True),
+        Observed(),
+        actions.SubmitJob(),
+        id="no-job-and-the-endpoint-is-begun",
+    ),
+    pytest.param(
+        at(Phase.FAILED),
+        Observed(endpoint=endpoint()),
+        actions.DeleteEndpoint(READY.endpoint),
+        id="nothing-has-come-behind-it",
+    ),
+    pytest.param(
+        at(Phase.FAILED),
+        Observed(endpoint=endpoint(state="Creating")),
+        actions.Wait,
+        id="nothing-will-come-behind-it",
+    ),
+    pytest.param(
+        at(Phase.FAILED),
+        Observed(endpoint=replace(endpoint(), tags={names.TAG_KEEP: ""})),
+        actions.Idle,
+        id="somebody-keeps-it",
+    ),
+    pytest.param(
+        at(Phase.FAILED, number=2),
+        sees(endpoint=endpoint(), live_deployment=f"{READY.endpoint}/{OLD}"),
+        actions.Idle,
+        id="what-is-live-has-gone-from-it",
+    ),
     pytest.param(
         READY.advance(Phase.TRAINING, NOW, ""),
         Observed(job=Job("Running", "1")),
@@ -392,6 +428,12 @@ TRANSITIONS = [
         sees(endpoint=endpoint(NAME, d0="Creating")),
         actions.Wait,
         id="deployment-is-coming",
+    ),
+    pytest.param(
+        at(Phase.DEPLOYING),
+        sees(awaited=Deployment(NAME, "Creating", "1")),
+        actions.Wait,
+        id="deployment-is-coming-alone-is-looked-at",
     ),
     pytest.param(
         at(Phase.DEPLOYING), sees(endpoint=endpoint(NAME)), Phase.TESTING, id="deployment-is-ready"

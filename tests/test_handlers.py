@@ -100,6 +100,9 @@ def test_uploaded_data_is_looked_at_by_the_projects_that_train_on_it(
         pytest.param(
             CHANGED, {"runId": "bot-0123456789ab", "runStatus": "Failed"}, "bot", id="failed"
         ),
+        pytest.param(
+            CHANGED, {"runId": "bot-0123456789ab", "runStatus": "Completed"}, None, id="told-twice"
+        ),
         pytest.param(COMPLETED, {"runId": "cat-0123456789ab"}, None, id="no-such-project"),
         pytest.param(COMPLETED, {"runId": "0c3ee2e6-e3e0"}, None, id="child-run"),
         pytest.param(COMPLETED, {"runId": ["bot"]}, None, id="run-id-is-a-list"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tuneops.azureml import transport
-from tuneops.azureml.transport import Memory, NobodyWaitsError, one_look, shared
+from tuneops.azureml.transport import Memory, NobodyWaitsError, afresh, one_look, shared, whether
 
 WORKSPACE = "https://arm/subscriptions/s/workspaces/w"
 ENDPOINT = f"{WORKSPACE}/onlineEndpoints/e"
@@ -50,6 +50,31 @@ def test_what_was_read_is_known_until_something_is_written(azure: Azure, memory:
     for number, method in enumerate(("PUT", "DELETE", "PATCH", "POST"), 2):
         memory.change(method, f"{ENDPOINT}/deployments/d")
         assert azure.get(memory, url) == number
+
+
+def test_what_is_written_leaves_what_is_of_another_kind(azure: Azure, memory: Memory) -> None:
+    urls = [f"{WORKSPACE}/jobs/j?{NEW}", f"{ENDPOINT}?{NEW}", f"https://arm/usages?{NEW}"]
+    assert [azure.get(memory, url) for url in urls] == [1, 2, 3]
+    memory.change("PUT", f"{ENDPOINT}/deployments/d?{NEW}")
+    assert [azure.get(memory, url) for url in urls] == [1, 4, 5]
+    memory.change("PUT", "https://arm/autoscalesettings/a")
+    assert [azure.get(memory, url) for url in urls] == [6, 7, 8]
+
+
+def test_what_is_to_be_written_back_is_read_afresh(azure: Azure, memory: Memory) -> None:
+    urls = [f"{ENDPOINT}?{NEW}", f"{ENDPOINT}/deployments?{NEW}"]
+    assert [azure.get(memory, url) for url in urls] == [1, 2]
+    with afresh():
+        assert [azure.get(memory, url) for url in urls] == [3, 2]
+    assert [azure.get(memory, url) for url in urls] == [3, 2]
+
+
+def test_whether_something_is_there_is_known_at_any_version(azure: Azure, memory: Memory) -> None:
+    assert azure.get(memory, f"{ENDPOINT}?{OLD}") == 1
+    with whether():
+        assert azure.get(memory, f"{ENDPOINT}?{NEW}") == 1
+        assert azure.get(memory, f"{WORKSPACE}/onlineEndpoints/other?{NEW}") == 2
+    assert azure.get(memory, f"{ENDPOINT}?{NEW}") == 3
 
 
 @pytest.mark.parametrize(("status", "asked"), [(200, 1), (404, 1), (403, 2), (429, 2), (500, 2)])

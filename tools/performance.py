@@ -156,9 +156,9 @@ storage, which is not among the calls either: see the looks below. It looks ever
 every 60 s by default in Azure, where things take longer; the SDK asks as often as the
 workspace's answers say, here each second. TuneOps does more than the script: it registers the
 data, checks quota, reads the courses of metrics, and looks for what somebody has changed. The
-second release changes a parameter, so it finds an endpoint. From the job's end means without
-the time in which an operation of Azure's ran. The first release waits for a new endpoint before
-it deploys, and finds that it is there by its next look."""
+second release changes a parameter, so it finds an endpoint; the first one begins to create it
+before it submits its job. From the job's end means without the time in which an operation of
+Azure's ran."""
 
 SPANS = {
     "job_end_to_deployment_seconds": "from the job's end to a submitted deployment",

@@ -31,6 +31,7 @@ from tuneops.data.preparation import REPORT_HTML
 from tuneops.difference import Part
 from tuneops.foretelling import foretell
 from tuneops.notify import endings, turns
+from tuneops.phases.training import registered
 from tuneops.prepared import DataJob, PreparedData
 from tuneops.release import Phase, Release
 from tuneops.rollout import approval_record, record
@@ -185,12 +186,14 @@ def _adopt_model(
 
 def _register_model(action: Any, release: Release, s: Services, now: datetime) -> Release:
     models.register(s.workspace, release)
-    return release
+    return release.advance(Phase.DEPLOYING, now, registered(release))
 
 
-def _create_endpoint(action: Any, release: Release, s: Services, now: datetime) -> Release:
+def _create_endpoint(
+    action: actions.CreateEndpoint, release: Release, s: Services, now: datetime
+) -> Release:
     endpoints.begin_create(s.workspace, release)
-    return release
+    return release.replace(endpoint_begun=True)
 
 
 def _update_endpoint(action: Any, release: Release, s: Services, now: datetime) -> Release:

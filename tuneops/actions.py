@@ -125,12 +125,14 @@ class AdoptModel:
 
 @dataclass(frozen=True)
 class RegisterModel:
-    """Register the job's output as a model."""
+    """Register the job's output as a model, and go on to deploy it."""
 
 
 @dataclass(frozen=True)
 class CreateEndpoint:
-    """Begin creating the project's endpoint."""
+    """Begin creating the project's endpoint; `ahead`: before the job is submitted."""
+
+    ahead: bool = False
 
 
 @dataclass(frozen=True)

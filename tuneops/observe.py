@@ -9,7 +9,7 @@ from tuneops.azureml.errors import RefusedError, UnavailableError
 from tuneops.azureml.metrics import NoRunError
 from tuneops.azureml.workspace import Workspace
 from tuneops.desired import Desired
-from tuneops.observed import RUNNING, Cluster, Endpoint, Job, Observed
+from tuneops.observed import RUNNING, Cluster, Deployment, Endpoint, Job, Observed
 from tuneops.phases.behaving import asks
 from tuneops.phases.overrunning import may_overrun
 from tuneops.project import Project
@@ -36,16 +36,20 @@ def observe(
         return Observed(live_release=project.live)
     sdk.load()
     retiring = desired.config is None
-    phase = release.phase
+    phase, job = release.phase, _job(workspace, release)
+    begins = phase == Phase.TRAINING and job is None and not release.endpoint_begun
+    deploys = phase == Phase.DEPLOYING and not retiring
+    if deploys and (awaited := endpoints.under_way(workspace, release)):
+        return _awaiting(awaited, project)
     return Observed(
         cluster=_cluster(workspace, release, retiring=retiring),
-        job=_job(workspace, release),
+        job=job,
         model_registered=_asks_for_model(release) and models.is_registered(workspace, release),
         model_archived=phase == Phase.LIVE
         and not retiring
         and models.is_archived(workspace, release),
         endpoint=endpoints.observe(workspace, release.endpoint, release.project)
-        if retiring or phase in _WITH_ENDPOINT or _compares(release)
+        if retiring or begins or phase in _WITH_ENDPOINT or _compares(release)
         else None,
         stale_endpoints=_stale(workspace, project, release)
         if retiring or phase in _WITH_STALE
@@ -79,6 +83,16 @@ def observe_begin(
     return replace(job, began=progress.began(workspace, release.job_name))
 
 
+def _awaiting(deployment: Deployment, project: Project) -> Observed:
+    """While it is being created nothing else decides what comes next."""
+    return Observed(
+        awaited=deployment,
+        live_release=project.live,
+        live_deployment=project.live_deployment,
+        previous=project.previous,
+    )
+
+
 def observe_progress(
     workspace: Workspace, release: Release | None, observed: Observed, now: datetime
 ) -> TrainingProgress | None:
@@ -110,7 +124,12 @@ def _compares(release: Release) -> bool:
 
 
 def _asks_for_model(release: Release) -> bool:
-    """Whether it matters that the model is registered: it is not judged by the live one then."""
+    """Whether it matters that the model is registered: it is not judged by the live one then.
+
+    To register again what a look that was cut short has registered changes nothing.
+    """
+    if not release.may_be_registered:
+        return False
     if release.phase == Phase.EVALUATING:
         return bool(release.config.evaluation.max_regression_percent)
     return release.phase == Phase.REGISTERING

@@ -177,7 +177,9 @@ class Observed:
     `live_deployment`, as ENDPOINT/DEPLOYMENT, is what serves, or should when somebody has taken its
     traffic away; `previous` is what was live before, newest first.
     `newest_base_model` is the id of the newest version in the registry, empty when the config
-    names one itself. `live` is the release `live_release`, for its metrics and its settings.
+    names one itself. `awaited` is the release's deployment while it is being created or changed:
+    then its endpoint was not looked at. `live` is the release `live_release`, for its metrics and
+    its settings.
     `served`: the release's model was live before.
     `rejected` says why what is desired may not come back by itself, if so; `retried`: people want
     this release, or what was rejected, to be tried again. `metrics_delay` is how long after a
@@ -191,6 +193,7 @@ class Observed:
     model_registered: bool = False
     model_archived: bool = False
     endpoint: Endpoint | None = None
+    awaited: Deployment | None = None
     stale_endpoints: tuple[Endpoint, ...] = ()
     scalings: tuple[Scaling, ...] = ()
     live_release: int | None = None

@@ -25,7 +25,7 @@ def begun(action: Effect, before: Release | None, release: Release | None) -> Wa
         return None
     if isinstance(action, SubmitJob):
         return Wait(f"job {release.job_name} was submitted", patience=_QUEUED)
-    if isinstance(action, CreateEndpoint):
+    if isinstance(action, CreateEndpoint) and not action.ahead:
         return Wait(f"endpoint {release.endpoint} is being created", patience=SLOW)
     if isinstance(action, CreateDeployment) and release.provisioning == before.provisioning:
         return Wait(f"deployment {release.deployment_name} is being created", patience=SLOW)

@@ -8,6 +8,7 @@ from tuneops.actions import (
     Advance,
     CreateCluster,
     CreateDeployment,
+    CreateEndpoint,
     Fail,
     PrepareData,
     RepairDeployment,
@@ -44,10 +45,11 @@ def permitted(action: Action, verdict: Verdict, now: datetime) -> Action:
     has its room below the limit of costs.
     """
     adopts = isinstance(action, Advance) and action.phase == Phase.TRAINING
-    if verdict.violations and (adopts or isinstance(action, _COSTS)):
+    ahead = isinstance(action, CreateEndpoint) and action.ahead
+    if verdict.violations and (adopts or ahead or isinstance(action, _COSTS)):
         said = "; ".join(verdict.violations)
         return Fail(f"the policy does not allow it: {said}", by_policy=True)
-    if verdict.freeze and isinstance(action, _BEGINS):
+    if verdict.freeze and (ahead or isinstance(action, _BEGINS)):
         begun = not isinstance(action, StartRelease)
         return thaw(verdict.freeze, now, timedelta(0) if begun else None)
     if verdict.room and isinstance(action, CreateDeployment | SetAutoscale):

@@ -12,7 +12,7 @@ class PreparedData(Document):
     rows and the questions. `tokens` is an estimate of those in the training rows, `cut_rows` one of
     the rows that are longer than the config lets them be, `cut_tokens` what is cut of those of all
     parts. `assets` are the ids of the Data
-    assets by part, once registered.
+    assets by part, once registered. `is_new`: such rows had never been prepared for the project.
     """
 
     digest: str
@@ -30,6 +30,7 @@ class PreparedData(Document):
     rejections: tuple[str, ...] = ()
     revision: str = ""
     assets: dict[str, str] = {}
+    is_new: bool = False
 
     @property
     def inputs(self) -> dict[str, Value]:

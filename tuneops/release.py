@@ -142,6 +142,7 @@ class Release(Document):
     last question that it had for people, `provisioning` what its deployment was tried on.
     `progress` is how far its training had come before there were metrics.
     `overran`: its job has run for longer than it may.
+    `endpoint_begun`: it has begun to create its endpoint.
     `autoscaled`: the project has, or had, autoscale settings in Azure Monitor. `trace` is what the
     work for it belongs to in the telemetry, empty if it was begun without. `moved_by` are the
     tickets of the last events that it was worked on for.
@@ -166,6 +167,7 @@ class Release(Document):
     data: PreparedData | None = None
     data_job: DataJob | None = None
     training: TrainingPlan | None = None
+    endpoint_begun: bool = False
     cancelled_job: bool = False
     overran: bool = False
     progress: TrainingProgress | None = None
@@ -293,6 +295,14 @@ class Release(Document):
     def submitted(self) -> bool:
         """Whether the release itself has submitted the training job, by its own history."""
         return any(e.phase == Phase.TRAINING and "job" in e.links for e in self.history)
+
+    @property
+    def may_be_registered(self) -> bool:
+        """Whether its model may be another's already: not where it has trained it for itself.
+
+        A preview registers nothing over its project's.
+        """
+        return not self.submitted or names.is_preview(self.project)
 
     def entered(self, phase: Phase) -> datetime | None:
         """When the release came to `phase` last, if it did; it may tell of more while in it."""

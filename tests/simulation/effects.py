@@ -149,7 +149,7 @@ def adopt_model(world: World, action: Any, release: Release) -> Release:
 def register_model(world: World, action: Any, release: Release) -> Release:
     promises.model_is_good(world, release)
     world.azure.models.add(release.plan.digest)
-    return release
+    return release.advance(Phase.DEPLOYING, world.now, "the model is registered")
 
 
 def create_endpoint(world: World, action: Any, release: Release) -> Release:
@@ -158,7 +158,7 @@ def create_endpoint(world: World, action: Any, release: Release) -> Release:
         raise BusyError(name)
     auth_mode = release.config.endpoint.auth_mode
     world.azure.endpoints[name] = Endpoint(name, "Creating", auth_mode=auth_mode)
-    return release
+    return release.replace(endpoint_begun=True)
 
 
 def update_endpoint(world: World, action: Any, release: Release) -> Release:

@@ -164,7 +164,7 @@ MISTAKES = (
     Mistake(
         "a freeze holds nothing back",
         permission,
-        "if verdict.freeze and isinstance(action, _BEGINS):",
+        "if verdict.freeze and (ahead or isinstance(action, _BEGINS)):",
         "if False:",
     ),
     Mistake(

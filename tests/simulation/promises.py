@@ -135,7 +135,9 @@ def is_suspended(world: World) -> bool:
 
 def _policy(world: World, action: Action) -> None:
     """What must not be done as the policy is now."""
-    submits = isinstance(action, actions.SubmitJob | actions.SubmitDataJob)
+    submits = isinstance(action, actions.SubmitJob | actions.SubmitDataJob) or (
+        isinstance(action, actions.CreateEndpoint) and action.ahead
+    )
     if submits and (world.verdict.violations or world.verdict.freeze):
         raise ViolationError(f"submitted in spite of {world.verdict}")
     ends = isinstance(action, actions.Advance) and action.phase == Phase.SUPERSEDED
@@ -319,6 +321,10 @@ def _live_is_alone(world: World, release: Release) -> None:
 def _live_stays(world: World, failed: Release) -> None:
     """A release that failed has left what is live as it was, and nothing else behind it."""
     live, serving = world.live, world.project.live_deployment
+    made = world.azure.endpoints.get(failed.endpoint)
+    empty = made is not None and not made.deployments and is_known(failed, made)
+    if empty and world.project.live is None:
+        raise ViolationError(f"endpoint {failed.endpoint} is left over, empty")
     there = {f"{e.name}/{d.name}" for e in world.azure.endpoints.values() for d in e.deployments}
     for endpoint in world.azure.endpoints.values():
         if not is_known(failed, endpoint):

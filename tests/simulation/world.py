@@ -14,7 +14,7 @@ from tests.simulation.azure import Azure
 from tuneops.config import ProjectConfig
 from tuneops.cost.room import Room
 from tuneops.desired import Desired, Source
-from tuneops.observed import Endpoint, Observed
+from tuneops.observed import Deployment, Endpoint, Observed
 from tuneops.orders import Suspension
 from tuneops.phases.behaving import asks
 from tuneops.pinning import pinned
@@ -222,8 +222,13 @@ class World:
         job = release.active_job
         beside = project.live not in (None, release.number)
         compares = phase == Phase.TESTING and asks(release)
-        sees = retiring or phase in WITH_ENDPOINT
+        begins = phase == Phase.TRAINING and azure.jobs.get(release.job_name) is None
+        sees = retiring or begins or phase in WITH_ENDPOINT
         endpoint = azure.endpoints.get(release.endpoint) if sees or compares else None
+        if endpoint and phase == Phase.DEPLOYING and not retiring:
+            own = endpoint.deployment(release.deployment_name)
+            if own and not own.settled:
+                return self._awaiting(own)
         return Observed(
             cluster=azure.cluster if self._needs_cluster(release, retiring=retiring) else None,
             job=azure.jobs.get(job) if job else None,
@@ -242,6 +247,21 @@ class World:
             newest_base_model=self.newest_base if not retiring and phase.settled else "",
             verdict=self._weighed(release, endpoint),
             rejected=rejected,
+            retried=self.retried,
+            said=self.said,
+        )
+
+    def _awaiting(self, deployment: Deployment) -> Observed:
+        """What is seen while an operation on the release's deployment is under way."""
+        project = self.project
+        return Observed(
+            awaited=deployment,
+            live_release=project.live,
+            live_deployment=project.live_deployment,
+            previous=project.previous,
+            metrics_delay=METRICS_DELAY,
+            verdict=self.verdict,
+            rejected=self.rejected,
             retried=self.retried,
             said=self.said,
         )

@@ -9,6 +9,7 @@ from tuneops import names, observed
 from tuneops.azureml import reasons
 from tuneops.azureml.errors import MissingRoleError, azure_errors
 from tuneops.azureml.identity import identity_of
+from tuneops.azureml.transport import afresh
 from tuneops.azureml.workspace import Workspace, plain
 from tuneops.config import Cluster
 from tuneops.feasibility import Quota, Size
@@ -54,7 +55,7 @@ def sizes(workspace: Workspace) -> list[Size]:
                 cores=_as_sent(found, "v_cp_us", "vCPUs") or 0,
                 gpus=found.gpus or 0,
             )
-            for found in workspace.ml.compute.list_sizes()
+            for found in workspace.ml.compute.list_sizes(location=workspace.region or None)
         ]
 
 
@@ -65,7 +66,8 @@ def quotas(workspace: Workspace) -> list[Quota]:
         UnavailableError: they can't be had now.
     """
     with suppress(MissingRoleError), azure_errors("quota"):
-        return [_quota(usage) for usage in workspace.ml.compute.list_usage()]
+        region = workspace.region or None
+        return [_quota(usage) for usage in workspace.ml.compute.list_usage(location=region)]
     return []
 
 
@@ -103,7 +105,7 @@ def begin_scale(workspace: Workspace, release: Release) -> None:
     """
     name, spec = release.config.compute.name, _described(release)
     with azure_errors(f"scaling compute {name}"):
-        cluster: Any = workspace.ml.compute.get(name)
+        cluster = _as_it_is(workspace, name)
         cluster.min_instances = spec.min_instances
         cluster.max_instances = spec.max_instances
         cluster.idle_time_before_scale_down = spec.idle_time_before_scale_down
@@ -118,9 +120,14 @@ def begin_release_nodes(workspace: Workspace, name: str) -> None:
         UnavailableError: the workspace can't be asked now.
     """
     with azure_errors(f"scaling compute {name}"):
-        cluster: Any = workspace.ml.compute.get(name)
+        cluster = _as_it_is(workspace, name)
         cluster.min_instances = 0
         workspace.ml.compute.begin_update(cluster)
+
+
+def _as_it_is(workspace: Workspace, name: str) -> Any:
+    with afresh():
+        return workspace.ml.compute.get(name)
 
 
 def _described(release: Release) -> Cluster:

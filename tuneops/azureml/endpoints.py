@@ -10,6 +10,7 @@ from tuneops import names
 from tuneops.azureml import reasons
 from tuneops.azureml.errors import NoMachinesError, azure_errors
 from tuneops.azureml.identity import identity_of
+from tuneops.azureml.transport import afresh, whether
 from tuneops.azureml.workspace import Workspace, plain
 from tuneops.config import Probe, RequestSettings
 from tuneops.observed import FAILED, Deployment, Endpoint
@@ -47,6 +48,24 @@ def observe(workspace: Workspace, name: str, project: str) -> Endpoint | None:
         )
 
 
+def under_way(workspace: Workspace, release: Release) -> Deployment | None:
+    """The release's deployment, by name and state, while an operation on it is under way.
+
+    It takes one call.
+
+    Raises:
+        UnavailableError: the workspace can't be asked now.
+    """
+    with azure_errors(f"endpoint {release.endpoint}"):
+        try:
+            found = list(workspace.ml.online_deployments.list(release.endpoint))
+        except ResourceNotFoundError:
+            return None
+    seen = (Deployment(str(each.name), plain(each.provisioning_state), "") for each in found)
+    own = (each for each in seen if each.name == release.deployment_name)
+    return next((each for each in own if not each.settled), None)
+
+
 def begin_create(workspace: Workspace, release: Release) -> None:
     """Begin creating the release's endpoint.
 
@@ -80,7 +99,8 @@ def begin_update(workspace: Workspace, release: Release) -> None:
     """
     spec = release.config.endpoint
     with azure_errors(f"changing endpoint {release.endpoint}"):
-        current = workspace.ml.online_endpoints.get(release.endpoint)
+        with afresh():
+            current = workspace.ml.online_endpoints.get(release.endpoint)
         current.auth_mode = spec.auth_mode
         current.public_network_access = spec.public_network_access
         current.tags = {**release.tags, **(current.tags or {}), **spec.tags}
@@ -99,7 +119,8 @@ def begin_deploy(workspace: Workspace, release: Release) -> None:
     with azure_errors(f"creating deployment {release.deployment_name}"):
         deployment = _described(release, tags)
         try:
-            workspace.ml.online_deployments.begin_create_or_update(deployment)
+            with whether():  # its endpoint is there: the SDK asks for that before (1.35)
+                workspace.ml.online_deployments.begin_create_or_update(deployment)
         except HttpResponseError as error:
             if reason := reasons.of_shortage(error):
                 raise NoMachinesError(reason) from error
@@ -114,7 +135,8 @@ def begin_redeploy(workspace: Workspace, release: Release) -> None:
         UnavailableError: the workspace can't be asked now.
     """
     with azure_errors(f"changing deployment {release.deployment_name}"):
-        current = workspace.ml.online_deployments.get(release.deployment_name, release.endpoint)
+        with afresh():
+            current = workspace.ml.online_deployments.get(release.deployment_name, release.endpoint)
         tags = {**release.tags, **(current.tags or {}), **release.config.deployment.tags}
         deployment = _described(release, tags)
         if release.deployment.autoscale:
@@ -142,7 +164,8 @@ def begin_share(
         UnavailableError: the workspace can't be asked now.
     """
     with azure_errors(f"shifting traffic of {endpoint}"):
-        current = workspace.ml.online_endpoints.get(endpoint)
+        with afresh():
+            current = workspace.ml.online_endpoints.get(endpoint)
         current.traffic = dict(traffic)
         current.mirror_traffic = dict(mirror)
         workspace.ml.online_endpoints.begin_create_or_update(current)

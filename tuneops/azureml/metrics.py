@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from tuneops.azureml.errors import MissingRoleError, UnavailableError, azure_err
 from tuneops.azureml.workspace import Workspace
 from tuneops.estimates import JobTimes
 from tuneops.evaluation.directions import is_loss
-from tuneops.evaluation.figures import TRAIN_LOSS
+from tuneops.evaluation.figures import EVAL_LOSS, TRAIN_LOSS
 from tuneops.loss_curves import STEP_LOSS
 from tuneops.names import TAG_PREVIEW, TAG_RELEASE
 from tuneops.permissions.explaining import explained
@@ -24,8 +24,10 @@ MAX_CURVES = 30
 MAX_POINTS = 200
 FINE_TUNING = "finetune"
 """How the name of the step that trains ends, in every pipeline for fine-tuning of the registry."""
-DULL = ("_runtime", "_per_second", "total_flos", "epoch")
-"""How the names of metrics end whose course says nothing: each course is a call."""
+DULL = ("_runtime", "_per_second", "total_flos", "epoch", "learning_rate", "grad_norm")
+"""How the names of metrics end whose course is not read, as each is a call: losses say more."""
+EVALUATED = "eval_"
+"""How the names of metrics begin that are logged at each evaluation, beside its loss."""
 LOOP_METRIC = "train_runtime"
 """What Hugging Face's Trainer logs at its end: the seconds of its loop."""
 
@@ -121,28 +123,40 @@ def _curves(
 ) -> tuple[dict[str, tuple[Point, ...]], set[str]]:
     """The courses of metrics, each read once, where it was logged; losses before others.
 
-    What steps log, the job above them has as well. Second, the names of those that were NaN or
-    infinite on their way.
+    What steps log, the job above them has as well; what a step that does not train has logged once
+    may have its course there. Second, the names of those that were NaN or infinite on their way.
     """
     curves: dict[str, tuple[Point, ...]] = {}
     odd: set[str] = set()
     read: set[str] = set()
-    for run in (*sorted(steps, key=_trains, reverse=True), root):
-        names = _with_course(run) - read
-        for name in sorted(names, key=lambda name: (not is_loss(name), name)):
-            if len(curves) == MAX_CURVES:
-                return curves, odd
-            if name == TRAIN_LOSS and STEP_LOSS in curves:
-                continue
-            history = client.get_metric_history(run.info.run_id, name)
+    for run, name in _courses([*sorted(steps, key=_trains, reverse=True), root]):
+        if len(curves) == MAX_CURVES:
+            break
+        if name in read or _is_known(name, curves, read):
+            continue
+        history = client.get_metric_history(run.info.run_id, name)
+        points = [Point(step=m.step, value=m.value) for m in history]
+        if len(points) > 1 or _trains(run):
             read.add(name)
-            points = [Point(step=m.step, value=m.value) for m in history]
-            finite = [point for point in points if math.isfinite(point.value)]
-            if len(finite) < len(points):
-                odd.add(name)
-            if len(finite) > 1:
-                curves[name] = thinned(finite)
+        finite = [point for point in points if math.isfinite(point.value)]
+        if len(finite) < len(points):
+            odd.add(name)
+        if len(finite) > 1:
+            curves[name] = thinned(finite)
     return curves, odd
+
+
+def _courses(runs: "Sequence[Run]") -> "list[tuple[Run, str]]":
+    """What may have a course, by run and name: all losses first, which say whether it went well."""
+    found = [(run, name) for run in runs for name in sorted(_with_course(run))]
+    return sorted(found, key=lambda each: not is_loss(each[1]))
+
+
+def _is_known(name: str, curves: Mapping[str, object], read: set[str]) -> bool:
+    """Whether its course is another's, or has one value: evaluations log all theirs together."""
+    if name == TRAIN_LOSS:
+        return STEP_LOSS in curves
+    return name.startswith(EVALUATED) and EVAL_LOSS in read - curves.keys()
 
 
 def _trains(run: "Run") -> bool:

@@ -5,6 +5,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from tuneops import names
 from tuneops.azureml.errors import RefusedError, azure_errors
 from tuneops.azureml.jobs import OUTPUT
+from tuneops.azureml.transport import afresh
 from tuneops.azureml.workspace import Workspace
 from tuneops.release import Release
 
@@ -70,7 +71,7 @@ def register(workspace: Workspace, release: Release) -> None:
 
     name, version = release.model_name, release.model_version
     with azure_errors(f"registering model {name}:{version}"):
-        if _take_over(workspace, release):
+        if release.may_be_registered and _take_over(workspace, release):
             return
         model = Model(
             name=name,
@@ -92,6 +93,8 @@ def _take_over(workspace: Workspace, release: Release) -> bool:
     if (known.tags or {}).get(names.TAG_TRAINING) != release.plan.digest:
         return False
     if not names.is_preview(release.project):
+        with afresh():
+            known = workspace.ml.models.get(release.model_name, version=release.model_version)
         known.tags = _tags(release)
         workspace.ml.models.create_or_update(known)
     return True

@@ -14,6 +14,7 @@ from tuneops.component import InputSpec
 
 MAX_LOOKED_AT = 5000
 MAX_NAMED = 5
+MAX_KEPT = 32
 _FIELDS = {
     "model": ("model.name", "model.version"),
     "component": ("training.component", "training.component_version"),
@@ -58,18 +59,25 @@ def component(workspace: Workspace, registry: str, name: str, version: str) -> C
     """
     found = _look_up(workspace, "component", registry, name, version)
     specs = {key: _spec(value) for key, value in found.inputs.items()}
-    return Component(id=str(found.id), inputs=specs, call=found)
+    made = Component(id=str(found.id), inputs=specs, call=found)
+    if len(workspace.components) >= MAX_KEPT:
+        workspace.components.clear()
+    workspace.components[made.id] = made
+    return made
 
 
 def component_of(workspace: Workspace, component_id: str) -> Component:
     """The component with this id (``azureml://registries/R/components/N/versions/V``).
 
+    One that was looked up before is not looked up again.
+
     Raises:
         RefusedError: the registry does not have it any more.
         UnavailableError: the registry can't be asked now.
     """
+    known: Component | None = workspace.components.get(component_id)
     _, _, _, registry, _, name, _, version = component_id.split("/")
-    return component(workspace, registry, name, version)
+    return known or component(workspace, registry, name, version)
 
 
 def _look_up(workspace: Workspace, kind: str, registry: str, name: str, version: str) -> Any:

@@ -20,6 +20,8 @@ class Workspace:
         self._settings = settings
         self._credential = credential(settings)
         self.registry = lru_cache(maxsize=8)(self._registry)
+        self.components: dict[str, Any] = {}
+        """Those of registries that were looked up lately, by id: a version never changes."""
 
     @property
     def id(self) -> str:

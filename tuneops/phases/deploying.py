@@ -25,6 +25,8 @@ MAX_REPAIRS = 2
 def deploy(release: Release, observed: Observed, now: datetime) -> Action:
     """The endpoint and the deployment behind it, without traffic."""
     endpoint = observed.endpoint
+    if observed.awaited:
+        return _await(observed.awaited)
     if endpoint is None:
         return CreateEndpoint()
     if not is_known(release, endpoint):
@@ -56,6 +58,10 @@ def await_endpoint(release: Release, endpoint: Endpoint) -> Action:
     )
 
 
+def _await(deployment: Deployment) -> Wait:
+    return Wait(f"deployment {deployment.name} is {deployment.state}", patience=SLOW)
+
+
 def _differs(endpoint: Endpoint, release: Release) -> bool:
     """Whether the endpoint has other settings than the config, or has lost tags of ours."""
     wanted = release.config.endpoint
@@ -74,7 +80,7 @@ def _await_deployment(
 ) -> Action:
     """What failed under an earlier release goes, unless it `serves` all the same."""
     if not deployment.settled:
-        return Wait(f"deployment {deployment.name} is {deployment.state}", patience=SLOW)
+        return _await(deployment)
     if deployment.state == SUCCEEDED:
         once_more = release.provisioning.scalings < MAX_REPAIRS
         if once_more and any(scaling_differences(release, observed)):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from tuneops import names
 from tuneops.actions import (
     Action,
     Advance,
@@ -78,6 +79,7 @@ def failed(release: Release, observed: Observed, now: datetime) -> Action:
         tear_down(own, [], until, now, kept),
         tear_down(others, [], now, now, ""),
         None if own else take_down_old(release, observed, spared),
+        _empty(release, observed),
         left_over(observed),
         keeping.wait(spared, now),
     )
@@ -131,6 +133,24 @@ def _old_endpoints(release: Release, observed: Observed) -> Iterator[Endpoint]:
         return
     if any(each.release and own.takes_traffic(each.name) for each in own.deployments):
         yield own
+
+
+def _empty(release: Release, observed: Observed) -> Action | None:
+    """Delete the endpoint if nothing has come behind it, and nothing of the project is live there.
+
+    One that is being created is left until it is there: Azure refuses to delete it before.
+    """
+    endpoint, live = observed.endpoint, observed.live_deployment
+    if endpoint is None or endpoint.deployments or names.TAG_KEEP in endpoint.tags:
+        return None
+    serves = observed.live_release is not None and (
+        not live or live.startswith(f"{endpoint.name}/")
+    )
+    if serves or not is_known(release, endpoint):
+        return None
+    if endpoint.changing and endpoint.state != DELETING:
+        return Wait(f"endpoint {endpoint.name} is {endpoint.state}", patience=SLOW)
+    return delete_endpoint(endpoint)
 
 
 def left_over(observed: Observed) -> Action | None:

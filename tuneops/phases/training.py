@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from tuneops.actions import (
     Action,
     Advance,
+    CreateEndpoint,
     Fail,
     KeepChecks,
     NextAttempt,
@@ -26,10 +27,15 @@ METRICS_PAUSE = timedelta(seconds=15)
 
 
 def train(release: Release, observed: Observed, now: datetime) -> Action:
-    """Submit the job once, and wait for its end."""
+    """Submit the job once, and wait for its end.
+
+    An endpoint that is not there is begun before that: it is ready when the job ends, and one that
+    Azure refuses is known of before anything costs money.
+    """
     job = observed.job
     if job is None:
-        return SubmitJob()
+        lacks = observed.endpoint is None and not release.endpoint_begun
+        return CreateEndpoint(ahead=True) if lacks else SubmitJob()
     if job.release == str(release.number) and not release.submitted:
         return NoteSubmission()
     if over := overrun(release, observed, now):
@@ -76,6 +82,9 @@ def register(release: Release, observed: Observed, now: datetime) -> Action:
     """Register the model, unless it is there."""
     if not observed.model_registered:
         return RegisterModel()
-    return Advance(
-        Phase.DEPLOYING, f"model {release.model_name}:{release.model_version} is registered"
-    )
+    return Advance(Phase.DEPLOYING, registered(release))
+
+
+def registered(release: Release) -> str:
+    """That the model is there."""
+    return f"model {release.model_name}:{release.model_version} is registered"
