@@ -52,6 +52,7 @@ def kept(name: str, minutes: int = 1) -> dict[str, Any]:
     return {"previous": (Superseded(deployment=name, at=at),)}
 
 
+NONE: dict[str, Any] = {"endpoint": None}
 LACK = {"verdict": Verdict(room=Room(lack="too much"))}
 
 
@@ -112,22 +113,27 @@ def failed(**changes: Any) -> Release:
     [
         pytest.param(seen(OLDER), actions.DeleteEndpoint("older"), id="superseded"),
         pytest.param(seen(LIVE), actions.DeleteDeployment("d-1", "old"), id="beside-what-is-live"),
-        pytest.param(seen(OLDER, **kept("older/d-1")), actions.Wait, id="kept"),
-        pytest.param(seen(LIVE, **kept("old/d-1")), actions.Wait, id="kept-beside-what-is-live"),
+        pytest.param(seen(OLDER, **NONE, **kept("older/d-1")), actions.Wait, id="kept"),
+        pytest.param(
+            seen(LIVE, **NONE, **kept("old/d-1")), actions.Wait, id="kept-beside-what-is-live"
+        ),
         pytest.param(
             seen(ALONE, own=BACK, **kept(f"{OWN}/d-1")), actions.Wait, id="kept-with-traffic"
         ),
         pytest.param(seen(ALONE, own=BACK), actions.DeleteEndpoint(OWN), id="the-name-is-back"),
-        pytest.param(seen(ALONE), actions.Idle, id="what-is-live-stays"),
+        pytest.param(seen(ALONE, **NONE), actions.Idle, id="what-is-live-stays"),
+        pytest.param(
+            seen(ALONE), actions.DeleteEndpoint(endpoint().name), id="nothing-came-behind-its-own"
+        ),
         pytest.param(
             seen(replace(ALONE, deployments=()), own=BACK), actions.Idle, id="nothing-else-serves"
         ),
-        pytest.param(seen(FOREIGN), actions.Idle, id="somebody-else's"),
+        pytest.param(seen(FOREIGN, **NONE), actions.Idle, id="somebody-else's"),
         pytest.param(
             seen(OLDER, own=endpoint(NAME)), actions.DeleteDeployment(NAME), id="its-own-goes-first"
         ),
         pytest.param(
-            seen(ALONE, scalings=(Scaling("gone", OLD), Scaling("old", OLD))),
+            seen(ALONE, **NONE, scalings=(Scaling("gone", OLD), Scaling("old", OLD))),
             actions.DeleteAutoscale("gone", OLD),
             id="a-setting-is-left",
         ),
