@@ -83,7 +83,14 @@ def training() -> Release:
         endpoint="e",
         phase=Phase.TRAINING,
         training=TrainingPlan(base_model="m", component="c", parameters=INPUTS, digest="0" * 12),
-        history=(Entry(at=BEGAN, phase=Phase.TRAINING, reason="submitted", links={"job": "https://studio/job"}),),
+        history=(
+            Entry(
+                at=BEGAN,
+                phase=Phase.TRAINING,
+                reason="submitted",
+                links={"job": "https://studio/job"},
+            ),
+        ),
     )
 
 
