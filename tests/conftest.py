@@ -1,6 +1,7 @@
 """Fixtures: a storage account for the whole run, a workspace for each module that needs one."""
 
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -60,9 +61,16 @@ def azure(account: "Cloud", tmp_path_factory: pytest.TempPathFactory) -> Iterato
     state, parts = tmp_path_factory.mktemp("azure"), ("platform", "azureml")
     with cloud_beside(account, state, manifest, *parts) as cloud:
         use_local_identity(cloud.connection)
+        _let_mlflow_know_the_cloud()
         yield cloud
     os.environ.clear()
     os.environ.update(before)
+
+
+def _let_mlflow_know_the_cloud() -> None:
+    """Azure ML's plugin for MLflow learns the clouds when it is loaded, once in a process."""
+    if plugin := sys.modules.get("azureml.mlflow._common._cloud.cloud"):
+        plugin.KNOWN_CLOUDS = plugin.get_known_clouds()
 
 
 @pytest.fixture(scope="module")

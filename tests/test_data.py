@@ -94,8 +94,7 @@ def test_what_is_prepared_already_is_not_prepared_again(services: Services) -> N
     first = prepared(services, source)
     container = services.blobs.get_container_client(services.settings.datasets_container)
     container.delete_blob(source.name)
-    assert first.is_new
-    assert prepared(services, source) == first.replace(is_new=False)
+    assert prepared(services, source) == first
 
 
 def test_equal_rows_are_stored_once_whatever_file_they_come_in(services: Services) -> None:
@@ -230,4 +229,4 @@ def test_what_is_prepared_waits_for_no_other_preparation(services: Services) -> 
         with pytest.raises(NoPlaceError):
             act(PrepareData(), begun, services, NOW)
         made = prepare(services.storage, begun.source, begun.config)
-        assert act(PrepareData(), begun, services, NOW).data == made.replace(is_new=False)
+        assert act(PrepareData(), begun, services, NOW).data == made

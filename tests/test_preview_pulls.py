@@ -16,8 +16,9 @@ from handlers import dataset_uploaded, job_event
 from handlers import reconcile as handler
 from tests.cloud import QUICK, Cloud, config, jsonl, some_rows
 from tests.delivering import deliver_all
+from tests.planned import until
 from tests.test_policy_in_force import synced
-from tuneops import documents
+from tuneops import documents, names
 from tuneops.azureml import jobs
 from tuneops.desired import Desired
 from tuneops.gitops.repository import Repository, read_commit
@@ -106,11 +107,24 @@ def close(azure: Cloud, number: int) -> None:
 
 
 def look(services: Services, key: str, hours: float = 0) -> None:
-    """Reconcile it, so many hours from now, until it has no more to do at once, and is told."""
+    """Reconcile it, so many hours from now, until nothing more is to be done, and is told."""
     later = datetime.now(UTC) + timedelta(hours=hours)
-    reconcile_project(ProjectRequest(project=key), services, lambda: later)
-    deliver_all(services)
-    reconcile_project(ProjectRequest(project=key), services, lambda: later)
+
+    def is_over() -> bool:
+        reconcile_project(ProjectRequest(project=key), services, lambda: later)
+        deliver_all(services)
+        at_rest = not under_way(services, key)
+        reconcile_project(ProjectRequest(project=key), services, lambda: later)
+        return at_rest
+
+    until(is_over)
+
+
+def under_way(services: Services, key: str) -> bool:
+    """Whether the preview's endpoint is being created or deleted."""
+    found = services.workspace.ml.online_endpoints.list()
+    states = [each.provisioning_state for each in found if each.tags[names.TAG_PROJECT] == key]
+    return any(state != "Succeeded" for state in states)
 
 
 def wanted(services: Services, key: str) -> Desired:
@@ -205,12 +219,14 @@ def test_a_closed_pull_request_ends_what_it_alone_wants(azure: Cloud, working: S
     drain(working)
     resync_pull_requests(PullRequestsRequest(), working)
     drain(working, do=True)
+    look(working, f"bot~{left}")
     assert of(working, f"bot~{left}") == []
     assert status_of(working, job) not in ("CancelRequested", "Canceled")
     close(azure, right)
     review(working, right)
     drain(working, do=True)
     assert status_of(working, job) in ("CancelRequested", "Canceled")
+    look(working, f"bot~{right}")
     assert of(working, f"bot~{right}") == []
     assert "was closed" in told(azure, right)
     assert "A new push" not in told(azure, right)
@@ -310,6 +326,7 @@ def test_there_are_as_many_as_the_policy_has_room_for(azure: Cloud, working: Ser
     drain(working)
     review(working, first)
     drain(working, do=True)
+    look(working, f"bot~{first}")
     assert of(working, f"bot~{first}") == []
     key = f"cat~{second}"
     assert read_register(working.store, "").entries[key].state == "on"
@@ -388,6 +405,8 @@ def test_a_crash_on_the_way_ends_in_the_same_place(
     crashing(monkeypatch, "update")
     insist(lambda: review(working, number))
     monkeypatch.undo()
+    reconcile_project(ProjectRequest(project=key), working)
+    until(lambda: not under_way(working, key))
     reconcile_project(ProjectRequest(project=key), working)
     deliver_all(working)
     failed = crashing(monkeypatch, "delete")

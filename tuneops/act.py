@@ -76,6 +76,7 @@ def _prepare_data(action: Any, release: Release, s: Services, now: datetime) -> 
     revision = job.revision if job else prepare.revision_of(config, known)
     try:
         data = prepare.prepared(s.storage, release.source, config, revision)
+        is_new = data is None
         if data is None:
             with place():
                 data = prepare.prepare(s.storage, release.source, config, revision)
@@ -85,7 +86,8 @@ def _prepare_data(action: Any, release: Release, s: Services, now: datetime) -> 
         key = prepare.key_of(release.source, config, revision)
         return release.replace(data_job=DataJob(key=key, revision=revision))
     report = f"{data.folder}/{REPORT_HTML}"
-    return release.replace(data=data).link(report=_prepared_url(s, report))
+    new_rows = is_new and data.brought_rows
+    return release.replace(data=data, new_rows=new_rows).link(report=_prepared_url(s, report))
 
 
 def _submit_data_job(action: Any, release: Release, s: Services, now: datetime) -> Release:

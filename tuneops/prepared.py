@@ -12,7 +12,7 @@ class PreparedData(Document):
     rows and the questions. `tokens` is an estimate of those in the training rows, `cut_rows` one of
     the rows that are longer than the config lets them be, `cut_tokens` what is cut of those of all
     parts. `assets` are the ids of the Data
-    assets by part, once registered. `is_new`: such rows had never been prepared for the project.
+    assets by part, once registered.
     """
 
     digest: str
@@ -30,7 +30,11 @@ class PreparedData(Document):
     rejections: tuple[str, ...] = ()
     revision: str = ""
     assets: dict[str, str] = {}
-    is_new: bool = False
+
+    @property
+    def brought_rows(self) -> bool:
+        """Whether its files are its own: equal rows are kept where they were prepared first."""
+        return all(path.startswith(f"{self.folder}/") for path in self.files.values())
 
     @property
     def inputs(self) -> dict[str, Value]:

@@ -141,6 +141,7 @@ class Release(Document):
     how far its evaluation sets were asked, `rollout` how far its traffic has come, `approval` the
     last question that it had for people, `provisioning` what its deployment was tried on.
     `progress` is how far its training had come before there were metrics.
+    `new_rows`: it was the first of its project to have these rows prepared.
     `overran`: its job has run for longer than it may.
     `endpoint_begun`: it has begun to create its endpoint.
     `autoscaled`: the project has, or had, autoscale settings in Azure Monitor. `trace` is what the
@@ -165,6 +166,7 @@ class Release(Document):
     rejected: str = ""
     history: tuple[Entry, ...] = ()
     data: PreparedData | None = None
+    new_rows: bool = False
     data_job: DataJob | None = None
     training: TrainingPlan | None = None
     endpoint_begun: bool = False

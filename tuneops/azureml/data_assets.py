@@ -34,7 +34,7 @@ def register(workspace: Workspace, release: Release, part: str, url: str) -> str
         tags=release.tags,
     )
     with azure_errors(f"registering data {name}:{version}"):
-        if not release.data.is_new and (known := _known(workspace, name, version)):
+        if not release.new_rows and (known := _known(workspace, name, version)):
             return known
         try:
             return str(workspace.ml.data.create_or_update(asset).id)

@@ -116,7 +116,7 @@ def _prepare(
     data = data.replace(files=files)
     _write(target, _by_digest(project, data.digest), data)
     _write(target, f"{folder}/{PREPARED}", data)
-    return data.replace(is_new=before is None)
+    return data
 
 
 def _folder(storage: Storage, source: Source, config: ProjectConfig, revision: str) -> str:
