@@ -373,6 +373,7 @@ def crashing(monkeypatch: pytest.MonkeyPatch, name: str) -> set[tuple[str, bool]
     return failed
 
 
+@pytest.mark.soak
 def test_a_crash_on_the_way_ends_in_the_same_place(
     azure: Cloud, working: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_lease_keeps_others_out_and_its_document_from_being_written(store: Sto
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_lease_lasts_as_long_as_its_holder_works(store: Store) -> None:
     with store.lease("a/long.json", Project(name="long")):
         time.sleep(LEASE_SECONDS + 2)

@@ -413,6 +413,7 @@ def test_nothing_goes_while_the_project_is_busy_or_pinned_or_git_has_moved_on(te
     assert team.there()
 
 
+@pytest.mark.soak
 def test_clusters_go_when_no_config_names_them_and_they_have_no_nodes(team: Team) -> None:
     tags = team.release("p-0000").tags
     for name, least in (("idle-box", 0), ("busy-box", 1)):

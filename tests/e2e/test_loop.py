@@ -457,6 +457,7 @@ def test_a_broken_config_is_reported_on_its_commit_and_changes_nothing(cloud: Cl
         pytest.param("larger", 2, "pipeline", 3, marks=pytest.mark.soak),
     ],
 )
+@pytest.mark.soak
 def test_large_data_is_prepared_by_a_job(
     cloud: Cloud, name: str, nodes: int, kind: str, steps: int
 ) -> None:

@@ -337,6 +337,7 @@ def test_crashing_model_fails_with_its_log(
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_restart_keeps_everything(tmp_path: Path) -> None:
     site = make_connection(tmp_path)
     with running(site, "azureml", site.ports.azureml):

@@ -224,6 +224,7 @@ def test_cluster_that_fails_to_provision_says_why(ml: MLClient, ask: Ask) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_deployments_that_fail_or_are_busy(ml: MLClient, azureml: Connection, ask: Ask) -> None:
     ml.online_endpoints.begin_create_or_update(
         ManagedOnlineEndpoint(name="faulty", auth_mode="key")

@@ -87,6 +87,7 @@ def metrics_of(connection: Connection, run: str) -> dict[str, float]:
     return {metric["key"]: metric["value"] for metric in data["metrics"]}
 
 
+@pytest.mark.soak
 def test_job_to_answer_although_the_node_is_killed(tmp_path: Path, small_base: Path) -> None:
     connection = make_connection(tmp_path, cache=small_base.parents[1])
     data = put_data(connection)

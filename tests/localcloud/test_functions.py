@@ -213,6 +213,7 @@ class TestQueue:
         assert wait_for(lambda: _received(host.queue("-poison"))).content == "not base64!"
 
     @pytest.mark.slow
+    @pytest.mark.soak
     def test_long_invocation_keeps_its_message(self, host: RunningHost) -> None:
         message = send(host, sleep=18)
         wait_for(lambda: done(host, message), 30)
@@ -254,6 +255,7 @@ class TestRestart:
             assert not _received(host.queue())
 
     @pytest.mark.slow
+    @pytest.mark.soak
     def test_message_of_a_killed_host_comes_again(self, connection: Connection) -> None:
         with running_host(connection) as host:
             host.queue().create_queue()

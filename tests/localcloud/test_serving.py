@@ -137,6 +137,7 @@ def test_any_body_is_parsed_or_refused(body: bytes) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_the_process_serves_and_ends_with_its_parent(small_base: Path, tmp_path: Path) -> None:
     """Its parent is a process of its own here, which is killed."""
     port = free_ports(["scoring"])["scoring"]
