@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -292,6 +293,21 @@ class Cloud:
             f"{self.connection['cloud']['metadata']['resource_manager']}/.default"
         )
         return {"Authorization": f"Bearer {token.token}"}
+
+    def autoscale_settings(self) -> list[dict[str, Any]]:
+        """All settings of Azure Monitor that scale something in the resource group."""
+        connection = self.connection
+        group = f"/subscriptions/{connection['subscription_id']}/resourceGroups/"
+        answer = httpx2.get(
+            f"{connection['azureml_url'].rstrip('/')}{group}{connection['resource_group']}"
+            "/providers/Microsoft.Insights/autoscalesettings",
+            params={"api-version": "2022-10-01"},
+            headers=self.authorization,
+            verify=ssl.create_default_context(cafile=connection["ca_file"]),
+            timeout=30,
+        )
+        found: list[dict[str, Any]] = answer.json()["value"]
+        return found
 
     def ml_as(self, person: str) -> MLClient:
         """A client for now that is signed in as a person, by their user name."""

@@ -16,6 +16,7 @@ import httpx2
 from tests.chaos.evidence import Sent
 from tests.chaos.team import Team
 from tests.cloud import Cloud
+from tests.grid import event, post
 
 COMPLETED = "Microsoft.MachineLearningServices.RunCompleted"
 CREATED = "Microsoft.Storage.BlobCreated"
@@ -81,29 +82,13 @@ class Sender:
         return self._new("on_job_event", COMPLETED, f"experiments/x/runs/{job}", data)
 
     def _new(self, function: str, kind: str, subject: str, data: dict[str, Any]) -> bool:
-        event = {
-            "id": str(uuid.uuid4()),
-            "topic": "/subscriptions/s",
-            "subject": subject,
-            "eventType": kind,
-            "eventTime": "2026-01-01T00:00:00Z",
-            "dataVersion": "1",
-            "metadataVersion": "1",
-            "data": {"api": "PutBlob", **data},
-        }
-        self._before.append((function, event))
-        return self._owe(lambda: self._deliver(function, event))
+        made = event(kind, subject, {"api": "PutBlob", **data})
+        self._before.append((function, made))
+        return self._owe(lambda: self._deliver(function, made))
 
-    def _deliver(self, function: str, event: dict[str, Any]) -> bool:
-        functions = self._cloud.connection["functions"]
-        answer = httpx2.post(
-            f"{functions['base_url']}/runtime/webhooks/eventgrid",
-            params={"functionName": function, "code": functions["eventgrid_key"]},
-            headers={"aeg-event-type": "Notification"},
-            json=[event],
-            timeout=30,
-        )
-        return self._note(answer, event["id"], f"{event['eventType']} {event['subject']}")
+    def _deliver(self, function: str, sent: dict[str, Any]) -> bool:
+        answer = post(self._cloud.connection, function, sent)
+        return self._note(answer, sent["id"], f"{sent['eventType']} {sent['subject']}")
 
     def _push(self) -> bool:
         """A push of which no webhook told yet, or did."""

@@ -1,6 +1,5 @@
 """Reading the evidence: from Azure, GitHub, the channel, and TuneOps's own documents."""
 
-import ssl
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -148,17 +147,7 @@ def _read_workspace(ml: Any, jobs: list[Any], projects: set[str], evidence: Evid
 
 def _read_scales(cloud: Cloud, projects: set[str], evidence: Evidence) -> None:
     """Autoscale settings, by the deployment that they scale."""
-    connection = cloud.connection
-    group = f"/subscriptions/{connection['subscription_id']}/resourceGroups/"
-    answer = httpx2.get(
-        f"{connection['azureml_url'].rstrip('/')}{group}{connection['resource_group']}"
-        "/providers/Microsoft.Insights/autoscalesettings",
-        params={"api-version": "2022-10-01"},
-        headers=cloud.authorization,
-        verify=ssl.create_default_context(cafile=connection["ca_file"]),
-        timeout=30,
-    )
-    for each in answer.json()["value"]:
+    for each in cloud.autoscale_settings():
         if (each.get("tags") or {}).get(TAG_PROJECT) in projects:
             target = str(each["properties"]["targetResourceUri"])
             endpoint, _, deployment = target.partition("/onlineEndpoints/")[2].partition("/")

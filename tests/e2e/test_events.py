@@ -17,6 +17,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tests.cloud import Cloud, config, some_rows
+from tests.grid import event, post
 from tests.inventory import check_inventory
 from tests.simulated import simulated_cloud
 from tuneops.cli import app
@@ -52,29 +53,8 @@ def webhook(cloud: Cloud, body: bytes, **headers: str) -> httpx2.Response:
 
 def deliver(cloud: Cloud, function: str, *events: dict[str, Any]) -> None:
     """Deliver events to a function as Event Grid does."""
-    functions = cloud.connection["functions"]
-    answer = httpx2.post(
-        f"{functions['base_url']}/runtime/webhooks/eventgrid",
-        params={"functionName": function, "code": functions["eventgrid_key"]},
-        headers={"aeg-event-type": "Notification"},
-        json=list(events),
-        timeout=30,
-    )
+    answer = post(cloud.connection, function, *events)
     assert answer.is_success, answer.text
-
-
-def event(kind: str, subject: str, data: dict[str, Any]) -> dict[str, Any]:
-    """An event in Event Grid's schema."""
-    return {
-        "id": str(uuid.uuid4()),
-        "topic": "/subscriptions/s",
-        "subject": subject,
-        "eventType": kind,
-        "eventTime": "2026-01-01T00:00:00Z",
-        "dataVersion": "1",
-        "metadataVersion": "1",
-        "data": data,
-    }
 
 
 def blob_created(blob: str) -> dict[str, Any]:

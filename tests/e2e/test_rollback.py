@@ -51,16 +51,7 @@ def deployments_begun(cloud: Cloud) -> int:
 
 def autoscaled(cloud: Cloud, endpoint: str) -> set[str | None]:
     """The deployments of the endpoint that have autoscale settings."""
-    connection = cloud.connection
-    group = f"/subscriptions/{connection['subscription_id']}/resourceGroups/"
-    answer = httpx2.get(
-        f"{connection['azureml_url'].rstrip('/')}{group}{connection['resource_group']}"
-        "/providers/Microsoft.Insights/autoscalesettings",
-        params={"api-version": "2022-10-01"},
-        headers=cloud.authorization,
-        verify=ssl.create_default_context(cafile=connection["ca_file"]),
-    )
-    targets = [str(each["properties"]["targetResourceUri"]) for each in answer.json()["value"]]
+    targets = [str(each["properties"]["targetResourceUri"]) for each in cloud.autoscale_settings()]
     mine = [target for target in targets if f"/onlineEndpoints/{endpoint}/" in target]
     return {target.rpartition("/")[2] for target in mine}
 
