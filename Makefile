@@ -25,7 +25,7 @@ demo: $(VENV)/.demo
 	$(BIN)/tuneops local demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=3 --dist=loadfile \
+	$(BIN)/python -m pytest --basetemp=.localcloud/pytest --numprocesses=4 --dist=loadfile \
 		--no-loadscope-reorder $(TESTS)
 
 # HOSTS=2 has two hosts whose clocks differ.
@@ -118,7 +118,7 @@ coverage: $(VENV)/.dev
 	rm -rf .localcloud/coverage
 	@mkdir -p .localcloud/coverage
 	$(BIN)/coverage run -m pytest --basetemp=.localcloud/pytest --hypothesis-profile=steady \
-		--numprocesses=3 --dist=loadfile --no-loadscope-reorder $(TESTS)
+		--numprocesses=4 --dist=loadfile --no-loadscope-reorder $(TESTS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage html --quiet --fail-under=0
 	$(BIN)/coverage report

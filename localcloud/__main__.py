@@ -8,6 +8,7 @@ from localcloud.connection import ConnectionUnavailableError
 from localcloud.control import Folders, StartError, StopError, down, status, up
 from localcloud.manifest import ManifestError
 from localcloud.parts import PART_NAMES
+from localcloud.process import PortsError
 from localcloud.storage.install import InstallError
 
 START_SECONDS = 600
@@ -29,6 +30,7 @@ def main() -> int:
         ConnectionUnavailableError,
         InstallError,
         ManifestError,
+        PortsError,
         StartError,
         StopError,
     ) as error:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
@@ -14,6 +15,9 @@ LOOPBACK = "127.0.0.1"
 # Below the ports that Linux (32768 up) and macOS (49152 up) hand to outgoing connections, so that
 # a part which restarts finds its port free.
 PORT_RANGE = range(20000, 32000)
+# An environment variable with other ports to choose from, as "20000-23999": processes that start
+# local clouds side by side choose from ranges that do not overlap.
+PORTS = "LOCALCLOUD_PORTS"
 
 # Settings of the SDKs that a person, or a test beside us, may have pointed at another cloud.
 OF_ANOTHER_CLOUD = (
@@ -25,6 +29,10 @@ OF_ANOTHER_CLOUD = (
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_FILE",
 )
+
+
+class PortsError(Exception):
+    """There is no port to choose; the message says why."""
 
 
 def exit_with_parent() -> None:
@@ -106,15 +114,38 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         return
 
 
+def port_range() -> range:
+    """The ports to choose from: those of the environment variable LOCALCLOUD_PORTS, or ours.
+
+    Raises:
+        PortsError: the variable is not of the form "20000-23999".
+    """
+    said = os.environ.get(PORTS)
+    if not said:
+        return PORT_RANGE
+    first, _, last = said.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) < 65536):
+        raise PortsError(f"{PORTS} is {said!r}, not of the form '20000-23999'")
+    return range(int(first), int(last) + 1)
+
+
 def free_ports(names: Iterable[str], preferred: Mapping[str, int] | None = None) -> dict[str, int]:
-    """A free port on 127.0.0.1 for each name: its preferred one where that is still free."""
+    """A free port on 127.0.0.1 for each name: its preferred one where that is still free.
+
+    Raises:
+        PortsError: as `port_range`; or not so many of its ports are free.
+    """
     preferred = preferred or {}
     chosen: dict[str, int] = {}
-    candidates = iter(random.sample(PORT_RANGE, len(PORT_RANGE)))
+    ports = port_range()
+    candidates = iter(random.sample(ports, len(ports)))
     for name in names:
         options = [preferred[name]] if name in preferred else []
-        port = next((port for port in options if _usable(port, chosen)), None)
-        chosen[name] = port or next(port for port in candidates if _usable(port, chosen))
+        free = (port for port in chain(options, candidates) if _usable(port, chosen))
+        port = next(free, None)
+        if port is None:
+            raise PortsError(f"no port of {ports.start} to {ports.stop - 1} is free for {name}")
+        chosen[name] = port
     return chosen
 
 

@@ -24,11 +24,21 @@ CLUSTERS = [
     {"name": "t4-cluster", "size": "Standard_NC4as_T4_v3", "max_nodes": 4},
 ]
 FILES_BEFORE_THE_OTHERS = 30
+PORTS = range(20000, 32000)
 QUOTAS = {
     "standardNDSH100v5Family": 96,
     "StandardNCadsH100v5Family": 120,
     "TotalLowPriorityCores": 48,
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ports_of_its_own() -> None:
+    """Each worker has a part of the ports: one that is free when it is chosen stays free."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        share = len(PORTS) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        first = PORTS.start + share * int(worker.removeprefix("gw"))
+        os.environ["LOCALCLOUD_PORTS"] = f"{first}-{first + share - 1}"
 
 
 @pytest.fixture(scope="session")

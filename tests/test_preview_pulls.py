@@ -111,11 +111,11 @@ def look(services: Services, key: str, hours: float = 0) -> None:
     later = datetime.now(UTC) + timedelta(hours=hours)
 
     def is_over() -> bool:
+        rested = not under_way(services, key)
         reconcile_project(ProjectRequest(project=key), services, lambda: later)
         deliver_all(services)
-        at_rest = not under_way(services, key)
         reconcile_project(ProjectRequest(project=key), services, lambda: later)
-        return at_rest
+        return rested and not under_way(services, key)
 
     until(is_over)
 

@@ -12,7 +12,15 @@ import psutil
 import pytest
 from small_cloud import ROOT, until
 
-from localcloud.process import LOOPBACK, free_ports, port_answers, start_child, stop_group
+from localcloud.process import (
+    LOOPBACK,
+    PORTS,
+    PortsError,
+    free_ports,
+    port_answers,
+    start_child,
+    stop_group,
+)
 
 CHILD = "from localcloud.process import exit_with_parent; exit_with_parent();"
 SLEEP = "import time; time.sleep(60)"
@@ -90,6 +98,24 @@ def test_preferred_ports_are_kept_while_they_are_free() -> None:
 def test_two_names_with_the_same_preferred_port_get_two_ports() -> None:
     [port] = free_ports(["a"]).values()
     assert len(set(free_ports(["a", "b"], {"a": port, "b": port}).values())) == 2
+
+
+def test_ports_are_chosen_from_the_range_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    [first] = free_ports(["a"]).values()
+    monkeypatch.setenv(PORTS, f"{first}-{first}")
+    assert free_ports(["a"]) == {"a": first}
+    with (
+        socket.create_server((LOOPBACK, first)),
+        pytest.raises(PortsError, match=f"no port of {first} to {first} is free for a"),
+    ):
+        free_ports(["a"])
+
+
+@pytest.mark.parametrize("said", ["many", "20000", "2-1", "0-9", "-5", "20000-65536", "1-2-3"])
+def test_a_range_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv(PORTS, said)
+    with pytest.raises(PortsError, match="not of the form '20000-23999'"):
+        free_ports(["a"])
 
 
 def test_what_leads_to_another_cloud_is_not_inherited(
