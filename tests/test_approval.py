@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.config_text import config_of
+from tests.deciding import DESIRED, GONE, NAME, NOW, OLD, RETRAIN, at, endpoint, matches
 from tests.planned import come_to
-from tests.test_decide import DESIRED, GONE, NAME, NOW, OLD, RETRAIN, at, endpoint, matches
 from tests.test_rollout import (
     BACK,
     DELAY,

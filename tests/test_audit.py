@@ -15,7 +15,7 @@ from rich.console import Console
 
 from handlers import audit as asked
 from handlers import rollback
-from tests.test_decide import NOW
+from tests.deciding import NOW
 from tests.test_rollback import bot
 from tuneops import documents
 from tuneops.audit import journal

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from tests.cloud import Cloud
 from tests.config_text import config_of
+from tests.deciding import DESIRED, NAME, NOW, OLD, READY, at, endpoint, matches
 from tests.faults import Faults
 from tests.planned import come_to, until
-from tests.test_decide import DESIRED, NAME, NOW, OLD, READY, at, endpoint, matches
 from tests.test_held_up import deploying
 from tuneops import actions, documents
 from tuneops.act import act

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.config_text import config_of
+from tests.deciding import ANSWER, DESIRED, NAME, NOW, OLD, READY, at, endpoint
 from tests.planned import come_to
-from tests.test_decide import ANSWER, DESIRED, NAME, NOW, OLD, READY, at, endpoint
 from tests.test_rollout import LATE, judged
 from tuneops import actions
 from tuneops.analysis import Verdict

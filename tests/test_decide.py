@@ -1,113 +1,48 @@
 """The decision: its transitions as a table; see `test_simulation` for random histories."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-from tests.config_text import config_of
+from tests.deciding import (
+    ANSWER,
+    BEFORE,
+    CREATES_CLUSTER,
+    DATA,
+    DESIRED,
+    LARGE,
+    LIMITED,
+    NAME,
+    NEW,
+    NOW,
+    OLD,
+    OVERRUN,
+    READY,
+    READY_CLUSTER,
+    SERVERLESS,
+    TAGGED,
+    THREE_SAMPLES,
+    UNREGISTERED,
+    WORSE,
+    WRONG,
+    at,
+    endpoint,
+    endpoint_with,
+    matches,
+    ran_over,
+    sees,
+    since,
+    smoked,
+    tried,
+    weighed,
+)
 from tuneops import actions, names
-from tuneops.actions import Action
 from tuneops.decide import decide
-from tuneops.desired import Desired, Source
-from tuneops.evaluation.gate import verdict
 from tuneops.observed import Cluster, Deployment, Endpoint, Job, Observed
-from tuneops.phases.deploying import MAX_REPAIRS
 from tuneops.phases.provisioning import MAX_RETRIES
 from tuneops.phases.training import METRICS_PATIENCE, METRICS_PAUSE
-from tuneops.prepared import DataJob, PreparedData
-from tuneops.project import Project, start_release
-from tuneops.release import Metrics, Phase, Release, SampleAnswer, Smoke, TrainingPlan
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SOURCE = Source(name="bot/a.jsonl", version="1", size=1)
-DESIRED = Desired(
-    project="bot", commit="c" * 40, path="finetune/bot.yaml", config=config_of("bot"), source=SOURCE
-)
-UNREGISTERED = PreparedData(digest="d", folder="f", train_rows=9, test_rows=1, questions=3)
-DATA = UNREGISTERED.replace(assets={"train": "t", "test": "e"})
-PLAN = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
-BEGUN = NOW - timedelta(minutes=10)
-NEW = start_release(DESIRED, Project(name="bot"), "/workspace", BEGUN)
-READY = NEW.replace(data=DATA, training=PLAN, metrics=Metrics(values={"eval_loss": 1.0}))
-NAME = READY.deployment_name
-OLD = "d-old"
-ANSWER = SampleAnswer(
-    passed=True, status=200, seconds=1, at=NOW, question="q", request="{}", answer="a"
-)
-WRONG = ANSWER.replace(passed=False, status=500, failures=("status 500",))
-READY_CLUSTER = Cluster("gpu-cluster", "Succeeded")
-
-
-def at(phase: Phase, **changes: Any) -> Release:
-    release = READY.replace(phase=phase, **changes).advance(phase, NOW, "")
-    return release.link(job="https://studio/runs/j") if phase == Phase.TRAINING else release
-
-
-def smoked(*answers: SampleAnswer, **changes: Any) -> Release:
-    """In the middle of the smoke test, with these answers so far."""
-    smoke = Smoke()
-    for answer in answers:
-        smoke = smoke.add(answer)
-    return at(Phase.TESTING, **changes).replace(smoke=smoke)
-
-
-def endpoint(
-    *deployments: str, traffic: str | None = None, state: str = "Succeeded", **states: str
-) -> Endpoint:
-    """An endpoint with ready deployments; `states` gives other states, by place: d0, d1, ..."""
-    return Endpoint(
-        name=READY.endpoint,
-        state=state,
-        traffic={traffic: 100} if traffic else {},
-        deployments=tuple(
-            Deployment(name, states.get(f"d{place}", "Succeeded"), "1")
-            for place, name in enumerate(deployments)
-        ),
-    )
-
-
-def sees(**changes: Any) -> Observed:
-    return Observed(live_release=1, **changes)
-
-
-def tried(phase: Phase) -> Release:
-    """A release that was repaired as often as it may be."""
-    return at(phase).replace(repairs=MAX_REPAIRS)
-
-
-def endpoint_with(deployment: Deployment) -> Endpoint:
-    return replace(endpoint(), deployments=(deployment,))
-
-
-def weighed(release: Release, **against: Any) -> Release:
-    """The release with its checks, as those of a first release or against another."""
-    return release.replace(checks=verdict(release, against.pop("live", None), **against))
-
-
-GUARDED = config_of("bot", "evaluation: {max_regression_percent: {eval_loss: 5}}\n")
-BEFORE = at(Phase.LIVE).replace(number=0)
-WORSE = at(Phase.EVALUATING, config=GUARDED, metrics=Metrics(values={"eval_loss": 2.0}))
-TAGGED = config_of("bot", "endpoint: {tags: {team: ai}}\n")
-CREATES_CLUSTER = config_of("bot", "compute: {cluster: {size: Standard_NC24ads_A100_v4}}\n")
-SERVERLESS = config_of("bot", "compute: {name: serverless}\n")
-LARGE = NEW.replace(data_job=DataJob(key="0123456789ab"))
-THREE_SAMPLES = config_of("bot", "smoke_test: {samples: 3}\n")
-LIMITED = config_of("bot", "training: {timeout_hours: 0.5}\n")
-OVERRUN = at(Phase.TRAINING, config=LIMITED, overran=True)
-
-
-def since(minutes: float, status: str = "Running", release: str = "1") -> Job:
-    """A job that began to run so long ago."""
-    began = NOW - timedelta(minutes=minutes)
-    return Job(status, release, created=began, began=began)
-
-
-def ran_over(more: str = "") -> actions.Fail:
-    said = f"job {OVERRUN.job_name} ran for longer than training.timeout_hours (0.5)"
-    return actions.Fail(f"{said}{more}")
-
+from tuneops.release import Metrics, Phase, Release
 
 TRANSITIONS = [
     pytest.param(NEW, Observed(), actions.PrepareData(), id="new"),
@@ -540,12 +475,6 @@ TRANSITIONS = [
 ]
 
 
-def matches(action: Action, expected: object) -> bool:
-    if isinstance(expected, Phase):
-        return isinstance(action, actions.Advance) and action.phase == expected
-    return isinstance(action, expected) if isinstance(expected, type) else action == expected
-
-
 @pytest.mark.parametrize(("release", "observed", "expected"), TRANSITIONS)
 def test_transitions(release: Release, observed: Observed, expected: object) -> None:
     action = decide(DESIRED, release, observed, NOW)
@@ -555,181 +484,3 @@ def test_transitions(release: Release, observed: Observed, expected: object) -> 
 def test_every_phase_has_a_transition() -> None:
     covered = {param.values[0].phase for param in TRANSITIONS}
     assert set(Phase) - covered == {Phase.SUPERSEDED, Phase.RETIRED}
-
-
-RUNNING = Observed(job=Job("Running", "1"))
-RETRAIN = DESIRED.replace(
-    config=config_of("bot", "training: {parameters: {num_train_epochs: 9}}\n")
-)
-RESIZE = DESIRED.replace(config=config_of("bot", "deployment: {instance_count: 3}\n"))
-GONE = DESIRED.replace(config=None, source=None)
-PROTECTED = config_of("bot", "deletion_protection: true\n")
-RETAINED = config_of("bot", "on_removal: retain\n")
-SUSPENDED = DESIRED.replace(config=config_of("bot", "suspend: true\n"))
-BY_ORDER = {"suspended": "suspended by Ada"}
-FINISHES = config_of("bot", "in_flight: finish\ntraining: {parameters: {num_train_epochs: 9}}\n")
-
-
-@pytest.mark.parametrize(
-    ("desired", "release", "observed", "expected"),
-    [
-        pytest.param(DESIRED.replace(source=None), None, Observed(), actions.Idle, id="no-data"),
-        pytest.param(DESIRED, None, Observed(), actions.StartRelease(), id="data-has-come"),
-        pytest.param(
-            RETRAIN, at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="training-is-outdated"
-        ),
-        pytest.param(
-            RESIZE, at(Phase.TRAINING), RUNNING, Phase.SUPERSEDED, id="training-is-still-wanted"
-        ),
-        pytest.param(
-            DESIRED.replace(config=LIMITED),
-            at(Phase.TRAINING),
-            RUNNING,
-            Phase.SUPERSEDED,
-            id="training-may-take-less-or-more-time",
-        ),
-        pytest.param(
-            RETRAIN, at(Phase.SUPERSEDED), Observed(), actions.StartRelease(), id="make-way"
-        ),
-        pytest.param(
-            RETRAIN, at(Phase.LIVE), sees(), actions.StartRelease(), id="live-is-outdated"
-        ),
-        pytest.param(
-            RETRAIN, at(Phase.LIVE), Observed(), actions.PromoteRelease(), id="note-it-first"
-        ),
-        pytest.param(
-            RETRAIN,
-            at(Phase.SHIFTING),
-            sees(endpoint=endpoint(NAME)),
-            actions.ShiftTraffic(),
-            id="a-shift-is-finished",
-        ),
-        pytest.param(
-            DESIRED.replace(source=SOURCE.replace(version="2")),
-            at(Phase.FAILED),
-            sees(),
-            actions.StartRelease(),
-            id="new-data-after-a-failure",
-        ),
-        pytest.param(GONE, at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="retire-training"),
-        pytest.param(
-            GONE,
-            at(Phase.LIVE),
-            sees(endpoint=endpoint(NAME, traffic=NAME)),
-            actions.DeleteEndpoint(READY.endpoint),
-            id="retire-live",
-        ),
-        pytest.param(GONE, at(Phase.LIVE), sees(), Phase.RETIRED, id="retired"),
-        pytest.param(
-            GONE, LARGE, sees(job=Job("Running", "1")), actions.CancelJob(), id="cancel-data-job"
-        ),
-        pytest.param(
-            GONE,
-            at(Phase.LIVE),
-            sees(cluster=Cluster("c", "Succeeded", min_nodes=1, ours=True)),
-            actions.ReleaseNodes(),
-            id="nodes-are-let-go",
-        ),
-        pytest.param(GONE, at(Phase.RETIRED), sees(), actions.Idle, id="stays-retired"),
-        pytest.param(
-            GONE.replace(removed=PROTECTED),
-            at(Phase.LIVE),
-            sees(endpoint=endpoint(NAME, traffic=NAME)),
-            actions.Wait,
-            id="protected",
-        ),
-        pytest.param(
-            GONE.replace(removed=RETAINED),
-            at(Phase.LIVE),
-            sees(endpoint=endpoint(NAME, traffic=NAME)),
-            Phase.RETIRED,
-            id="retained",
-        ),
-        pytest.param(
-            GONE.replace(removed=RETAINED),
-            at(Phase.TRAINING),
-            RUNNING,
-            actions.CancelJob(),
-            id="retained-but-no-job",
-        ),
-        pytest.param(SUSPENDED, None, Observed(), actions.Idle, id="suspended-before-the-first"),
-        pytest.param(SUSPENDED, at(Phase.TRAINING), RUNNING, actions.Idle, id="suspended"),
-        pytest.param(
-            RETRAIN.replace(**BY_ORDER),
-            at(Phase.TRAINING),
-            RUNNING,
-            actions.Idle("suspended by Ada"),
-            id="suspended-by-an-order",
-        ),
-        pytest.param(
-            GONE.replace(**BY_ORDER),
-            at(Phase.TRAINING),
-            RUNNING,
-            actions.Idle("suspended by Ada"),
-            id="suspended-before-it-was-removed",
-        ),
-        pytest.param(
-            RETRAIN.replace(config=FINISHES),
-            at(Phase.TRAINING),
-            RUNNING,
-            actions.Wait,
-            id="training-is-finished-first",
-        ),
-        pytest.param(
-            RETRAIN.replace(config=FINISHES),
-            at(Phase.LIVE),
-            sees(),
-            actions.StartRelease(),
-            id="live-is-finished",
-        ),
-        pytest.param(DESIRED, at(Phase.RETIRED), sees(), actions.StartRelease(), id="comes-back"),
-    ],
-)
-def test_changes_of_what_is_desired(
-    desired: Desired, release: Release | None, observed: Observed, expected: object
-) -> None:
-    action = decide(desired, release, observed, NOW)
-    assert matches(action, expected), action
-
-
-@pytest.mark.parametrize("phase", [Phase.LIVE, Phase.FAILED])
-def test_a_newer_base_model_is_trained_on_where_the_config_follows_it(phase: Phase) -> None:
-    config = DESIRED.config
-    assert config is not None
-    follow = config.model_copy(
-        update={"model": config.model.model_copy(update={"follow": "latest"})}
-    )
-    desired = DESIRED.replace(config=follow)
-    release = at(phase, config=follow, fingerprint=desired.fingerprint)
-    observed = sees(endpoint=endpoint(NAME, traffic=NAME), newest_base_model="m2")
-    assert decide(desired, release, observed, NOW) == actions.StartRelease()
-    unchanged = replace(observed, newest_base_model="m")
-    assert isinstance(decide(desired, release, unchanged, NOW), actions.Idle)
-
-
-@pytest.mark.parametrize(
-    ("release", "observed", "expected"),
-    [
-        pytest.param(at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="it-runs"),
-        pytest.param(LARGE, RUNNING, actions.CancelJob(), id="data-job"),
-        pytest.param(
-            at(Phase.TRAINING, cancelled_job=True), RUNNING, Phase.RETIRED, id="cancelled-already"
-        ),
-        pytest.param(
-            at(Phase.TRAINING), replace(RUNNING, shares_job=True), Phase.RETIRED, id="others-wait"
-        ),
-        pytest.param(
-            at(Phase.TRAINING),
-            Observed(job=Job("Completed", "1")),
-            Phase.RETIRED,
-            id="it-has-ended",
-        ),
-        pytest.param(at(Phase.TRAINING), Observed(), Phase.RETIRED, id="there-is-none"),
-        pytest.param(at(Phase.EVALUATING), RUNNING, Phase.RETIRED, id="nobody-waits-for-it"),
-    ],
-)
-def test_a_job_that_nobody_needs_is_cancelled_once(
-    release: Release, observed: Observed, expected: object
-) -> None:
-    action = decide(GONE, release, observed, NOW)
-    assert matches(action, expected), action

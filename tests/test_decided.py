@@ -19,6 +19,7 @@ from tests import (
     test_approval,
     test_behaviour,
     test_decide,
+    test_decide_changes,
     test_drift,
     test_keeping,
     test_permission,
@@ -26,7 +27,7 @@ from tests import (
     test_rollback,
     test_rollout,
 )
-from tests.test_decide import DESIRED, NOW, at
+from tests.deciding import DESIRED, NOW, at
 from tuneops.actions import Action
 from tuneops.behaviour.comparison import Comparison
 from tuneops.decide import decide, look_after
@@ -65,7 +66,7 @@ def the_course() -> Iterator[Case]:
 
 
 def what_is_desired_changes() -> Iterator[Case]:
-    for name, row in rows(test_decide.test_changes_of_what_is_desired):
+    for name, row in rows(test_decide_changes.test_changes_of_what_is_desired):
         yield name, decide(row["desired"], row["release"], row["observed"], NOW)
 
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from tests.deciding import BEGUN, NAME, NOW, OLD, READY, at, endpoint
 from tests.planned import come_to
-from tests.test_decide import BEGUN, NAME, NOW, OLD, READY, at, endpoint
 from tuneops import actions
 from tuneops.observed import Deployment, Observed
 from tuneops.phases.draining import LONGEST, MARGIN, drain

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.config_text import config_of
-from tests.test_decide import DESIRED, NAME, NOW, OLD, READY, at, endpoint, sees
+from tests.deciding import DESIRED, NAME, NOW, OLD, READY, at, endpoint, sees
 from tuneops import actions, healing
 from tuneops.decide import decide, look_after
 from tuneops.desired import Desired

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_decide import DESIRED, NAME, NOW, OLD, READY, at, endpoint, matches
+from tests.deciding import DESIRED, NAME, NOW, OLD, READY, at, endpoint, matches
 from tuneops import actions
 from tuneops.cost.room import Room
 from tuneops.decide import decide

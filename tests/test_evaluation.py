@@ -3,7 +3,6 @@
 import json
 import math
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -457,89 +456,3 @@ def test_a_regression_is_what_is_worse_by_more_than_was_allowed(
         assert loss
     if new < old * (1 - allowed / 100) * 0.9999:
         assert score
-
-
-def test_metrics_are_read_with_what_was_no_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """MLflow itself keeps NaN, which JSON does not."""
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow import MlflowClient
-
-    from tuneops.azureml.metrics import collect
-
-    client = MlflowClient(tmp_path.as_uri())
-    experiment = client.create_experiment("bot")
-    job = client.create_run(experiment).info.run_id
-    step = client.create_run(experiment, run_name="finetune").info.run_id
-    for run in (job, step):
-        client.set_tag(run, "mlflow.rootRunId", job)
-    for place, value in enumerate((3.0, math.nan, 1.0)):
-        client.log_metric(step, "loss", value, step=place)
-    client.log_metric(job, "eval_loss", math.inf)
-    client.log_metric(job, "rougeL", 0.5)
-    found = collect(client, job)
-    assert found.values == {"loss": 1.0, "rougeL": 0.5}
-    assert found.steps == {"finetune": {"loss": 1.0}}
-    assert [point.value for point in found.curves["loss"]] == [3.0, 1.0]
-    assert found.not_finite == ("eval_loss", "loss")
-    assert list(found.curves) == ["loss"]
-    assert Metrics.model_validate_json(found.model_dump_json()) == found
-
-
-def test_losses_are_read_first_and_wherever_their_course_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What a step logged once, the job may have logged often; its other metrics come after."""
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow import MlflowClient
-
-    from tuneops.azureml import metrics
-
-    monkeypatch.setattr(metrics, "MAX_CURVES", 2)
-    client = MlflowClient(tmp_path.as_uri())
-    experiment = client.create_experiment("bot")
-    job = client.create_run(experiment).info.run_id
-    step = client.create_run(experiment, run_name="evaluate").info.run_id
-    for run in (job, step):
-        client.set_tag(run, "mlflow.rootRunId", job)
-    client.log_metric(step, "eval_loss", 2.0, step=4)
-    for place, value in enumerate((4.0, math.nan, 2.0), 1):
-        client.log_metric(step, "accuracy", place, step=place)
-        client.log_metric(step, "bleu", place, step=place)
-        client.log_metric(job, "eval_loss", value, step=place)
-    found = metrics.collect(client, job)
-    assert list(found.curves) == ["eval_loss", "accuracy"]
-    assert [point.value for point in found.curves["eval_loss"]] == [4.0, 2.0]
-    assert found.not_finite == ("eval_loss",)
-
-
-def test_what_is_evaluated_once_has_no_course(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each course is a call: the loss tells how often the step that trains was evaluated."""
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow import MlflowClient
-
-    from tuneops.azureml.metrics import collect
-
-    client = MlflowClient(tmp_path.as_uri())
-    experiment = client.create_experiment("bot")
-    job = client.create_run(experiment).info.run_id
-    step = client.create_run(experiment, run_name="finetune").info.run_id
-    asked: list[str] = []
-    read = client.get_metric_history
-    monkeypatch.setattr(
-        client, "get_metric_history", lambda run, name: (asked.append(name), read(run, name))[1]
-    )
-    for run in (job, step):
-        client.set_tag(run, "mlflow.rootRunId", job)
-        for place in (1, 2):
-            client.log_metric(run, "loss", 1.0, step=place)
-        client.log_metric(run, "eval_loss", 2.0, step=2)
-        client.log_metric(run, "eval_f1", 0.5, step=2)
-    assert list(collect(client, job).curves) == ["loss"]
-    assert asked == ["eval_loss", "loss"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.config_text import config_of
-from tests.test_decide import DESIRED, NAME, NOW, OLD, READY, at, endpoint, matches
+from tests.deciding import DESIRED, NAME, NOW, OLD, READY, at, endpoint, matches
 from tuneops import actions
 from tuneops.cost.room import PATIENCE, Room
 from tuneops.decide import decide, look_after

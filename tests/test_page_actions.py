@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers import page_actions
+from tests.deciding import DESIRED, NOW
 from tests.test_approval import ALL_WAITING
-from tests.test_decide import DESIRED, NOW
 from tests.test_page_access import ADA, principal
 from tests.test_rollback import AT_FIVE, bot, git_of, made, orders
 from tuneops import documents

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.simulation.people import FREEZE
-from tests.test_decide import (
+from tests.deciding import (
     CREATES_CLUSTER,
     DESIRED,
     LARGE,
@@ -17,12 +16,13 @@ from tests.test_decide import (
     NOW,
     READY,
     READY_CLUSTER,
-    TRANSITIONS,
     at,
     endpoint,
     matches,
     sees,
 )
+from tests.simulation.people import FREEZE
+from tests.test_decide import TRANSITIONS
 from tuneops import actions
 from tuneops.decide import decide
 from tuneops.difference import Answer

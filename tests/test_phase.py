@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from tests.test_decide import READY
+from tests.deciding import READY
 from tuneops import diagram
 from tuneops.phase import TRANSITIONS, Phase
 

@@ -111,11 +111,10 @@ def look(services: Services, key: str, hours: float = 0) -> None:
     later = datetime.now(UTC) + timedelta(hours=hours)
 
     def is_over() -> bool:
-        rested = not under_way(services, key)
+        before, rested = versions(services, key), not under_way(services, key)
         reconcile_project(ProjectRequest(project=key), services, lambda: later)
         deliver_all(services)
-        reconcile_project(ProjectRequest(project=key), services, lambda: later)
-        return rested and not under_way(services, key)
+        return rested and versions(services, key) == before
 
     until(is_over)
 
@@ -150,9 +149,14 @@ def told(azure: Cloud, number: int, name: str = "bot") -> str:
     return found[0] if found else ""
 
 
+def versions(services: Services, key: str) -> dict[str, str]:
+    """The ETags of a preview's documents, by path."""
+    return {each.path: each.etag for each in services.store.listed("") if key in each.path}
+
+
 def of(services: Services, key: str) -> list[str]:
     """The documents that there are of a preview."""
-    return [each.path for each in services.store.listed("") if key in each.path]
+    return list(versions(services, key))
 
 
 def status_of(services: Services, job: str) -> str:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.config_text import config_of
+from tests.deciding import DESIRED, NOW, OLD, at, endpoint, matches, sees
 from tests.planned import come_to
-from tests.test_decide import DESIRED, NOW, OLD, at, endpoint, matches, sees
 from tuneops import actions, provision
 from tuneops.actions import Action
 from tuneops.azureml import endpoints

@@ -15,9 +15,7 @@ from handlers import rollback
 from tests.beside import cloud_beside
 from tests.cloud import ROOT, Cloud, app_settings
 from tests.config_text import config_of
-from tests.planned import come_to
-from tests.simulation.people import FREEZE
-from tests.test_decide import (
+from tests.deciding import (
     DESIRED,
     NAME,
     NOW,
@@ -29,6 +27,8 @@ from tests.test_decide import (
     matches,
     sees,
 )
+from tests.planned import come_to
+from tests.simulation.people import FREEZE
 from tests.test_page_access import principal
 from tuneops import actions, documents
 from tuneops.cli import app

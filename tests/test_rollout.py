@@ -8,8 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.config_text import config_of
-from tests.planned import come_to
-from tests.test_decide import (
+from tests.deciding import (
     DESIRED,
     GONE,
     NAME,
@@ -22,6 +21,7 @@ from tests.test_decide import (
     endpoint,
     matches,
 )
+from tests.planned import come_to
 from tuneops import actions
 from tuneops.analysis import DeploymentFigures
 from tuneops.config import ProjectConfig

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handlers import rollback
-from tests.test_decide import DESIRED, NOW
+from tests.deciding import DESIRED, NOW
 from tests.test_rollback import LARGE, bot, git_of, made, orders
 from tuneops import documents
 from tuneops.desired import Desired
@@ -166,7 +166,7 @@ def test_orders_of_another_version_are_left_as_they_are(bot: Services) -> None:
 
 def orders_told(before: Suspension | None, now: Orders) -> tuple[Message, ...]:
     """What people are owed, told twice as after a crash."""
-    from tests.test_decide import READY
+    from tests.deciding import READY
 
     once = tell_of_suspension(READY.replace(outbox=()), before, now, NOW)
     assert tell_of_suspension(once, before, now, NOW + timedelta(minutes=5)) == once

@@ -138,6 +138,8 @@ class _Pass:
 
     def run(self) -> Led:
         """Step until there is nothing to do now, then arrange the next look."""
+        if self._is_overtaken():
+            return Led("merged", "a look since then has asked for a later one")
         before, again = self._standing(), self._is_moved()
         pauses = [self._steps_told()]
         newest_now = self._standing()
@@ -494,12 +496,22 @@ class _Pass:
         """Whether this look's event has led to something before, in a look that was cut short."""
         return self.release is not None and self.request.event in self.release.value.moved_by
 
+    def _is_overtaken(self) -> bool:
+        """Whether this is a wake-up before which another look came, that asked for a later one."""
+        asked, wake = self.request.wake, self.project.value.wake
+        if asked is None or wake is None or asked == wake.id:
+            return False
+        return self.clock() <= wake.at + LOST_AFTER
+
     def _arrange(self, pause: float | None, look: Look | None) -> None:
-        """Ask for the next look, unless a message for it is on its way, and note this one."""
+        """Ask for the next look, unless a message for it is on its way, and note this one.
+
+        One that was due by now has been met by this look, be it that its message comes late.
+        """
         now = self.clock()
         project = self.project.value
-        wake = project.wake if project.wake and project.wake.id != self.request.wake else None
-        if wake and wake.at + LOST_AFTER < now:
+        wake = project.wake if project.wake and project.wake.at > now else None
+        if wake and wake.id == self.request.wake:
             wake = None
         if pause is not None and (wake is None or wake.at > now + timedelta(seconds=pause)):
             wake = Wake(id=uuid.uuid4().hex, at=now + timedelta(seconds=pause))

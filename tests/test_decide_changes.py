@@ -1,0 +1,198 @@
+"""The decision when something else is desired than what a release was begun with."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.deciding import (
+    BY_ORDER,
+    DESIRED,
+    FINISHES,
+    GONE,
+    LARGE,
+    LIMITED,
+    NAME,
+    NOW,
+    PROTECTED,
+    READY,
+    RESIZE,
+    RETAINED,
+    RETRAIN,
+    RUNNING,
+    SOURCE,
+    SUSPENDED,
+    at,
+    endpoint,
+    matches,
+    sees,
+)
+from tuneops import actions
+from tuneops.decide import decide
+from tuneops.desired import Desired
+from tuneops.observed import Cluster, Job, Observed
+from tuneops.release import Phase, Release
+
+
+@pytest.mark.parametrize(
+    ("desired", "release", "observed", "expected"),
+    [
+        pytest.param(DESIRED.replace(source=None), None, Observed(), actions.Idle, id="no-data"),
+        pytest.param(DESIRED, None, Observed(), actions.StartRelease(), id="data-has-come"),
+        pytest.param(
+            RETRAIN, at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="training-is-outdated"
+        ),
+        pytest.param(
+            RESIZE, at(Phase.TRAINING), RUNNING, Phase.SUPERSEDED, id="training-is-still-wanted"
+        ),
+        pytest.param(
+            DESIRED.replace(config=LIMITED),
+            at(Phase.TRAINING),
+            RUNNING,
+            Phase.SUPERSEDED,
+            id="training-may-take-less-or-more-time",
+        ),
+        pytest.param(
+            RETRAIN, at(Phase.SUPERSEDED), Observed(), actions.StartRelease(), id="make-way"
+        ),
+        pytest.param(
+            RETRAIN, at(Phase.LIVE), sees(), actions.StartRelease(), id="live-is-outdated"
+        ),
+        pytest.param(
+            RETRAIN, at(Phase.LIVE), Observed(), actions.PromoteRelease(), id="note-it-first"
+        ),
+        pytest.param(
+            RETRAIN,
+            at(Phase.SHIFTING),
+            sees(endpoint=endpoint(NAME)),
+            actions.ShiftTraffic(),
+            id="a-shift-is-finished",
+        ),
+        pytest.param(
+            DESIRED.replace(source=SOURCE.replace(version="2")),
+            at(Phase.FAILED),
+            sees(),
+            actions.StartRelease(),
+            id="new-data-after-a-failure",
+        ),
+        pytest.param(GONE, at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="retire-training"),
+        pytest.param(
+            GONE,
+            at(Phase.LIVE),
+            sees(endpoint=endpoint(NAME, traffic=NAME)),
+            actions.DeleteEndpoint(READY.endpoint),
+            id="retire-live",
+        ),
+        pytest.param(GONE, at(Phase.LIVE), sees(), Phase.RETIRED, id="retired"),
+        pytest.param(
+            GONE, LARGE, sees(job=Job("Running", "1")), actions.CancelJob(), id="cancel-data-job"
+        ),
+        pytest.param(
+            GONE,
+            at(Phase.LIVE),
+            sees(cluster=Cluster("c", "Succeeded", min_nodes=1, ours=True)),
+            actions.ReleaseNodes(),
+            id="nodes-are-let-go",
+        ),
+        pytest.param(GONE, at(Phase.RETIRED), sees(), actions.Idle, id="stays-retired"),
+        pytest.param(
+            GONE.replace(removed=PROTECTED),
+            at(Phase.LIVE),
+            sees(endpoint=endpoint(NAME, traffic=NAME)),
+            actions.Wait,
+            id="protected",
+        ),
+        pytest.param(
+            GONE.replace(removed=RETAINED),
+            at(Phase.LIVE),
+            sees(endpoint=endpoint(NAME, traffic=NAME)),
+            Phase.RETIRED,
+            id="retained",
+        ),
+        pytest.param(
+            GONE.replace(removed=RETAINED),
+            at(Phase.TRAINING),
+            RUNNING,
+            actions.CancelJob(),
+            id="retained-but-no-job",
+        ),
+        pytest.param(SUSPENDED, None, Observed(), actions.Idle, id="suspended-before-the-first"),
+        pytest.param(SUSPENDED, at(Phase.TRAINING), RUNNING, actions.Idle, id="suspended"),
+        pytest.param(
+            RETRAIN.replace(**BY_ORDER),
+            at(Phase.TRAINING),
+            RUNNING,
+            actions.Idle("suspended by Ada"),
+            id="suspended-by-an-order",
+        ),
+        pytest.param(
+            GONE.replace(**BY_ORDER),
+            at(Phase.TRAINING),
+            RUNNING,
+            actions.Idle("suspended by Ada"),
+            id="suspended-before-it-was-removed",
+        ),
+        pytest.param(
+            RETRAIN.replace(config=FINISHES),
+            at(Phase.TRAINING),
+            RUNNING,
+            actions.Wait,
+            id="training-is-finished-first",
+        ),
+        pytest.param(
+            RETRAIN.replace(config=FINISHES),
+            at(Phase.LIVE),
+            sees(),
+            actions.StartRelease(),
+            id="live-is-finished",
+        ),
+        pytest.param(DESIRED, at(Phase.RETIRED), sees(), actions.StartRelease(), id="comes-back"),
+    ],
+)
+def test_changes_of_what_is_desired(
+    desired: Desired, release: Release | None, observed: Observed, expected: object
+) -> None:
+    action = decide(desired, release, observed, NOW)
+    assert matches(action, expected), action
+
+
+@pytest.mark.parametrize("phase", [Phase.LIVE, Phase.FAILED])
+def test_a_newer_base_model_is_trained_on_where_the_config_follows_it(phase: Phase) -> None:
+    config = DESIRED.config
+    assert config is not None
+    follow = config.model_copy(
+        update={"model": config.model.model_copy(update={"follow": "latest"})}
+    )
+    desired = DESIRED.replace(config=follow)
+    release = at(phase, config=follow, fingerprint=desired.fingerprint)
+    observed = sees(endpoint=endpoint(NAME, traffic=NAME), newest_base_model="m2")
+    assert decide(desired, release, observed, NOW) == actions.StartRelease()
+    unchanged = replace(observed, newest_base_model="m")
+    assert isinstance(decide(desired, release, unchanged, NOW), actions.Idle)
+
+
+@pytest.mark.parametrize(
+    ("release", "observed", "expected"),
+    [
+        pytest.param(at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="it-runs"),
+        pytest.param(LARGE, RUNNING, actions.CancelJob(), id="data-job"),
+        pytest.param(
+            at(Phase.TRAINING, cancelled_job=True), RUNNING, Phase.RETIRED, id="cancelled-already"
+        ),
+        pytest.param(
+            at(Phase.TRAINING), replace(RUNNING, shares_job=True), Phase.RETIRED, id="others-wait"
+        ),
+        pytest.param(
+            at(Phase.TRAINING),
+            Observed(job=Job("Completed", "1")),
+            Phase.RETIRED,
+            id="it-has-ended",
+        ),
+        pytest.param(at(Phase.TRAINING), Observed(), Phase.RETIRED, id="there-is-none"),
+        pytest.param(at(Phase.EVALUATING), RUNNING, Phase.RETIRED, id="nobody-waits-for-it"),
+    ],
+)
+def test_a_job_that_nobody_needs_is_cancelled_once(
+    release: Release, observed: Observed, expected: object
+) -> None:
+    action = decide(GONE, release, observed, NOW)
+    assert matches(action, expected), action

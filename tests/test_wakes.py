@@ -1,0 +1,91 @@
+"""Wake-ups: which message a look leaves on the queue, and which one needs no look any more."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.planned import come_to, desired, release
+from tuneops import documents, planning
+from tuneops.clock import utc_now
+from tuneops.events.effect import Led
+from tuneops.looks import LOST_AFTER
+from tuneops.project import Project, Wake
+from tuneops.queue import ProjectRequest
+from tuneops.reconcile import reconcile_project
+from tuneops.release import Phase
+from tuneops.services import Services
+
+pytestmark = pytest.mark.slow
+SERVERLESS = "compute: {name: serverless}\n"
+SECOND = timedelta(seconds=1)
+
+Look = Callable[[datetime, str | None], Led | None]
+
+
+@pytest.fixture
+def look(working: Services) -> Look:
+    """Looks, at a time, at a project whose job is under way, for this wake-up or none."""
+    now = utc_now()
+    made = release(SERVERLESS, working.settings.state_container)
+    made = made.replace(training=planning.plan(working.workspace, made))
+    made = come_to(made, Phase.TRAINING, now, "the data is ready")
+    name = made.project
+    project = Project(name=name, current=1)
+    working.store.write(documents.desired(name), desired(SERVERLESS, name), etag=None)
+    working.store.write(documents.release(name, 1), made, etag=None)
+    working.store.write(documents.project(name), project, etag=None)
+
+    def at(time: datetime, wake: str | None) -> Led | None:
+        return reconcile_project(ProjectRequest(project=name, wake=wake), working, lambda: time)
+
+    return at
+
+
+def next_wake(services: Services) -> Wake:
+    """What the project's document says of its next look."""
+    name = services.settings.state_container
+    stored = services.store.read(documents.project(name), Project)
+    assert stored is not None
+    assert stored.value.wake is not None
+    return stored.value.wake
+
+
+def test_one_wake_up_is_under_way_whatever_comes_in_between(working: Services, look: Look) -> None:
+    now = utc_now()
+    look(now, None)
+    first = next_wake(working)
+    assert first.at > now
+    look(first.at - SECOND, None)
+    assert next_wake(working) == first
+    look(first.at + SECOND, first.id)
+    assert next_wake(working).at > first.at + SECOND
+
+
+def test_a_late_wake_up_that_a_look_has_met_asks_azure_nothing(
+    working: Services, look: Look
+) -> None:
+    look(utc_now(), None)
+    late = next_wake(working)
+    look(late.at + SECOND, None)
+    following = next_wake(working)
+    assert following.at > late.at + SECOND
+
+    overtaken = look(late.at + 2 * SECOND, late.id)
+    assert overtaken is not None
+    assert "asked for a later one" in overtaken.why
+    assert next_wake(working) == following
+    due = look(following.at, following.id)
+    assert due is not None
+    assert "asked for a later one" not in due.why
+
+
+def test_an_overtaken_wake_up_stands_in_for_one_that_is_lost(working: Services, look: Look) -> None:
+    look(utc_now(), None)
+    late = next_wake(working)
+    look(late.at + SECOND, None)
+    lost = next_wake(working)
+    found = look(lost.at + LOST_AFTER + SECOND, late.id)
+    assert found is not None
+    assert "asked for a later one" not in found.why
+    assert next_wake(working).at > lost.at + LOST_AFTER
