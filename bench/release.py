@@ -6,8 +6,10 @@ Calls are counted where they arrive, in the workspace's own log: neither what th
 ask nor what pointing the SDK at another cloud adds. Both use a cluster that is there. The script
 is examples/tutorial.py, unchanged; deleting its endpoint at the end is left out of its calls, and
 so are its uploads, which go to storage. TuneOps looks every `POLL_SECONDS`, as the SDK does at
-deployments, and its timers do not run meanwhile. The first release creates an endpoint, as the
-script does; the second one is of other parameters, in the endpoint that is there.
+deployments, and its timers do not run meanwhile. The script runs once before all, uncounted: the
+first deployment of a local cloud waits for libraries that all later ones share. The first release
+creates an endpoint, as the script does; the second one is of other parameters, in the endpoint that
+is there.
 """
 
 import json
@@ -65,11 +67,12 @@ class Log:
 def main(state: Path) -> None:
     """Measure, and print what was found."""
     with release_cloud(state) as cloud:
+        tutorial(cloud, "before")
         cloud.upload(f"{NAME}/chats.jsonl", some_rows(sum(SPLITS.values())))
         found = {
             "first": released(cloud, 1, QUICK),
             "second": released(cloud, 2, {**QUICK, "learning_rate": 2e-3}),
-            "tutorial": tutorial(cloud),
+            "tutorial": tutorial(cloud, "beside"),
         }
     print(json.dumps(found))
 
@@ -134,9 +137,9 @@ def counted(calls: list[Call]) -> Figures:
     return {"calls": len(calls), "read_again": again}
 
 
-def tutorial(cloud: Cloud) -> Figures:
-    """The script's calls, without those that delete its endpoint."""
-    folder = cloud.state / "tutorial"
+def tutorial(cloud: Cloud, name: str) -> Figures:
+    """The script's calls, without those that delete its endpoint; it runs in a folder so called."""
+    folder = cloud.state / name
     folder.mkdir()
     _write_splits(folder)
     known = cloud.connection

@@ -51,15 +51,26 @@ def next_wake(services: Services) -> Wake:
     return stored.value.wake
 
 
-def test_one_wake_up_is_under_way_whatever_comes_in_between(working: Services, look: Look) -> None:
+def test_a_wake_up_that_comes_in_time_is_left_under_way(working: Services, look: Look) -> None:
     now = utc_now()
     look(now, None)
     first = next_wake(working)
-    assert first.at > now
-    look(first.at - SECOND, None)
+    look(now + (first.at - now) / 10, None)
     assert next_wake(working) == first
-    look(first.at + SECOND, first.id)
-    assert next_wake(working).at > first.at + SECOND
+    look(first.at, first.id)
+    assert next_wake(working).at == first.at + (first.at - now)
+
+
+def test_what_comes_in_between_puts_the_next_look_off(working: Services, look: Look) -> None:
+    now = utc_now()
+    look(now, None)
+    first = next_wake(working)
+    between = now + (first.at - now) / 2
+    look(between, None)
+    assert next_wake(working).at == between + (first.at - now)
+    overtaken = look(first.at, first.id)
+    assert overtaken is not None
+    assert "asked for a later one" in overtaken.why
 
 
 def test_a_late_wake_up_that_a_look_has_met_asks_azure_nothing(

@@ -61,6 +61,8 @@ BUSY_SECONDS = 6
 HELD_AFTER = timedelta(minutes=5)
 LONGEST_PAUSE_SECONDS = 600
 LONGEST_PASS = timedelta(minutes=2)
+TOO_EARLY = 0.2
+"""A wake-up that comes earlier by this share of the pause finds nothing yet."""
 STOOD_STILL = timedelta(seconds=10)
 """What was decided longer ago is decided anew."""
 
@@ -506,14 +508,15 @@ class _Pass:
     def _arrange(self, pause: float | None, look: Look | None) -> None:
         """Ask for the next look, unless a message for it is on its way, and note this one.
 
-        One that was due by now has been met by this look, be it that its message comes late.
+        One that was due by now has been met by this look, be it that its message comes late; one
+        that would find nothing yet is overtaken by a later one.
         """
         now = self.clock()
         project = self.project.value
         wake = project.wake if project.wake and project.wake.at > now else None
         if wake and wake.id == self.request.wake:
             wake = None
-        if pause is not None and (wake is None or wake.at > now + timedelta(seconds=pause)):
+        if pause is not None and not (wake and _meets(wake, now, pause)):
             wake = Wake(id=uuid.uuid4().hex, at=now + timedelta(seconds=pause))
             with tracing.placed(place_of(self.release.value if self.release else None)):
                 self.services.queue.send(ProjectRequest(project=project.name, wake=wake.id), pause)
@@ -620,6 +623,12 @@ class _Pass:
         written = self.services.store.write(path, release, etag, note=note)
         releases.moved(before.value if before and etag else None, release)
         return written
+
+
+def _meets(wake: Wake, now: datetime, pause: float) -> bool:
+    """Whether this wake-up comes in time for a look after so many seconds, but not too early."""
+    early, late = (now + timedelta(seconds=share * pause) for share in (1 - TOO_EARLY, 1))
+    return early <= wake.at <= late
 
 
 def _internal(error: Exception) -> str:
