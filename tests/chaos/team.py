@@ -19,7 +19,7 @@ from tuneops.project import Project
 from tuneops.release import Phase, Release
 from tuneops.store import Store
 
-SECONDS = 240
+SECONDS = 600
 LOOK_SECONDS = 0.3
 
 
@@ -49,7 +49,7 @@ class Team:
         """Take the project out of git, and look until nothing of it serves."""
         self._merge({f"{self.name}.yaml": None})
         self._until(lambda release: release.phase == Phase.RETIRED, "retired")
-        newest = max(each.number for each in self.expected)
+        newest = max((each.number for each in self.expected), default=0)
         self.expected = [
             replace(each, phase="Retired", reason="")
             if each.number == newest or each.phase == "Live"
