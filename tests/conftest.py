@@ -23,6 +23,7 @@ CLUSTERS = [
     {"name": "cpu-cluster", "size": "Standard_DS3_v2", "max_nodes": 1},
     {"name": "t4-cluster", "size": "Standard_NC4as_T4_v3", "max_nodes": 4},
 ]
+TRAINS_FIRST = "test_loop.py"
 FILES_BEFORE_THE_OTHERS = 30
 PORTS = range(20000, 32000)
 QUOTAS = {
@@ -154,15 +155,18 @@ def _services(storage: str, **settings: Any) -> "Services":
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Fast tests first; side by side, what takes longest, so that no worker is left with it.
 
-    Of the end-to-end tests one file begins: what the others wait for as well is made meanwhile.
+    Of the end-to-end tests one file begins, and files without storage go beside it: what the others
+    wait for, as Azurite and a base model, is made meanwhile.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     if not hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
         return
-    whole_loop = sorted({item.path for item in items if item.path.parent.name == "e2e"})
-    fast = sorted({item.path for item in items} - slow)
-    first = [*whole_loop[:1], *fast[:FILES_BEFORE_THE_OTHERS], *whole_loop[1:], *sorted(slow)]
+    whole_loop = {item.path for item in items if item.path.parent.name == "e2e"}
+    long = sorted(whole_loop, key=lambda path: (path.name != TRAINS_FIRST, path))
+    stored = {item.path for item in items if "account" in getattr(item, "fixturenames", ())}
+    fast = sorted({item.path for item in items} - slow, key=lambda path: (path in stored, path))
+    first = [*long[:1], *fast[:FILES_BEFORE_THE_OTHERS], *long[1:], *sorted(slow)]
     place = {path: number for number, path in reversed([*enumerate([*first, *fast])])}
 
     def order(item: pytest.Item) -> tuple[int, bool]:

@@ -32,6 +32,9 @@ from tuneops.desired import Desired
 from tuneops.observed import Cluster, Job, Observed
 from tuneops.release import Phase, Release
 
+UNNOTED = READY.advance(Phase.TRAINING, NOW, "")
+"""It has submitted its job, and crashed before it could write that down."""
+
 
 @pytest.mark.parametrize(
     ("desired", "release", "observed", "expected"),
@@ -40,6 +43,19 @@ from tuneops.release import Phase, Release
         pytest.param(DESIRED, None, Observed(), actions.StartRelease(), id="data-has-come"),
         pytest.param(
             RETRAIN, at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="training-is-outdated"
+        ),
+        pytest.param(
+            RETRAIN, UNNOTED, RUNNING, actions.NoteSubmission(), id="outdated-before-it-is-told"
+        ),
+        pytest.param(
+            GONE, UNNOTED, RUNNING, actions.NoteSubmission(), id="removed-before-it-is-told"
+        ),
+        pytest.param(
+            RETRAIN,
+            UNNOTED,
+            Observed(job=Job("Running", "0")),
+            actions.CancelJob(),
+            id="outdated-with-another's-job",
         ),
         pytest.param(
             RESIZE, at(Phase.TRAINING), RUNNING, Phase.SUPERSEDED, id="training-is-still-wanted"

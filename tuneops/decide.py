@@ -19,7 +19,7 @@ from tuneops.phases.preparing import prepare
 from tuneops.phases.serving import has_newer_base, let_go, live, rest, shift
 from tuneops.phases.teardown import failed, job_to_cancel, retire
 from tuneops.phases.testing import ask
-from tuneops.phases.training import evaluate, register, train
+from tuneops.phases.training import evaluate, register, train, unnoted
 from tuneops.release import Phase, Release
 from tuneops.rollout.progress import Progress
 from tuneops.rollout.steps import take_back, under_way
@@ -46,6 +46,8 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
     """
     if desired.standstill:
         return Idle(desired.standstill)
+    if release and (note := unnoted(release, observed)):
+        return note
     if desired.config is None:
         return retire(desired, release, observed)
     if release and release.phase == Phase.FAILED and (back := take_back(release, observed)):

@@ -26,6 +26,18 @@ METRICS_PATIENCE = timedelta(seconds=60)
 METRICS_PAUSE = timedelta(seconds=15)
 
 
+def unnoted(release: Release, observed: Observed) -> NoteSubmission | None:
+    """What is done first about a job of this release that it does not know it has submitted.
+
+    Whatever becomes of the job, people have to have been told of it.
+    """
+    job = observed.job
+    is_own = job is not None and job.release == str(release.number)
+    if release.phase == Phase.TRAINING and is_own and not release.submitted:
+        return NoteSubmission()
+    return None
+
+
 def train(release: Release, observed: Observed, now: datetime) -> Action:
     """Submit the job once, and wait for its end.
 
@@ -36,8 +48,6 @@ def train(release: Release, observed: Observed, now: datetime) -> Action:
     if job is None:
         lacks = observed.endpoint is None and not release.endpoint_begun
         return CreateEndpoint(ahead=True) if lacks else SubmitJob()
-    if job.release == str(release.number) and not release.submitted:
-        return NoteSubmission()
     if over := overrun(release, observed, now):
         return over
     if job.unsuccessful and job.release != str(release.number):
