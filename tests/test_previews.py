@@ -286,7 +286,7 @@ def test_a_job_that_others_wait_for_is_not_cancelled(shared: bool) -> None:
     wanted = preview()
     plan = TrainingPlan(base_model="m", component="c", parameters={}, digest="0123456789ab")
     made = start_release(wanted, Project(name=wanted.project), "/w", NOW)
-    made = come_to(made.replace(training=plan), Phase.TRAINING, NOW, "")
+    made = come_to(made.replace(training=plan), Phase.TRAINING, NOW, "").link(job="page")
     seen = Observed(job=Job("Running", "1"), shares_job=shared)
     over = decide(at_its_time(wanted, LATER), made, seen, LATER)
     other = decide(preview("training: {parameters: {max_steps: 3}}\n"), made, seen, NOW)

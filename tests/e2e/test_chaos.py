@@ -8,7 +8,7 @@ from tests.chaos.driver import Plan, run
 from tests.chaos.points import MOMENTS
 from tests.chaos.report import complaints, table
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 LEAST = 30
 
 

@@ -321,6 +321,7 @@ def test_cancelling_ends_the_running_step(cloud: Connection, ml: MLClient, code:
     assert steps_of(cloud, "endless")["check"]["status"] == "Canceled"
 
 
+@pytest.mark.soak
 def test_job_of_a_node_that_was_killed_runs_again(
     cloud: Connection, node: "subprocess.Popen[bytes]", ml: MLClient, code: Path, tmp_path: Path
 ) -> None:
