@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from azure.storage.blob import BlobLeaseClient
 
@@ -23,36 +22,33 @@ from tuneops.azureml.transport import one_look
 from tuneops.cost.reservation import find_room
 from tuneops.data.errors import DataChangedError, DataError, DataUnavailableError
 from tuneops.data.places import NoPlaceError
-from tuneops.data.prepare import find_source
 from tuneops.decide import decide, look_after
 from tuneops.desired import Desired
-from tuneops.document import Document
 from tuneops.events.effect import Led, led
-from tuneops.events.record import remembered
+from tuneops.following import Followed, follow, note_suspension, read_orders, tell_pinned
+from tuneops.held import Held
 from tuneops.looks import LOST_AFTER, Look
 from tuneops.names import environment_of, is_preview
-from tuneops.notify import pins, turns
+from tuneops.notify import turns
 from tuneops.notify.following import TRIED_AGAIN
 from tuneops.notify.post import post
 from tuneops.notify.why import cause_of
 from tuneops.observe import followed_base_model, observe, observe_begin, observe_progress
 from tuneops.observed import Observed
-from tuneops.orders import Orders, Pin
 from tuneops.overview.keeping import keep_card
 from tuneops.patience import begun, wait
-from tuneops.pinning import agrees, mark, pinned, rejection, still_rejected
+from tuneops.pinning import rejection
 from tuneops.policy import Verdict, verdict
 from tuneops.previews import pruning, sharing
 from tuneops.previews.wanted import at_its_time, bounded
 from tuneops.project import Project, Wake, start_release
 from tuneops.queue import ProjectRequest
 from tuneops.release import Phase, Release, Trouble
-from tuneops.release_note import note_of
 from tuneops.services import Services
 from tuneops.storage_refusal import explained
-from tuneops.store import BusyError, ConflictError, Stored, hold
-from tuneops.suspension import stays_as_it_is, tell_of_suspension
-from tuneops.telemetry import releases, tracing
+from tuneops.store import BusyError, ConflictError
+from tuneops.suspension import stays_as_it_is
+from tuneops.telemetry import tracing
 from tuneops.telemetry.work import Work, place_of
 from tuneops.unwatched import unwatched
 
@@ -63,12 +59,8 @@ LONGEST_PAUSE_SECONDS = 600
 LONGEST_PASS = timedelta(minutes=2)
 TOO_EARLY = 0.2
 """A wake-up that comes earlier by this share of the pause finds nothing yet."""
-STOOD_STILL = timedelta(seconds=10)
-"""What was decided longer ago is decided anew."""
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T", bound=Document)
 
 
 def reconcile_project(
@@ -124,36 +116,34 @@ class _Pass:
     ) -> None:
         self.request = request
         self.services = services
-        self.lease = lease
         self.clock = clock
         self.work = work
-        self.project = self._load(documents.project(request.project), Project)
-        git = self._load(documents.desired(request.project), Desired).value
-        self.git = at_its_time(git, clock())
-        self.desired = self.git
-        self.held_back = ""
-        self.release = self._load_release(self.project.value.current)
-        self.work.follow(self.release.value if self.release else None)
+        self.held = Held(request, services, lease, clock)
+        git = self.held.load(documents.desired(request.project), Desired).value
+        git = at_its_time(git, clock())
+        self.followed = Followed(git, git)
+        self.desired = git
+        self.work.follow(self.held.release)
         self.base_model = self.newest_base_model = ""
-        self.settled = self.performed = 0
-        self.shown = self._standing()
+        self.settled = 0
+        self.shown = self.held.standing
 
     def run(self) -> Led:
         """Step until there is nothing to do now, then arrange the next look."""
         if self._is_overtaken():
             return Led("merged", "a look since then has asked for a later one")
-        before, again = self._standing(), self._is_moved()
+        before, again = self.held.standing, self.held.is_moved
         pauses = [self._steps_told()]
-        newest_now = self._standing()
+        newest_now = self.held.standing
         if self._turn_to_live():
-            again = again or self._is_moved()
+            again = again or self.held.is_moved
             pauses.append(self._steps_told())
         shown = keep_card(self.request.project, self.services)
         look = self._look() if shown and self.settled == len(pauses) else None
-        newest = self.release.value if self.release else None
+        newest = self.held.release
         pauses.append(pruning.pause(newest, self.services, self.clock()))
         self._arrange(min((pause for pause in pauses if pause is not None), default=None), look)
-        return led(before, newest_now, self.performed, again=again)
+        return led(before, newest_now, self.held.performed, again=again)
 
     def _steps_told(self) -> float | None:
         """Take steps and tell of them; gives the seconds to wait for more to do."""
@@ -163,13 +153,13 @@ class _Pass:
 
     def _turn_to_live(self) -> bool:
         """When the newest release came to nothing, go on with the one that is live, if any."""
-        project, vain = self.project.value, (Phase.FAILED, Phase.SUPERSEDED)
-        if self.release is None or self.release.value.phase not in vain:
+        project, vain = self.held.project, (Phase.FAILED, Phase.SUPERSEDED)
+        if self.held.release is None or self.held.release.phase not in vain:
             return False
-        live = self._load_release(project.live) if project.live != project.current else None
+        live = self.held.load_release(project.live) if project.live != project.current else None
         if live is None or live.value.phase != Phase.LIVE:
             return False
-        self.release = live
+        self.held.take(live)
         self.work.follow(live.value)
         return True
 
@@ -190,18 +180,18 @@ class _Pass:
                     self._note_waiting(action)
                     self.settled += 1
                     return self._pause(action)
-                before = self.release.value if self.release else None
+                before = self.held.release
                 self._perform(action)
-                if waits := begun(action, before, self.release.value if self.release else None):
+                if waits := begun(action, before, self.held.release):
                     self._note_waiting(waits)
                     return self._pause(waits)
             except (DataError, RefusedError) as error:
-                if self.release is None or self.release.value.phase.ended:
+                if self.held.release is None or self.held.release.phase.ended:
                     return self._note_trouble(error)
                 self._perform(Fail(str(error)))
             except DataChangedError as error:
                 log.info("project %s: %s", self.request.project, error)
-                if self.release is None or self.release.value.source == self.desired.source:
+                if self.held.release is None or self.held.release.source == self.desired.source:
                     return 1
                 self._perform(Advance(Phase.SUPERSEDED, str(error)))
             except NoPlaceError:
@@ -216,21 +206,22 @@ class _Pass:
 
     def _decide(self) -> Effect | Wait | Idle:
         """The next action; Azure is not asked while all stays as it is: no refusal changes that."""
-        orders = self._read_orders()
-        self._note_suspension(orders)
-        pin = self._follow(orders)
-        self.desired = stays_as_it_is(self.desired, orders.suspension, pin)
+        orders = read_orders(self.request.project, self.services)
+        note_suspension(self.held, orders)
+        self.followed = follow(self.held, orders, self.followed.git)
+        pin = self.followed.pin
+        self.desired = stays_as_it_is(self.followed.desired, orders.suspension, pin)
         if self.desired.standstill:
             return bounded(Idle(self.desired.standstill), self.desired, self.clock())
-        release = self.release.value if self.release else None
+        release = self.held.release
         workspace = self.services.workspace
-        observed = observe(workspace, self.desired, self.project.value, release)
-        retried = orders.retry is not None and orders.retry.release == self.project.value.current
+        observed = observe(workspace, self.desired, self.held.project, release)
+        retried = orders.retry is not None and orders.retry.release == self.held.project.current
         observed = replace(
             observed,
             verdict=self._verdict(release, observed),
             live=self._live(release),
-            rejected="" if pin else self.held_back,
+            rejected="" if pin else self.followed.held_back,
             retried=retried,
             metrics_delay=timedelta(seconds=self.services.settings.metrics_delay_seconds),
             said=orders.said,
@@ -238,7 +229,7 @@ class _Pass:
             job=observe_begin(workspace, release, observed, self.clock()),
             progress=observe_progress(workspace, release, observed, self.clock()),
         )
-        if release and release.number != self.project.value.current:
+        if release and release.number != self.held.project.current:
             action = look_after(self.desired, release, observed, self.clock())
             return bounded(action, self.desired, self.clock())
         self.base_model = followed_base_model(self.desired, release)
@@ -258,84 +249,15 @@ class _Pass:
         phases = (Phase.EVALUATING, Phase.TESTING, Phase.SHIFTING, Phase.FAILED)
         if release is None or release.phase not in phases:
             return None
-        owner, number = release.project, self.project.value.live
+        owner, number = release.project, self.held.project.live
         if release.phase == Phase.EVALUATING:
-            owner, number = sharing.held_against(self.project.value, self.services)
+            owner, number = sharing.held_against(self.held.project, self.services)
         if number is None or (owner, number) == (release.project, release.number):
             return None
         stored = self.services.release(owner, number)
         if stored is None and release.phase == Phase.EVALUATING:
             raise UnavailableError(f"the record of live release {number} has gone")
         return stored.value if stored else None
-
-    def _read_orders(self) -> Orders:
-        """What people have ordered; no pin and no suspension holds a preview beyond its time."""
-        stored = self.services.store.read(documents.orders(self.request.project), Orders)
-        orders = stored.value if stored else Orders()
-        is_held = not is_preview(self.request.project)
-        return orders if is_held else orders.replace(pin=None, suspension=None)
-
-    def _follow(self, orders: Orders) -> Pin | None:
-        """Set what is desired, and why git is not followed; gives the pin that is in force."""
-        target = self._load_release(orders.pin.release) if orders.pin else None
-        pin = orders.pin if target else None
-        self._note_pin(pin, orders.ended)
-        self._find_data(needed=pin is None)
-        if pin and target:
-            self.desired, self.held_back = pinned(self.git, target.value), mark(pin, self.git)
-            if not self._has_served_its_time(pin):
-                return pin
-            self._end(pin, f"{self.git.path} at {self.git.commit[:8]} agrees")
-        self.desired = self.git
-        met = self.project.value.rejection(self.git)
-        self.held_back = still_rejected(self.git.project, met.why) if met else ""
-        return None
-
-    def _has_served_its_time(self, pin: Pin) -> bool:
-        """Whether what the pin asks for is live and git wants the same by now."""
-        release = self.release.value if self.release else None
-        return (
-            release is not None
-            and release.phase == Phase.LIVE
-            and self.project.value.live == release.number
-            and pin.release in (release.number, release.adopts)
-            and agrees(self.git, self.desired)
-        )
-
-    def _end(self, pin: Pin, why: str) -> None:
-        """Take back this pin, which git agrees with; one that was given meanwhile stays."""
-        if self.release:
-            release, commit = self.release.value, self.git.commit
-            text = f"{why} with release {release.number}, which is live"
-            told = pins.unpinned(release, pin, text, self.clock(), commit)
-            self._save_release(pins.live_again(told, pin, text, self.clock(), commit))
-
-        def change(known: Orders | None) -> Orders:
-            known = known or Orders()
-            return known.replace(pin=None, ended=why) if known.pin == pin else known
-
-        orders = self.services.store.update(documents.orders(self.request.project), Orders, change)
-        self._note_pin(orders.pin, orders.ended)
-
-    def _note_pin(self, pin: Pin | None, ended: str) -> None:
-        """Remember which pin is followed, and tell of the end of the one that was."""
-        before = self.project.value.pin
-        if before == pin:
-            return
-        if before and pin is None and self.release:
-            told = pins.unpinned(self.release.value, before, ended, self.clock(), self.git.commit)
-            self._save_release(told)
-        held_back = self.project.value.held_back if pin else ""
-        self._save_project(self.project.value.replace(pin=pin, held_back=held_back))
-
-    def _note_suspension(self, orders: Orders) -> None:
-        """Remember which suspension is ordered; tell of it, and of the end of the one before."""
-        before = self.project.value.suspension
-        if before == orders.suspension:
-            return
-        if self.release:
-            self._save_release(tell_of_suspension(self.release.value, before, orders, self.clock()))
-        self._save_project(self.project.value.replace(suspension=orders.suspension))
 
     def _verdict(self, release: Release | None, observed: Observed) -> Verdict:
         """What the policy says now."""
@@ -348,34 +270,23 @@ class _Pass:
         log.info("project %s: %s", self.request.project, action)
         with tracing.spanned(type(action).__name__):
             self._do(action)
-        self.work.follow(self.release.value if self.release else None)
+        self.work.follow(self.held.release)
 
     def _do(self, action: Effect) -> None:
-        self._keep_turn()
-        self._forget_look()
-        self.performed += 1
+        self.held.keep_turn()
+        self.held.forget_look()
+        self.held.performed += 1
         if isinstance(action, StartRelease):
             self._start_release()
-        elif self.release is None:
+        elif self.held.release is None:
             raise ValueError(f"{action} without a release")
         elif isinstance(action, PromoteRelease):
-            self._promote(self.release.value)
+            self._promote(self.held.release)
         else:
             if isinstance(action, Advance) and action.phase == Phase.RETIRED:
-                self._retire_live(self.release.value, action.reason)
-            changed = act(action, self.release.value, self.services, self.clock())
-            self._save_release(changed.replace(trouble=None, waiting=None))
-
-    def _keep_turn(self) -> None:
-        """See that it is this worker's turn before it acts, and that it has not stood still.
-
-        Raises:
-            ConflictError: it is another's turn, or may have been meanwhile.
-        """
-        before = self.services.clock()
-        hold(self.lease)
-        if self.services.clock() - before > STOOD_STILL:
-            raise ConflictError("this worker stood still, and decides anew")
+                self._retire_live(self.held.release, action.reason)
+            changed = act(action, self.held.release, self.services, self.clock())
+            self.held.save_release(changed.replace(trouble=None, waiting=None))
 
     def _start_release(self) -> None:
         """Write the new release first, then point the project at it; both may happen again.
@@ -384,29 +295,29 @@ class _Pass:
         owes people is posted first: nobody may look at it again.
         """
         self._post()
-        project, now = self.project.value.allow(self.desired), self.clock()
-        if self.release:
-            project = project.remember(self.release.value)
+        project, now = self.held.project.allow(self.desired), self.clock()
+        if self.held.release:
+            project = project.remember(self.held.release)
         project = sharing.seeded(project, self.services)
         workspace = self.services.workspace.id
         release = start_release(self.desired, project, workspace, now)
-        newest = self.release.value if self.release else None
-        cause = cause_of(self.desired, newest, self._read_orders())
+        newest = self.held.release
+        cause = cause_of(self.desired, newest, read_orders(self.request.project, self.services))
         moved_by = newest.moved_by if newest else ()
         release = release.replace(cause=cause, trace=self.work.begun_by, moved_by=moved_by)
-        adopted = self._load_release(release.adopts)
+        adopted = self.held.load_release(release.adopts)
         if adopted:
             release = release.adopt(adopted.value)
         release = turns.queued(release, now)
-        self.release = self._load_release(release.number)
-        there = self.release.value if self.release else None
+        self.held.take(self.held.load_release(release.number))
+        there = self.held.release
         if there is None or (there.fingerprint, there.adopts) != (
             release.fingerprint,
             release.adopts,
         ):
-            self._save_release(release)
+            self.held.save_release(release)
         endpoints = dict.fromkeys((*project.endpoints, release.endpoint))
-        self._save_project(
+        self.held.save_project(
             project.replace(
                 current=release.number,
                 endpoints=tuple(endpoints),
@@ -421,18 +332,20 @@ class _Pass:
         What a pin has moved away from is marked as rejected, too, be it that it was superseded or
         had failed while it was deployed again.
         """
-        project = self.project.value
+        project = self.held.project
         before = project.live
-        old = self._load_release(before) if before != release.number else None
+        old = self.held.load_release(before) if before != release.number else None
         if old and old.value.phase != Phase.RETIRED:
-            old = self._write(old, self._left_behind(old.value, release))
+            old = self.held.write(old, self._left_behind(old.value, release))
         if old and old.value.rejected:
             project = project.reject(old.value, old.value.rejected)
-        self._save_project(project.promote(release, release.entered(Phase.LIVE) or self.clock()))
+        self.held.save_project(
+            project.promote(release, release.entered(Phase.LIVE) or self.clock())
+        )
 
     def _left_behind(self, old: Release, release: Release) -> Release:
         """What was live until this release is."""
-        pin = self.project.value.pin
+        pin = self.held.project.pin
         if old.phase == Phase.LIVE:
             reason = f"release {release.number} is live"
             old = old.advance(Phase.SUPERSEDED, self.clock(), reason)
@@ -442,10 +355,10 @@ class _Pass:
 
     def _retire_live(self, newest: Release, reason: str) -> None:
         """Mark the release that is live as retired, when another is the newest."""
-        number = self.project.value.live
-        live = self._load_release(number) if number != newest.number else None
+        number = self.held.project.live
+        live = self.held.load_release(number) if number != newest.number else None
         if live and live.value.phase == Phase.LIVE:
-            self._write(live, live.value.advance(Phase.RETIRED, self.clock(), reason))
+            self.held.write(live, live.value.advance(Phase.RETIRED, self.clock(), reason))
 
     def _note_trouble(self, error: Exception) -> float:
         """Remember why the step could not be done; gives the pause before it is tried again."""
@@ -458,49 +371,41 @@ class _Pass:
             exc_info=not expected,
         )
         message = str(error) if expected else explained(error) or _internal(error)
-        holder: Release | Project = self.release.value if self.release else self.project.value
+        holder: Release | Project = self.held.release if self.held.release else self.held.project
         before = holder.trouble or Trouble(message=message, since=self.clock(), count=0)
         count = before.count + 1
         trouble = before.replace(message=message, count=count)
         asked = error.seconds if isinstance(error, UnavailableError) else 0
         pause = max(asked, self._usual_pause() * 2.0 ** min(count - 1, 10))
         pause = min(LONGEST_PAUSE_SECONDS, pause)
-        if self.release is None:
-            self._save_project(self.project.value.replace(trouble=trouble, look=None))
+        if self.held.release is None:
+            self.held.save_project(self.held.project.replace(trouble=trouble, look=None))
             return pause
-        release = self.release.value
+        release = self.held.release
         if not trouble.told and self.clock() - trouble.since > HELD_AFTER:
             trouble = trouble.replace(told=True)
             occasion = f"{names.digest(message)}:{trouble.since:%Y-%m-%dT%H}"
             release = turns.held(release, message, self.clock(), occasion, TRIED_AGAIN)
-        self._save_release(release.replace(trouble=trouble))
+        self.held.save_release(release.replace(trouble=trouble))
         return pause
 
     def _post(self) -> None:
         """Hand over what people are owed; others deliver it."""
-        if self.release is None:
+        if self.held.release is None:
             return
-        release, channels = self.release.value, self.services.channels_of(self.request.project)
+        release, channels = self.held.release, self.services.channels_of(self.request.project)
         posted = post(self.services, self.request.project, release.outbox, channels)
-        self._save_release(release.replace(outbox=posted))
+        self.held.save_release(release.replace(outbox=posted))
 
     def _show(self) -> None:
         """Let people see the release's phase as soon as it has come to it."""
-        if self.shown != self._standing():
-            self.shown = self._standing()
+        if self.shown != self.held.standing:
+            self.shown = self.held.standing
             keep_card(self.request.project, self.services)
-
-    def _standing(self) -> tuple[int, Phase] | None:
-        """The release and its phase."""
-        return (self.release.value.number, self.release.value.phase) if self.release else None
-
-    def _is_moved(self) -> bool:
-        """Whether this look's event has led to something before, in a look that was cut short."""
-        return self.release is not None and self.request.event in self.release.value.moved_by
 
     def _is_overtaken(self) -> bool:
         """Whether this is a wake-up before which another look came, that asked for a later one."""
-        asked, wake = self.request.wake, self.project.value.wake
+        asked, wake = self.request.wake, self.held.project.wake
         if asked is None or wake is None or asked == wake.id:
             return False
         return self.clock() <= wake.at + LOST_AFTER
@@ -512,48 +417,40 @@ class _Pass:
         that would find nothing yet is overtaken by a later one.
         """
         now = self.clock()
-        project = self.project.value
+        project = self.held.project
         wake = project.wake if project.wake and project.wake.at > now else None
         if wake and wake.id == self.request.wake:
             wake = None
         if pause is not None and not (wake and _meets(wake, now, pause)):
             wake = Wake(id=uuid.uuid4().hex, at=now + timedelta(seconds=pause))
-            with tracing.placed(place_of(self.release.value if self.release else None)):
+            with tracing.placed(place_of(self.held.release)):
                 self.services.queue.send(ProjectRequest(project=project.name, wake=wake.id), pause)
         look = look or project.look
         if (wake, look) != (project.wake, project.look):
-            self._save_project(project.replace(wake=wake, look=look))
+            self.held.save_project(project.replace(wake=wake, look=look))
 
     def _note_waiting(self, action: Idle | Wait) -> None:
         """Remember since when the release waits for what; what troubled it is over."""
-        if self.project.value.held_back != self.held_back:
-            self._save_project(self.project.value.replace(held_back=self.held_back))
-        if self.release is None:
+        if self.held.project.held_back != self.followed.held_back:
+            self.held.save_project(self.held.project.replace(held_back=self.followed.held_back))
+        if self.held.release is None:
             self._note_before_first(action)
             return
-        release = self._tell_pinned(self.release.value.replace(trouble=None))
+        release = tell_pinned(self.held, self.held.release.replace(trouble=None), self.followed)
         if isinstance(action, Wait):
-            self._save_release(wait(release, action, self.clock()))
+            self.held.save_release(wait(release, action, self.clock()))
         else:
-            self._save_release(release.replace(waiting=None))
-
-    def _tell_pinned(self, release: Release) -> Release:
-        """The newest release with word of the pin for each commit that is not acted on."""
-        pin = self.project.value.pin
-        if pin is None or release.number != self.project.value.current:
-            return release
-        now, commit = self.clock(), self.git.commit
-        return pins.pinned(release, pin, self.held_back, now, commit)
+            self.held.save_release(release.replace(waiting=None))
 
     def _note_before_first(self, action: Idle | Wait) -> None:
         """Without a release yet, what the project waits for is its trouble."""
-        project, trouble = self.project.value, None
+        project, trouble = self.held.project, None
         if isinstance(action, Wait):
             trouble = project.trouble
             if trouble is None or trouble.message != action.reason:
                 trouble = Trouble(message=action.reason, since=self.clock(), count=0)
         if trouble != project.trouble:
-            self._save_project(project.replace(trouble=trouble))
+            self.held.save_project(project.replace(trouble=trouble))
 
     def _look(self) -> Look | None:
         """This look, which has found nothing to do now, where a resync has asked for it."""
@@ -566,11 +463,6 @@ class _Pass:
             newest_base_model=self.newest_base_model,
         )
 
-    def _forget_look(self) -> None:
-        """Before anything is changed: a crash after that must not hide that more is to be done."""
-        if self.project.value.look:
-            self._save_project(self.project.value.replace(look=None))
-
     def _pause(self, action: Idle | Wait) -> float | None:
         """The seconds that an action asks to wait, None for no end."""
         if isinstance(action, Idle):
@@ -579,50 +471,6 @@ class _Pass:
 
     def _usual_pause(self) -> float:
         return self.services.settings.poll_seconds
-
-    def _find_data(self, *, needed: bool) -> None:
-        """Add the newest data to what git wants; a pin can do without."""
-        if self.git.source is not None or self.git.config is None:
-            return
-        try:
-            source = find_source(self.services.storage, self.git.config)
-        except DataUnavailableError as error:
-            if needed:
-                raise
-            log.warning("project %s: %s", self.request.project, error)
-        else:
-            self.git = self.git.replace(source=source)
-
-    def _load(self, path: str, kind: type[T]) -> Stored[T]:
-        stored = self.services.store.read(path, kind)
-        if stored is None:
-            raise ConflictError(f"{path} has gone")
-        return stored
-
-    def _load_release(self, number: int | None) -> Stored[Release] | None:
-        return self.services.release(self.request.project, number)
-
-    def _save_project(self, project: Project) -> None:
-        path, note = documents.project(project.name), project.note.text()
-        self.project = self.services.store.write(path, project, self.project.etag, self.lease, note)
-
-    def _save_release(self, release: Release) -> None:
-        self.release = self._write(self.release, release)
-
-    def _write(self, before: Stored[Release] | None, release: Release) -> Stored[Release]:
-        if before and before.value == release:
-            return before
-        hold(self.lease)
-        if self.performed:
-            moved_by = remembered(release.moved_by, self.request.event)
-            release = release.replace(moved_by=moved_by)
-        self._forget_look()
-        path = documents.release(release.project, release.number)
-        etag = before.etag if before and before.value.number == release.number else None
-        note = note_of(release).text()
-        written = self.services.store.write(path, release, etag, note=note)
-        releases.moved(before.value if before and etag else None, release)
-        return written
 
 
 def _meets(wake: Wake, now: datetime, pause: float) -> bool:

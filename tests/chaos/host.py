@@ -110,15 +110,15 @@ def _shift(state: Path) -> float:
 
 def watch(points: Points) -> None:
     """Put the points around each effect of the reconciler."""
-    from tuneops import reconcile
+    from tuneops import held, reconcile
 
     module: Any = reconcile
-    looking = module._Pass
-    perform, act, save_project = looking._perform, module.act, looking._save_project
+    looking, holding = module._Pass, held.Held
+    perform, act, save_project = looking._perform, module.act, holding.save_project
 
     def performing(self: Any, action: Any) -> None:
         effect = type(action).__name__
-        self.effect = effect
+        self.held.effect = effect
         points.pass_by(effect, "before")
         perform(self, action)
         points.pass_by(effect, "after")
@@ -129,12 +129,13 @@ def watch(points: Points) -> None:
         return done
 
     def saving_project(self: Any, project: Any) -> None:
-        known = self.project.value
+        known = self.project
         if (project.current, project.live) != (known.current, known.live):
             points.pass_by(self.effect, "during")
         save_project(self, project)
 
-    looking._perform, module.act, looking._save_project = performing, acting, saving_project
+    looking._perform, module.act = performing, acting
+    holding.save_project = saving_project  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
