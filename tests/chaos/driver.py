@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -91,7 +92,10 @@ class Plan:
 
 
 def run(plan: Plan, state: Path) -> list[Round]:
-    """Run the rounds."""
+    """Run the rounds, and one more if there are points left that none of several has met.
+
+    A call that is answered with a fault may have done all that its effect was to do.
+    """
     with _cloud(state) as cloud, Hosts(cloud, plan.seed) as hosts:
         cloud.merge({"../tuneops-policy.yaml": POLICY})
         faults = Faults(cloud.connection)
@@ -99,14 +103,24 @@ def run(plan: Plan, state: Path) -> list[Round]:
         front.merge(deployment=BUSY)
         front.upload()
         endpoint = front.lives(1).endpoint
-        rounds = []
-        for number in plan.rounds:
+        rounds: list[Round] = []
+        unmet: list[Point] = []
+        ahead = deque(plan.rounds)
+        while ahead:
+            number = ahead.popleft()
+            points = [*unmet, *(plan.points(number) if number in plan.rounds else ())]
             with Clients(cloud, endpoint, QUICK_RATE if plan.quick else RATE) as clients:
-                done = _Round(plan, number, cloud, hosts, faults, front).run()
+                one = _Round(plan, number, points, cloud, hosts, faults, front)
+                done = one.run()
             evidence = Evidence(answers=_by_status(clients.seen.answers))
             done.requests = clients.seen.sent
             done.note(check(evidence))
             rounds.append(done)
+            unmet = one.unmet
+            if unmet and 1 < len(rounds) == len(plan.rounds):
+                ahead.append(number + 1)
+        left = [f"{moment} {effect}" for effect, moment in unmet]
+        rounds[-1].note({"effects at which no host was killed": left})
         faults.close()
         rounds[-1].cpu_seconds = _cpu_seconds(state)
         return rounds
@@ -116,9 +130,17 @@ class _Round:
     """One round: every story in a project of its own, all at once, beside one that is live."""
 
     def __init__(
-        self, plan: Plan, number: int, cloud: Cloud, hosts: Hosts, faults: Faults, front: Team
+        self,
+        plan: Plan,
+        number: int,
+        points: list[Point],
+        cloud: Cloud,
+        hosts: Hosts,
+        faults: Faults,
+        front: Team,
     ) -> None:
-        self._plan, self._number = plan, number
+        self._plan, self._number, self._points = plan, number, points
+        self.unmet: list[Point] = []
         self._cloud, self._hosts, self._faults, self._front = cloud, hosts, faults, front
         self._tales = {
             Team(cloud, f"{name}-{number}", faults): STORIES[name].tell for name in plan.chosen
@@ -129,8 +151,7 @@ class _Round:
     def run(self) -> Round:
         """Let it all happen, then look twice: as it was wanted, and when it is taken away."""
         plan, teams = self._plan, [*self._tales, self._front]
-        points = plan.points(self._number)
-        self._hosts.points.arm(points)
+        self._hosts.points.arm(self._points)
         disturber = Disturber(
             self._cloud,
             self._hosts,
@@ -149,7 +170,7 @@ class _Round:
         unreached = _all_at_once([team.remove for team in self._tales])
         struck = self._hosts.points.disarm()
         self._settle(teams, disturber, unreached)
-        self._count(points, struck, disturber)
+        self._count(struck, disturber)
         self._faults.forget()
         self._say("all is looked at")
         return self._done
@@ -176,19 +197,18 @@ class _Round:
             time.sleep(1)
         self._done.add(evidence, found)
 
-    def _count(self, points: list[Point], struck: set[Point], disturber: Disturber) -> None:
+    def _count(self, struck: set[Point], disturber: Disturber) -> None:
         done = self._done
         for moment in MOMENTS:
             kind = f"host killed {moment} an effect"
-            done.asked[kind] += sum(each[1] == moment for each in points)
+            done.asked[kind] += sum(each[1] == moment for each in self._points)
             done.struck[kind] += sum(each[1] == moment for each in struck)
         done.asked += disturber.asked
         done.struck += disturber.struck
         for kind, (asked, strikes) in self._faults.struck_by_kind().items():
             done.asked[kind] += asked
             done.struck[kind] += strikes
-        unmet = sorted(set(points) - struck)
-        done.note({"effects at which no host was killed": [f"{m} {e}" for e, m in unmet]})
+        self.unmet = sorted(set(self._points) - struck)
 
     def _say(self, what: str) -> None:
         passed = time.monotonic() - self._began
