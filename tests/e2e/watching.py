@@ -15,6 +15,8 @@ from tuneops.release import SampleAnswer
 
 SOON = 20_000.0
 """Milliseconds until an open page shows what is so: it looks every ten seconds at the latest."""
+TRIES = 8
+"""Something may go on while two pages are read, one after the other."""
 PHASES = ("Waiting for data", *COURSE, "Live")
 """Those before the first look, and a short one between two, are not seen."""
 _WATCH = """(project) => {
@@ -121,12 +123,13 @@ class Watcher:
         context = self._browser.new_context(java_script_enabled=False)
         page = context.new_page()
         for name, address in self._addresses.items():
-            page.goto(address)
-            if (text := self._pages[name].evaluate(_TEXT)) != page.evaluate(_TEXT):
-                self._pages[name].wait_for_timeout(SOON / 4)
-                page.reload()
-                text = self._pages[name].evaluate(_TEXT)
-            assert page.evaluate(_TEXT) == text
+            for _ in range(TRIES):
+                page.goto(address)
+                read, shown = page.evaluate(_TEXT), self._pages[name].evaluate(_TEXT)
+                if read == shown:
+                    break
+                self._pages[name].wait_for_timeout(SOON / TRIES)
+            assert read == shown
         context.close()
 
     def check_orders(self) -> None:

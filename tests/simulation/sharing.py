@@ -22,8 +22,8 @@ from tests.simulation.worker import Looking, look_in
 from tests.simulation.world import BEGIN, World
 from tuneops.actions import Action
 from tuneops.clock import Clock
+from tuneops.held import STOOD_STILL
 from tuneops.project import Project
-from tuneops.reconcile import STOOD_STILL
 from tuneops.release import Release
 from tuneops.store import LEASE_SECONDS
 
