@@ -25,7 +25,6 @@ CLUSTERS = [
 ]
 TRAINS_FIRST = "test_loop.py"
 FILES_BEFORE_THE_OTHERS = 30
-PORTS = range(20000, 32000)
 QUOTAS = {
     "standardNDSH100v5Family": 96,
     "StandardNCadsH100v5Family": 120,
@@ -36,10 +35,12 @@ QUOTAS = {
 @pytest.fixture(scope="session", autouse=True)
 def ports_of_its_own() -> None:
     """Each worker has a part of the ports: one that is free when it is chosen stays free."""
+    from localcloud.process import PORT_RANGE, PORTS
+
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-        share = len(PORTS) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-        first = PORTS.start + share * int(worker.removeprefix("gw"))
-        os.environ["LOCALCLOUD_PORTS"] = f"{first}-{first + share - 1}"
+        share = len(PORT_RANGE) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        first = PORT_RANGE.start + share * int(worker.removeprefix("gw"))
+        os.environ[PORTS] = f"{first}-{first + share - 1}"
 
 
 @pytest.fixture(scope="session")

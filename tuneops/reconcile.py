@@ -371,7 +371,7 @@ class _Pass:
             exc_info=not expected,
         )
         message = str(error) if expected else explained(error) or _internal(error)
-        holder: Release | Project = self.held.release if self.held.release else self.held.project
+        holder: Release | Project = self.held.release or self.held.project
         before = holder.trouble or Trouble(message=message, since=self.clock(), count=0)
         count = before.count + 1
         trouble = before.replace(message=message, count=count)
