@@ -69,7 +69,7 @@ def _projects(blob: str, services: Services) -> list[str]:
     """The projects, and the previews, that train on the blob."""
     sources = services.settings.config_sources
     paths = (documents.repository(source.environment) for source in sources)
-    read = (services.prompt_store.read(path, Repository) for path in paths)
+    read = (services.prompt_store.read_kept(path, Repository) for path in paths)
     projects = sorted(p for stored in read if stored for p in stored.value.projects_with_data(blob))
     for source in sources:
         projects += sorted(read_register(services.prompt_store, source.environment).with_data(blob))

@@ -30,6 +30,9 @@ class StorageSection(_Section):
 
     containers: list[Name] = []
     queues: list[Name] = []
+    in_memory: Annotated[
+        bool, Field(description="Nothing waits for a disk, and nothing is left when it has ended")
+    ] = False
 
 
 class Compute(_Section):

@@ -7,10 +7,12 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+LEAST_URGENT = 19
 
 # Below the ports that Linux (32768 up) and macOS (49152 up) hand to outgoing connections, so that
 # a part which restarts finds its port free.
@@ -48,6 +50,17 @@ def _exit_at_end_of_input() -> None:
     while os.read(0, 4096):
         pass
     os._exit(0)
+
+
+def give_way() -> None:
+    """Let this process, which leads a session, have the time that all others leave.
+
+    Linux weighs sessions against each other, and what is nice only within its own: see "The
+    autogroup feature" in https://man7.org/linux/man-pages/man7/sched.7.html.
+    """
+    os.nice(LEAST_URGENT)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(LEAST_URGENT))
 
 
 def inherited_environment() -> dict[str, str]:

@@ -15,17 +15,24 @@ ROOM = {"endpoints": 1000, "deployments": 1000}
 
 @contextmanager
 def simulated_cloud(
-    state: Path, *, job_seconds: float = 0.2, settings: dict[str, str] | None = None, **changes: Any
+    state: Path,
+    *,
+    job_seconds: float = 0.2,
+    settings: dict[str, str] | None = None,
+    in_memory: bool = False,
+    **changes: Any,
 ) -> Iterator[Cloud]:
     """The whole local cloud, until the block ends.
 
     Args:
         job_seconds: how long a job takes.
         settings: app settings that are different from those of `infra/local.yaml`.
+        in_memory: storage keeps nothing on the disk.
         changes: other sections of the manifest.
     """
     manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
     manifest["app_settings"] |= settings or {}
+    manifest["storage"]["in_memory"] = in_memory
     manifest |= {"simulated_compute": {"job_seconds": job_seconds}, "limits": ROOM, **changes}
     state.mkdir(parents=True, exist_ok=True)
     (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))

@@ -105,3 +105,15 @@ def test_paths_are_listed_by_prefix(store: Store) -> None:
     for name in ("p/b.json", "p/a.json", "q/c.json"):
         store.write(name, Project(name="x"), etag=None)
     assert list(store.paths("p/")) == ["p/a.json", "p/b.json"]
+
+
+def test_a_kept_document_is_sent_again_when_it_has_changed(store: Store) -> None:
+    assert store.read_kept("a/kept.json", Project) is None
+    first = store.write("a/kept.json", Project(name="kept"), etag=None)
+    kept = store.read_kept("a/kept.json", Project)
+    assert kept == first
+    assert store.read_kept("a/kept.json", Project) is kept, "it is the one that was read before"
+    second = store.write("a/kept.json", Project(name="kept", current=2), first.etag)
+    assert store.read_kept("a/kept.json", Project) == second
+    store.delete("a/kept.json")
+    assert store.read_kept("a/kept.json", Project) is None

@@ -1,5 +1,6 @@
 """Connections to storage, which the threads of an instance share."""
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +11,10 @@ KEPT = 64
 
 
 def storage_transport() -> "RequestsTransport":
-    """What a client of the storage SDK sends its calls with."""
+    """What a client of the storage SDK sends its calls with; see `use_proxies`.
+
+    The environment is looked at once: looking at it for each call takes a fifth of a call's time.
+    """
     import requests
     from azure.core.pipeline.transport import RequestsTransport
     from requests.adapters import HTTPAdapter
@@ -19,6 +23,16 @@ def storage_transport() -> "RequestsTransport":
     # The SDK itself tries again.
     never = Retry(total=False, redirect=False, raise_on_status=False)
     session = requests.Session()
+    session.trust_env = False
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=KEPT, max_retries=never))
-    return RequestsTransport(session=session)
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    return RequestsTransport(session=session, connection_verify=bundle)
+
+
+def use_proxies(transport: "RequestsTransport", address: str) -> None:
+    """Send what goes to the address through the proxies that the environment has for it."""
+    from requests.utils import get_environ_proxies
+
+    if transport.session:
+        transport.session.proxies.update(get_environ_proxies(address))

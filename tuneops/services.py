@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuneops import documents
 from tuneops.clock import Clock
-from tuneops.connections import storage_transport
+from tuneops.connections import storage_transport, use_proxies
 from tuneops.names import is_preview
 from tuneops.settings import Settings, credential, get_settings
 from tuneops.sources import ConfigSource
@@ -275,24 +275,30 @@ def open_blobs(settings: Settings, **options: Any) -> "BlobServiceClient":
     """A client of the storage account's blobs, with options of the SDK's."""
     from azure.storage.blob import BlobServiceClient
 
-    options.setdefault("transport", storage_transport())
+    transport = options["transport"] = storage_transport()
     if settings.storage_connection_string:
         connection = settings.storage_connection_string.get_secret_value()
-        return BlobServiceClient.from_connection_string(connection, **options)
-    uri = _given(settings.blob_service_uri, "blob")
-    return BlobServiceClient(uri, credential(settings), **options)
+        client = BlobServiceClient.from_connection_string(connection, **options)
+    else:
+        uri = _given(settings.blob_service_uri, "blob")
+        client = BlobServiceClient(uri, credential(settings), **options)
+    use_proxies(transport, client.url)
+    return client
 
 
 def open_queue(settings: Settings, name: str, **options: Any) -> "QueueClient":
     """A client of one of the storage account's queues, with options of the SDK's."""
     from azure.storage.queue import QueueClient
 
-    options.setdefault("transport", storage_transport())
+    transport = options["transport"] = storage_transport()
     if settings.storage_connection_string:
         connection = settings.storage_connection_string.get_secret_value()
-        return QueueClient.from_connection_string(connection, name, **options)
-    uri = _given(settings.queue_service_uri, "queue")
-    return QueueClient(uri, name, credential=credential(settings), **options)
+        client = QueueClient.from_connection_string(connection, name, **options)
+    else:
+        uri = _given(settings.queue_service_uri, "queue")
+        client = QueueClient(uri, name, credential=credential(settings), **options)
+    use_proxies(transport, client.url)
+    return client
 
 
 def _requests(settings: Settings, name: str) -> "RequestQueue":

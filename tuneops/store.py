@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 from azure.core import MatchConditions
@@ -86,6 +87,7 @@ class Store:
     def __init__(self, service: BlobServiceClient, container: str, **options: Any) -> None:
         self._container = service.get_container_client(container)
         self._options = options
+        self._kept: dict[str, Any] = {}
 
     def read(self, path: str, kind: type[T]) -> Stored[T] | None:
         """The document at `path`, or None when there is none; see `reading_once`.
@@ -103,9 +105,26 @@ class Store:
         found: Stored[T] | None = once[address]
         return found
 
-    def _read(self, path: str, kind: type[T]) -> Stored[T] | None:
+    def read_kept(self, path: str, kind: type[T]) -> Stored[T] | None:
+        """As `read`, for what is large, asked for often and seldom changed.
+
+        It is kept, and sent and parsed anew only when it has changed since.
+        """
+        kept: Stored[T] | None = self._kept.get(path)
         try:
-            download = self._container.download_blob(path, **self._options)
+            found = self._read(path, kind, _unless_still(kept.etag) if kept else {})
+        except HttpResponseError as error:
+            if error.status_code != HTTPStatus.NOT_MODIFIED:
+                raise
+            return kept
+        self._kept[path] = found
+        return found
+
+    def _read(
+        self, path: str, kind: type[T], condition: dict[str, Any] | None = None
+    ) -> Stored[T] | None:
+        try:
+            download = self._container.download_blob(path, **self._options, **(condition or {}))
         except ResourceNotFoundError:
             return None
         where, etag = f"{self._container.container_name}/{path}", download.properties.etag
@@ -275,6 +294,10 @@ def hold(lease: BlobLeaseClient) -> None:
         if error.status_code not in _CONFLICTS:
             raise
         raise ConflictError("the lease was lost") from error
+
+
+def _unless_still(etag: str) -> dict[str, Any]:
+    return {"etag": etag, "match_condition": MatchConditions.IfModified}
 
 
 def _complaint(path: str, error: ValidationError) -> str:

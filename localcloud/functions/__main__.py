@@ -6,9 +6,8 @@ import os
 import signal
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
-from subprocess import Popen, TimeoutExpired
+from subprocess import Popen
 
 import uvicorn
 
@@ -19,12 +18,12 @@ from localcloud.functions.keys import Keys
 from localcloud.functions.site import Host
 from localcloud.manifest import Manifest, ManifestError
 from localcloud.part import begin_part
-from localcloud.process import LOOPBACK, start_child
+from localcloud.process import LOOPBACK, give_way, start_child, stop_group
 
 SHUTDOWN_SECONDS = 3
 BACKGROUND = ("queueTrigger", "timerTrigger")
-LESS_URGENT = 10
-"""On Azure it is another machine: here it gets what time the rest leaves of this one's."""
+AT_ONCE = 0.001
+"""So many seconds a thread may work while others wait to: all are to answer soon."""
 ROLE, BEHIND = "LOCALCLOUD_FUNCTIONS", "background"
 """The environment variable that tells a second process of the host what it is for."""
 
@@ -43,7 +42,7 @@ def main() -> None:
         front = tuple(kind for kind in TRIGGERS if not (apart and kind in BACKGROUND))
         host = Host(
             load_app(connection.app_dir, os.environ),
-            load_host_config(connection.app_dir),
+            load_host_config(connection.app_dir, os.environ),
             Keys(connection.functions.key, connection.functions.eventgrid_key),
             os.environ,
             connection.state_dir / "functions" / "timers.json",
@@ -52,9 +51,11 @@ def main() -> None:
     except (AppError, HostConfigError, ManifestError) as error:
         sys.exit(f"error: {error}")
     if is_behind:
-        os.nice(LESS_URGENT)
+        # On Azure it has another machine.
+        give_way()
         asyncio.run(_work(host))
         return
+    sys.setswitchinterval(AT_ONCE)
     child = _start_behind(connection) if apart else None
     uvicorn.run(
         host.site(),
@@ -65,9 +66,7 @@ def main() -> None:
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     if child:
-        child.terminate()
-        with suppress(TimeoutExpired):
-            child.wait(SHUTDOWN_SECONDS)
+        stop_group(child, SHUTDOWN_SECONDS)
 
 
 async def _work(host: Host) -> None:
@@ -89,7 +88,7 @@ def _start_behind(connection: Connection) -> "Popen[bytes]":
         "--state",
         connection.state_dir,
     ]
-    child = start_child(line, environment={**os.environ, ROLE: BEHIND})
+    child = start_child(line, environment={**os.environ, ROLE: BEHIND}, own_group=True)
     # uvicorn raises the signal that has ended it once more: this process is still to end the other.
     signal.signal(signal.SIGTERM, lambda *_: None)
 

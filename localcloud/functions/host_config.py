@@ -1,15 +1,28 @@
 """``host.json``: the settings of the host that this stand-in honours."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
 
 from localcloud.functions.timespan import parse_timespan
 
 FILE_NAME = "host.json"
+# https://learn.microsoft.com/azure/azure-functions/functions-host-json#override-hostjson-values
+OVERRIDE = "AzureFunctionsJobHost__"
+
+
+_DOCUMENT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
 class HostConfigError(Exception):
@@ -67,15 +80,23 @@ class HostConfig(_Section):
     extensions: Extensions = Extensions()
 
 
-def load_host_config(app_dir: Path) -> HostConfig:
+def load_host_config(app_dir: Path, settings: Mapping[str, str]) -> HostConfig:
     """Read ``app_dir/host.json``.
 
+    Args:
+        settings: the app settings; ``AzureFunctionsJobHost__extensions__queues__batchSize`` and
+            the like stand in for what the file has.
+
     Raises:
-        HostConfigError: it is missing, is not JSON, or has a wrong value.
+        HostConfigError: it is missing, is not JSON, or it or a setting has a wrong value.
     """
     path = app_dir / FILE_NAME
     try:
-        return HostConfig.model_validate_json(path.read_bytes())
+        document = _DOCUMENT.validate_json(path.read_bytes())
+        for name, value in settings.items():
+            if name.startswith(OVERRIDE):
+                _override(document, name.removeprefix(OVERRIDE).split("__"), value)
+        return HostConfig.model_validate(document)
     except OSError as error:
         raise HostConfigError(f"{path}: {error.strerror}") from None
     except ValidationError as error:
@@ -84,3 +105,12 @@ def load_host_config(app_dir: Path) -> HostConfig:
             for problem in error.errors()
         )
         raise HostConfigError(f"{path}: {'; '.join(problems)}") from None
+
+
+def _override(document: dict[str, Any], names: list[str], value: str) -> None:
+    """Set what the names lead to; as in all of .NET's settings their case does not count."""
+    first = next((key for key in document if key.lower() == names[0].lower()), names[0])
+    if len(names) == 1:
+        document[first] = value
+    elif isinstance(inner := document.setdefault(first, {}), dict):
+        _override(inner, names[1:], value)

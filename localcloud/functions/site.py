@@ -27,6 +27,8 @@ ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HEALTH_PATH = "/health"
 STATUS_PATH = "/admin/host/status"
 THREADS = 16
+EVENT_THREADS = 2
+"""Event Grid can wait, people can't: on Azure each has instances of its own."""
 DRAIN_SECONDS = 4.0
 
 log = logging.getLogger(__name__)
@@ -61,7 +63,9 @@ class Host:
             self._invoker,
             settings,
         )
-        self._eventgrid = EventGridTriggers(self._with("eventGridTrigger"), keys, self._invoker)
+        self._eventgrid = EventGridTriggers(
+            self._with("eventGridTrigger"), keys, Invoker(queues, EVENT_THREADS)
+        )
         self._listeners = [
             QueueListener(function, config.extensions.queues, queues, self._invoker)
             for function in self._with("queueTrigger")

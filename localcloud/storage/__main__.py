@@ -29,9 +29,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     ready = connection.state_dir / READY_FILE
     ready.unlink(missing_ok=True)
-    azurite = Azurite(connection)
+    azurite = None
     try:
         manifest = Manifest.load(connection.manifest_file)
+        azurite = Azurite(connection, in_memory=manifest.storage.in_memory)
         azurite.start()
         create_containers_and_queues(
             connection, manifest.storage.containers, manifest.storage.queues
@@ -42,7 +43,8 @@ def main() -> None:
         sys.exit(f"error: {error}")
     finally:
         ready.unlink(missing_ok=True)
-        azurite.stop()
+        if azurite:
+            azurite.stop()
 
 
 def _watch(

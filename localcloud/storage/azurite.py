@@ -1,4 +1,4 @@
-"""Azurite as a child process that keeps its data in the state directory."""
+"""Azurite as a child process, which keeps its data in the state directory or in memory."""
 
 import fcntl
 import logging
@@ -18,6 +18,8 @@ from localcloud.storage.install import ensure_azurite
 START_SECONDS = 60.0
 STOP_SECONDS = 25.0
 LOOK_SECONDS = 0.05
+FILE_THREADS = "16"
+"""A write waits until the disk has it, with Node's own four all other reading waits as well."""
 PRELOAD = Path(__file__).with_name("exit_with_parent.cjs")
 
 log = logging.getLogger(__name__)
@@ -30,8 +32,9 @@ class AzuriteError(Exception):
 class Azurite:
     """One Azurite. Two never work on the same data: the second waits until the first has ended."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, in_memory: bool = False) -> None:
         self._connection = connection
+        self._in_memory = in_memory
         self._data = connection.state_dir / "azurite"
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -49,6 +52,7 @@ class Azurite:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._child = start_child(
                 [node.node, "--require", PRELOAD, entry_point, *self._options()],
+                environment={"UV_THREADPOOL_SIZE": FILE_THREADS},
                 directory=self._data,
                 inherit=[lock.fileno()],
             )
@@ -57,7 +61,7 @@ class Azurite:
     def _options(self) -> list[str | Path]:
         ports = self._connection.ports
         return [
-            *("--location", self._data),
+            *(["--inMemoryPersistence"] if self._in_memory else ["--location", self._data]),
             *("--blobHost", LOOPBACK, "--blobPort", str(ports.azurite_blob)),
             *("--queueHost", LOOPBACK, "--queuePort", str(ports.azurite_queue)),
             *("--tableHost", LOOPBACK, "--tablePort", str(ports.azurite_table)),

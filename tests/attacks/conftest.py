@@ -49,7 +49,7 @@ def site(
     declared = read_functions(functions(), ROOT, settings)
     timers = tmp_path_factory.mktemp("host") / "timers.json"
     keys = Keys(KEY, EVENT_GRID_KEY)
-    host = Host(declared, load_host_config(ROOT), keys, settings, timers)
+    host = Host(declared, load_host_config(ROOT, settings), keys, settings, timers)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(function_app, "get_services", lambda: victim)
         patch.delenv("WEBSITE_AUTH_ENABLED", raising=False)

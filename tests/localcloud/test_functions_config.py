@@ -136,10 +136,10 @@ class TestTimeSpans:
 
 
 class TestHostConfig:
-    def load(self, directory: Path, document: Any) -> Any:
+    def load(self, directory: Path, document: Any, **settings: str) -> Any:
         """Write host.json and load it."""
         (directory / "host.json").write_text(json.dumps(document))
-        return load_host_config(directory)
+        return load_host_config(directory, settings)
 
     def test_defaults(self, tmp_path: Path) -> None:
         config = self.load(tmp_path, {"version": "2.0", "logging": {"x": 1}})
@@ -156,6 +156,23 @@ class TestHostConfig:
         assert extensions.queues.message_encoding == "none"
         assert extensions.http.route_prefix == ""
 
+    def test_app_settings_stand_in_for_values(self, tmp_path: Path) -> None:
+        queues = {"batchSize": 1, "visibilityTimeout": "00:00:30"}
+        document = {"version": "2.0", "extensions": {"queues": queues}}
+        at_queues = "AzureFunctionsJobHost__Extensions__queues__"
+        settings = {
+            f"{at_queues}BatchSize": "4",
+            f"{at_queues}maxDequeueCount": "7",
+            "AzureFunctionsJobHost__extensions__http__routePrefix": "x",
+            "AzureFunctionsJobHost__version__of": "not what a version has",
+        }
+        extensions = self.load(tmp_path, document, **settings).extensions
+        assert (extensions.queues.batch_size, extensions.queues.max_dequeue_count) == (4, 7)
+        assert extensions.queues.visibility_timeout == timedelta(seconds=30), "it stays"
+        assert extensions.http.route_prefix == "x"
+        with pytest.raises(HostConfigError, match="batchSize"):
+            self.load(tmp_path, document, **{f"{at_queues}batchSize": "many"})
+
     @pytest.mark.parametrize(
         ("document", "message"),
         [
@@ -171,4 +188,4 @@ class TestHostConfig:
 
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(HostConfigError, match=r"host\.json: No such file"):
-            load_host_config(tmp_path)
+            load_host_config(tmp_path, {})

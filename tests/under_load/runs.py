@@ -23,6 +23,11 @@ QUIET = {
     "TUNEOPS_SUMMARY_SCHEDULE": "0 0 0 1 1 *",
 }
 """The timers are silent: nothing but the events tells TuneOps of anything, so each one counts."""
+FEW_AT_A_TIME = {
+    "AzureFunctionsJobHost__extensions__queues__batchSize": "2",
+    "AzureFunctionsJobHost__extensions__queues__newBatchThreshold": "1",
+}
+"""All share two cores, and one store: what reconciles does not crowd out what events wait for."""
 JOB_EVENTS = {
     "name": "job-event",
     "topic": "workspace",
@@ -55,7 +60,7 @@ class Load:
     seed: int = 1
 
 
-FULL = Load(events=8_000, storm=2_000, projects=500, rate=50.0, share=0.015)
+FULL = Load(events=8_000, storm=2_000, projects=500, rate=25.0, share=0.015)
 SMALL = Load(events=450, storm=150, projects=6, rate=25.0, share=0.02)
 STEADY = Load(events=0, projects=40, rate=4.0, share=0.05)
 
@@ -107,7 +112,8 @@ def _stage(state: Path, load: Load) -> Iterator[_Stage]:
     with simulated_cloud(
         state,
         job_seconds=load.job_seconds,
-        settings=QUIET,
+        settings=QUIET | FEW_AT_A_TIME,
+        in_memory=True,
         event_subscriptions=[JOB_EVENTS],
         functions_apart=True,
     ) as cloud:
