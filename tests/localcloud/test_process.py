@@ -70,6 +70,29 @@ def test_stopping_a_group_reaches_grandchildren_and_the_deaf(tmp_path: Path) -> 
     until(lambda: not is_alive(grandchild), 5)
 
 
+def test_a_process_that_gives_way_weighs_least_as_a_whole_session(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    script = f"""
+        import os
+        from localcloud.process import give_way
+        give_way()
+        print(os.getpriority(os.PRIO_PROCESS, 0), flush=True)
+        {SLEEP}
+    """
+    child = start_child(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        log_file=log,
+        directory=ROOT,
+        own_group=True,
+    )
+    try:
+        assert until(lambda: log.exists() and log.read_text().split()) == ["19"]
+        if (weight := Path(f"/proc/{child.pid}/autogroup")).exists():
+            assert weight.read_text().split()[-1] == "19"
+    finally:
+        stop_group(child)
+
+
 def test_a_child_gets_the_environment_and_the_folder(tmp_path: Path) -> None:
     log = tmp_path / "log"
     script = "import os; print(os.environ['GREETING'], os.getcwd())"

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -18,6 +19,7 @@ from small_cloud import (
     small_cloud,
     start_cli,
     until,
+    write_manifest,
 )
 
 from localcloud.connection import Connection
@@ -164,6 +166,23 @@ def test_a_restart_loses_no_blob_and_no_event(tmp_path_factory: pytest.TempPathF
             until(lambda: events_of(app, "next"))
             assert not events_of(app, "kept")
             assert events_of(app, "next")[0]["data"]["sequencer"] > event["data"]["sequencer"]
+    finally:
+        run_cli("down", state)
+
+
+@pytest.mark.slow
+def test_storage_in_memory_is_gone_when_it_has_ended(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    write_manifest(tmp_path, storage={"containers": ["datasets"], "in_memory": True})
+    try:
+        client = blobs(start_cli(state, "storage")).get_blob_client("datasets", "lost")
+        client.upload_blob(b"text")
+        assert client.download_blob().readall() == b"text"
+        assert [path.name for path in (state / "azurite").iterdir()] == ["lock"]
+        assert run_cli("down", state).returncode == 0
+        again = blobs(start_cli(state, "storage"))
+        assert not again.get_blob_client("datasets", "lost").exists()
+        assert again.get_container_client("datasets").exists(), "what the manifest has is there"
     finally:
         run_cli("down", state)
 
