@@ -78,7 +78,7 @@ def on_reconcile(message: func.QueueMessage) -> None:
     """The queue: look at a project or at the repository."""
     from handlers import reconcile
 
-    reconcile.handle(message.get_body(), get_services())
+    reconcile.handle(message.get_body(), get_services(), message.insertion_time)
 
 
 @app.function_name("deliver")

@@ -1,6 +1,7 @@
 """A message on the queue ``reconcile``: look at one thing, or find out at which to look."""
 
 import logging
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -34,8 +35,11 @@ class UnknownKindError(Exception):
 
 
 @refusals_explained()
-def handle(body: bytes, services: Services) -> None:
+def handle(body: bytes, services: Services, inserted: datetime | None = None) -> None:
     """Do what the message asks for; one that can't be read is dropped, since no retry mends it.
+
+    `inserted` is when it was put on the queue, by storage's clock; Microsoft's worker takes the
+    zone away, which is always UTC.
 
     While TuneOps is being updated a host of the earlier version gets messages of the later one,
     too: what it does not know the queue delivers again, to one that does.
@@ -53,7 +57,7 @@ def handle(body: bytes, services: Services) -> None:
         return
     with fields.bound(_named(request)):
         try:
-            _do(request, services)
+            _do(request, services, inserted.replace(tzinfo=UTC) if inserted else None)
         except NoSourceError as error:
             log.info("dropped %s: %s", request, error)
             if isinstance(request, Asked):
@@ -70,12 +74,12 @@ def _named(request: Request) -> dict[str, str]:
     return {fields.ENVIRONMENT: getattr(request, "environment", "")}
 
 
-def _do(request: Request, services: Services) -> None:
+def _do(request: Request, services: Services, since: datetime | None) -> None:
     """Each kind imports what it takes: an instance that only just started does one of them."""
     if isinstance(request, ProjectRequest):
         from tuneops.reconcile import reconcile_project
 
-        tell(request, reconcile_project(request, services), services)
+        tell(request, reconcile_project(request, services, since=since), services)
     elif isinstance(request, PullRequestRequest):
         from tuneops.review import review_pull_request
 

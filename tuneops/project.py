@@ -55,7 +55,8 @@ class Project(Document):
     `trouble` is what keeps it from being looked at at all, `look` the last that found nothing to
     do. `pin` is the order that is followed, `rejected` what was rolled back; `held_back` says why
     what git wants is not done, if it is not. `autoscaled`: it has, or had, autoscale settings.
-    `suspension` is the order to stand still that was seen.
+    `suspension` is the order to stand still that was seen. `looked` is when the last look began
+    of those that came late, by storage's clock.
     """
 
     MIGRATIONS: ClassVar = (
@@ -82,6 +83,7 @@ class Project(Document):
     rejected: tuple[Rejection, ...] = ()
     held_back: str = ""
     look: Look | None = None
+    looked: datetime | None = None
 
     @property
     def note(self) -> Note:

@@ -59,17 +59,22 @@ LONGEST_PAUSE_SECONDS = 600
 LONGEST_PASS = timedelta(minutes=2)
 TOO_EARLY = 0.2
 """A wake-up that comes earlier by this share of the pause finds nothing yet."""
+LATE = timedelta(seconds=5)
+"""Storage says in whole seconds when a message was put on a queue, and what time it is."""
 
 log = logging.getLogger(__name__)
 
 
 def reconcile_project(
-    request: ProjectRequest, services: Services, clock: Callable[[], datetime] | None = None
+    request: ProjectRequest,
+    services: Services,
+    clock: Callable[[], datetime] | None = None,
+    since: datetime | None = None,
 ) -> Led | None:
     """Bring one project as far as it can come now, and ask to be called again if it has to wait.
 
     Gives what came of it; None while another worker is at it, after whom the request comes again.
-    The `clock` is that of storage where none is given.
+    The `clock` is that of storage where none is given; by it the request waits `since` then.
     """
     path = documents.project(request.project)
     desired = services.store.read(documents.desired(request.project), Desired)
@@ -92,7 +97,7 @@ def reconcile_project(
             Work(request.project) as work,
             one_look(),
         ):
-            found = _Pass(request, services, lease, clock, work).run()
+            found = _Pass(request, services, lease, clock, work, since).run()
             if is_preview(request.project):
                 pruning.prune(request.project, services, lease, clock())
                 keep_card(request.project, services)
@@ -113,7 +118,10 @@ class _Pass:
         lease: BlobLeaseClient,
         clock: Callable[[], datetime],
         work: Work,
+        since: datetime | None,
     ) -> None:
+        self.begun = clock()
+        self.since = since
         self.request = request
         self.services = services
         self.clock = clock
@@ -132,6 +140,8 @@ class _Pass:
         """Step until there is nothing to do now, then arrange the next look."""
         if self._is_overtaken():
             return Led("merged", "a look since then has asked for a later one")
+        if self._is_seen_to():
+            return Led("merged", "a look that began after it came has seen to it")
         before, again = self.held.standing, self.held.is_moved
         pauses = [self._steps_told()]
         newest_now = self.held.standing
@@ -410,8 +420,21 @@ class _Pass:
             return False
         return self.clock() <= wake.at + LOST_AFTER
 
+    def _is_seen_to(self) -> bool:
+        """Whether a whole look began after this event's request was put on the queue.
+
+        So of many that have waited together only the first needs a look.
+        """
+        looked = self.held.project.looked
+        if self.since is None or looked is None or self.held.is_moved:
+            return False
+        asks = self.request.event and not self.request.wake and not self.request.view
+        return bool(asks) and looked > self.since + LATE
+
     def _arrange(self, pause: float | None, look: Look | None) -> None:
         """Ask for the next look, unless a message for it is on its way, and note this one.
+
+        When others have waited as long as this one's request, they are told by `looked`.
 
         One that was due by now has been met by this look, be it that its message comes late; one
         that would find nothing yet is overtaken by a later one.
@@ -426,8 +449,10 @@ class _Pass:
             with tracing.placed(place_of(self.held.release)):
                 self.services.queue.send(ProjectRequest(project=project.name, wake=wake.id), pause)
         look = look or project.look
-        if (wake, look) != (project.wake, project.look):
-            self.held.save_project(project.replace(wake=wake, look=look))
+        is_late = self.since is not None and self.begun > self.since + LATE
+        looked = self.begun if is_late and not self.request.wake else project.looked
+        if (wake, look, looked) != (project.wake, project.look, project.looked):
+            self.held.save_project(project.replace(wake=wake, look=look, looked=looked))
 
     def _note_waiting(self, action: Idle | Wait) -> None:
         """Remember since when the release waits for what; what troubled it is over."""
