@@ -4,6 +4,7 @@ import fcntl
 import logging
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +21,9 @@ STOP_SECONDS = 25.0
 LOOK_SECONDS = 0.05
 FILE_THREADS = "16"
 """A write waits until the disk has it, with Node's own four all other reading waits as well."""
-PRELOAD = Path(__file__).with_name("exit_with_parent.cjs")
+PRELOADS = [
+    Path(__file__).with_name(f"{name}.cjs") for name in ("exit_with_parent", "remove_nothing")
+]
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ class Azurite:
             # The lock passes to the child with the descriptor, and ends with it.
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._child = start_child(
-                [node.node, "--require", PRELOAD, entry_point, *self._options()],
+                [node.node, *_preloaded(), entry_point, *self._options()],
                 environment={"UV_THREADPOOL_SIZE": FILE_THREADS},
                 directory=self._data,
                 inherit=[lock.fileno()],
@@ -98,6 +101,11 @@ class Azurite:
             log.warning("Azurite did not end in %.0f s and is killed", STOP_SECONDS)
             self._child.kill()
             self._child.wait()
+
+
+def _preloaded() -> Iterator[str | Path]:
+    for path in PRELOADS:
+        yield from ("--require", path)
 
 
 def create_containers_and_queues(
