@@ -60,6 +60,18 @@ def test_containers_and_queues_of_the_manifest_exist(connection: Connection) -> 
     assert [queue.name for queue in queues.list_queues()] == ["work"]
 
 
+def test_a_message_that_has_expired_is_gone_and_others_stay(connection: Connection) -> None:
+    text = connection.storage.connection_string
+    queue = QueueServiceClient.from_connection_string(text).get_queue_client("work")
+    for content, seconds in (("a", 1), ("b", 60), ("c", 1), ("d", 60)):
+        queue.send_message(content, time_to_live=seconds)
+    until(lambda: [message.content for message in queue.peek_messages(9)] == ["b", "d"])
+    first = next(iter(queue.receive_messages()))
+    queue.delete_message(first)
+    assert [message.content for message in queue.peek_messages(9)] == ["d"]
+    queue.clear_messages()
+
+
 def test_an_upload_raises_the_documented_event(
     connection: Connection, app: FunctionApp, name: str
 ) -> None:
