@@ -1,5 +1,6 @@
 """What a config becomes in Azure ML: sent by the product, read back through the SDK."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,26 @@ def test_a_job_for_data_of_the_hub(
     assert sent.environment_variables == {"HF_ENDPOINT": "https://hub.contoso.example"}
     assert sent.limits.timeout == data_jobs.MAX_SECONDS
     assert sent.outputs["prepared"].path.endswith("/datastores/tuneops_prepared/paths/bot/key")
+
+
+def test_a_job_for_data_that_is_there_stays_whatever_would_differ(
+    azure: Cloud, workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = release("compute: {name: cpu-cluster}\n")
+    data = HubData(source="huggingface", dataset="contoso/chats", splits=SPLITS)
+    config = made.config.model_copy(update={"data": data})
+    data_job = DataJob(key="j" * 12, revision=COMMIT)
+    made = made.replace(config=config, data=None, data_job=data_job)
+    task = Task(config=config, source="contoso/chats", folder="bot/other", revision=COMMIT)
+    account = azure.connection["storage"]["connection_string"]
+    container = ContainerClient.from_connection_string(account, "prepared")
+    data_jobs.submit(workspace, made, task, "", container)
+    caplog.set_level(logging.INFO, "tuneops")
+    data_jobs.submit(workspace, made, task.model_copy(update={"source": "more"}), "", container)
+    assert "it is there already" in caplog.text
+    assert "cannot be changed" in caplog.text
+    there = workspace.ml.jobs.get(made.data_job_name)
+    assert Task.model_validate_json(there.environment_variables[TASK]) == task
 
 
 def test_a_job(workspace: Workspace) -> None:

@@ -4,6 +4,7 @@ Where training has several nodes, a folder's files are shared out to as many fir
 steps `tuneops.data.share` run side by side.
 """
 
+import logging
 import os
 import shutil
 from importlib.metadata import version
@@ -15,13 +16,15 @@ from azure.storage.blob import ContainerClient
 
 import tuneops
 from tuneops import names
-from tuneops.azureml.errors import azure_errors
-from tuneops.azureml.jobs import MAX_DISPLAY_NAME, building, job_identity
+from tuneops.azureml.errors import RefusedError, azure_errors
+from tuneops.azureml.jobs import MAX_DISPLAY_NAME, building, job_identity, observe
 from tuneops.azureml.workspace import Workspace
 from tuneops.config import SERVERLESS, InstanceTypes
 from tuneops.data.job import TASK, Task
 from tuneops.data.settings import HubData
 from tuneops.release import Release
+
+log = logging.getLogger(__name__)
 
 PREPARE, SHARE = "python -m tuneops.data.job", "python -m tuneops.data.share"
 MAX_SECONDS = 24 * 60 * 60
@@ -47,11 +50,25 @@ def submit(
     """Submit the job that prepares the release's data, under its deterministic name.
 
     `url` is where uploaded data is; what is made goes to `task.folder` of the container `target`.
+    Twice gives one job, also where the code, whose first upload could not be found for a moment,
+    has another name the second time: Azure refuses that as a change of the job.
 
     Raises:
         RefusedError: the workspace does not accept the job.
         UnavailableError: the workspace can't be asked now.
     """
+    name = release.data_job_name
+    try:
+        _submit(workspace, release, task, url, target)
+    except RefusedError as error:
+        if observe(workspace, name) is None:
+            raise
+        log.info("it is there already: %s", error)
+
+
+def _submit(
+    workspace: Workspace, release: Release, task: Task, url: str, target: ContainerClient
+) -> None:
     name = release.data_job_name
     with azure_errors(f"submitting job {name}"), TemporaryDirectory() as folder:
         workspace.ml.datastores.create_or_update(_datastore(target))
