@@ -434,10 +434,9 @@ class _Pass:
     def _arrange(self, pause: float | None, look: Look | None) -> None:
         """Ask for the next look, unless a message for it is on its way, and note this one.
 
-        When others have waited as long as this one's request, they are told by `looked`.
-
         One that was due by now has been met by this look, be it that its message comes late; one
-        that would find nothing yet is overtaken by a later one.
+        that would find nothing yet is overtaken by a later one. `looked` tells those that have
+        waited as long as this request.
         """
         now = self.clock()
         project = self.held.project

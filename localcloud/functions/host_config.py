@@ -21,7 +21,6 @@ FILE_NAME = "host.json"
 # https://learn.microsoft.com/azure/azure-functions/functions-host-json#override-hostjson-values
 OVERRIDE = "AzureFunctionsJobHost__"
 
-
 _DOCUMENT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 

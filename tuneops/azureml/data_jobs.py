@@ -24,8 +24,6 @@ from tuneops.data.job import TASK, Task
 from tuneops.data.settings import HubData
 from tuneops.release import Release
 
-log = logging.getLogger(__name__)
-
 PREPARE, SHARE = "python -m tuneops.data.job", "python -m tuneops.data.share"
 MAX_SECONDS = 24 * 60 * 60
 DATASTORE = "tuneops_prepared"
@@ -43,6 +41,8 @@ PACKAGES = (
 )
 """What `tuneops.data.job` imports, in the versions that run here."""
 
+log = logging.getLogger(__name__)
+
 
 def submit(
     workspace: Workspace, release: Release, task: Task, url: str, target: ContainerClient
@@ -50,8 +50,8 @@ def submit(
     """Submit the job that prepares the release's data, under its deterministic name.
 
     `url` is where uploaded data is; what is made goes to `task.folder` of the container `target`.
-    Twice gives one job, also where the code, whose first upload could not be found for a moment,
-    has another name the second time: Azure refuses that as a change of the job.
+    Twice gives one job, also where the second time something differs, such as the name under which
+    the SDK has uploaded the code: Azure refuses that as a change of the job.
 
     Raises:
         RefusedError: the workspace does not accept the job.
