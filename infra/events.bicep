@@ -43,6 +43,7 @@ module datasetUploaded 'modules/event-subscription.bicep' = {
   }
 }
 
+// A job that is under way is looked at in its turn.
 module jobEvent 'modules/event-subscription.bicep' = {
   name: 'tuneops-job-event-${suffix}'
   scope: resourceGroup(workspaceTopicAt[2], workspaceTopicAt[4])
@@ -55,7 +56,21 @@ module jobEvent 'modules/event-subscription.bicep' = {
       'Microsoft.MachineLearningServices.RunStatusChanged'
     ]
     subjectBeginsWith: ''
-    advancedFilters: []
+    advancedFilters: [
+      {
+        operatorType: 'StringNotIn'
+        key: 'data.runStatus'
+        values: [
+          'Finalizing'
+          'NotStarted'
+          'Preparing'
+          'Provisioning'
+          'Queued'
+          'Running'
+          'Starting'
+        ]
+      }
+    ]
     deadLetterAccountId: deadLetterAccountId
     deadLetterContainer: deadLetterContainer
   }

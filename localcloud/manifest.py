@@ -61,6 +61,14 @@ class Limits(_Section):
     deployments: Annotated[int, Field(ge=1)] = 500
 
 
+class AdvancedFilter(_Section):
+    """What a value of an event has to be; `key` is its path, as `data.api`."""
+
+    operator: Literal["StringIn", "StringNotIn"]
+    key: Annotated[str, Field(pattern=r"^data(\.\w+)+$")]
+    values: Annotated[list[Name], Field(min_length=1, max_length=25)]
+
+
 class EventSubscription(_Section):
     """An Event Grid subscription that delivers to an Event Grid function.
 
@@ -74,6 +82,7 @@ class EventSubscription(_Section):
     event_types: list[Name] = []
     subject_begins_with: str = ""
     subject_ends_with: str = ""
+    advanced_filters: Annotated[list[AdvancedFilter], Field(max_length=25)] = []
     max_delivery_attempts: Annotated[int, Field(ge=1, le=30)] = 30
     event_time_to_live_minutes: Annotated[int, Field(ge=1, le=1440)] = 1440
 
@@ -131,7 +140,8 @@ class Manifest(_Section):
         bool,
         Field(
             description="Queue and timer functions have a process of their own, as their instances "
-            "are others than those of HTTP functions in Flex Consumption"
+            "are others than those of HTTP functions in Flex Consumption; it and what stands in "
+            "for the workspace have the time that all others leave"
         ),
     ] = False
     event_retry_factor: Annotated[

@@ -13,6 +13,12 @@ from tests.cloud import ROOT, Cloud
 ROOM = {"endpoints": 1000, "deployments": 1000}
 
 
+def subscription_for(function: str) -> dict[str, Any]:
+    """What `infra/local.yaml` has reach a function."""
+    subscriptions = _manifest()["event_subscriptions"]
+    return next(each for each in subscriptions if each["function"] == function)
+
+
 @contextmanager
 def simulated_cloud(
     state: Path,
@@ -30,7 +36,7 @@ def simulated_cloud(
         in_memory: storage keeps nothing on the disk.
         changes: other sections of the manifest.
     """
-    manifest = yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())
+    manifest = _manifest()
     manifest["app_settings"] |= settings or {}
     manifest["storage"]["in_memory"] = in_memory
     manifest |= {"simulated_compute": {"job_seconds": job_seconds}, "limits": ROOM, **changes}
@@ -44,3 +50,7 @@ def simulated_cloud(
         running.down()
         os.environ.clear()
         os.environ.update(before)
+
+
+def _manifest() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "infra" / "local.yaml").read_text())  # type: ignore[no-any-return]

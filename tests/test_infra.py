@@ -240,6 +240,8 @@ def test_event_subscriptions_reach_functions_and_tell_what_these_take(
     assert data.subject.replace("datasets", "${datasetsContainer}") in uploads
     assert set(quoted(uploads, "values")) == dataset_uploaded.COMPLETE
     assert set(quoted(runs, "eventTypes")) == job_event.TYPES == set(jobs.types)
+    assert "'StringNotIn'" in runs
+    assert set(quoted(runs, "values")) == job_event.UNDER_WAY
 
 
 def test_the_local_cloud_has_the_same_subscriptions() -> None:
@@ -249,6 +251,10 @@ def test_the_local_cloud_has_the_same_subscriptions() -> None:
         assert quoted(module, "eventTypes") == wanted["event_types"]
         subject = wanted.get("subject_begins_with", "").replace("datasets", "${datasetsContainer}")
         assert f"subjectBeginsWith: '{subject}'" in module
+        (advanced,) = wanted["advanced_filters"]
+        assert f"operatorType: '{advanced['operator']}'" in module
+        assert f"key: '{advanced['key']}'" in module
+        assert set(quoted(module, "values")) == set(advanced["values"])
 
 
 def test_queues_and_containers_are_those_of_the_code(triggers: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import uvicorn
 from localcloud.azureml.app import AzureMl
 from localcloud.manifest import Manifest
 from localcloud.part import begin_part
-from localcloud.process import LOOPBACK
+from localcloud.process import LOOPBACK, give_way
 
 SHUTDOWN_SECONDS = 1
 KEEP_ALIVE_SECONDS = 75
@@ -15,7 +15,10 @@ KEEP_ALIVE_SECONDS = 75
 def main() -> None:
     """Serve until the process is told to end."""
     connection = begin_part("An Azure Machine Learning workspace and registry.")
-    azureml = AzureMl(connection, Manifest.load(connection.manifest_file))
+    manifest = Manifest.load(connection.manifest_file)
+    if manifest.functions_apart:
+        give_way()
+    azureml = AzureMl(connection, manifest)
     uvicorn.run(
         azureml.application(),
         host=LOOPBACK,

@@ -115,6 +115,14 @@ class EventSubscriptions:
                     "subjectBeginsWith": known["subject_begins_with"],
                     "subjectEndsWith": known["subject_ends_with"],
                     "includedEventTypes": known["event_types"] or None,
+                    "advancedFilters": [
+                        {
+                            "operatorType": each["operator"],
+                            "key": each["key"],
+                            "values": each["values"],
+                        }
+                        for each in known["advanced_filters"]
+                    ],
                 },
                 "eventDeliverySchema": "EventGridSchema",
                 "retryPolicy": {
@@ -149,8 +157,15 @@ def _subscription(topic: str, name: str, body: Json) -> Json:
         "event_types": filters.get("includedEventTypes"),
         "subject_begins_with": filters.get("subjectBeginsWith"),
         "subject_ends_with": filters.get("subjectEndsWith"),
+        "advanced_filters": [_advanced(each) for each in filters.get("advancedFilters") or []],
         "max_delivery_attempts": retries.get("maxDeliveryAttempts"),
         "event_time_to_live_minutes": retries.get("eventTimeToLiveInMinutes"),
     }
     kept = {key: value for key, value in given.items() if value is not None}
     return {"name": name, "topic": topic, "function": function, **kept}
+
+
+def _advanced(given: Any) -> Json:
+    if not isinstance(given, dict):
+        raise user_error("Each of 'advancedFilters' must be an object.", target="advancedFilters")
+    return {"operator": given.get("operatorType"), **{k: given.get(k) for k in ("key", "values")}}

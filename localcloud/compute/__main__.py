@@ -7,6 +7,7 @@ from localcloud.compute.node import Node
 from localcloud.connection import Connection
 from localcloud.manifest import Manifest, SimulatedCompute
 from localcloud.part import begin_part
+from localcloud.process import give_way
 from localcloud.simulated.model import write_base_model
 from localcloud.simulated.node import run_at_once
 from localcloud.simulated.pipeline import Simulation
@@ -22,7 +23,10 @@ def main() -> None:
     connection = begin_part("The compute node of the workspace.")
     ready = connection.state_dir / READY_FILE
     ready.unlink(missing_ok=True)
-    simulated = Manifest.load(connection.manifest_file).simulated_compute
+    manifest = Manifest.load(connection.manifest_file)
+    if manifest.functions_apart:
+        give_way()
+    simulated = manifest.simulated_compute
     control = Control(connection)
     if simulated is None:
         run = _trainer(connection, control)

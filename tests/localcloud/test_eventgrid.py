@@ -268,6 +268,10 @@ def test_foreign_input_is_parsed_or_refused(document: Any) -> None:
     assert all(isinstance(event["id"], str) for event in events)
 
 
+def advanced(operator: str, key: str, *values: str) -> dict[str, Any]:
+    return {"advanced_filters": [{"operator": operator, "key": key, "values": list(values)}]}
+
+
 @pytest.mark.parametrize(
     ("subscription", "expected"),
     [
@@ -278,6 +282,12 @@ def test_foreign_input_is_parsed_or_refused(document: Any) -> None:
         pytest.param({"subject_begins_with": DATASETS}, False, id="other beginning"),
         pytest.param({"subject_ends_with": "/RUN"}, True, id="end"),
         pytest.param({"subject_ends_with": ".jsonl"}, False, id="other end"),
+        pytest.param(advanced("StringIn", "data.runId", "x", "R"), True, id="value"),
+        pytest.param(advanced("StringIn", "data.runId", "x"), False, id="other value"),
+        pytest.param(advanced("StringIn", "data.runId.more", "x"), False, id="no value"),
+        pytest.param(advanced("StringNotIn", "data.runId", "R"), False, id="value not wanted"),
+        pytest.param(advanced("StringNotIn", "data.runId", "x"), True, id="another is"),
+        pytest.param(advanced("StringNotIn", "data.none", "x"), True, id="none is"),
     ],
 )
 def test_filters(subscription: dict[str, Any], expected: bool) -> None:

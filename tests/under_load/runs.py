@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from tests.simulated import simulated_cloud
+from tests.simulated import simulated_cloud, subscription_for
 from tests.under_load.deliveries import Deliveries
 from tests.under_load.figures import Figure, at_most, exactly, growth, known, percentile
 from tests.under_load.plan import plan
@@ -28,15 +28,6 @@ FEW_AT_A_TIME = {
     "AzureFunctionsJobHost__extensions__queues__newBatchThreshold": "1",
 }
 """All share two cores, and one store: what reconciles does not crowd out what events wait for."""
-JOB_EVENTS = {
-    "name": "job-event",
-    "topic": "workspace",
-    "function": "on_job_event",
-    "event_types": [
-        "Microsoft.MachineLearningServices.RunCompleted",
-        "Microsoft.MachineLearningServices.RunStatusChanged",
-    ],
-}
 WARM_UP = 0.25
 """The part of a soak before memory and files are looked at."""
 JUDGED_MINUTES = 10.0
@@ -114,7 +105,7 @@ def _stage(state: Path, load: Load) -> Iterator[_Stage]:
         job_seconds=load.job_seconds,
         settings=QUIET | FEW_AT_A_TIME,
         in_memory=True,
-        event_subscriptions=[JOB_EVENTS],
+        event_subscriptions=[subscription_for("on_job_event")],
         functions_apart=True,
     ) as cloud:
         world = World(cloud, load.projects, load.seed)
