@@ -33,6 +33,8 @@ from tuneops.store import Store
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".localcloud" / "cache"
+HTTP = httpx2.Client(trust_env=False)
+"""For what the local cloud serves without TLS: one for all, as each reads all certificates."""
 QUICK = {
     "apply_lora": "true",
     "max_steps": 4,
@@ -185,7 +187,7 @@ class Cloud:
 
     def status(self, project: str) -> ProjectStatus | None:
         """The project's status, None while it is unknown."""
-        answer = httpx2.get(
+        answer = HTTP.get(
             f"{self.connection['functions']['base_url']}/api/status",
             params={"project": project},
             headers={"x-functions-key": self.connection["functions"]["key"]},
@@ -367,7 +369,7 @@ class Cloud:
     def messages(self, project: str) -> list[str]:
         """The titles of what people were told of the project, in order, once all is delivered."""
         self.until_told(project)
-        told = httpx2.get(self.connection["inbox_url"]).json()
+        told = HTTP.get(self.connection["inbox_url"]).json()
         titles = [str(item["body"]["title"]) for item in told]
         return [title for title in titles if title.startswith(f"{project}:")]
 
@@ -382,7 +384,7 @@ class Cloud:
     ) -> Any:
         """An answer of GitHub's API, to a POST if there is a body and nothing else is said."""
         github = self.connection["github"]
-        answer = httpx2.request(
+        answer = HTTP.request(
             "GET" if body is None else method,
             f"{github['api_url']}/repos/{repository or github['repository']}/{path}",
             headers={"Authorization": f"Bearer {token or github['token']}"},
@@ -394,7 +396,7 @@ class Cloud:
     def token_of(self, login: str, permission: str = "write") -> str:
         """A token of somebody who may push and merge, or has another permission."""
         github = self.connection["github"]
-        answer = httpx2.post(
+        answer = HTTP.post(
             f"{github['api_url']}/_user_tokens",
             headers={"Authorization": f"Bearer {github['token']}"},
             json={"login": login, "permission": permission},

@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx2
 
+from tests.cloud import HTTP
+
 
 def event(kind: str, subject: str, data: dict[str, Any]) -> dict[str, Any]:
     """An event in Event Grid's schema."""
@@ -23,7 +25,7 @@ def event(kind: str, subject: str, data: dict[str, Any]) -> dict[str, Any]:
 def post(connection: dict[str, Any], function: str, *events: dict[str, Any]) -> httpx2.Response:
     """Deliver events to a function of the local cloud."""
     functions = connection["functions"]
-    return httpx2.post(
+    return HTTP.post(
         f"{functions['base_url']}/runtime/webhooks/eventgrid",
         params={"functionName": function, "code": functions["eventgrid_key"]},
         headers={"aeg-event-type": "Notification"},

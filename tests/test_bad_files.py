@@ -207,7 +207,7 @@ def test_a_bad_row_is_counted_and_listed(case: str, tmp_path: Path) -> None:
     assert reason in listed["reason"]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_no_file_takes_much_memory(tmp_path: Path) -> None:
     """The whole corpus in one process of its own."""
     for number, (name, content, _) in enumerate(REFUSED.values()):

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx2
 import pytest
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import AmlCompute, Model
@@ -23,7 +22,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from handlers import cost
-from tests.cloud import Cloud
+from tests.cloud import HTTP, Cloud
 from tests.config_text import config_of
 from tests.delivering import deliver_all
 from tests.faults import Faults
@@ -248,16 +247,16 @@ def test_nothing_is_deployed_while_what_runs_can_not_be_told(here: Services) -> 
 def people(azure: Cloud, here: Services) -> Iterator[Services]:
     """Services that tell people in the local cloud's inbox, which is empty."""
     inbox = azure.connection["inbox_url"]
-    httpx2.delete(inbox)
+    HTTP.delete(inbox)
     url = SecretStr(inbox.replace("http://", "json://"))
     yield Services(here.settings.model_copy(update={"notify_urls": [url]})).of(HERE)
-    httpx2.delete(inbox)
+    HTTP.delete(inbox)
 
 
 def told(azure: Cloud, people: Services) -> list[dict[str, Any]]:
     """What people have in their inbox once all is delivered."""
     deliver_all(people)
-    return [item["body"] for item in httpx2.get(azure.connection["inbox_url"]).json()]
+    return [item["body"] for item in HTTP.get(azure.connection["inbox_url"]).json()]
 
 
 def asked(services: Services, *options: str) -> str:

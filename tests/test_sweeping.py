@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-import httpx2
 import pytest
 from azure.ai.ml import command
 from azure.ai.ml.entities import AmlCompute, Environment, ManagedOnlineEndpoint
@@ -16,7 +15,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from pydantic import SecretStr
 
 from handlers import sweep, swept
-from tests.cloud import Cloud
+from tests.cloud import HTTP, Cloud
 from tests.delivering import deliver_all
 from tests.faults import Faults
 from tests.fleet import Fleet
@@ -91,7 +90,7 @@ class Team:
 
     def told(self) -> list[str]:
         """The titles of what people were told of sweeps."""
-        inbox = httpx2.get(self.azure.connection["inbox_url"]).json()
+        inbox = HTTP.get(self.azure.connection["inbox_url"]).json()
         titles = [str(item["body"]["title"]) for item in inbox]
         return [title for title in titles if title.startswith(("sweep", "restore"))]
 
@@ -163,7 +162,7 @@ def team(azure: Cloud, working: Services) -> Iterator[Team]:
     fleet.grow(4)
     team = Team(azure, working, fleet)
     queue(working).clear_messages()
-    httpx2.delete(azure.connection["inbox_url"])
+    HTTP.delete(azure.connection["inbox_url"])
     yield team
     for name in [str(each.name) for each in azure.ml.online_endpoints.list()]:
         if not name.startswith("p-"):

@@ -11,10 +11,12 @@ import psutil
 from localcloud.records import Processes, supervisor_pid
 from tests.cloud import Cloud
 
+STARTS_IN = 60.0
+
 
 def hang(cloud: Cloud, part: str, seconds: float) -> None:
     """Let a part take connections and answer nothing."""
-    with _stopped(_tree(_pid(cloud, part))):
+    with _stopped(_tree(cloud, part)):
         time.sleep(seconds)
 
 
@@ -33,9 +35,18 @@ def _pid(cloud: Cloud, part: str) -> int:
     return Processes.load(cloud.state).parts[part].pid
 
 
-def _tree(pid: int) -> list[psutil.Process]:
-    process = psutil.Process(pid)
-    return [process, *process.children(recursive=True)]
+def _tree(cloud: Cloud, part: str) -> list[psutil.Process]:
+    """A part's processes, once it runs: after another outage it is started again."""
+    deadline = time.monotonic() + STARTS_IN
+    while True:
+        try:
+            process = psutil.Process(_pid(cloud, part))
+        except psutil.NoSuchProcess:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return [process, *process.children(recursive=True)]
 
 
 @contextmanager

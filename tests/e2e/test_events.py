@@ -138,6 +138,7 @@ def test_a_lost_webhook_and_a_lost_wake_up_are_found_by_the_timer(cloud: Cloud) 
     cloud.until_phase("late", 1, "Live", seconds=180)
 
 
+@pytest.mark.soak
 def test_a_host_that_is_killed_twice_loses_nothing(cloud: Cloud) -> None:
     name = "killed"
     cloud.merge({f"{name}.yaml": config(name)})

@@ -32,6 +32,7 @@ from azureml_server import (
 from localcloud.azureml.deployments import scoring_log
 from localcloud.azureml.site import Site
 from localcloud.connection import Connection
+from localcloud.manifest import Limits
 
 BASE = "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/1"
 FAMILY, CORES = "standardDSv2Family", 20
@@ -149,7 +150,9 @@ def test_every_deployment_has_a_log_of_its_own(azureml: Connection) -> None:
 
 @pytest.mark.slow
 def test_limits_of_a_subscription(tmp_path: Path) -> None:
+    assert Limits() == Limits(endpoints=100, deployments=500)
     site = make_connection(tmp_path)
+    _declare(site, limits={"endpoints": 6, "deployments": 41})
     endpoints = f"{workspace_path(site)}/onlineEndpoints"
     with running(site, "azureml", site.ports.azureml), rest_client(site) as rest:
 
@@ -158,14 +161,20 @@ def test_limits_of_a_subscription(tmp_path: Path) -> None:
             return [answer.status_code for answer in answers]
 
         key = {"properties": {"authMode": "Key"}}
-        assert statuses(f"{endpoints}/ep", 101, key) == [201] * 100 + [400]
-        eventually(lambda: _state(rest, f"{endpoints}/ep-99") == "Succeeded")
+        assert statuses(f"{endpoints}/ep", 7, key) == [201] * 6 + [400]
+        eventually(lambda: _state(rest, f"{endpoints}/ep-5") == "Succeeded")
         assert statuses(f"{endpoints}/ep-0/deployments/d", 21, body()) == [201] * 20 + [400]
-        for i in range(1, 25):
-            assert statuses(f"{endpoints}/ep-{i}/deployments/d", 20, body()) == [201] * 20
-        answer = rest.put(f"{endpoints}/ep-25/deployments/blue", json=body())
+        assert statuses(f"{endpoints}/ep-1/deployments/d", 20, body()) == [201] * 20
+        assert statuses(f"{endpoints}/ep-2/deployments/d", 1, body()) == [201]
+        answer = rest.put(f"{endpoints}/ep-3/deployments/blue", json=body())
         assert answer.status_code == 400
-        assert "at most 500 deployments" in answer.json()["error"]["message"]
+        assert "at most 41 deployments" in answer.json()["error"]["message"]
+
+
+def _declare(site: Connection, **sections: Any) -> None:
+    """Have other sections in the manifest of a workspace that does not run yet."""
+    manifest = site.state_dir / "manifest.yaml"
+    manifest.write_text(yaml.safe_dump(yaml.safe_load(manifest.read_text()) | sections))
 
 
 def _state(rest: httpx2.Client, path: str) -> str:
@@ -176,9 +185,7 @@ def _state(rest: httpx2.Client, path: str) -> str:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """A workspace with `blue` and `green`, 8 cores each, and too little quota for a third."""
     connection = make_connection(tmp_path_factory.mktemp("deployments"))
-    manifest = connection.state_dir / "manifest.yaml"
-    declared = yaml.safe_load(manifest.read_text()) | {"quotas": {FAMILY: CORES}}
-    manifest.write_text(yaml.safe_dump(declared))
+    _declare(connection, quotas={FAMILY: CORES})
     with chatting(connection, "blue", "green"):
         yield connection
 

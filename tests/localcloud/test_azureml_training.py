@@ -115,6 +115,7 @@ def test_job_to_answer_although_the_node_is_killed(tmp_path: Path, small_base: P
         assert answer.json()
 
 
+@pytest.mark.soak
 def test_data_that_cannot_be_used_fails_the_job_with_the_reason(
     tmp_path: Path, small_base: Path
 ) -> None:

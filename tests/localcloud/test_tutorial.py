@@ -12,7 +12,7 @@ from azureml_server import ROOT, eventually, make_connection, ml_client, running
 
 from localcloud.connection import Connection
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 SPLITS = {"train_sft": 60, "test_sft": 8, "test_gen": 1}
 
 

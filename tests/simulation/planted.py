@@ -178,6 +178,7 @@ MISTAKES = (
         decide,
         "    if desired.standstill:\n        return Idle(desired.standstill)",
         "    if desired.standstill and desired.config:\n        return Idle(desired.standstill)",
+        rare=True,
     ),
     Mistake(
         "what was rolled back comes back",
@@ -281,6 +282,7 @@ MISTAKES = (
         'if verdict == "inconclusive" and settings.on_inconclusive == "fail":',
         "if False:",
         of=people.GATES,
+        rare=True,
     ),
     Mistake(
         "evaluation sets are asked without end",
@@ -295,6 +297,7 @@ MISTAKES = (
         "    if not asks(release) or observed.served:\n        return None\n",
         "    if not asks(release):\n        return None\n",
         of=people.GATES,
+        rare=True,
     ),
 )
 
@@ -319,6 +322,7 @@ OF_HOSTS = (
         sharing,
         "        if self.holder is not turn:",
         "        if False:",
+        rare=True,
         hosts=2,
     ),
     Mistake(

@@ -152,7 +152,9 @@ def _events(
     subscription = resource.partition("/resourceGroups/")[0]
     address = f"{workspace.resource_manager}{subscription}/{_LOG}"
     query = {"api-version": _API_VERSION, "$filter": wanted, "$select": _FIELDS}
-    answer = httpx2.get(address, params=query, headers=authorization, timeout=TIMEOUT_SECONDS)
+    answer = workspace.http.get(
+        address, params=query, headers=authorization, timeout=TIMEOUT_SECONDS
+    )
     answer.raise_for_status()
     if len(answer.content) > MAX_BYTES:
         raise ValueError(f"the answer has more than {MAX_BYTES} bytes")

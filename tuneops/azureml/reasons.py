@@ -134,7 +134,7 @@ def _operation_error(workspace: Workspace, address: str) -> str:
     """The error of a long-running operation; only Azure Resource Manager is asked."""
     if not address.startswith(f"{workspace.resource_manager}/"):
         return ""
-    answer = httpx2.get(address, headers=workspace.authorization(), timeout=20)
+    answer = workspace.http.get(address, headers=workspace.authorization(), timeout=20)
     error = answer.json().get("error") if answer.is_success else None
     if not isinstance(error, dict):
         return ""

@@ -93,7 +93,7 @@ def _page(workspace: Workspace, kinds: tuple[str, ...], token: str | None) -> _P
     with azure_errors("Resource Graph"):
         headers = workspace.authorization()
     try:
-        answer = httpx2.post(
+        answer = workspace.http.post(
             f"{workspace.resource_manager}{PATH}",
             headers=headers,
             json=body,

@@ -46,7 +46,9 @@ def ask(
     with azure_errors(what):
         headers = workspace.authorization()
     try:
-        answer = httpx2.request(method, url, headers=headers, json=body, timeout=TIMEOUT_SECONDS)
+        answer = workspace.http.request(
+            method, url, headers=headers, json=body, timeout=TIMEOUT_SECONDS
+        )
     except httpx2.HTTPError as error:
         raise UnavailableError(f"{what}: no answer ({type(error).__name__})") from error
     finally:

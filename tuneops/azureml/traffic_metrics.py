@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import requests
+import httpx2
 from pydantic import BaseModel, Field, ValidationError
 
 from tuneops.analysis import DeploymentFigures
@@ -196,13 +196,13 @@ def _ask(
     with azure_errors(what):
         headers = workspace.authorization()
     try:
-        with requests.get(
-            address, params=query, headers=headers, timeout=TIMEOUT_SECONDS, stream=True
+        with workspace.http.stream(
+            "GET", address, params=query, headers=headers, timeout=TIMEOUT_SECONDS
         ) as answer:
             body = _read(answer, what)
-    except requests.RequestException as error:
+    except httpx2.HTTPError as error:
         raise UnavailableError(f"{what}: {type(error).__name__}") from error
-    if not answer.ok:
+    if not answer.is_success:
         raise _refusal(what, answer, body)
     try:
         return _Answer.model_validate_json(body)
@@ -210,10 +210,10 @@ def _ask(
         raise UnavailableError(f"{what}: Azure's answer can't be read") from error
 
 
-def _read(answer: requests.Response, what: str) -> bytes:
+def _read(answer: httpx2.Response, what: str) -> bytes:
     """The answer's bytes; one that is too long, or comes in drops, is given up."""
     body, deadline = bytearray(), time.monotonic() + TIMEOUT_SECONDS
-    for piece in answer.iter_content(65536):
+    for piece in answer.iter_bytes(65536):
         body += piece
         if len(body) > MAX_BYTES or time.monotonic() > deadline:
             raise UnavailableError(f"{what}: the answer is too long or too slow")
@@ -227,7 +227,7 @@ class _Error(BaseModel):
     error: "_Error | None" = None
 
 
-def _refusal(what: str, answer: requests.Response, body: bytes) -> Exception:
+def _refusal(what: str, answer: httpx2.Response, body: bytes) -> Exception:
     try:
         given = _Error.model_validate_json(body)
         said = given.message or (given.error.message if given.error else "")

@@ -9,6 +9,7 @@ from tuneops.azureml.errors import azure_errors
 from tuneops.settings import WorkspaceSettings, credential
 
 if TYPE_CHECKING:
+    import httpx2
     from azure.ai.ml import MLClient
     from azure.core.pipeline.transport import HttpTransport
 
@@ -58,6 +59,13 @@ class Workspace:
         """
         token = self._credential.get_token(f"{self.resource_manager}/.default").token
         return {"authorization": f"Bearer {token}"}
+
+    @cached_property
+    def http(self) -> "httpx2.Client":
+        """For what is asked past the SDK; to read which certificates are trusted takes long."""
+        import httpx2
+
+        return httpx2.Client()
 
     @cached_property
     def ml(self) -> "MLClient":
