@@ -102,8 +102,8 @@ def wait_for_port(port: int, child: subprocess.Popen, log: Path, seconds: float 
     raise AssertionError(f"nothing listens on {port}: {log.read_text()}")
 
 
-def ml_client(connection: Connection, **options: Any) -> MLClient:
-    """The unmodified SDK for the workspace, with options of its own.
+def ml_client(connection: Connection) -> MLClient:
+    """The unmodified SDK for the workspace.
 
     It keeps the current cloud in a variable of the whole process, so with two local clouds in one
     process each use needs its own client.
@@ -117,7 +117,6 @@ def ml_client(connection: Connection, **options: Any) -> MLClient:
         cloud_metadata=connection.cloud.metadata.model_dump(),
         connection_verify=str(connection.ca_file),
         enable_telemetry=False,
-        **options,
     )
 
 

@@ -340,17 +340,14 @@ def test_what_is_under_way_at_a_crash_goes_on_after_the_restart(tmp_path: Path) 
     connection = make_connection(tmp_path)
     serve = partial(running, connection, "azureml", connection.ports.azureml)
     with serve() as process:
-        ml = ml_client(connection, retry_total=30, retry_backoff_max=1)
-        creation = ml.compute.begin_create_or_update(AmlCompute(name="new", size=SIZE))
-        deletion = ml.compute.begin_delete("gpu-cluster")
+        ml = ml_client(connection)
+        ml.compute.begin_create_or_update(AmlCompute(name="new", size=SIZE))
+        ml.compute.begin_delete("gpu-cluster")
         assert states(ml) == {"new": "Creating", "gpu-cluster": "Deleting"}
         process.kill()
         process.wait()
     with serve():
-        assert creation.result().provisioning_state == "Succeeded"
-        deletion.wait(20)
-        assert deletion.status() == "Succeeded"
-        assert states(ml) == {"new": "Succeeded"}
+        eventually(lambda: states(ml) == {"new": "Succeeded"})
 
 
 def states(ml: MLClient) -> dict[str, str]:
