@@ -31,7 +31,11 @@ class StorageSection(_Section):
     containers: list[Name] = []
     queues: list[Name] = []
     in_memory: Annotated[
-        bool, Field(description="Nothing waits for a disk, and nothing is left when it has ended")
+        bool,
+        Field(
+            description="Nothing waits for a disk, blobs and queues do not wait for each other, "
+            "there are no tables, and nothing is left when it has ended"
+        ),
     ] = False
 
 

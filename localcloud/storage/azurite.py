@@ -1,10 +1,10 @@
-"""Azurite as a child process, which keeps its data in the state directory or in memory."""
+"""Azurite as a child process, which keeps its data in the state directory; in memory, as two."""
 
 import fcntl
 import logging
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +21,8 @@ STOP_SECONDS = 25.0
 LOOK_SECONDS = 0.05
 FILE_THREADS = "16"
 """A write waits until the disk has it, with Node's own four all other reading waits as well."""
+APART = ("blob", "queue")
+"""What there is in memory, each in a process."""
 PRELOADS = [
     Path(__file__).with_name(f"{name}.cjs") for name in ("exit_with_parent", "remove_nothing")
 ]
@@ -33,13 +35,16 @@ class AzuriteError(Exception):
 
 
 class Azurite:
-    """One Azurite. Two never work on the same data: the second waits until the first has ended."""
+    """One Azurite. Two never work on the same data: the second waits until the first has ended.
+
+    In memory blobs and queues have a process each, so that neither waits for the other.
+    """
 
     def __init__(self, connection: Connection, *, in_memory: bool = False) -> None:
         self._connection = connection
         self._in_memory = in_memory
         self._data = connection.state_dir / "azurite"
-        self._child: subprocess.Popen[bytes] | None = None
+        self._children: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
         """Start it and wait until it answers.
@@ -53,21 +58,38 @@ class Azurite:
         with (self._data / "lock").open("w") as lock:
             # The lock passes to the child with the descriptor, and ends with it.
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self._child = start_child(
-                [node.node, *_preloaded(), entry_point, *self._options()],
-                environment={"UV_THREADPOOL_SIZE": FILE_THREADS},
-                directory=self._data,
-                inherit=[lock.fileno()],
-            )
+            for program, services in self._programs(entry_point):
+                child = start_child(
+                    [node.node, *_preloaded(), program, *self._options(services)],
+                    environment={"UV_THREADPOOL_SIZE": FILE_THREADS},
+                    directory=self._data,
+                    inherit=[lock.fileno()],
+                )
+                self._children.append(child)
         self._wait_until_it_listens()
 
-    def _options(self) -> list[str | Path]:
+    def _programs(self, whole: Path) -> list[tuple[Path, Sequence[str]]]:
+        """What is started, and for which services."""
+        if not self._in_memory:
+            return [(whole, tuple(self._ports))]
+        return [(whole.parent / name / "main.js", [name]) for name in APART]
+
+    @property
+    def _ports(self) -> dict[str, int]:
+        """In the order in which it opens them."""
         ports = self._connection.ports
+        return {
+            "blob": ports.azurite_blob,
+            "queue": ports.azurite_queue,
+            "table": ports.azurite_table,
+        }
+
+    def _options(self, services: Sequence[str]) -> list[str | Path]:
+        where: list[str | Path] = ["--location", self._data]
         return [
-            *(["--inMemoryPersistence"] if self._in_memory else ["--location", self._data]),
-            *("--blobHost", LOOPBACK, "--blobPort", str(ports.azurite_blob)),
-            *("--queueHost", LOOPBACK, "--queuePort", str(ports.azurite_queue)),
-            *("--tableHost", LOOPBACK, "--tablePort", str(ports.azurite_table)),
+            *(["--inMemoryPersistence"] if self._in_memory else where),
+            *(f"--{name}Host={LOOPBACK}" for name in services),
+            *(f"--{name}Port={self._ports[name]}" for name in services),
             "--silent",
             "--disableTelemetry",
             # The SDKs send an api-version that is newer than Azurite.
@@ -75,10 +97,9 @@ class Azurite:
         ]
 
     def _wait_until_it_listens(self) -> None:
-        ports = self._connection.ports
         deadline = time.monotonic() + START_SECONDS
-        # It opens its ports in this order.
-        for port in (ports.azurite_blob, ports.azurite_queue, ports.azurite_table):
+        served = APART if self._in_memory else self._ports
+        for port in (self._ports[name] for name in served):
             while not port_answers(port):
                 if not self.is_running():
                     raise AzuriteError("Azurite ended while it started")
@@ -87,20 +108,20 @@ class Azurite:
                 time.sleep(LOOK_SECONDS)
 
     def is_running(self) -> bool:
-        """Whether the process lives."""
-        return self._child is not None and self._child.poll() is None
+        """Whether all of it lives."""
+        return bool(self._children) and all(child.poll() is None for child in self._children)
 
     def stop(self) -> None:
         """Let it save its data and end."""
-        if self._child is None:
-            return
-        self._child.terminate()
-        try:
-            self._child.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            log.warning("Azurite did not end in %.0f s and is killed", STOP_SECONDS)
-            self._child.kill()
-            self._child.wait()
+        for child in self._children:
+            child.terminate()
+        for child in self._children:
+            try:
+                child.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                log.warning("Azurite did not end in %.0f s and is killed", STOP_SECONDS)
+                child.kill()
+                child.wait()
 
 
 def _preloaded() -> Iterator[str | Path]:
