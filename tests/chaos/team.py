@@ -85,9 +85,8 @@ class Team:
 
     def comment(self, pull: int, text: str) -> None:
         """Say something on a pull request."""
-        token = self.cloud.token_of("ada")
         path, body = f"issues/{pull}/comments", {"body": text}
-        self._insist(lambda: self.cloud.github(path, body, token=token))
+        self._insist(lambda: self.cloud.github(path, body, token=self.cloud.token_of("ada")))
 
     def take_traffic(self, release: Release) -> None:
         """Take the traffic from a deployment by hand."""
