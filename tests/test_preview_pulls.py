@@ -236,6 +236,7 @@ def test_a_closed_pull_request_ends_what_it_alone_wants(azure: Cloud, working: S
     assert "A new push" not in told(azure, right)
 
 
+@pytest.mark.soak
 def test_it_is_over_in_its_time_and_begins_anew_with_a_push(
     azure: Cloud, working: Services
 ) -> None:

@@ -334,6 +334,7 @@ def test_a_pull_request_that_no_webhook_told_of_is_reviewed(
     assert list(reviews.value.reviewed) == [pull]
 
 
+@pytest.mark.soak
 def test_many_pull_requests_are_listed_in_pages(azure: Cloud, working: Services) -> None:
     azure.merge({"many.yaml": config("many")})
     azure.propose("many-0", {"many.yaml": None})

@@ -335,7 +335,7 @@ class TestDeletion:
             ml.compute.begin_delete("absent")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_what_is_under_way_at_a_crash_goes_on_after_the_restart(tmp_path: Path) -> None:
     connection = make_connection(tmp_path)
     serve = partial(running, connection, "azureml", connection.ports.azureml)

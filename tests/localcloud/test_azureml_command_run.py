@@ -24,7 +24,7 @@ from azureml_server import (
 
 from localcloud.connection import Connection
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
 
 ENVIRONMENT = Environment(
     name="tuneops-data",

@@ -62,6 +62,7 @@ class TestWorkspace:
         with pytest.raises(ResourceNotFoundError):
             ml.workspaces.get("other")
 
+    @pytest.mark.soak
     def test_found_by_the_metadata_url_alone(self, azureml: Connection) -> None:
         program = (
             "import sys; sys.path[:0] = sys.argv[1:3]\n"

@@ -136,7 +136,6 @@ def test_any_body_is_parsed_or_refused(body: bytes) -> None:
     assert data.input_string
 
 
-@pytest.mark.slow
 @pytest.mark.soak
 def test_the_process_serves_and_ends_with_its_parent(small_base: Path, tmp_path: Path) -> None:
     """Its parent is a process of its own here, which is killed."""
@@ -178,7 +177,7 @@ def wait_until_up(parent: subprocess.Popen[str], url: str) -> None:
     pytest.fail("the server did not come up")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_asking_without_a_server(small_base: Path) -> None:
     command = [sys.executable, "-m", "localcloud.serving.ask", "--model", small_base, "Hi?", "Ok?"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

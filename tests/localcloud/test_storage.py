@@ -143,7 +143,7 @@ def test_a_container_without_subscription_raises_nothing(
     assert not [event for event in app.events() if "/containers/other/" in event["subject"]]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_many_blobs_at_once_raise_one_event_each(connection: Connection, app: FunctionApp) -> None:
     folder = uuid.uuid4().hex
     container = blobs(connection).get_container_client("datasets")
@@ -182,7 +182,7 @@ def test_a_restart_loses_no_blob_and_no_event(tmp_path_factory: pytest.TempPathF
         run_cli("down", state)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_storage_in_memory_is_gone_when_it_has_ended(tmp_path: Path) -> None:
     state = tmp_path / "state"
     write_manifest(tmp_path, storage={"containers": ["datasets"], "in_memory": True})

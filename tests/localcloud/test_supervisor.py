@@ -88,6 +88,7 @@ def test_a_killed_part_starts_again_with_its_data(state: Path) -> None:
     assert blobs(connection).get_blob_client("datasets", "kept").download_blob().readall()
 
 
+@pytest.mark.soak
 def test_when_azurite_is_killed_the_part_starts_again(state: Path) -> None:
     connection = start_cli(state, "storage")
     [node] = [one for one in leftovers(state) if "azurite.js" in " ".join(one.cmdline())]
@@ -96,6 +97,7 @@ def test_when_azurite_is_killed_the_part_starts_again(state: Path) -> None:
     until(lambda: Part("storage", connection).is_healthy(), 60)
 
 
+@pytest.mark.soak
 def test_a_stale_lock_file_is_no_obstacle(state: Path) -> None:
     state.mkdir()
     (state / LOCK_FILE).write_text(str(os.getpid()))
@@ -113,6 +115,7 @@ def test_two_ups_at_once_start_one(state: Path) -> None:
     assert len([line for line in processes_of(state) if "localcloud.supervisor" in line]) == 1
 
 
+@pytest.mark.soak
 def test_a_part_that_does_not_start_is_reported_and_nothing_stays(state: Path) -> None:
     # There is no function_app.py.
     done = run_cli("up", state, *start_options(state, "functions"))
@@ -122,6 +125,7 @@ def test_a_part_that_does_not_start_is_reported_and_nothing_stays(state: Path) -
     assert processes_of(state) == []
 
 
+@pytest.mark.soak
 def test_a_process_that_outlived_its_parents_is_ended(state: Path) -> None:
     connection = start_cli(state, "platform")
     stray = subprocess.Popen(
@@ -140,6 +144,7 @@ def test_what_people_run_with_its_folder_in_their_environment_is_left_alone(stat
         run.communicate(b"\n")
 
 
+@pytest.mark.soak
 def test_parts_that_a_running_cloud_lacks_are_named(state: Path) -> None:
     start_cli(state, "platform")
     done = run_cli("up", state, *start_options(state))
