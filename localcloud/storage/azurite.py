@@ -24,7 +24,7 @@ FILE_THREADS = "16"
 APART = ("blob", "queue")
 """What there is in memory, each in a process."""
 PRELOADS = [
-    Path(__file__).with_name(f"{name}.cjs") for name in ("exit_with_parent", "remove_nothing")
+    Path(__file__).with_name(f"{name}.cjs") for name in ("exit_with_parent", "quick_lokijs")
 ]
 
 log = logging.getLogger(__name__)
