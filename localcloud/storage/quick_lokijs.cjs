@@ -27,5 +27,5 @@ Collection.prototype.findAndRemove = function (query) {
 Messages.prototype.clearExpiredMessages = async function () {
   const messages = this.db.getCollection(this.MESSAGES_COLLECTION);
   messages.ensureIndex("expirationTime");
-  for (const expired of messages.find({ expirationTime: { $lte: new Date() } })) messages.remove(expired);
+  for (const expired of messages.find({ expirationTime: { $lte: Date.now() } })) messages.remove(expired);
 };

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import yaml
 from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
 
 from localcloud.connection import Connection
 
@@ -182,6 +183,11 @@ def function_app(connection: Connection) -> Iterator[FunctionApp]:
 def blobs(connection: Connection) -> BlobServiceClient:
     """The storage account."""
     return BlobServiceClient.from_connection_string(connection.storage.connection_string)
+
+
+def queues(connection: Connection) -> QueueServiceClient:
+    """The storage account's queues."""
+    return QueueServiceClient.from_connection_string(connection.storage.connection_string)
 
 
 def subscription_counts(connection: Connection, name: str) -> dict[str, Any]:

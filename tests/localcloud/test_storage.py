@@ -7,7 +7,6 @@ from urllib.parse import unquote
 
 import pytest
 from azure.storage.blob import BlobBlock, ContentSettings
-from azure.storage.queue import QueueServiceClient
 from hypothesis import given
 from hypothesis import strategies as st
 from small_cloud import (
@@ -15,6 +14,7 @@ from small_cloud import (
     FunctionApp,
     blobs,
     function_app,
+    queues,
     run_cli,
     small_cloud,
     start_cli,
@@ -56,13 +56,11 @@ def events_of(app: FunctionApp, name: str, kind: str = CREATED) -> list[dict]:
 def test_containers_and_queues_of_the_manifest_exist(connection: Connection) -> None:
     with blobs(connection) as service:
         assert {"datasets", "other"} <= {item.name for item in service.list_containers()}
-    queues = QueueServiceClient.from_connection_string(connection.storage.connection_string)
-    assert [queue.name for queue in queues.list_queues()] == ["work"]
+    assert [queue.name for queue in queues(connection).list_queues()] == ["work"]
 
 
 def test_a_message_that_has_expired_is_gone_and_others_stay(connection: Connection) -> None:
-    text = connection.storage.connection_string
-    queue = QueueServiceClient.from_connection_string(text).get_queue_client("work")
+    queue = queues(connection).get_queue_client("work")
     for content, seconds in (("a", 1), ("b", 60), ("c", 1), ("d", 60)):
         queue.send_message(content, time_to_live=seconds)
     until(lambda: [message.content for message in queue.peek_messages(9)] == ["b", "d"])
@@ -158,12 +156,15 @@ def test_many_blobs_at_once_raise_one_event_each(connection: Connection, app: Fu
 
 
 @pytest.mark.slow
-def test_a_restart_loses_no_blob_and_no_event(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_restart_loses_no_blob_no_message_and_no_event(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     state = tmp_path_factory.mktemp("restart") / "state"
     try:
         first = start_cli(state, "storage")
         client = blobs(first).get_blob_client("datasets", "kept")
         client.upload_blob(b"text")
+        queues(first).create_queue("kept").send_message("text")
         # There is no topic yet: the event waits. Azurite saves what it holds when it ends.
         assert run_cli("down", state).returncode == 0
         second = start_cli(state, "storage,platform")
@@ -171,6 +172,8 @@ def test_a_restart_loses_no_blob_and_no_event(tmp_path_factory: pytest.TempPathF
         with function_app(second) as app:
             [event] = until(lambda: events_of(app, "kept"))
             assert blobs(second).get_blob_client("datasets", "kept").download_blob().readall()
+            [message] = queues(second).get_queue_client("kept").receive_messages()
+            assert message.content == "text"
         assert run_cli("down", state).returncode == 0
         third = start_cli(state, "storage,platform")
         with function_app(third) as app:
