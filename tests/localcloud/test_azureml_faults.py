@@ -270,7 +270,7 @@ def ask_site(site: Connection) -> Iterator[Ask]:
         yield partial(ask_for, client)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 class TestScoring:
     def test_throttled(self, site: Connection, ask_site: Ask) -> None:
         key = chat_key(site)
