@@ -21,8 +21,6 @@ STOP_SECONDS = 25.0
 LOOK_SECONDS = 0.05
 FILE_THREADS = "16"
 """A write waits until the disk has it, with Node's own four all other reading waits as well."""
-APART = ("blob", "queue")
-"""What there is in memory, each in a process."""
 PRELOADS = [
     Path(__file__).with_name(f"{name}.cjs") for name in ("exit_with_parent", "quick_lokijs")
 ]
@@ -72,17 +70,14 @@ class Azurite:
         """What is started, and for which services."""
         if not self._in_memory:
             return [(whole, tuple(self._ports))]
-        return [(whole.parent / name / "main.js", [name]) for name in APART]
+        return [(whole.parent / name / "main.js", [name]) for name in self._ports]
 
     @property
     def _ports(self) -> dict[str, int]:
-        """In the order in which it opens them."""
+        """Of what is served, in the order in which it opens them."""
         ports = self._connection.ports
-        return {
-            "blob": ports.azurite_blob,
-            "queue": ports.azurite_queue,
-            "table": ports.azurite_table,
-        }
+        served = {"blob": ports.azurite_blob, "queue": ports.azurite_queue}
+        return served if self._in_memory else {**served, "table": ports.azurite_table}
 
     def _options(self, services: Sequence[str]) -> list[str | Path]:
         where: list[str | Path] = ["--location", self._data]
@@ -98,8 +93,7 @@ class Azurite:
 
     def _wait_until_it_listens(self) -> None:
         deadline = time.monotonic() + START_SECONDS
-        served = APART if self._in_memory else self._ports
-        for port in (self._ports[name] for name in served):
+        for port in self._ports.values():
             while not port_answers(port):
                 if not self.is_running():
                     raise AzuriteError("Azurite ended while it started")

@@ -335,19 +335,27 @@ class TestDeletion:
             ml.compute.begin_delete("absent")
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 def test_what_is_under_way_at_a_crash_goes_on_after_the_restart(tmp_path: Path) -> None:
     connection = make_connection(tmp_path)
     serve = partial(running, connection, "azureml", connection.ports.azureml)
-    with serve() as process:
+    computes = f"{workspace_path(connection)}/computes"
+    size = {"computeType": "AmlCompute", "properties": {"vmSize": SIZE}}
+    with serve() as process, rest_client(connection) as rest:
         ml = ml_client(connection)
-        ml.compute.begin_create_or_update(AmlCompute(name="new", size=SIZE))
-        ml.compute.begin_delete("gpu-cluster")
+        begun = [
+            rest.put(f"{computes}/new", json={"properties": size}),
+            rest.delete(f"{computes}/gpu-cluster", params={"underlyingResourceAction": "Delete"}),
+        ]
+        operations = [answer.headers["azure-asyncoperation"] for answer in begun]
         assert states(ml) == {"new": "Creating", "gpu-cluster": "Deleting"}
         process.kill()
         process.wait()
-    with serve():
-        eventually(lambda: states(ml) == {"new": "Succeeded"})
+    with serve(), rest_client(connection) as rest:
+        eventually(
+            lambda: {rest.get(each).json()["status"] for each in operations} == {"Succeeded"}
+        )
+        assert states(ml) == {"new": "Succeeded"}
 
 
 def states(ml: MLClient) -> dict[str, str]:

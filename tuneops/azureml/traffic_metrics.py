@@ -4,6 +4,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -195,10 +196,11 @@ def _ask(
     }
     with azure_errors(what):
         headers = workspace.authorization()
+    request = workspace.http.build_request(
+        "GET", address, params=query, headers=headers, timeout=TIMEOUT_SECONDS
+    )
     try:
-        with workspace.http.stream(
-            "GET", address, params=query, headers=headers, timeout=TIMEOUT_SECONDS
-        ) as answer:
+        with closing(workspace.http.send(request, stream=True)) as answer:
             body = _read(answer, what)
     except httpx2.HTTPError as error:
         raise UnavailableError(f"{what}: {type(error).__name__}") from error
