@@ -3,6 +3,7 @@
 Every trigger needs this module, and few need all that it makes: what makes something imports it.
 """
 
+import gc
 import os
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -265,9 +266,13 @@ class Services:
 def get_services() -> Services:
     """The process's services.
 
+    What was imported so far is as old as the process will get: the garbage collector leaves it
+    out from now on. To look through these 100,000 objects holds up all calls for up to 0.1 s.
+
     Raises:
         pydantic.ValidationError: a setting is missing or has a wrong value.
     """
+    gc.freeze()
     return Services(get_settings())
 
 

@@ -400,6 +400,7 @@ def order_on_the_page(cloud: Cloud, project: str, action: str, **fields: str) ->
     )
 
 
+@pytest.mark.soak
 def test_git_holds_a_project_back_and_protects_it(cloud: Cloud) -> None:
     cloud.merge({"held.yaml": config("held", suspend=True)})
     cloud.upload("held/chats.jsonl", some_rows())

@@ -100,17 +100,35 @@ def test_lora_changes_the_weights_and_leaves_no_adapter(
     [
         pytest.param({"apply_lora": "false", "learning_rate": "0.001"}, id="all weights"),
         pytest.param({"merge_lora_weights": "false"}, id="adapter kept apart"),
-        pytest.param({"optim": "adafactor", "lr_scheduler_type": "cosine"}, id="adafactor"),
-        pytest.param({"pad_to_max_length": "true", "max_seq_length": 64}, id="padded"),
+        pytest.param(
+            {"optim": "adafactor", "lr_scheduler_type": "cosine"},
+            id="adafactor",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param(
+            {"pad_to_max_length": "true", "max_seq_length": 64}, id="padded", marks=pytest.mark.soak
+        ),
         pytest.param(
             {"evaluation_strategy": "steps", "eval_steps": 2, "save_total_limit": 1}, id="by steps"
         ),
         pytest.param(
             {"apply_early_stopping": "true", "metric_for_best_model": "exact"}, id="early stopping"
         ),
-        pytest.param({"gradient_accumulation_steps": 2, "warmup_steps": 2}, id="accumulation"),
-        pytest.param({"enable_full_determinism": "true", "lora_dropout": 0.5}, id="deterministic"),
-        pytest.param({"logging_strategy": "epoch", "auto_find_batch_size": "true"}, id="by epoch"),
+        pytest.param(
+            {"gradient_accumulation_steps": 2, "warmup_steps": 2},
+            id="accumulation",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param(
+            {"enable_full_determinism": "true", "lora_dropout": 0.5},
+            id="deterministic",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param(
+            {"logging_strategy": "epoch", "auto_find_batch_size": "true"},
+            id="by epoch",
+            marks=pytest.mark.soak,
+        ),
     ],
 )
 def test_every_way_to_train(
