@@ -1,4 +1,5 @@
-"""The threads of an instance share the connections to storage, which may lead through proxies."""
+"""The threads of an instance share the connections to storage, which may lead through proxies, and
+to endpoints."""
 
 import base64
 import logging
@@ -12,6 +13,9 @@ from queue import SimpleQueue
 import pytest
 from pydantic import SecretStr
 
+from tests.planned import release
+from tuneops.azureml.scoring import Door, put
+from tuneops.connections import shared_session
 from tuneops.queue import RepositoryRequest
 from tuneops.services import Services
 
@@ -76,3 +80,35 @@ def asked_for() -> Iterator[tuple[int, "SimpleQueue[str]"]]:
         yield server.server_port, seen
         server.shutdown()
         thread.join()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_endpoint_is_asked_all_questions_on_one_connection(chunked: bool) -> None:
+    seen: SimpleQueue[tuple[int, str | None]] = SimpleQueue()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            seen.put((self.client_address[1], self.headers["cookie"]))
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("set-cookie", "who=me")
+            how = ("transfer-encoding", "chunked") if chunked else ("content-length", "5")
+            self.send_header(*how)
+            self.end_headers()
+            self.wfile.write(b'5\r\n"yes"\r\n0\r\n\r\n' if chunked else b'"yes"')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        with shared_session() as session:
+            door = Door(f"http://127.0.0.1:{server.server_port}/score", "key", session)
+            replies = [put(door, release(), {}, "blue") for _ in range(3)]
+        server.shutdown()
+    assert [(reply.status, reply.text) for reply in replies] == [(200, "yes")] * 3
+    asked = [seen.get_nowait() for _ in replies]
+    assert {cookie for _, cookie in asked} == {None}
+    assert len({port for port, _ in asked}) == 1

@@ -17,6 +17,7 @@ from tuneops.azureml import talking
 from tuneops.azureml.logs import LogFile
 from tuneops.azureml.scoring import Door
 from tuneops.azureml.talking import Answer, AnswerError
+from tuneops.connections import shared_session
 from tuneops.reading import logs, positions
 from tuneops.reading.logs import Log, Of
 from tuneops.reading.positions import BadPositionError
@@ -164,7 +165,7 @@ def endpoint(send: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[Door]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield Door(f"http://127.0.0.1:{server.server_port}/score", "the-key-of-it")
+    yield Door(f"http://127.0.0.1:{server.server_port}/score", "the-key-of-it", shared_session())
     server.shutdown()
     server.server_close()
 
@@ -234,4 +235,4 @@ def test_why_there_is_no_answer(send: Callable[..., None], why: str) -> None:
 
 def test_nobody_at_the_door() -> None:
     with pytest.raises(AnswerError, match=r"the endpoint can't be reached \(ConnectionError\)"):
-        list(talking.ask(Door("http://127.0.0.1:9/score", "k"), {}, "", 1))
+        list(talking.ask(Door("http://127.0.0.1:9/score", "k", shared_session()), {}, "", 1))

@@ -19,6 +19,7 @@ from tuneops.analysis import DeploymentFigures
 from tuneops.azureml import endpoints, metrics, progress, scoring, traffic_metrics
 from tuneops.azureml.errors import MissingRoleError, RefusedError, UnavailableError
 from tuneops.azureml.workspace import Workspace
+from tuneops.connections import shared_session
 from tuneops.release import Release
 from tuneops.training_progress import Seen
 
@@ -347,5 +348,6 @@ def saying(pieces: Iterable[bytes], pause: float) -> Iterator[str]:
 def test_an_answer_that_comes_in_pieces(
     asked: Release, pieces: list[bytes], pause: float, status: int, text: str
 ) -> None:
-    with saying(pieces, pause) as uri:
-        assert scoring._post(uri, "key", asked, {}, "blue") == (status, text)
+    with saying(pieces, pause) as uri, shared_session() as session:
+        reply = scoring.put(scoring.Door(uri, "key", session), asked, {}, "blue")
+    assert (reply.status, reply.text) == (status, text)

@@ -23,10 +23,11 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Door:
-    """Where an endpoint is asked, and what lets in."""
+    """Where an endpoint is asked, what lets in, and on which connections."""
 
     uri: str
     secret: str = field(repr=False)
+    session: requests.Session = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def door_of(workspace: Workspace, endpoint: str) -> Door:
     with azure_errors(f"keys of endpoint {endpoint}"):
         found = workspace.ml.online_endpoints.get(endpoint)
         secret = _secret(workspace.ml.online_endpoints.get_keys(endpoint))
-    return Door(str(found.scoring_uri), secret)
+    return Door(str(found.scoring_uri), secret, workspace.session)
 
 
 def put(door: Door, release: Release, body: Any, deployment: str) -> Reply:
@@ -92,7 +93,7 @@ def put(door: Door, release: Release, body: Any, deployment: str) -> Reply:
         UnavailableError: the endpoint can't be asked now.
     """
     begun = time.monotonic()
-    status, text = _post(door.uri, door.secret, release, body, deployment)
+    status, text = _post(door, release, body, deployment)
     return Reply(status, text, time.monotonic() - begun, datetime.now(UTC))
 
 
@@ -101,15 +102,17 @@ def _secret(credentials: Any) -> str:
     return str(getattr(credentials, "primary_key", None) or credentials.access_token)
 
 
-def _post(uri: str, secret: str, release: Release, body: Any, deployment: str) -> tuple[int, str]:
+def _post(door: Door, release: Release, body: Any, deployment: str) -> tuple[int, str]:
     """The status and the text of the answer; a time-out counts as 408."""
     headers = {
-        "Authorization": f"Bearer {secret}",
+        "Authorization": f"Bearer {door.secret}",
         "azureml-model-deployment": deployment,
     }
     timeout = release.config.deployment.request_settings.request_timeout_ms / 1000
     try:
-        with requests.post(uri, json=body, headers=headers, timeout=timeout, stream=True) as got:
+        with door.session.post(
+            door.uri, json=body, headers=headers, timeout=timeout, stream=True
+        ) as got:
             raw = _read(got, time.monotonic() + timeout)
     except (requests.Timeout, ReadTimeoutError):
         return requests.codes.request_timeout, f"no answer in {timeout:g} s"

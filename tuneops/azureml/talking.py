@@ -55,7 +55,7 @@ def ask(door: Door, body: dict[str, Any], deployment: str, seconds: float) -> It
         headers["azureml-model-deployment"] = deployment
     timeout = (CONNECT_SECONDS, seconds)
     try:
-        with requests.post(
+        with door.session.post(
             door.uri, json=body, headers=headers, timeout=timeout, stream=True
         ) as got:
             if got.status_code != requests.codes.ok:

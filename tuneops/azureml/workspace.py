@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from tuneops.azureml import sdk, transport
 from tuneops.azureml.errors import azure_errors
+from tuneops.connections import shared_session
 from tuneops.settings import WorkspaceSettings, credential
 
 if TYPE_CHECKING:
     import httpx2
+    import requests
     from azure.ai.ml import MLClient
     from azure.core.pipeline.transport import HttpTransport
 
@@ -66,6 +68,11 @@ class Workspace:
         import httpx2
 
         return httpx2.Client()
+
+    @cached_property
+    def session(self) -> "requests.Session":
+        """For asking endpoints, on connections that stay open from one question to the next."""
+        return shared_session()
 
     @cached_property
     def ml(self) -> "MLClient":
