@@ -10,7 +10,7 @@ AUDIT := .localcloud/audit
 RELEASE := .localcloud/release
 PIP := $(BIN)/pip --no-cache-dir --disable-pip-version-check --quiet
 # pip would compile all that it installs with one core. Some files are for a later Python.
-COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing|transformers/models)/' $(VENV)/lib
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing|transformers/models|databricks|mypyc?|networkx|pip|setuptools)/' $(VENV)/lib
 export TMPDIR := $(CURDIR)/.localcloud/tmp
 export MLFLOW_DISABLE_TELEMETRY := true
 # A local cloud is many short processes: without compiled modules each of them compiles its own.
