@@ -8,9 +8,12 @@ from typing import Any
 
 import yaml
 
+from localcloud.azureml.cores import POOLS
 from tests.cloud import ROOT, Cloud
 
 ROOM = {"endpoints": 1000, "deployments": 1000}
+CORES = dict.fromkeys(POOLS, 1_000_000)
+"""As many machines as there are deployments."""
 
 
 def subscription_for(function: str) -> dict[str, Any]:
@@ -39,7 +42,8 @@ def simulated_cloud(
     manifest = _manifest()
     manifest["app_settings"] |= settings or {}
     manifest["storage"]["in_memory"] = in_memory
-    manifest |= {"simulated_compute": {"job_seconds": job_seconds}, "limits": ROOM, **changes}
+    manifest |= {"simulated_compute": {"job_seconds": job_seconds}, "limits": ROOM, "quotas": CORES}
+    manifest |= changes
     state.mkdir(parents=True, exist_ok=True)
     (state / "manifest.yaml").write_text(yaml.safe_dump(manifest))
     running, before = Cloud(state), dict(os.environ)
