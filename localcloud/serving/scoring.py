@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -19,11 +19,23 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 
 Answer = Callable[[InputData], list[str]]
 """The answers to the conversations of a request; ValueError when one can't be answered."""
+Answering = Callable[[InputData], Awaitable[list[str]]]
+"""The same for requests that come at once."""
 
 
-def create_app(answer: Answer) -> Starlette:
-    """`POST /score` answers conversations one request after the other, `GET /` says healthy."""
+def in_turn(answer: Answer) -> Answering:
+    """One request after the other, in a thread: a model takes all the cores there are for one."""
     turn = asyncio.Lock()
+
+    async def answering(data: InputData) -> list[str]:
+        async with turn:
+            return await run_in_threadpool(answer, data)
+
+    return answering
+
+
+def create_app(answering: Answering) -> Starlette:
+    """`POST /score` answers conversations, `GET /` says healthy."""
 
     async def health(request: Request) -> JSONResponse:
         return JSONResponse({"status": "Healthy"})
@@ -34,8 +46,7 @@ def create_app(answer: Answer) -> Starlette:
             return _refusal(413, f"the body has more than {MAX_BODY_BYTES} bytes")
         try:
             data = parse_payload(body)
-            async with turn:
-                answers = await run_in_threadpool(answer, data)
+            answers = await answering(data)
         except PayloadError as error:
             return _refusal(400, str(error))
         except ValueError as error:

@@ -18,10 +18,10 @@ def serve(model: Path, port: int) -> None:
     import uvicorn
 
     from localcloud.serving.model import LoadedModel
-    from localcloud.serving.scoring import create_app
+    from localcloud.serving.scoring import create_app, in_turn
 
     loaded = LoadedModel(model)
     gc.freeze()
     gc.enable()
     LOG.info("loaded %s in %.1f s", model.name, time.monotonic() - started)
-    uvicorn.run(create_app(loaded), host=LOOPBACK, port=port, access_log=False)
+    uvicorn.run(create_app(in_turn(loaded)), host=LOOPBACK, port=port, access_log=False)

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 import httpx2
 
 from localcloud.azureml.fleet import Container, ScoringFailedError, Server
-from localcloud.serving.payload import model_input
-from localcloud.serving.scoring import Answer, create_app
+from localcloud.serving.payload import InputData, model_input
+from localcloud.serving.scoring import Answering, create_app
 from localcloud.simulated.model import DATA
 from localcloud.simulated.table import Table
 
 
 class SimulatedServer(Server):
-    """Answers from a model's table; a deployment's environment variables change nothing."""
+    """Answers from a model's table, at once; the environment variables change nothing."""
 
     _app: httpx2.AsyncClient
 
@@ -23,8 +23,7 @@ class SimulatedServer(Server):
         return await self._app.post("/score", content=body)
 
     async def _run(self) -> None:
-        answer = _load(self.container)
-        transport = httpx2.ASGITransport(create_app(answer))
+        transport = httpx2.ASGITransport(create_app(_load(self.container)))
         async with httpx2.AsyncClient(transport=transport, base_url="http://scoring") as app:
             self._app = app
             self._note(f"simulated compute: answers are read from {self.container.model}")
@@ -41,11 +40,15 @@ class SimulatedServer(Server):
             log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} INFO {line}\n")
 
 
-def _load(container: Container) -> Answer:
+def _load(container: Container) -> Answering:
     try:
         table = Table.load(container.model / DATA)
     except (OSError, ValueError) as error:
         raise ScoringFailedError(
             f"The container crashed.\nThe model was not made by simulated compute: {error}"
         ) from error
-    return lambda data: table.predict(model_input(data))
+
+    async def answering(data: InputData) -> list[str]:
+        return table.predict(model_input(data))
+
+    return answering

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from localcloud.process import free_ports
 from localcloud.serving.model import LoadedModel
 from localcloud.serving.payload import PayloadError, parse_payload
-from localcloud.serving.scoring import MAX_BODY_BYTES, create_app
+from localcloud.serving.scoring import MAX_BODY_BYTES, create_app, in_turn
 
 QUESTION = [{"role": "user", "content": "How much is the Oak tent?"}]
 SAMPLING = {"temperature": 0.6, "top_p": 0.9, "do_sample": True, "max_new_tokens": 200}
@@ -32,7 +32,8 @@ def payload(conversations: Any = (QUESTION,), **parameters: Any) -> dict[str, An
 
 @pytest.fixture(scope="module")
 def client(small_base: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(LoadedModel(small_base)), raise_server_exceptions=False) as client:
+    app = create_app(in_turn(LoadedModel(small_base)))
+    with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -114,7 +115,7 @@ def test_a_fault_of_the_model_tells_nothing_of_it() -> None:
     def fail(_: object) -> list[str]:
         raise RuntimeError("weights at /secret")
 
-    with TestClient(create_app(fail), raise_server_exceptions=False) as client:
+    with TestClient(create_app(in_turn(fail)), raise_server_exceptions=False) as client:
         response = client.post("/score", json=payload())
     assert response.status_code == 500
     assert "secret" not in response.text
