@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import requests
     from azure.core.pipeline.transport import RequestsTransport
+    from urllib3.util.retry import Retry
 
 KEPT = 64
 """More than threads use at once. The SDK keeps ten, and opens others for each call of a burst."""
 
 
-def shared_session() -> "requests.Session":
+def shared_session(retries: "int | Retry" = 0) -> "requests.Session":
     """For calls of several threads: a connection stays open for whoever asks there next.
 
     To open one takes some 30 ms of the processor, most of them to read which certificates are
@@ -25,7 +26,7 @@ def shared_session() -> "requests.Session":
     session = requests.Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=KEPT))
+        session.mount(scheme, HTTPAdapter(pool_maxsize=KEPT, max_retries=retries))
     return session
 
 
@@ -34,17 +35,13 @@ def storage_transport() -> "RequestsTransport":
 
     The environment is looked at once: looking at it for each call takes a fifth of a call's time.
     """
-    import requests
     from azure.core.pipeline.transport import RequestsTransport
-    from requests.adapters import HTTPAdapter
     from urllib3.util.retry import Retry
 
     # The SDK itself tries again.
     never = Retry(total=False, redirect=False, raise_on_status=False)
-    session = requests.Session()
+    session = shared_session(never)
     session.trust_env = False
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=KEPT, max_retries=never))
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     return RequestsTransport(session=session, connection_verify=bundle)
 
