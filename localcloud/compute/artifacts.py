@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError
-from azure.storage.blob import BlobServiceClient, ContainerClient
+from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient
 
 from localcloud.connection import Storage
 
@@ -17,15 +17,20 @@ LOG = logging.getLogger(__name__)
 
 EXECUTION_LOG = "logs/azureml/executionlogs.txt"
 STEP_LOG = "user_logs/std_log.txt"
+PATIENTLY: dict[str, Any] = {"retry_total": 4, "initial_backoff": 1, "increment_base": 3}
+"""For outputs, which are not lost when the storage account is away for half a minute."""
+AT_ONCE: dict[str, Any] = {"retry_total": 0}
+"""For logs, and where there may be no storage account at all."""
 
 
 def open_container(storage: Storage, name: str) -> ContainerClient | None:
     """The container, made when it is not there; None without a storage account."""
-    service = BlobServiceClient.from_connection_string(storage.connection_string, retry_total=0)
+    text = storage.connection_string
+    service = BlobServiceClient.from_connection_string(text, **PATIENTLY)
     container = service.get_container_client(name)
     try:
         with suppress(ResourceExistsError):
-            container.create_container()
+            container.create_container(**AT_ONCE)
     except AzureError as error:
         LOG.warning("no storage account, nothing is kept there: %s", type(error).__name__)
         return None
@@ -75,11 +80,11 @@ class CommandLog:
     def __init__(self, container: ContainerClient | None, job: str) -> None:
         self._container = container
         self._path = log_path(job, STEP_LOG)
-        _keep(container, lambda blobs: blobs.get_blob_client(self._path).create_append_blob())
+        _create(container, self._path)
 
     def write(self, text: bytes) -> None:
         """Add to the log."""
-        _keep(self._container, lambda blobs: blobs.get_blob_client(self._path).append_block(text))
+        _append(self._container, self._path, text)
 
 
 class JobLogs:
@@ -101,8 +106,7 @@ class JobLogs:
     def step_output(self, text: bytes) -> None:
         """What the current step prints."""
         if self._step is not None:
-            path = self._step
-            _keep(self._container, lambda blobs: blobs.get_blob_client(path).append_block(text))
+            _append(self._container, self._step, text)
 
     def step(self, line: str) -> None:
         """A line of the current step's log."""
@@ -121,12 +125,12 @@ class JobLogs:
 
     def _begin(self, run: str, name: str) -> str:
         path = log_path(run, name)
-        _keep(self._container, lambda blobs: blobs.get_blob_client(path).create_append_blob())
+        _create(self._container, path)
         return path
 
     def _write(self, path: str, line: str) -> None:
         text = f"[{datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z] {line}\n".encode()
-        _keep(self._container, lambda blobs: blobs.get_blob_client(path).append_block(text))
+        _append(self._container, path, text)
 
 
 def log_path(run: str, name: str) -> str:
@@ -134,10 +138,20 @@ def log_path(run: str, name: str) -> str:
     return f"ExperimentRun/dcid.{run}/{name}"
 
 
-def _keep(container: ContainerClient | None, write: Callable[[ContainerClient], object]) -> None:
+def _create(container: ContainerClient | None, path: str) -> None:
+    _keep(container, path, lambda blob: blob.create_append_blob(**AT_ONCE))
+
+
+def _append(container: ContainerClient | None, path: str, text: bytes) -> None:
+    _keep(container, path, lambda blob: blob.append_block(text, **AT_ONCE))
+
+
+def _keep(
+    container: ContainerClient | None, path: str, write: Callable[[BlobClient], object]
+) -> None:
     if container is None:
         return
     try:
-        write(container)
+        write(container.get_blob_client(path))
     except AzureError as error:
         LOG.warning("a job's log is not written: %s", error)

@@ -77,8 +77,14 @@ class Plan:
         return QUICK_KINDS if self.quick else KINDS
 
     def kinds_of(self, number: int) -> tuple[str, ...]:
-        """The kinds of faults in a round; one that was not planned has points to meet."""
-        return tuple(kind for kind in self.kinds if kind != "calls" or number in self.rounds)
+        """The kinds of faults in a round; one that was not planned has only points to meet."""
+        return self.kinds if number in self.rounds else ("points",)
+
+    def stories_of(self, number: int, points: Iterable[Point]) -> tuple[str, ...]:
+        """The stories of a round; in one that was not planned those that meet its points."""
+        effects = {effect for effect, _ in points}
+        meeting = tuple(name for name in self.chosen if effects & STORIES[name].meets)
+        return self.chosen if number in self.rounds else meeting or self.chosen
 
     def points(self, number: int) -> list[Point]:
         """Where hosts are to die in a round: each effect at one moment, at all in three rounds.
@@ -98,8 +104,8 @@ class Plan:
 def run(plan: Plan, state: Path) -> list[Round]:
     """Run the rounds, and one more if there are points left that none of several has met.
 
-    A call that is answered with a fault may have done all that its effect was to do, which then is
-    not done again: in the one more none is.
+    A call that is answered with a fault, or a host that dies elsewhere, may have done all that an
+    effect was to do, which then is not done again: in the one more hosts die at the points alone.
     """
     with _cloud(state) as cloud, Hosts(cloud, plan.seed) as hosts:
         cloud.merge({"../tuneops-policy.yaml": POLICY})
@@ -148,7 +154,8 @@ class _Round:
         self.unmet: list[Point] = []
         self._cloud, self._hosts, self._faults, self._front = cloud, hosts, faults, front
         self._tales = {
-            Team(cloud, f"{name}-{number}", faults): STORIES[name].tell for name in plan.chosen
+            Team(cloud, f"{name}-{number}", faults): STORIES[name].tell
+            for name in plan.stories_of(number, points)
         }
         self._done = Round(number)
         self._began = time.monotonic()
