@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from tests.chaos.checks import check
+from tests.chaos.driver import KINDS, Plan
 from tests.chaos.evidence import Ended, Evidence, Expected, Sent
 from tests.chaos.stories import COMMON, NOT_MET, STORIES
 from tuneops import actions
@@ -151,3 +152,12 @@ def test_every_effect_of_the_reconciler_is_met_by_a_story_or_said_not_to_be() ->
     effects = {effect.__name__ for effect in get_args(actions.Effect)}
     assert met | NOT_MET.keys() == effects
     assert not met & NOT_MET.keys()
+
+
+def test_points_that_no_planned_round_has_met_get_a_round_with_nothing_else() -> None:
+    plan, left = Plan(), [("Heal", "after"), ("SetAutoscale", "during")]
+    assert plan.kinds_of(2) == KINDS
+    assert plan.stories_of(2, left) == tuple(STORIES)
+    assert plan.kinds_of(3) == ("points",)
+    assert plan.stories_of(3, left) == ("own", "drifts")
+    assert plan.stories_of(3, [("SubmitJob", "after")]) == tuple(STORIES)
