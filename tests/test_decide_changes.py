@@ -12,6 +12,7 @@ from tests.deciding import (
     LARGE,
     LIMITED,
     NAME,
+    NEW,
     NOW,
     PROTECTED,
     READY,
@@ -32,6 +33,13 @@ from tuneops.desired import Desired
 from tuneops.observed import Cluster, Job, Observed
 from tuneops.release import Phase, Release
 
+
+def superseded(release: Release) -> Release:
+    return release.advance(Phase.SUPERSEDED, NOW, "")
+
+
+OUTDATED = superseded(at(Phase.TRAINING))
+"""Something else was wanted while its job ran."""
 UNNOTED = READY.advance(Phase.TRAINING, NOW, "")
 """It has submitted its job, and crashed before it could write that down."""
 
@@ -42,7 +50,7 @@ UNNOTED = READY.advance(Phase.TRAINING, NOW, "")
         pytest.param(DESIRED.replace(source=None), None, Observed(), actions.Idle, id="no-data"),
         pytest.param(DESIRED, None, Observed(), actions.StartRelease(), id="data-has-come"),
         pytest.param(
-            RETRAIN, at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="training-is-outdated"
+            RETRAIN, at(Phase.TRAINING), RUNNING, Phase.SUPERSEDED, id="training-is-outdated"
         ),
         pytest.param(
             RETRAIN, UNNOTED, RUNNING, actions.NoteSubmission(), id="outdated-before-it-is-told"
@@ -54,7 +62,7 @@ UNNOTED = READY.advance(Phase.TRAINING, NOW, "")
             RETRAIN,
             UNNOTED,
             Observed(job=Job("Running", "0")),
-            actions.CancelJob(),
+            Phase.SUPERSEDED,
             id="outdated-with-another's-job",
         ),
         pytest.param(
@@ -90,7 +98,7 @@ UNNOTED = READY.advance(Phase.TRAINING, NOW, "")
             actions.StartRelease(),
             id="new-data-after-a-failure",
         ),
-        pytest.param(GONE, at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="retire-training"),
+        pytest.param(GONE, at(Phase.TRAINING), RUNNING, Phase.SUPERSEDED, id="retire-training"),
         pytest.param(
             GONE,
             at(Phase.LIVE),
@@ -100,7 +108,7 @@ UNNOTED = READY.advance(Phase.TRAINING, NOW, "")
         ),
         pytest.param(GONE, at(Phase.LIVE), sees(), Phase.RETIRED, id="retired"),
         pytest.param(
-            GONE, LARGE, sees(job=Job("Running", "1")), actions.CancelJob(), id="cancel-data-job"
+            GONE, LARGE, sees(job=Job("Running", "1")), Phase.SUPERSEDED, id="retire-preparing"
         ),
         pytest.param(
             GONE,
@@ -128,7 +136,7 @@ UNNOTED = READY.advance(Phase.TRAINING, NOW, "")
             GONE.replace(removed=RETAINED),
             at(Phase.TRAINING),
             RUNNING,
-            actions.CancelJob(),
+            Phase.SUPERSEDED,
             id="retained-but-no-job",
         ),
         pytest.param(SUSPENDED, None, Observed(), actions.Idle, id="suspended-before-the-first"),
@@ -189,13 +197,17 @@ def test_a_newer_base_model_is_trained_on_where_the_config_follows_it(phase: Pha
 @pytest.mark.parametrize(
     ("release", "observed", "expected"),
     [
-        pytest.param(at(Phase.TRAINING), RUNNING, actions.CancelJob(), id="it-runs"),
-        pytest.param(LARGE, RUNNING, actions.CancelJob(), id="data-job"),
+        pytest.param(OUTDATED, RUNNING, actions.CancelJob(), id="it-runs"),
+        pytest.param(superseded(LARGE), RUNNING, actions.CancelJob(), id="it-prepares-data"),
+        pytest.param(at(Phase.TRAINING), RUNNING, Phase.SUPERSEDED, id="its-release-ends-first"),
         pytest.param(
-            at(Phase.TRAINING, cancelled_job=True), RUNNING, Phase.RETIRED, id="cancelled-already"
+            OUTDATED.replace(cancelled_job=True), RUNNING, Phase.RETIRED, id="cancelled-already"
         ),
         pytest.param(
             at(Phase.TRAINING), replace(RUNNING, shares_job=True), Phase.RETIRED, id="others-wait"
+        ),
+        pytest.param(
+            OUTDATED, replace(RUNNING, shares_job=True), Phase.RETIRED, id="others-wait-still"
         ),
         pytest.param(
             at(Phase.TRAINING),
@@ -212,3 +224,41 @@ def test_a_job_that_nobody_needs_is_cancelled_once(
 ) -> None:
     action = decide(GONE, release, observed, NOW)
     assert matches(action, expected), action
+
+
+@pytest.mark.parametrize(
+    ("desired", "observed", "expected"),
+    [
+        pytest.param(RETRAIN, RUNNING, actions.CancelJob(), id="it-runs"),
+        pytest.param(RETRAIN.replace(source=None), RUNNING, actions.CancelJob(), id="without-data"),
+        pytest.param(
+            RETRAIN, replace(RUNNING, rejected="no"), actions.CancelJob(), id="a-rejected-one"
+        ),
+        pytest.param(
+            RETRAIN, Observed(job=Job("Completed", "1")), actions.StartRelease(), id="it-has-ended"
+        ),
+        pytest.param(RESIZE, RUNNING, actions.StartRelease(), id="it-is-waited-for-again"),
+        pytest.param(DESIRED, RUNNING, actions.StartRelease(), id="it-is-wanted-again"),
+    ],
+)
+def test_a_job_that_was_left_to_the_next_release_is_cancelled_if_that_trains_otherwise(
+    desired: Desired, observed: Observed, expected: object
+) -> None:
+    action = decide(desired, OUTDATED, observed, NOW)
+    assert matches(action, expected), action
+
+
+@pytest.mark.parametrize(
+    ("release", "job"),
+    [
+        pytest.param(at(Phase.TRAINING), READY.job_name, id="training"),
+        pytest.param(OUTDATED, READY.job_name, id="superseded-while-it-trained"),
+        pytest.param(superseded(LARGE), LARGE.data_job_name, id="while-it-prepared-data"),
+        pytest.param(superseded(at(Phase.LIVE)), "", id="it-was-live"),
+        pytest.param(OUTDATED.replace(cancelled_job=True), "", id="cancelled"),
+        pytest.param(OUTDATED.advance(Phase.RETIRED, NOW, ""), "", id="retired"),
+        pytest.param(NEW, "", id="without-a-job"),
+    ],
+)
+def test_the_job_that_may_run_for_a_release(release: Release, job: str) -> None:
+    assert release.running_job == job

@@ -187,7 +187,7 @@ FOLLOWS = config_of("bot", "").model_copy(
         pytest.param(
             at(Phase.TRAINING, number=2, source=SOURCE.replace(version="2")),
             RUNNING,
-            actions.CancelJob(),
+            Phase.SUPERSEDED,
             id="a-job-is-in-the-way",
         ),
         pytest.param(at(Phase.RETIRED), sees(), actions.StartRelease(), id="comes-back"),

@@ -162,7 +162,7 @@ def _note_overrun(action: Any, release: Release, s: Services, now: datetime) -> 
 
 
 def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Release:
-    jobs.cancel(s.workspace, release.active_job)
+    jobs.cancel(s.workspace, release.running_job)
     return release.replace(cancelled_job=True)
 
 

@@ -48,6 +48,8 @@ def _next(desired: Desired, release: Release | None, observed: Observed, now: da
         return Idle(desired.standstill)
     if release and (note := unnoted(release, observed)):
         return note
+    if release and _trains_for_nobody(release, desired, observed):
+        return CancelJob()
     if desired.config is None:
         return retire(desired, release, observed)
     if release and release.phase == Phase.FAILED and (back := take_back(release, observed)):
@@ -96,6 +98,18 @@ def _drifted(
     return on_drift(config.drift, release, observed, now)
 
 
+def _trains_for_nobody(release: Release, desired: Desired, observed: Observed) -> bool:
+    """Whether the job of a superseded release runs on, and the next one will not wait for it.
+
+    Its release ends first: else it might be wanted again, and find that its job was cancelled.
+    """
+    return (
+        release.phase == Phase.SUPERSEDED
+        and job_to_cancel(release, observed)
+        and not release.trains_like(desired)
+    )
+
+
 def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool:
     """Whether something else is wanted than what the release is made of.
 
@@ -130,8 +144,6 @@ def _supersede(desired: Desired, release: Release, observed: Observed) -> Action
         return _step_aside(desired, release, observed, finishes=finishes)
     if finishes and not (observed.verdict.room and observed.verdict.room.is_full):
         return None
-    if job_to_cancel(release, observed) and not release.trains_like(desired):
-        return CancelJob()
     return _make_way(desired)
 
 

@@ -114,7 +114,7 @@ def observe_progress(
 
 
 def _job(workspace: Workspace, release: Release) -> Job | None:
-    name = release.active_job
+    name = release.running_job
     return jobs.observe(workspace, name, release.project) if name else None
 
 

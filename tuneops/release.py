@@ -218,9 +218,23 @@ class Release(Document):
     @property
     def active_job(self) -> str:
         """The name of the job that the release waits for in its phase, empty without one."""
-        if self.phase == Phase.PREPARING and self.data_job and not self.data:
+        return self._job_of(self.phase)
+
+    @property
+    def running_job(self) -> str:
+        """The name of the job that may run for the release, empty without one.
+
+        It is what it waits for; or did when it was superseded, unless that has been cancelled.
+        """
+        if self.phase != Phase.SUPERSEDED:
+            return self.active_job
+        before = next((e.phase for e in reversed(self.history) if e.phase != self.phase), None)
+        return self._job_of(before) if before and not self.cancelled_job else ""
+
+    def _job_of(self, phase: Phase) -> str:
+        if phase == Phase.PREPARING and self.data_job and not self.data:
             return self.data_job_name
-        return self.job_name if self.phase == Phase.TRAINING else ""
+        return self.job_name if phase == Phase.TRAINING else ""
 
     @property
     def model_name(self) -> str:

@@ -122,7 +122,7 @@ def note_overrun(world: World, action: Any, release: Release) -> Release:
 
 
 def cancel_job(world: World, action: Any, release: Release) -> Release:
-    jobs, name = world.azure.jobs, release.active_job
+    jobs, name = world.azure.jobs, release.running_job
     if jobs[name].running:
         jobs[name] = replace(jobs[name], status="CancelRequested")
     return release.replace(cancelled_job=True)

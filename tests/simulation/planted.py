@@ -126,7 +126,7 @@ MISTAKES = (
     Mistake(
         "a job that is not wanted any more runs on",
         decide,
-        "if job_to_cancel(release, observed) and not release.trains_like(desired):",
+        "if release and _trains_for_nobody(release, desired, observed):",
         "if False:",
     ),
     Mistake(

@@ -140,7 +140,8 @@ def _policy(world: World, action: Action) -> None:
     )
     if submits and (world.verdict.violations or world.verdict.freeze):
         raise ViolationError(f"submitted in spite of {world.verdict}")
-    ends = isinstance(action, actions.Advance) and action.phase == Phase.SUPERSEDED
+    replaced = isinstance(action, actions.Advance) and action.phase == Phase.SUPERSEDED
+    ends = replaced and world.desired.config is not None
     begins = ends or isinstance(action, actions.StartRelease)
     if world.verdict.freeze and begins and not world.project.pin:
         raise ViolationError(f"{action} while it is frozen")
@@ -173,15 +174,14 @@ def _drift(world: World, action: Action, release: Release) -> None:
 
 def _jobs(world: World, action: Action, release: Release) -> None:
     """What nobody waits for any more does not train on."""
-    if not isinstance(action, actions.Advance) or action.phase in (
-        Phase.EVALUATING,
-        Phase.TRAINING,
-    ):
+    goes_on = (Phase.TRAINING, Phase.EVALUATING, Phase.SUPERSEDED)
+    ends = isinstance(action, actions.Advance) and action.phase not in goes_on
+    if not ends and not isinstance(action, actions.StartRelease):
         return
-    job = world.azure.jobs.get(release.active_job) if release.active_job else None
+    job = world.azure.jobs.get(release.running_job) if release.running_job else None
     runs = job is not None and job.running and job.status != "CancelRequested"
     if runs and not release.cancelled_job and not release.trains_like(world.desired):
-        raise ViolationError(f"{action} while {release.active_job} runs on for nobody")
+        raise ViolationError(f"{action} while {release.running_job} runs on for nobody")
 
 
 def _jobs_end(world: World, action: Action, release: Release) -> None:

@@ -219,7 +219,7 @@ class World:
                 retried=self.retried,
             )
         phase, retiring = release.phase, self.desired.config is None
-        job = release.active_job
+        job = release.running_job
         beside = project.live not in (None, release.number)
         compares = phase == Phase.TESTING and asks(release)
         begins = phase == Phase.TRAINING and azure.jobs.get(release.job_name) is None

@@ -7,7 +7,6 @@ from tuneops import names
 from tuneops.actions import (
     Action,
     Advance,
-    CancelJob,
     DeleteAutoscale,
     DeleteDeployment,
     DeleteEndpoint,
@@ -41,8 +40,9 @@ def retire(desired: Desired, release: Release | None, observed: Observed) -> Act
             LOOKS_AGAIN.total_seconds(),
             patience=timedelta(0),
         )
+    over = desired.preview.over if desired.preview else "the config was removed from git"
     if job_to_cancel(release, observed):
-        return CancelJob()
+        return Advance(Phase.SUPERSEDED, over)
     seen = (observed.endpoint, *observed.stale_endpoints)
     endpoints = [e for e in seen if e and is_known(release, e)]
     if endpoints and last.on_removal == "delete":
@@ -53,7 +53,6 @@ def retire(desired: Desired, release: Release | None, observed: Observed) -> Act
     if cluster and cluster.ours and cluster.min_nodes and cluster.state == SUCCEEDED:
         return ReleaseNodes()
     kept = f"; endpoint {endpoints[0].name} is retained" if endpoints else ""
-    over = desired.preview.over if desired.preview else "the config was removed from git"
     return Advance(Phase.RETIRED, f"{over}{kept}")
 
 
@@ -171,7 +170,7 @@ def delete_endpoint(endpoint: Endpoint) -> Action:
 def job_to_cancel(release: Release, observed: Observed) -> bool:
     """Whether a job of the release alone still runs that nobody has cancelled."""
     return (
-        bool(release.active_job)
+        bool(release.running_job)
         and not release.cancelled_job
         and not observed.shares_job
         and observed.job is not None

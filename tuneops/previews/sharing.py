@@ -39,18 +39,18 @@ def held_against(project: Project, services: Services) -> tuple[str, int | None]
 
 
 def shares_job(desired: Desired, release: Release | None, services: Services) -> bool:
-    """Whether the job that a release waits for is not its own to cancel.
+    """Whether the job that runs for a release is not its own to cancel.
 
     It is not while its project or a preview of that waits for the same job; nor is a preview's once
     the pull request is merged.
     """
-    if release is None or not release.active_job:
+    if release is None or not release.running_job:
         return False
     if _is_merged(desired):
         return True
     real = family(release.project)
     others = {real, *_previews(real, services)} - {release.project}
-    return any(_waits_for(release.active_job, name, services) for name in sorted(others))
+    return any(_waits_for(release.running_job, name, services) for name in sorted(others))
 
 
 def _is_merged(desired: Desired) -> bool:
