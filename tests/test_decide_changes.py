@@ -16,6 +16,7 @@ from tests.deciding import (
     NOW,
     PROTECTED,
     READY,
+    READY_CLUSTER,
     RESIZE,
     RETAINED,
     RETRAIN,
@@ -40,6 +41,10 @@ def superseded(release: Release) -> Release:
 
 OUTDATED = superseded(at(Phase.TRAINING))
 """Something else was wanted while its job ran."""
+LEFT_ONE = NEW.replace(left_job=READY.job_name)
+"""It prepares its data while the job of the one before it runs on."""
+PLANNED = LEFT_ONE.replace(data=READY.data, training=READY.training)
+FAILED_EARLY = LEFT_ONE.advance(Phase.FAILED, NOW, "no such compute")
 UNNOTED = READY.advance(Phase.TRAINING, NOW, "")
 """It has submitted its job, and crashed before it could write that down."""
 
@@ -249,6 +254,40 @@ def test_a_job_that_was_left_to_the_next_release_is_cancelled_if_that_trains_oth
 
 
 @pytest.mark.parametrize(
+    ("desired", "release", "expected"),
+    [
+        pytest.param(DESIRED, LEFT_ONE, actions.PrepareData(), id="it-may-come-to-wait-for-it"),
+        pytest.param(DESIRED, PLANNED, Phase.TRAINING, id="it-goes-on-with-it"),
+        pytest.param(
+            DESIRED, PLANNED.replace(left_job="bot-0"), actions.CancelJob(), id="it-has-another"
+        ),
+        pytest.param(RESIZE, LEFT_ONE, Phase.SUPERSEDED, id="something-else-is-wanted"),
+        pytest.param(
+            RESIZE, superseded(LEFT_ONE), actions.StartRelease(), id="it-is-left-to-the-next"
+        ),
+        pytest.param(
+            RETRAIN, superseded(LEFT_ONE), actions.CancelJob(), id="the-next-trains-otherwise"
+        ),
+        pytest.param(DESIRED, FAILED_EARLY, actions.Idle, id="it-has-failed"),
+        pytest.param(RESIZE, FAILED_EARLY, actions.StartRelease(), id="the-next-may-go-on-with-it"),
+        pytest.param(RETRAIN, FAILED_EARLY, actions.CancelJob(), id="the-next-may-not"),
+        pytest.param(GONE, FAILED_EARLY, actions.CancelJob(), id="removed"),
+        pytest.param(
+            DESIRED.replace(adopts=1),
+            superseded(LEFT_ONE.replace(number=2)),
+            actions.CancelJob(),
+            id="a-pin-trains-nothing",
+        ),
+    ],
+)
+def test_a_job_is_left_from_release_to_release_until_one_goes_on_with_it(
+    desired: Desired, release: Release, expected: object
+) -> None:
+    action = decide(desired, release, replace(RUNNING, cluster=READY_CLUSTER), NOW)
+    assert matches(action, expected), action
+
+
+@pytest.mark.parametrize(
     ("release", "job"),
     [
         pytest.param(at(Phase.TRAINING), READY.job_name, id="training"),
@@ -258,7 +297,21 @@ def test_a_job_that_was_left_to_the_next_release_is_cancelled_if_that_trains_oth
         pytest.param(OUTDATED.replace(cancelled_job=True), "", id="cancelled"),
         pytest.param(OUTDATED.advance(Phase.RETIRED, NOW, ""), "", id="retired"),
         pytest.param(NEW, "", id="without-a-job"),
+        pytest.param(LEFT_ONE, READY.job_name, id="left-to-it"),
+        pytest.param(superseded(LEFT_ONE), READY.job_name, id="left-to-it-and-by-it"),
+        pytest.param(FAILED_EARLY, READY.job_name, id="left-by-one-that-failed"),
+        pytest.param(superseded(LEFT_ONE).without_job(), "", id="left-and-cancelled"),
+        pytest.param(OUTDATED.without_job(), "", id="cancelled-by-now"),
+        pytest.param(at(Phase.FAILED), "", id="it-failed-later"),
     ],
 )
 def test_the_job_that_may_run_for_a_release(release: Release, job: str) -> None:
     assert release.running_job == job
+
+
+def test_another_job_that_was_left_is_cancelled_and_its_own_may_still_be() -> None:
+    freed = PLANNED.replace(left_job="bot-0").without_job()
+    assert (freed.left_job, freed.cancelled_job) == ("", False)
+    training = PLANNED.advance(Phase.TRAINING, NOW, "")
+    assert (training.left_job, training.running_job) == ("", READY.job_name)
+    assert training.without_job().cancelled_job

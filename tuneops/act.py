@@ -163,7 +163,7 @@ def _note_overrun(action: Any, release: Release, s: Services, now: datetime) -> 
 
 def _cancel_job(action: Any, release: Release, s: Services, now: datetime) -> Release:
     jobs.cancel(s.workspace, release.running_job)
-    return release.replace(cancelled_job=True)
+    return release.without_job()
 
 
 def _read_metrics(action: Any, release: Release, s: Services, now: datetime) -> Release:

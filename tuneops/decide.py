@@ -99,15 +99,16 @@ def _drifted(
 
 
 def _trains_for_nobody(release: Release, desired: Desired, observed: Observed) -> bool:
-    """Whether the job of a superseded release runs on, and the next one will not wait for it.
+    """Whether a job runs on that neither the release nor the next one will wait for.
 
     Its release ends first: else it might be wanted again, and find that its job was cancelled.
     """
-    return (
-        release.phase == Phase.SUPERSEDED
-        and job_to_cancel(release, observed)
-        and not release.trains_like(desired)
-    )
+    if not job_to_cancel(release, observed):
+        return False
+    if release.phase == Phase.PREPARING:
+        return release.training is not None and release.left_job != release.job_name
+    ended = release.phase in (Phase.SUPERSEDED, Phase.FAILED)
+    return ended and (desired.adopts is not None or not release.trains_like(desired))
 
 
 def _is_outdated(release: Release, desired: Desired, observed: Observed) -> bool:

@@ -313,8 +313,9 @@ class _Pass:
         release = start_release(self.desired, project, workspace, now)
         newest = self.held.release
         cause = cause_of(self.desired, newest, read_orders(self.request.project, self.services))
-        moved_by = newest.moved_by if newest else ()
-        release = release.replace(cause=cause, trace=self.work.begun_by, moved_by=moved_by)
+        release = release.replace(cause=cause, trace=self.work.begun_by)
+        if newest:
+            release = release.replace(moved_by=newest.moved_by, left_job=newest.running_job)
         adopted = self.held.load_release(release.adopts)
         if adopted:
             release = release.adopt(adopted.value)

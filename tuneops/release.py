@@ -142,7 +142,8 @@ class Release(Document):
     last question that it had for people, `provisioning` what its deployment was tried on.
     `progress` is how far its training had come before there were metrics.
     `new_rows`: it was the first of its project to have these rows prepared.
-    `overran`: its job has run for longer than it may.
+    `overran`: its job has run for longer than it may. `left_job` is the job that the one before
+    it has left running, until it knows whether that is its own.
     `endpoint_begun`: it has begun to create its endpoint.
     `autoscaled`: the project has, or had, autoscale settings in Azure Monitor. `trace` is what the
     work for it belongs to in the telemetry, empty if it was begun without. `moved_by` are the
@@ -171,6 +172,7 @@ class Release(Document):
     training: TrainingPlan | None = None
     endpoint_begun: bool = False
     cancelled_job: bool = False
+    left_job: str = ""
     overran: bool = False
     progress: TrainingProgress | None = None
     metrics: Metrics | None = None
@@ -224,16 +226,20 @@ class Release(Document):
     def running_job(self) -> str:
         """The name of the job that may run for the release, empty without one.
 
-        It is what it waits for; or did when it was superseded, unless that has been cancelled.
+        It is what it waits for; or did when it was superseded, unless that has been cancelled. One
+        that has failed while it prepared leaves what was left to it.
         """
+        if self.phase == Phase.FAILED:
+            return self.left_job
         if self.phase != Phase.SUPERSEDED:
             return self.active_job
         before = next((e.phase for e in reversed(self.history) if e.phase != self.phase), None)
         return self._job_of(before) if before and not self.cancelled_job else ""
 
     def _job_of(self, phase: Phase) -> str:
-        if phase == Phase.PREPARING and self.data_job and not self.data:
-            return self.data_job_name
+        if phase == Phase.PREPARING:
+            prepares = self.data_job is not None and self.data is None
+            return self.data_job_name if prepares else self.left_job
         return self.job_name if phase == Phase.TRAINING else ""
 
     @property
@@ -344,7 +350,9 @@ class Release(Document):
         entry = Entry(phase=phase, at=at, reason=reason, links=links or {})
         changes: dict[str, object] = {"phase": phase, "history": (*self.history, entry)}
         changes |= {"repairs": 0, "trouble": None, "waiting": None}
-        if phase == Phase.DEPLOYING:
+        if phase == Phase.TRAINING:
+            changes["left_job"] = ""
+        elif phase == Phase.DEPLOYING:
             changes |= {"smoke": Smoke(), "rollout": None, "approval": None}
             if self.behaviour and self.entered(Phase.LIVE) is None:
                 changes["behaviour"] = self.behaviour.afresh()
@@ -364,6 +372,11 @@ class Release(Document):
         if any(owed.key == message.key for owed in self.outbox):
             return self
         return self.replace(outbox=(*self.outbox, message))
+
+    def without_job(self) -> "Release":
+        """The release when the job that runs for it was cancelled."""
+        own = self.running_job != self.left_job
+        return self.replace(cancelled_job=self.cancelled_job or own, left_job="")
 
     def adopt(self, other: "Release") -> "Release":
         """The release with the data and the model of `other`."""

@@ -95,6 +95,11 @@ class Azure:
             or (self.cluster is not None and self.cluster.state not in TO_SHIFT)
         )
 
+    def cancel(self, job: str) -> None:
+        """Begin to cancel a job, if there is one that runs."""
+        if job in self.jobs and self.jobs[job].running:
+            self.jobs[job] = replace(self.jobs[job], status="CancelRequested")
+
     def changeable(self, name: str) -> Endpoint:
         """The endpoint, if Azure takes a change of it now."""
         endpoint = self.endpoints.get(name)

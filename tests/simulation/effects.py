@@ -122,10 +122,8 @@ def note_overrun(world: World, action: Any, release: Release) -> Release:
 
 
 def cancel_job(world: World, action: Any, release: Release) -> Release:
-    jobs, name = world.azure.jobs, release.running_job
-    if jobs[name].running:
-        jobs[name] = replace(jobs[name], status="CancelRequested")
-    return release.replace(cancelled_job=True)
+    world.azure.cancel(release.running_job)
+    return release.without_job()
 
 
 def read_metrics(world: World, action: Any, release: Release) -> Release:

@@ -19,6 +19,7 @@ from tests.simulation.azure import ViolationError
 from tests.simulation.worker import POLL, look
 from tests.simulation.world import Tally, World
 from tuneops.observed import Cluster
+from tuneops.phase import Phase
 from tuneops.phases.teardown import LOOKS_AGAIN
 from tuneops.policy import Verdict
 
@@ -183,6 +184,7 @@ def settle(world: World) -> str:
     for _ in range(BOUND):
         world.azure.goes_on(world.chance, world.pace, 0, world.now)
         people.answer_at_last(world)
+        _sweep(world)
         pause = _look(world)
         if not world.azure.under_way and (pause is None or pause == before == RESTING):
             world.tally.longest = max(world.tally.longest, world.tally.steps - first)
@@ -191,6 +193,12 @@ def settle(world: World) -> str:
         world.passes(max(1, math.ceil(POLL if pause is None else pause)))
         before = pause
     raise ViolationError(f"no end in sight after {BOUND} looks")
+
+
+def _sweep(world: World) -> None:
+    """As `tuneops.sweep`: a job that a failed release has left, and nobody goes on with, ends."""
+    if world.release and world.release.phase == Phase.FAILED:
+        world.azure.cancel(world.release.running_job)
 
 
 def _nothing_is_forgotten(world: World, pause: float | None) -> None:

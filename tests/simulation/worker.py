@@ -157,6 +157,8 @@ def _start(turn: Turn) -> Stops:
     if before:
         project = project.remember(before)
     release = start_release(seen.desired, project, "/workspace", turn.now)
+    if before:
+        release = release.replace(left_job=before.running_job)
     if release.adopts is not None:
         release = release.adopt(seen.releases[release.adopts])
     begun = turn.load(release.number)
