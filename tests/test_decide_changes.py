@@ -259,6 +259,12 @@ def test_a_job_that_was_left_to_the_next_release_is_cancelled_if_that_trains_oth
         pytest.param(DESIRED, LEFT_ONE, actions.PrepareData(), id="it-may-come-to-wait-for-it"),
         pytest.param(DESIRED, PLANNED, Phase.TRAINING, id="it-goes-on-with-it"),
         pytest.param(
+            DESIRED,
+            PLANNED.replace(left_job=f"{READY.job_name}-2"),
+            Phase.TRAINING,
+            id="it-goes-on-with-another-attempt",
+        ),
+        pytest.param(
             DESIRED, PLANNED.replace(left_job="bot-0"), actions.CancelJob(), id="it-has-another"
         ),
         pytest.param(RESIZE, LEFT_ONE, Phase.SUPERSEDED, id="something-else-is-wanted"),

@@ -106,7 +106,7 @@ def _trains_for_nobody(release: Release, desired: Desired, observed: Observed) -
     if not job_to_cancel(release, observed):
         return False
     if release.phase == Phase.PREPARING:
-        return release.training is not None and release.left_job != release.job_name
+        return release.training is not None and not release.trains_by(release.left_job)
     ended = release.phase in (Phase.SUPERSEDED, Phase.FAILED)
     return ended and (desired.adopts is not None or not release.trains_like(desired))
 

@@ -210,6 +210,11 @@ class Release(Document):
         """The name of the training job."""
         return names.job_name(self.project, self.plan.digest, self.plan.attempt)
 
+    def trains_by(self, job: str) -> bool:
+        """Whether the job is an attempt at the release's training, be it another release's."""
+        first = names.job_name(self.project, self.plan.digest, attempt=1)
+        return job == first or job.removeprefix(f"{first}-").isdecimal()
+
     @property
     def data_job_name(self) -> str:
         """The name of the job that prepares the data, which only large data has."""
