@@ -101,7 +101,7 @@ class NoteOverrun:
 
 @dataclass(frozen=True)
 class CancelJob:
-    """Cancel the running training job."""
+    """Cancel the job that runs for the release, or was left to it: nobody waits for it."""
 
 
 @dataclass(frozen=True)

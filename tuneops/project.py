@@ -147,8 +147,16 @@ class Project(Document):
         return (*others, training)[-MAX_TRAININGS:]
 
 
-def start_release(desired: Desired, project: Project, workspace_id: str, at: datetime) -> Release:
+def start_release(
+    desired: Desired,
+    project: Project,
+    workspace_id: str,
+    at: datetime,
+    before: Release | None = None,
+) -> Release:
     """The project's next release, in its first phase; it keeps what the project has pinned.
+
+    It may go on with the job that the one `before` it has left running.
 
     Raises:
         ValueError: there is no config or no data to make a release of.
@@ -168,6 +176,7 @@ def start_release(desired: Desired, project: Project, workspace_id: str, at: dat
         endpoint=endpoint,
         phase=Phase.PREPARING,
         adopts=desired.adopts,
+        left_job=before.running_job if before else "",
         pins=pins(desired.config, project.pins),
         trainings=project.trainings,
         autoscaled=project.autoscaled or desired.config.deployment.autoscale is not None,

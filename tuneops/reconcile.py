@@ -310,12 +310,11 @@ class _Pass:
             project = project.remember(self.held.release)
         project = sharing.seeded(project, self.services)
         workspace = self.services.workspace.id
-        release = start_release(self.desired, project, workspace, now)
         newest = self.held.release
+        release = start_release(self.desired, project, workspace, now, newest)
         cause = cause_of(self.desired, newest, read_orders(self.request.project, self.services))
-        release = release.replace(cause=cause, trace=self.work.begun_by)
-        if newest:
-            release = release.replace(moved_by=newest.moved_by, left_job=newest.running_job)
+        moved_by = newest.moved_by if newest else ()
+        release = release.replace(cause=cause, trace=self.work.begun_by, moved_by=moved_by)
         adopted = self.held.load_release(release.adopts)
         if adopted:
             release = release.adopt(adopted.value)

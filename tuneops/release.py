@@ -224,7 +224,10 @@ class Release(Document):
 
     @property
     def active_job(self) -> str:
-        """The name of the job that the release waits for in its phase, empty without one."""
+        """The name of the job that the release waits for in its phase, empty without one.
+
+        While it prepares it may come to wait for the one that was left to it.
+        """
         return self._job_of(self.phase)
 
     @property

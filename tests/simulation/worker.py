@@ -156,9 +156,7 @@ def _start(turn: Turn) -> Stops:
     project, before = seen.project.allow(seen.desired), seen.release
     if before:
         project = project.remember(before)
-    release = start_release(seen.desired, project, "/workspace", turn.now)
-    if before:
-        release = release.replace(left_job=before.running_job)
+    release = start_release(seen.desired, project, "/workspace", turn.now, before)
     if release.adopts is not None:
         release = release.adopt(seen.releases[release.adopts])
     begun = turn.load(release.number)
