@@ -250,7 +250,7 @@ def test_a_rule_is_told_in_words() -> None:
 
 
 @pytest.mark.slow
-def test_it_is_set_seen_changed_back_and_deleted_with_what_it_scales(
+def test_it_is_set_seen_changed_back_and_told_of_before_it_is_deleted_with_what_it_scales(
     azure: Cloud, working: Services, faults: Faults, tmp_path: Path
 ) -> None:
     workspace = working.workspace
@@ -315,7 +315,11 @@ def test_it_is_set_seen_changed_back_and_deleted_with_what_it_scales(
         assert autoscale.observe(workspace, ["scaled"], "another") == ()
 
         until(lambda: _settled(working, release))
-        act(actions.DeleteDeployment(release.deployment_name), release, working, NOW)
+        deletes = actions.DeleteDeployment(release.deployment_name)
+        told = act(deletes, come_to(release, Phase.LIVE, NOW), working, NOW)
+        assert [message.event for message in told.outbox] == ["torn_down"]
+        assert rest.get(address).status_code == 200
+        assert act(deletes, told, working, NOW) is told
         assert rest.get(address).status_code == 404
         until(lambda: not list(workspace.ml.online_deployments.list("scaled")))
 

@@ -35,7 +35,9 @@ def good() -> Evidence:
             "bot: release 1 failed": 1,
             "bot: release 2 is queued": 2,
             "bot: release 2 is live": 1,
+            "bot: torn down: d-1": 1,
         },
+        torn_down={"bot: torn down: d-1"},
         statuses={("c0ffee", "bot"): "success"},
         answers={"200": 100},
     )
@@ -79,6 +81,10 @@ def undelivered(found: Evidence) -> None:
 
 def not_told(found: Evidence) -> None:
     del found.told["bot: release 2 is live"]
+
+
+def silently_gone(found: Evidence) -> None:
+    del found.told["bot: torn down: d-1"]
 
 
 def owed(found: Evidence) -> None:
@@ -127,6 +133,7 @@ def not_answered(found: Evidence) -> None:
         (waiting, {EVENTS}),
         (undelivered, {EVENTS}),
         (not_told, {UNTOLD}),
+        (silently_gone, {UNTOLD}),
         (owed, {UNTOLD}),
         (old_status, {UNTOLD}),
         (another_reason, {ENDINGS}),

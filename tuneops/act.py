@@ -285,13 +285,16 @@ def _abort(action: actions.Abort, release: Release, s: Services, now: datetime) 
 def _delete_deployment(
     action: actions.DeleteDeployment, release: Release, s: Services, now: datetime
 ) -> Release:
+    """What was live before is told of first: after a crash nothing would be there to tell of."""
     endpoint = action.endpoint or release.endpoint
+    if release.phase == Phase.LIVE:
+        told = turns.superseded(release, f"{endpoint}/{action.name}", now)
+        if told is not release:
+            return told
     if release.autoscaled:
         autoscale.delete(s.workspace, endpoint, action.name)
     endpoints.begin_delete_deployment(s.workspace, endpoint, action.name)
-    if release.phase != Phase.LIVE:
-        return release
-    return turns.superseded(release, f"{endpoint}/{action.name}", now)
+    return release
 
 
 def _delete_endpoint(

@@ -81,6 +81,8 @@ def leaked(evidence: Evidence) -> list[str]:
 def untold(evidence: Evidence) -> list[str]:
     """Turns of releases that people have not heard of, in each channel."""
     wrong = [f"still owed: {each}" for each in evidence.owed]
+    silent = evidence.torn_down - evidence.told.keys()
+    wrong += [f"nobody was told of {title}" for title in sorted(silent)]
     newest: dict[tuple[str, str], tuple[int, str]] = {}
     for each in evidence.ended:
         for event in each.told:

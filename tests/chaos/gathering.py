@@ -1,7 +1,7 @@
 """Reading the evidence: from Azure, GitHub, the channel, and TuneOps's own documents."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ ENDED = ("Completed", "Failed", "Canceled")
 LEASED = ("projects/", "carriers/", "heard/", "pulls/", "sweeps/", "repository.json")
 
 
-def gather(cloud: Cloud, teams: Iterable[Team], sent: Iterable[Sent]) -> Evidence:
+def gather(cloud: Cloud, teams: Collection[Team], sent: Iterable[Sent]) -> Evidence:
     """All that is known now of these projects and what was sent to the hosts."""
     evidence = Evidence()
     store = Store(cloud.blobs, "tuneops")
@@ -46,6 +46,8 @@ def gather(cloud: Cloud, teams: Iterable[Team], sent: Iterable[Sent]) -> Evidenc
     evidence.kept |= {name.replace("deployment", "scale", 1) for name in there}
     _read_leases(cloud, evidence)
     _read_events(cloud, sent, evidence)
+    for team in teams:
+        evidence.torn_down |= _torn_down(team, evidence.there)
     told = httpx2.get(cloud.connection["inbox_url"], timeout=30).json()
     evidence.told = dict(Counter(str(each["body"]["title"]) for each in told))
     for mailbox in store.listed(documents.MAILBOXES):
@@ -109,6 +111,24 @@ def _kept(team: Team, releases: list[Release]) -> set[str]:
         return set()
     newest = project.previous[: releases[-1].config.rollout.keep_previous]
     return {f"deployment {each.deployment}" for each in newest}
+
+
+def _torn_down(team: Team, there: set[str]) -> set[str]:
+    """The messages of what was live before and has gone since another release is live.
+
+    A release that fails, and one that needs the room, takes down what is kept without a word.
+    """
+    project, releases = team.project(), team.releases()
+    if project is None or {each.phase for each in releases} - {Phase.LIVE, Phase.SUPERSEDED}:
+        return set()
+    if any(each.config.rollout.keep_previous for each in releases):
+        return set()
+    gone = (each.deployment for each in project.previous)
+    return {
+        f"{team.name}: torn down: {name.rpartition('/')[2]}"
+        for name in gone
+        if f"deployment {name}" not in there
+    }
 
 
 def _read_statuses(cloud: Cloud, project: str, releases: list[Release], evidence: Evidence) -> None:
