@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.importing import unwatched
+
 ROOT = Path(__file__).parents[1]
 OURS = ("tuneops", "handlers")
 OWN_START = {
@@ -34,6 +36,7 @@ def loaded(code: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\n{tell}"],
         cwd=ROOT,
+        env=unwatched(),
         capture_output=True,
         text=True,
         check=True,

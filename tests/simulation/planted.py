@@ -50,7 +50,7 @@ class Mistake:
         if source.count(self.right) != 1:
             raise ValueError(f"{self.name}: not once in {self.module.__name__}: {self.right}")
         made = {"__name__": self.module.__name__}
-        exec(compile(source.replace(self.right, self.wrong), self.name, "exec"), made)
+        exec(compile(source.replace(self.right, self.wrong), f"<{self.name}>", "exec"), made)
         own = dict(_functions(vars(self.module), self.module.__name__))
         wrong = dict(_functions(made, self.module.__name__))
         before = {name: each.__code__ for name, each in own.items()}
