@@ -36,6 +36,7 @@ from tuneops.queue import ProjectRequest
 from tuneops.reconcile import reconcile_project
 from tuneops.release import Phase, Release
 from tuneops.services import Services
+from tuneops.superseded import Superseded
 
 ENDPOINT = READY.endpoint
 EXTRA = "deployment: {autoscale: {min: 2, max: 5}}\n"
@@ -316,9 +317,13 @@ def test_it_is_set_seen_changed_back_and_told_of_before_it_is_deleted_with_what_
 
         until(lambda: _settled(working, release))
         deletes = actions.DeleteDeployment(release.deployment_name)
-        told = act(deletes, come_to(release, Phase.LIVE, NOW), working, NOW)
-        assert [message.event for message in told.outbox] == ["torn_down"]
-        assert rest.get(address).status_code == 200
+        before = Superseded(deployment=f"scaled/{release.deployment_name}", at=NOW)
+        project = Project(name="scaled", previous=(before,))
+        working.store.write(documents.project("scaled"), project, etag=None)
+        for each in (release, come_to(release, Phase.LIVE, NOW)):
+            told = act(deletes, each, working, NOW)
+            assert [message.event for message in told.outbox] == ["torn_down"]
+            assert rest.get(address).status_code == 200
         assert act(deletes, told, working, NOW) is told
         assert rest.get(address).status_code == 404
         until(lambda: not list(workspace.ml.online_deployments.list("scaled")))

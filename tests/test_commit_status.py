@@ -19,6 +19,7 @@ from tuneops.release import Phase
         (Phase.PREPARING, "queued", "pending"),
         (Phase.TRAINING, "held", "pending"),
         (Phase.SHIFTING, "held", "pending"),
+        (Phase.DEPLOYING, "torn_down", "pending"),
         (Phase.LIVE, "live", "success"),
         (Phase.LIVE, "held", "success"),
         (Phase.LIVE, "newer_base_model", "success"),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tuneops import actions, asking, healing, names, planning, provision
+from tuneops import actions, asking, documents, healing, names, planning, provision
 from tuneops.actuals import actuals
 from tuneops.azureml import (
     activity,
@@ -33,6 +33,7 @@ from tuneops.foretelling import foretell
 from tuneops.notify import endings, turns
 from tuneops.phases.training import registered
 from tuneops.prepared import DataJob, PreparedData
+from tuneops.project import Project
 from tuneops.release import Phase, Release
 from tuneops.rollout import approval_record, record
 from tuneops.services import Services
@@ -285,16 +286,29 @@ def _abort(action: actions.Abort, release: Release, s: Services, now: datetime) 
 def _delete_deployment(
     action: actions.DeleteDeployment, release: Release, s: Services, now: datetime
 ) -> Release:
-    """What was live before is told of first: after a crash nothing would be there to tell of."""
+    """What was live before is told of first: after a crash nothing would be there to tell of.
+
+    A release that has failed says nothing of it: the commit goes on showing why it has.
+    """
     endpoint = action.endpoint or release.endpoint
-    if release.phase == Phase.LIVE:
-        told = turns.superseded(release, f"{endpoint}/{action.name}", now)
+    deployment = f"{endpoint}/{action.name}"
+    if release.phase == Phase.LIVE or (
+        not release.phase.ended and _was_live(deployment, release, s)
+    ):
+        told = turns.superseded(release, deployment, now)
         if told is not release:
             return told
     if release.autoscaled:
         autoscale.delete(s.workspace, endpoint, action.name)
     endpoints.begin_delete_deployment(s.workspace, endpoint, action.name)
     return release
+
+
+def _was_live(deployment: str, release: Release, s: Services) -> bool:
+    """Whether a deployment, as ENDPOINT/DEPLOYMENT, was live before another one took its place."""
+    stored = s.store.read(documents.project(release.project), Project)
+    previous = stored.value.previous if stored else ()
+    return any(each.deployment == deployment for each in previous)
 
 
 def _delete_endpoint(

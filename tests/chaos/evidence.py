@@ -62,7 +62,7 @@ class Evidence:
     told: dict[str, int] = field(default_factory=dict)
     """How often each title came to people's channel."""
     torn_down: set[str] = field(default_factory=set)
-    """The titles that tell of what a live release has taken down behind itself."""
+    """The titles that tell of what was live before and has gone."""
     statuses: dict[tuple[str, str], str] = field(default_factory=dict)
     """The newest status on GitHub of a commit, by commit and project."""
     owed: list[str] = field(default_factory=list)

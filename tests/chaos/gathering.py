@@ -114,20 +114,18 @@ def _kept(team: Team, releases: list[Release]) -> set[str]:
 
 
 def _torn_down(team: Team, there: set[str]) -> set[str]:
-    """The messages of what was live before and has gone since another release is live.
+    """The messages of what was live before and has gone, but not with its endpoint.
 
-    A release that fails, and one that needs the room, takes down what is kept without a word.
+    A release that fails takes it down without a word.
     """
-    project, releases = team.project(), team.releases()
-    if project is None or {each.phase for each in releases} - {Phase.LIVE, Phase.SUPERSEDED}:
+    project = team.project()
+    if project is None or {each.phase for each in team.releases()} - {Phase.LIVE, Phase.SUPERSEDED}:
         return set()
-    if any(each.config.rollout.keep_previous for each in releases):
-        return set()
-    gone = (each.deployment for each in project.previous)
+    places = (each.deployment.partition("/") for each in project.previous)
     return {
-        f"{team.name}: torn down: {name.rpartition('/')[2]}"
-        for name in gone
-        if f"deployment {name}" not in there
+        f"{team.name}: torn down: {name}"
+        for endpoint, _, name in places
+        if f"endpoint {endpoint}" in there and f"deployment {endpoint}/{name}" not in there
     }
 
 

@@ -12,7 +12,6 @@ from tuneops.release import Phase
 
 _STATES: Mapping[str, str] = {
     "live": "success",
-    "torn_down": "success",
     "drifted": "success",
     "failed": "failure",
     "config_invalid": "failure",

@@ -6,7 +6,7 @@ from tuneops.evaluation.checks import Outcome, failures
 from tuneops.notify import figures, following
 from tuneops.notify.messages import tell
 from tuneops.notify.model import short
-from tuneops.release import Release
+from tuneops.release import Phase, Release
 from tuneops.rollout.text import judgement_text
 
 
@@ -57,15 +57,16 @@ def aborted(release: Release, now: datetime) -> Release:
 
 
 def superseded(release: Release, deployment: str, now: datetime) -> Release:
-    """What was live before goes."""
+    """What was live before goes: behind the release that is, or to make room for the next."""
     name = deployment.rpartition("/")[2]
+    is_live = release.phase == Phase.LIVE
     return tell(
         release,
         "torn_down",
         f"deployment {deployment} is superseded and being deleted",
         now,
         name,
-        why=f"release {release.number} is live",
+        why=f"release {release.number} is {'live' if is_live else 'being deployed'}",
     )
 
 
