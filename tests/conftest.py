@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 if TYPE_CHECKING:
     from tests.cloud import Cloud
@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from tuneops.azureml.workspace import Workspace
     from tuneops.services import Services
 
-settings.register_profile("steady", derandomize=True, deadline=None, database=None)
-"""Always the same examples, however slow: for what measures the tests themselves."""
+settings.register_profile(
+    "steady",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+)
+"""Always the same examples, however slow, and no smaller one where one fails: for what measures the
+tests themselves."""
 CLUSTERS = [
     {"name": "gpu-cluster", "size": "Standard_NC24ads_A100_v4", "max_nodes": 1},
     {"name": "cpu-cluster", "size": "Standard_DS3_v2", "max_nodes": 1},
