@@ -123,7 +123,7 @@ coverage: $(VENV)/.dev
 	$(BIN)/coverage html --quiet --fail-under=0
 	$(BIN)/coverage report
 
-# MUTANTS='tuneops.decide.*' tries a part; all of them take a quarter of an hour.
+# MUTANTS='tuneops.decide.*' tries a part; all of them take half an hour.
 mutation: $(VENV)/.mutation
 	$(BIN)/python -m tools.mutation $(MUTANTS)
 
