@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from tuneops.events.effect import Led
-from tuneops.events.taking import Asked, tell
+from tuneops.events.taking import Asked, tell, written
 from tuneops.gitops.errors import GitHubError
 from tuneops.putting_off import AtGitHub, put_off
 from tuneops.queue import (
@@ -56,6 +56,8 @@ def handle(body: bytes, services: Services, inserted: datetime | None = None) ->
         log.error("dropped a message that is no request: %r", body[:200])
         return
     with fields.bound(_named(request)):
+        if isinstance(request, Asked):
+            request = written(request, services)
         try:
             _do(request, services, inserted.replace(tzinfo=UTC) if inserted else None)
         except NoSourceError as error:

@@ -29,6 +29,7 @@ from tuneops.events.effect import Led, led, read_led
 from tuneops.events.ledger import SHARDS, Ledger
 from tuneops.events.reading import KEPT_DAYS, Asked, Events, forget, read_events
 from tuneops.events.record import Arrival, Event, Verdict, arrival, fold, outcome, text_of
+from tuneops.events.taking import written
 from tuneops.gitops.repository import FileState, Repository
 from tuneops.phase import Phase
 from tuneops.queue import ProjectRequest
@@ -162,7 +163,6 @@ def test_an_upload_is_followed_to_what_it_led_to(services: Services) -> None:
     dataset_uploaded.handle("e-2", CREATED, f"{subject}other/a.jsonl", {"api": "PutBlob"}, services)
     job_event.handle("e-3", "Microsoft.MachineLearningServices.RunCompleted", {}, services)
     assert {each.arrival.id: each.fate for each in today(services)} == {
-        "e-1": "waiting",
         "e-2": "ignored",
         "e-3": "ignored",
     }
@@ -189,10 +189,19 @@ def test_a_forged_delivery_is_written_down_and_changes_nothing(services: Service
 def test_a_push_carries_its_ticket_to_the_repository(services: Services) -> None:
     assert push(services)[0] == HTTPStatus.ACCEPTED
     request = json.loads(next_request(services))
+    record = Arrival.model_validate(request["unwritten"])
+    assert record.subject.endswith("refs/heads/main 0123456789ab")
+    assert request["event"] == record.ticket
+
+
+def test_what_can_not_be_looked_at_yet_is_waiting(services: Services) -> None:
+    """GitHub does not answer, so that the repository is read later."""
+    nowhere = {"github_api_url": "http://127.0.0.1:9"}
+    push(services)
+    reconcile.handle(next_request(services), Services(services.settings.model_copy(update=nowhere)))
     (found,) = today(services)
+    assert (found.fate, found.deliveries) == ("waiting", 1)
     assert found.arrival.subject.endswith("refs/heads/main 0123456789ab")
-    assert request["event"] == found.arrival.ticket
-    assert found.fate == "waiting"
 
 
 def test_a_push_to_no_source_of_today_is_ignored(services: Services) -> None:
@@ -272,6 +281,7 @@ def test_people_see_them_as_a_table(services: Services) -> None:
         {"runId": "bot-0123456789ab"},
         services,
     )
+    written(ProjectRequest.model_validate_json(next_request(services)), services)
     status, text = events.handle({"project": "bot"}, services)
     assert status == HTTPStatus.OK
     read = Events.model_validate_json(text)
@@ -313,8 +323,10 @@ def test_what_can_not_be_written_down_is_done_all_the_same(
         assert push(services, "not the secret")[0] == HTTPStatus.UNAUTHORIZED
         with pytest.raises(ServiceRequestError):
             push(services, **{"X-GitHub-Event": "watch"})
+        request = json.loads(next_request(services)) | {"environment": "gone"}
+        with pytest.raises(ServiceRequestError):
+            reconcile.handle(json.dumps(request).encode(), services)
     assert today(services) == []
-    request = json.loads(next_request(services)) | {"environment": "gone"}
     for _ in range(2):
         reconcile.handle(json.dumps(request).encode(), services)
     (found,) = today(services)
@@ -334,6 +346,19 @@ def test_nobody_waits_for_blobs_that_do_not_answer(services: Services, storage: 
             job_event.handle("e", kind, {"runId": "bot-0123456789ab"}, dead)
     assert time.monotonic() - begun < 4
     assert json.loads(next_request(services))["unwritten"]["verdict"] == "taken"
+
+
+def test_what_can_not_be_queued_is_written_down_and_its_sender_told(
+    services: Services, storage: str
+) -> None:
+    queues = re.sub(r"QueueEndpoint=http://[^/]+", "QueueEndpoint=http://127.0.0.1:9", storage)
+    changed = {"storage_connection_string": SecretStr(queues)}
+    begun = time.monotonic()
+    with pytest.raises(ServiceRequestError):
+        push(Services(services.settings.model_copy(update=changed)))
+    assert time.monotonic() - begun < 4
+    (found,) = today(services)
+    assert (found.fate, found.arrival.verdict) == ("waiting", "taken")
 
 
 def test_of_what_was_refused_little_is_kept(

@@ -32,7 +32,7 @@ def look_at_all(services: Services, now: datetime) -> None:
     """Have all projects looked at of which something has just changed, unless that is asked for."""
     if _is_asked(services, now):
         return
-    services.queue.send(ProjectsRequest(), DELAY.total_seconds())
+    services.prompt_queue.send(ProjectsRequest(), DELAY.total_seconds())
     with suppress(ConflictError, NewerError):
         asked = Gathered(at=now)
         services.store.update(documents.GATHERED, Gathered, lambda _: asked, tries=1)

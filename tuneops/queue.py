@@ -28,8 +28,8 @@ CHANNEL = r"^[^/\\\x00-\x1f]{1,100}$"
 class _OfEvent(BaseModel):
     """What an event may have led to: `event` is its ticket.
 
-    `unwritten` is its record, where that could not be written when it came: whoever works on the
-    request writes it. `tries` counts those in vain.
+    `unwritten` is its record, until somebody works on the request, who writes it down first.
+    `tries` counts those in vain.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -170,6 +170,13 @@ class Services:
         return _requests(self.settings, self.settings.reconcile_queue)
 
     @cached_property
+    def prompt_queue(self) -> "RequestQueue":
+        """The same, which takes a request at once or not at all: for whoever takes an event."""
+        from tuneops.store import SOON
+
+        return _requests(self.settings, self.settings.reconcile_queue, **SOON)
+
+    @cached_property
     def deliveries(self) -> "RequestQueue":
         """The queue that mailboxes are emptied by."""
         return _requests(self.settings, self.settings.deliver_queue)
@@ -306,10 +313,10 @@ def open_queue(settings: Settings, name: str, **options: Any) -> "QueueClient":
     return client
 
 
-def _requests(settings: Settings, name: str) -> "RequestQueue":
+def _requests(settings: Settings, name: str, **options: Any) -> "RequestQueue":
     from tuneops.queue import RequestQueue
 
-    return RequestQueue(open_queue(settings, name))
+    return RequestQueue(open_queue(settings, name, **options))
 
 
 def _given(uri: str | None, service: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.attacks.site import EVENT_GRID_KEY, KEY, Site, asked_for, unchanged
+from tuneops.events.record import Arrival
 
 COMPLETED = "Microsoft.MachineLearningServices.RunCompleted"
 JOB = {
@@ -140,10 +141,10 @@ def test_a_forged_end_of_a_job_is_not_believed(site: Site) -> None:
     with unchanged(site.services) as recorded:
         assert site.publish("on_job_event", forged).status_code == 202
         asked = asked_for(site.services)
-    (found,) = recorded
-    assert (found.fate, found.projects) == ("waiting", ("bot",))
     (request,) = asked
-    known = {"kind": "project", "project": "bot", "event": found.arrival.ticket}
+    record = Arrival.model_validate(request.pop("unwritten"))
+    assert (recorded, record.projects) == ([], ("bot",))
+    known = {"kind": "project", "project": "bot", "event": record.ticket}
     assert {name: value for name, value in request.items() if value is not None} == known
 
 
@@ -155,6 +156,6 @@ def test_names_in_an_event_steer_nothing(site: Site, lines: pytest.LogCaptureFix
     (found,) = recorded
     came = found.arrival
     assert all(map(str.isprintable, (came.id, came.type, came.subject, came.why)))
-    told = [each.getMessage() for each in lines.records if each.name == "tuneops.events.ledger"]
+    told = [each.getMessage() for each in lines.records if each.name == "tuneops.events.taking"]
     assert told
     assert all(map(str.isprintable, told))

@@ -34,7 +34,8 @@ def events(
     """Show what became of the events that came in on a day, the newest first.
 
     An event was acted on, merged into what was under way anyway, ignored as nobody's business, or
-    refused; it is waiting as long as nothing has been looked at because of it.
+    refused; it is waiting as long as nothing could be looked at because of it. One whose message
+    is on the queue still is not shown yet.
 
     Example: tuneops events support-bot --fate ignored
     """

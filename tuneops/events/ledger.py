@@ -39,28 +39,28 @@ class Ledger:
         self._container = container
 
     def arrived(self, arrival: Arrival) -> None:
-        """Write down that an event came, now or not at all: its sender waits, and its requests.
+        """Write down that an event came, now or not at all: its sender waits.
 
         One that was refused may be anybody's, who could send as many as they like: those of an
         hour have one small blob, and when that is full or can't be written, the log alone tells of
         them.
         """
-        log.info("event %s", arrival.model_dump_json(exclude={"line"}))
-        day, hour = _when(arrival.ticket)
         if arrival.verdict != "refused":
-            path = f"{documents.EVENTS}{day}/{hour}-{_shard(arrival.id)}"
-            self._write(path, text_of(arrival), **SOON)
+            self._write(_path(arrival.ticket), text_of(arrival), **SOON)
             return
         try:
-            path = f"{documents.EVENTS}{day}/{hour}-refused.jsonl"
+            path = f"{_hour(arrival.ticket)}-refused.jsonl"
             self._append(path, text_of(arrival), MAX_REFUSED_BYTES, **SOON)
         except AzureError as error:
             log.warning("a refused event is in the log alone: %s", type(error).__name__)
 
+    def came(self, arrival: Arrival) -> None:
+        """Write down that an event came whose sender has gone."""
+        self._write(_path(arrival.ticket), text_of(arrival))
+
     def led_to(self, ticket: str, outcome: Outcome) -> None:
         """Write down what an event has led to."""
-        day, hour = _when(ticket)
-        self._write(f"{documents.EVENTS}{day}/{hour}-{_shard(outcome.id)}", text_of(outcome))
+        self._write(_path(ticket), text_of(outcome))
 
     def _write(self, path: str, line: bytes, **options: Any) -> None:
         for number in count(1):
@@ -83,10 +83,12 @@ class Ledger:
             blob.append_block(line, maxsize_condition=most, **options)
 
 
-def _when(ticket: str) -> tuple[str, str]:
-    """The day and the hour of a ticket."""
-    return f"{ticket[:4]}-{ticket[4:6]}-{ticket[6:8]}", ticket[8:10]
+def _path(ticket: str) -> str:
+    """The blob of an event's lines, without its ending."""
+    identifier = ticket.partition(":")[2]
+    return f"{_hour(ticket)}-{zlib.crc32(identifier.encode()) % SHARDS}"
 
 
-def _shard(identifier: str) -> int:
-    return zlib.crc32(identifier.encode()) % SHARDS
+def _hour(ticket: str) -> str:
+    """How the blobs of the hour in which an event came begin."""
+    return f"{documents.EVENTS}{ticket[:4]}-{ticket[4:6]}-{ticket[6:8]}/{ticket[8:10]}"

@@ -1,12 +1,17 @@
-"""Taking an event: it is written down, then what it asks for is put on the queue."""
+"""Taking an event: what it asks for is put on the queue, and the event is written down.
 
+Its sender waits for one call to storage: where an event has messages, its record goes along with
+them, and who works on one writes it down first.
+"""
+
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from azure.core.exceptions import AzureError
 
 from tuneops.events.effect import Led
-from tuneops.events.record import Source, Verdict, arrival, outcome
+from tuneops.events.record import Arrival, Source, Verdict, arrival, outcome
 from tuneops.queue import (
     CommentRequest,
     ProjectRequest,
@@ -14,6 +19,8 @@ from tuneops.queue import (
     RepositoryRequest,
 )
 from tuneops.services import Services
+
+log = logging.getLogger(__name__)
 
 Asked = ProjectRequest | RepositoryRequest | PullRequestRequest | CommentRequest
 """What an event may lead to."""
@@ -40,12 +47,10 @@ class Weighed:
 
 
 def take(weighed: Weighed, identifier: str, source: Source, kind: str, services: Services) -> None:
-    """Write the event down and do what it asks for.
+    """Do what an event asks for, and see to it that it is written down.
 
     `identifier` is its sender's, `kind` what the sender calls it. What fails here its sender
-    delivers again, or it stands there as waiting, and the timer finds what it was about. What can't
-    be written down is done all the same, since GitHub delivers nothing a second time by itself: its
-    record goes along with what it asks for.
+    delivers again, or it stands there as waiting, and the timer finds what it was about.
 
     Raises:
         AzureError: it can't be done now.
@@ -61,18 +66,23 @@ def take(weighed: Weighed, identifier: str, source: Source, kind: str, services:
         weighed.why,
         weighed.projects,
     )
-    failure: AzureError | None = None
-    try:
-        services.ledger.arrived(record)
-    except AzureError as error:
-        failure = error
-    known = {"event": record.ticket, "unwritten": record if failure else None}
-    for request in weighed.requests:
-        services.queue.send(request.model_copy(update=known))
+    log.info("event %s", record.model_dump_json(exclude={"line"}))
+    if weighed.requests:
+        _send(weighed.requests, record, services)
+        return
+    services.ledger.arrived(record)
     if weighed.gathered:
         _look_at_all(record.ticket, services, now)
-    if failure and not weighed.requests:
-        raise failure
+
+
+def _send(requests: tuple[Asked, ...], record: Arrival, services: Services) -> None:
+    known = {"event": record.ticket, "unwritten": record}
+    try:
+        for request in requests:
+            services.prompt_queue.send(request.model_copy(update=known))
+    except AzureError:
+        services.ledger.arrived(record)
+        raise
 
 
 def _look_at_all(ticket: str, services: Services, now: datetime) -> None:
@@ -83,6 +93,18 @@ def _look_at_all(ticket: str, services: Services, now: datetime) -> None:
     services.ledger.led_to(ticket, outcome(ticket, now, "all projects", "merged", why))
 
 
+def written(request: Asked, services: Services) -> Asked:
+    """The request of an event that is written down; it is now, if it was not.
+
+    Raises:
+        AzureError: it can't be written now; the queue delivers the request again.
+    """
+    if request.unwritten is None:
+        return request
+    services.ledger.came(request.unwritten)
+    return request.model_copy(update={"unwritten": None})
+
+
 def tell(request: Asked, led: Led | None, services: Services) -> None:
     """Write down what the event behind a request has led to, where there is one and it is known.
 
@@ -91,8 +113,6 @@ def tell(request: Asked, led: Led | None, services: Services) -> None:
     """
     if not request.event or led is None:
         return
-    if request.unwritten:
-        services.ledger.arrived(request.unwritten)
     record = outcome(
         request.event, datetime.now(UTC), _about(request), led.effect, led.why, led.release
     )
