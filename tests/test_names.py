@@ -4,12 +4,10 @@ import re
 from typing import Any
 
 import pytest
-from azure.storage.blob import BlobProperties
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuneops import names
-from tuneops.data.folders import digests_of
 from tuneops.data.split import SPACE, Split, by_percent, only
 
 WORKSPACE = "/Subscriptions/S/Workspaces/W"
@@ -108,48 +106,6 @@ def test_what_is_ours_says_what_it_is_of() -> None:
     assert [names.is_ours(tags, "bot") for tags in (names.tags("b", 3, "c"), {}, None)] == [
         False
     ] * 3
-
-
-def blob(name: str, etag: str = "1", size: int = 1) -> BlobProperties:
-    return BlobProperties(name=name, ETag=etag, **{"Content-Length": size})
-
-
-FOLDERS = ("bot/", "bot/more/", "empty/", "other/")
-
-
-def test_a_folder_has_the_digest_of_what_lies_in_it_however_deep() -> None:
-    found = digests_of(
-        [
-            blob("a.jsonl"),
-            blob("bot/a.jsonl", size=7),
-            blob("bot/more/deep/b.csv"),
-            blob("x/a.csv"),
-        ],
-        FOLDERS,
-    )
-    assert found == {"bot/": "d8f9c10f8408", "bot/more/": "39a071dc5f85"}
-
-
-@pytest.mark.parametrize(
-    ("changed", "same"),
-    [
-        pytest.param(blob("bot/notes.md"), True, id="what-is-no-data"),
-        pytest.param(blob("elsewhere/b.jsonl"), True, id="in-another-folder"),
-        pytest.param(blob("bot.jsonl"), True, id="in-none"),
-        pytest.param(blob("bot/b.jsonl"), False, id="another-file"),
-        pytest.param(blob("bot/set/_SUCCESS"), False, id="a-folder-is-complete"),
-    ],
-)
-def test_a_folders_digest_is_of_its_data_alone(changed: BlobProperties, same: bool) -> None:
-    before = [blob("bot/a.jsonl")]
-    for blobs in ([changed, *before], [*before, changed]):
-        assert (digests_of(blobs, FOLDERS) == digests_of(before, FOLDERS)) is same
-
-
-@pytest.mark.parametrize("change", [{"etag": "2"}, {"size": 2}, {"name": "bot/b.jsonl"}])
-def test_a_folders_digest_is_of_names_versions_and_sizes(change: dict[str, Any]) -> None:
-    before = {"name": "bot/a.jsonl"}
-    assert digests_of([blob(**before)], FOLDERS) != digests_of([blob(**(before | change))], FOLDERS)
 
 
 @pytest.mark.parametrize(
