@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuneops import names
-from tuneops.data.split import SPACE, Split, by_percent, only
+from tuneops.data.split import PARTS, SPACE, Split, by_percent, only
 
 WORKSPACE = "/Subscriptions/S/Workspaces/W"
 DIGEST = "0123456789ab"
@@ -82,6 +82,7 @@ def test_a_models_version_is_a_positive_number_of_31_bits(digest: str, version: 
         ("bot~12", "bot-pr12-3da0a3e35f"),
         ("environment-1.a-very-long-project-name", "environment-1-a-very-6705771bd2"),
         ("environment-12.abcde-fghij-klmnop", "environment-12-abcde-0d877b4868"),
+        ("environment-12.ab-cdef", "environment-12-ab-cde-99d06b8749"),
     ],
 )
 def test_an_endpoint_has_a_name_of_its_own_in_the_region(project: str, name: str) -> None:
@@ -114,14 +115,17 @@ def test_what_is_ours_says_what_it_is_of() -> None:
         pytest.param(Split(2, 4), "ttvv..", id="all-three"),
         pytest.param(Split(0, 0), "......", id="train-alone"),
         pytest.param(Split(2, 2), "tt....", id="no-validation"),
-        pytest.param(only("train"), "......", id="a-file-to-train"),
-        pytest.param(only("validation"), "vvvvvv", id="a-file-to-validate"),
-        pytest.param(only("test"), "tttttt", id="a-file-to-test"),
     ],
 )
 def test_the_side_of_a_row_is_that_of_its_position(split: Split, parts: str) -> None:
     sides = "".join(".vt"[split.side(place)] for place in range(len(parts)))
     assert sides == parts
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_file_that_belongs_to_a_part_goes_there_as_a_whole(part: str) -> None:
+    split = only(part)
+    assert [PARTS[split.side(place)] for place in (0, 1, SPACE - 1)] == [part] * 3
 
 
 def test_a_sample_is_of_the_second_position() -> None:

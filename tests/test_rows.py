@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneops.data.rows import MAX_ROW_BYTES, Row, question, read_row
+from tuneops.data.rows import MAX_ROW_BYTES, MAX_TURNS, REFUSED, Row, question, read_row
 from tuneops.data.shapes import RowError, Shape
 
 ASKED = {"role": "user", "content": "text"}
@@ -98,6 +98,21 @@ def test_every_shape_becomes_messages(given: Any, expected: Any) -> None:
 def test_the_rows_own_prompt_and_id_are_kept() -> None:
     read = read_row(line({"prompt": "mine", "prompt_id": "7", "messages": [ASKED, ANSWERED]}))
     assert json.loads(read.line) == {"prompt": "mine", "prompt_id": "7", "messages": TURNS}
+
+
+@pytest.mark.parametrize(
+    "other", [{"prompt": 7}, {"prompt": ""}, {"prompt_id": 7}, {"prompt_id": ""}]
+)
+def test_a_prompt_or_an_id_that_is_none_is_made(other: dict[str, Any]) -> None:
+    made = read_row(line({"messages": [ASKED, ANSWERED], **other}))
+    assert made == read_row(line({"messages": [ASKED, ANSWERED]}))
+
+
+@pytest.mark.parametrize("turns", ["messages", "conversations"])
+def test_a_conversation_may_have_as_many_turns_as_are_allowed(turns: str) -> None:
+    said = [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]
+    said = said if turns == "conversations" else [ASKED, ANSWERED]
+    assert len(read_row(line({turns: said * (MAX_TURNS // 2)})).contents) == MAX_TURNS
 
 
 @pytest.mark.parametrize("shape", ["conversations", "alpaca", "completion"])
@@ -219,6 +234,18 @@ def test_a_shape_that_is_named_is_the_only_one(shape: Shape) -> None:
             id="doubled-without-prompt",
         ),
         pytest.param(
+            REFUSED + b"its file's reader says \xe2\x80\x9cno\xe2\x80\x9d \xff",
+            "broken row",
+            "its file's reader says \u201cno\u201d \ufffd",
+            id="refused-by-its-reader",
+        ),
+        pytest.param(
+            row("system", *("user", "assistant") * 5000),
+            "too many turns",
+            "has 10,001 turns, at most 10,000",
+            id="too-many-turns",
+        ),
+        pytest.param(
             b'{"x": ' + b'{"a": ' * 1000 + b"1" + b"}" * 1000 + b', "messages": '
             b'[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}',
             "too deep",
@@ -330,4 +357,7 @@ def test_a_question_is_what_comes_before_the_last_answer() -> None:
     assert question(row("user", "assistant")) == [TURNS[0]]
     assert question(row("system", "user"))[-1]["role"] == "user"
     assert question(row("assistant")) == []
+    assert question(row("user", content=" ")) == []
+    assert question(row("user", "assistant"), "messages") == [TURNS[0]]
+    assert question(row("user", "assistant"), "completion") == []
     assert question(b"nonsense") == []

@@ -113,7 +113,9 @@ def alone(line: bytes) -> Row | RowError:
 @given(st.lists(usual, min_size=1, max_size=5), st.booleans())
 def test_usual_rows_are_what_each_is_alone(lines: list[bytes], ended: bool) -> None:
     made = usual_rows([line + (b"\n" if ended else b"") for line in lines])
-    assert made == by_columns([*map(read_row, lines)])
+    rows = [*map(read_row, lines)]
+    assert made == by_columns(rows)
+    assert [*made.characters()] == [len("".join(row.contents)) for row in rows]
 
 
 @settings(max_examples=100)
