@@ -48,7 +48,7 @@ def test_a_folders_digest_is_of_its_data_alone(changed: BlobProperties, same: bo
 
 @pytest.mark.parametrize("change", [{"etag": "2"}, {"size": 2}, {"name": "bot/b.jsonl"}])
 def test_a_folders_digest_is_of_names_versions_and_sizes(change: dict[str, Any]) -> None:
-    before = {"name": "bot/a.jsonl"}
+    before: dict[str, Any] = {"name": "bot/a.jsonl"}
     assert digests_of([blob(**before)], FOLDERS) != digests_of([blob(**(before | change))], FOLDERS)
 
 
