@@ -46,7 +46,8 @@ class Meter:
         counted: dict[str, Any] = {"_additional_pipeline_policies": [self.counting]}
         own = self.services.__dict__
         own["blobs"] = open_blobs(settings, **counted)
-        own["queue"] = RequestQueue(open_queue(settings, settings.reconcile_queue, **counted))
+        requests = RequestQueue(open_queue(settings, settings.reconcile_queue, **counted))
+        own["queue"] = own["prompt_queue"] = requests
         own["deliveries"] = RequestQueue(open_queue(settings, settings.deliver_queue, **counted))
         self.calls = Calls(connection)
 
