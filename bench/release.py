@@ -2,14 +2,14 @@
 
     python bench/release.py STATE
 
-Calls are counted where they arrive, in the workspace's own log: neither what the compute nodes
-ask nor what pointing the SDK at another cloud adds. Both use a cluster that is there. The script
-is examples/tutorial.py, unchanged; deleting its endpoint at the end is left out of its calls, and
-so are its uploads, which go to storage. TuneOps looks every `POLL_SECONDS`, as the SDK does at
-deployments, and its timers do not run meanwhile. The script runs once before all, uncounted: the
-first deployment of a local cloud waits for libraries that all later ones share. The first release
-creates an endpoint, as the script does; the second one is of other parameters, in the endpoint that
-is there.
+Calls are counted where they arrive, in the workspace's own log: neither what the compute nodes ask
+nor what pointing the SDK at another cloud adds. Both use a cluster that is there. The script is
+examples/tutorial.py, unchanged; deleting its endpoint at the end is left out of its calls, and so
+are its uploads, which go to storage. TuneOps looks every `POLL_SECONDS`, as the SDK does at
+deployments, and its timers do not run meanwhile; its status is asked for every `LOOK_SECONDS`, as
+its page does. The script runs once before all, uncounted: the first deployment of a local cloud
+waits for libraries that all later ones share. The first release creates an endpoint, as the script
+does; the second one is of other parameters, in the endpoint that is there.
 """
 
 import json
@@ -31,6 +31,7 @@ from tests.cloud import QUICK, ROOT, Cloud, config, jsonl, some_rows
 
 NAME = "beside"
 POLL_SECONDS = 5
+LOOK_SECONDS = 2.0
 NEVER = "0 0 3 29 2 *"
 CLUSTER = {"name": "gpu-cluster-big", "size": "Standard_NC24rs_v3", "max_nodes": 1}
 SPLITS = {"train_sft": 60, "test_sft": 8, "test_gen": 1}
@@ -91,7 +92,7 @@ def release_cloud(state: Path) -> Iterator[Cloud]:
     }
     file = state / "manifest.yaml"
     file.write_text(yaml.safe_dump(manifest))
-    cloud = Cloud(state)
+    cloud = Cloud(state, LOOK_SECONDS)
     cloud.up("--manifest", str(file))
     try:
         yield cloud

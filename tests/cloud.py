@@ -66,10 +66,11 @@ class Person:
 
 
 class Cloud:
-    """One local cloud in its own folder."""
+    """One local cloud in its own folder; whoever waits for something looks every `look_seconds`."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, look_seconds: float = 0.3) -> None:
         self.state = state
+        self.look_seconds = look_seconds
 
     def up(self, *options: str) -> None:
         """Start it, or what of it does not run."""
@@ -211,7 +212,7 @@ class Cloud:
                 seen = None
             if seen and reached(seen):
                 return seen
-            time.sleep(0.3)
+            time.sleep(self.look_seconds)
         raise AssertionError(f"not reached in {seconds} s: {seen and seen.model_dump_json()}")
 
     def until_true(self, condition: Callable[[], bool], seconds: float = 120) -> None:
@@ -219,7 +220,7 @@ class Cloud:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"not so in {seconds} s"
-            time.sleep(0.3)
+            time.sleep(self.look_seconds)
 
     def until_phase(
         self, project: str, number: int, phase: str, seconds: float = 240
