@@ -3,6 +3,8 @@
 import base64
 import json
 import logging
+import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,9 +16,11 @@ from threading import Lock
 from typing import Any
 
 import pytest
+from azure.core.exceptions import AzureError
 from azure.storage.queue import QueueClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from handlers import dataset_uploaded, project_page, status
 from tests.cloud import jsonl, some_rows
@@ -122,6 +126,25 @@ def test_what_stands_there_of_an_earlier_look_keeps_none_back(
     look_at_all(services, NOW)
     look_at_all(services, NOW)
     assert queued(services) == ["later"]
+
+
+def test_a_look_that_can_not_be_noted_is_asked_for_all_the_same(services: Services) -> None:
+    noted = services.state.upload_blob(documents.GATHERED, b"{")
+    noted.acquire_lease()
+    look_at_all(services, NOW)
+    look_at_all(services, NOW)
+    assert queued(services) == ["later"] * 2
+
+
+def test_who_asks_for_a_look_waits_for_no_silent_storage(services: Services, storage: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = "{}:{}".format(*silent.getsockname())
+        blobs = re.sub(r"BlobEndpoint=http://[^/]+", f"BlobEndpoint=http://{host}", storage)
+        changed = {"storage_connection_string": SecretStr(blobs)}
+        begun = time.monotonic()
+        with pytest.raises(AzureError):
+            look_at_all(Services(services.settings.model_copy(update=changed)), NOW)
+    assert time.monotonic() - begun < 4
 
 
 def test_the_status_comes_in_pages_that_the_command_puts_together(

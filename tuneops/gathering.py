@@ -29,19 +29,23 @@ class Gathered(Document):
 
 
 def look_at_all(services: Services, now: datetime) -> None:
-    """Have all projects looked at of which something has just changed, unless that is asked for."""
+    """Have all projects looked at of which something has just changed, unless that is asked for.
+
+    Raises:
+        AzureError: that can't be asked for now.
+    """
     if _is_asked(services, now):
         return
     services.prompt_queue.send(ProjectsRequest(), DELAY.total_seconds())
     with suppress(ConflictError, NewerError):
         asked = Gathered(at=now)
-        services.store.update(documents.GATHERED, Gathered, lambda _: asked, tries=1)
+        services.prompt_store.update(documents.GATHERED, Gathered, lambda _: asked, tries=1)
 
 
 def _is_asked(services: Services, now: datetime) -> bool:
     """Whether a message is on its way that begins a look only after now."""
     try:
-        stored = services.store.read(documents.GATHERED, Gathered)
+        stored = services.prompt_store.read(documents.GATHERED, Gathered)
     except UnreadableError:
         return False
     return stored is not None and stored.value.at <= now + SHARED and now < stored.value.at + SHARED

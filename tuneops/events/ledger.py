@@ -58,9 +58,10 @@ class Ledger:
         """Write down that an event came whose sender has gone."""
         self._write(_path(arrival.ticket), text_of(arrival))
 
-    def led_to(self, ticket: str, outcome: Outcome) -> None:
-        """Write down what an event has led to."""
-        self._write(_path(ticket), text_of(outcome))
+    def led_to(self, ticket: str, outcome: Outcome, **options: Any) -> None:
+        """Write down what an event has led to; `options` are the client's: `SOON` where its sender
+        waits."""
+        self._write(_path(ticket), text_of(outcome), **options)
 
     def _write(self, path: str, line: bytes, **options: Any) -> None:
         for number in count(1):

@@ -19,6 +19,7 @@ from tuneops.queue import (
     RepositoryRequest,
 )
 from tuneops.services import Services
+from tuneops.store import SOON
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,8 @@ def _look_at_all(ticket: str, services: Services, now: datetime) -> None:
 
     look_at_all(services, now)
     why = "one look at all projects sees to it"
-    services.ledger.led_to(ticket, outcome(ticket, now, "all projects", "merged", why))
+    record = outcome(ticket, now, "all projects", "merged", why)
+    services.ledger.led_to(ticket, record, **SOON)
 
 
 def written(request: Asked, services: Services) -> Asked:
