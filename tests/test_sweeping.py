@@ -12,6 +12,7 @@ import pytest
 from azure.ai.ml import command
 from azure.ai.ml.entities import AmlCompute, Environment, ManagedOnlineEndpoint
 from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import BlobLeaseClient
 from pydantic import SecretStr
 
 from handlers import sweep, swept
@@ -34,6 +35,7 @@ from tuneops.sweep import sweeper
 from tuneops.sweep.finding import Finding, Findings
 from tuneops.sweep.record import Record
 from tuneops.sweep.restorer import restore_swept
+from tuneops.sweep.survey import examine
 from tuneops.sweep.sweeper import sweep_workspace
 from tuneops.sweep.view import SweepView
 from tuneops.sync import sync_repository
@@ -410,6 +412,24 @@ def test_nothing_goes_while_the_project_is_busy_or_pinned_or_git_has_moved_on(te
     team.azure.merge({"note.txt": "Something new."})
     assert len(team.sweep(24)) == 1
     assert team.there()
+
+
+def test_nothing_goes_once_its_turn_is_lost(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    team.stray()
+    team.sweep()
+    team.sweep_for(48)
+    project = team.services.state.get_blob_client(documents.project("p-0000"))
+
+    def examined_for_too_long(*given: Any) -> Any:
+        BlobLeaseClient(project).break_lease(lease_break_period=0)
+        return examine(*given)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(sweeper, "examine", examined_for_too_long)
+        assert len(team.sweep(24)) == 1
+    assert team.azure.ml.online_endpoints.get(STRAY).provisioning_state == "Succeeded"
+    team.sweep()
+    until(lambda: not team.there())
 
 
 @pytest.mark.soak

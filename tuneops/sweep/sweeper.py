@@ -20,7 +20,7 @@ from tuneops.notify.post import post, read_mailboxes
 from tuneops.project import Project
 from tuneops.queue import RestoreRequest, SweepRequest
 from tuneops.services import Services
-from tuneops.store import BusyError, ConflictError, Stored, UnreadableError
+from tuneops.store import BusyError, ConflictError, Stored, UnreadableError, hold
 from tuneops.sweep import text
 from tuneops.sweep.finding import Finding, Findings, due, told, too_many
 from tuneops.sweep.record import UNDER_WAY, Record
@@ -159,9 +159,9 @@ class _Sweep:
         """Begin to delete it, unless the last look, while no reconcile is at work, saves it."""
         project = Project(name=finding.project)
         try:
-            with self.services.store.lease(documents.project(finding.project), project):
-                return self._delete_unless_used(finding)
-        except BusyError:
+            with self.services.store.lease(documents.project(finding.project), project) as turn:
+                return self._delete_unless_used(finding, turn)
+        except (BusyError, ConflictError):
             log.info("%s is looked at the next time: its project is busy", finding.label)
         except (RefusedError, UnavailableError) as error:
             log.warning("%s can't be deleted now: %s", finding.label, error)
@@ -178,7 +178,7 @@ class _Sweep:
         findings = tuple(stuck if each.id == finding.id else each for each in known)
         self._save(self.stored.value.replace(findings=findings))
 
-    def _delete_unless_used(self, finding: Finding) -> bool:
+    def _delete_unless_used(self, finding: Finding, turn: BlobLeaseClient) -> bool:
         resource = Resource(finding.resource, {"tuneops.project": finding.project})
         still, parts = examine(Survey(self.services, self.now), resource, finding)
         if still is None or still.left or still.since != finding.since:
@@ -186,6 +186,7 @@ class _Sweep:
             return False
         log.warning("deleting %s: %s; %s", finding.label, finding.why, text.proven(still))
         self._record(still, parts)
+        hold(turn)
         if finding.kind == Kind.JOB:
             jobs.cancel(self.services.workspace, resource.name)
         else:
