@@ -114,14 +114,15 @@ def _kept(team: Team, releases: list[Release]) -> set[str]:
 
 
 def _torn_down(team: Team, there: set[str]) -> set[str]:
-    """The messages of what was live before and has gone, but not with its endpoint.
+    """The messages of what was live before and has gone, but not with its endpoint or by hand.
 
     A release that fails takes it down without a word.
     """
     project = team.project()
     if project is None or {each.phase for each in team.releases()} - {Phase.LIVE, Phase.SUPERSEDED}:
         return set()
-    places = (each.deployment.partition("/") for each in project.previous)
+    before = {each.deployment for each in project.previous} - team.deleted_by_hand
+    places = (each.partition("/") for each in before)
     return {
         f"{team.name}: torn down: {name}"
         for endpoint, _, name in places

@@ -37,6 +37,8 @@ class Team:
         self.name = name
         self.faults = faults
         self.expected: list[Expected] = []
+        self.deleted_by_hand: set[str] = set()
+        """Deployments, as ENDPOINT/DEPLOYMENT."""
         self._store = Store(cloud.blobs, "tuneops")
 
     # What they do
@@ -106,6 +108,7 @@ class Team:
             deployments = self.cloud.ml_as("ada@contoso.example").online_deployments
             deployments.begin_delete(release.deployment_name, release.endpoint)
 
+        self.deleted_by_hand.add(f"{release.endpoint}/{release.deployment_name}")
         self._insist(delete)
 
     def order(self, what: str, **order: Any) -> None:
