@@ -19,7 +19,6 @@ from tuneops.queue import (
     RepositoryRequest,
 )
 from tuneops.services import Services
-from tuneops.store import SOON
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +87,7 @@ def _send(requests: tuple[Asked, ...], record: Arrival, services: Services) -> N
 
 def _look_at_all(ticket: str, services: Services, now: datetime) -> None:
     from tuneops.gathering import look_at_all
+    from tuneops.store import SOON
 
     look_at_all(services, now)
     why = "one look at all projects sees to it"
