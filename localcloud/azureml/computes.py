@@ -17,6 +17,7 @@ from localcloud.azureml.cluster_resource import (
     with_nodes,
 )
 from localcloud.azureml.faults import HANG_SECONDS, Faults
+from localcloud.azureml.faults import Work as Faulty
 from localcloud.azureml.operations import Operations, Work
 from localcloud.azureml.quota import Quota
 from localcloud.azureml.site import API_VERSION, Site
@@ -130,7 +131,7 @@ class Computes:
         async def create() -> None:
             await asyncio.sleep(PROVISIONING_SECONDS)
             try:
-                await self._go_wrong(name)
+                await self._go_wrong("compute", name)
                 self._quota.check_cluster(self._get(name))
             except ArmError as error:
                 self._end_creation(name, "Failed", error)
@@ -139,9 +140,9 @@ class Computes:
 
         return self._begin(name, create, operation)
 
-    async def _go_wrong(self, name: str) -> None:
-        """What was asked for to happen to the cluster as it is created."""
-        fault = self._faults.strike("compute", name)
+    async def _go_wrong(self, work: Faulty, name: str) -> None:
+        """What was asked for to happen to the cluster as it is created or deleted."""
+        fault = self._faults.strike(work, name)
         if fault is None:
             return
         if fault.outcome == "fail":
@@ -157,6 +158,7 @@ class Computes:
     def _begin_delete(self, name: str, operation: str | None = None) -> str:
         async def delete() -> None:
             await asyncio.sleep(PROVISIONING_SECONDS)
+            await self._go_wrong("compute-deletion", name)
             self._store.delete(KIND, name)
 
         return self._begin(name, delete, operation)

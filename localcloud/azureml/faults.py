@@ -25,13 +25,14 @@ MAX_FAULTS = 1000
 HANG_SECONDS = 3600.0
 ADMIN = "/_admin/"
 
-Work = Literal["call", "job", "compute", "deployment", "scoring"]
+Work = Literal["call", "job", "compute", "compute-deletion", "deployment", "scoring"]
 Outcome = Literal["fail", "hang", "slow", "cut", "drop", "silent", "wrong"]
 
 _POSSIBLE: dict[str, tuple[str, ...]] = {
     "call": ("fail", "hang", "slow", "cut", "drop"),
     "job": ("fail", "hang", "slow", "silent"),
     "compute": ("fail", "hang", "slow"),
+    "compute-deletion": ("hang", "slow"),
     "deployment": ("fail", "hang", "slow"),
     "scoring": ("fail", "hang", "slow", "wrong"),
 }

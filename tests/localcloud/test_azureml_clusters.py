@@ -18,6 +18,7 @@ from azure.ai.ml.entities import (
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azureml_server import (
     NodeClient,
+    admin_client,
     eventually,
     make_connection,
     ml_client,
@@ -313,11 +314,17 @@ class TestQuota:
 
 
 class TestDeletion:
+    @pytest.fixture(autouse=True)
+    def takes_its_time(self, site: Connection, name: str) -> Iterator[None]:
+        with admin_client(site) as admin:
+            fault = {"work": "compute-deletion", "outcome": "slow", "target": name, "seconds": 5}
+            assert admin.post("/faults", json=fault).status_code == 201
+            yield
+
     def test_while_it_is_being_created(self, ml: MLClient, name: str) -> None:
         creation = ml.compute.begin_create_or_update(AmlCompute(name=name, size=SIZE))
         ml.compute.begin_delete(name)
-        there = [each.provisioning_state for each in ml.compute.list() if each.name == name]
-        assert there in (["Deleting"], [])
+        assert ml.compute.get(name).provisioning_state == "Deleting"
         with pytest.raises(HttpResponseError, match="OperationCanceled"):
             creation.result()
         eventually(lambda: name not in {cluster.name for cluster in ml.compute.list()})
