@@ -1,6 +1,7 @@
 """The timer: whatever event was lost, every source and all that follows from it is looked at."""
 
 from tuneops import ticks
+from tuneops.events import given_up
 from tuneops.queue import (
     MailboxesRequest,
     ProjectsRequest,
@@ -24,4 +25,5 @@ def handle(services: Services) -> None:
         services.queue.send(request)
     services.deliveries.send(MailboxesRequest())
     poison.measure(services)
+    given_up.settle(services)
     ticks.note(services.store, "resync", services.now())

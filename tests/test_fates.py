@@ -19,12 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from handlers import config_merged, dataset_uploaded, events, job_event, reconcile, summary
+from handlers import config_merged, dataset_uploaded, events, job_event, reconcile, resync, summary
 from tests.config_text import config_of
 from tuneops import documents
 from tuneops.cli.events import render
 from tuneops.desired import Desired
-from tuneops.events import ledger
+from tuneops.events import given_up, ledger
 from tuneops.events.effect import Led, led, read_led
 from tuneops.events.ledger import SHARDS, Ledger
 from tuneops.events.reading import KEPT_DAYS, Asked, Events, forget, read_events
@@ -51,15 +51,28 @@ def today(services: Services, **asked: Any) -> list[Event]:
     return read_events(services.state, Asked(day=datetime.now(UTC).date(), **asked)).events
 
 
-def next_request(services: Services) -> bytes:
-    """The next message on the queue, which is gone then."""
+def queue(services: Services, suffix: str = "") -> QueueClient:
+    """The queue of requests, or of those that were given up."""
     settings = services.settings
     assert settings.storage_connection_string is not None
     secret = settings.storage_connection_string.get_secret_value()
-    client = QueueClient.from_connection_string(secret, settings.reconcile_queue)
+    return QueueClient.from_connection_string(secret, f"{settings.reconcile_queue}{suffix}")
+
+
+def next_request(services: Services) -> bytes:
+    """The next message on the queue, which is gone then."""
+    client = queue(services)
     message = next(iter(client.receive_messages()))
     client.delete_message(message)
     return base64.b64decode(message.content)
+
+
+def decoded(text: str) -> bytes:
+    """A message's body; nothing where that is no base64."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
 
 
 def push(services: Services, secret: str = "", **headers: str) -> tuple[HTTPStatus, str]:
@@ -202,6 +215,35 @@ def test_what_can_not_be_looked_at_yet_is_waiting(services: Services) -> None:
     (found,) = today(services)
     assert (found.fate, found.deliveries) == ("waiting", 1)
     assert found.arrival.subject.endswith("refs/heads/main 0123456789ab")
+
+
+def test_whose_message_was_given_up_is_known_from_the_timer(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has written the event down: whoever would have was killed each time."""
+    monkeypatch.setattr(given_up, "HIDDEN_SECONDS", 1)
+    monkeypatch.setattr(given_up, "MAX_MESSAGES", 3)
+    push(services)
+    request = next_request(services)
+    aside = queue(services, "-poison")
+    aside.create_queue()
+    for body in (b"{}", request, b'{"kind": "later"}'):
+        aside.send_message(base64.b64encode(body).decode())
+    aside.send_message("no base64: \u00e9")
+    for _ in range(3):
+        resync.handle(services)
+        (found,) = today(services)
+        assert (found.fate, len(found.outcomes)) == ("merged", 1)
+        assert (found.outcomes[0].about, found.outcomes[0].effect) == ("repository", "merged")
+        time.sleep(1.5)
+    kept = aside.get_queue_properties().approximate_message_count
+    assert kept == 4
+    texts = [message.content for message in aside.peek_messages(max_messages=4)]
+    (seen,) = (json.loads(text) for text in map(decoded, texts) if b"repository" in text)
+    assert seen["settled"] == found.arrival.ticket
+    again = json.dumps(seen).encode()
+    reconcile.handle(again, services)
+    assert [each.outcomes for each in today(services)] == [found.outcomes]
 
 
 def test_a_push_to_no_source_of_today_is_ignored(services: Services) -> None:

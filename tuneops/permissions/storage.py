@@ -55,7 +55,7 @@ STORAGE = (
     Need(
         f"{QUEUE}/messages/write",
         QUEUES,
-        "queue.RequestQueue.send: QueueClient.send_message",
+        "queue.RequestQueue.send: QueueClient.send_message; events/given_up: update_message",
         "asking for a look or a delivery; the host keeps its messages while it works",
         data=True,
     ),
@@ -76,8 +76,8 @@ STORAGE = (
     Need(
         f"{QUEUE}/messages/process/action",
         QUEUES,
-        f"{_HOST}: queue triggers",
-        "taking messages",
+        f"{_HOST}: queue triggers; events/given_up: QueueClient.receive_messages",
+        "taking messages; the timer looks at those that were given up",
         data=True,
     ),
     Need(
