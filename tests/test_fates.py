@@ -218,16 +218,18 @@ def test_what_can_not_be_looked_at_yet_is_waiting(services: Services) -> None:
 
 
 def test_whose_message_was_given_up_is_known_from_the_timer(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody has written the event down: whoever would have was killed each time."""
+    given_up.settle(services)
+    assert "given up" not in caplog.text
     monkeypatch.setattr(given_up, "HIDDEN_SECONDS", 1)
     monkeypatch.setattr(given_up, "MAX_MESSAGES", 3)
     push(services)
     request = next_request(services)
     aside = queue(services, "-poison")
     aside.create_queue()
-    for body in (b"{}", request, b'{"kind": "later"}'):
+    for body in (b"[" * 9000, request, b'{"kind": "later"}'):
         aside.send_message(base64.b64encode(body).decode())
     aside.send_message("no base64: \u00e9")
     for _ in range(3):
@@ -390,14 +392,26 @@ def test_nobody_waits_for_blobs_that_do_not_answer(services: Services, storage: 
     assert json.loads(next_request(services))["unwritten"]["verdict"] == "taken"
 
 
+def without_queues(services: Services, storage: str) -> Services:
+    """The same, with a queue service that is not there."""
+    queues = re.sub(r"QueueEndpoint=http://[^/]+", "QueueEndpoint=http://127.0.0.1:9", storage)
+    changed = {"storage_connection_string": SecretStr(queues)}
+    return Services(services.settings.model_copy(update=changed))
+
+
+def test_what_was_given_up_is_looked_for_later_while_there_are_no_queues(
+    services: Services, storage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    given_up.settle(without_queues(services, storage))
+    assert "given up are looked for later" in caplog.text
+
+
 def test_what_can_not_be_queued_is_written_down_and_its_sender_told(
     services: Services, storage: str
 ) -> None:
-    queues = re.sub(r"QueueEndpoint=http://[^/]+", "QueueEndpoint=http://127.0.0.1:9", storage)
-    changed = {"storage_connection_string": SecretStr(queues)}
     begun = time.monotonic()
     with pytest.raises(ServiceRequestError):
-        push(Services(services.settings.model_copy(update=changed)))
+        push(without_queues(services, storage))
     assert time.monotonic() - begun < 4
     (found,) = today(services)
     assert (found.fate, found.arrival.verdict) == ("waiting", "taken")

@@ -8,9 +8,9 @@ import base64
 import json
 import logging
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError
 from pydantic import Field, TypeAdapter, ValidationError
 
 from tuneops.events.effect import Led
@@ -27,6 +27,7 @@ MAX_MESSAGES = 3 * PAGE
 HIDDEN_SECONDS = 30
 SETTLED = "settled"
 """In place of `event` and its record: its fate is written down."""
+_MISSING = "QueueNotFound"
 LED = Led("merged", "handling it failed five times; the timer sees to what it was about")
 
 _ASKED: TypeAdapter[Asked] = TypeAdapter(Annotated[Asked, Field(discriminator="kind")])
@@ -41,36 +42,36 @@ def settle(services: Services) -> None:
     try:
         found = client.receive_messages(messages_per_page=PAGE, visibility_timeout=HIDDEN_SECONDS)
         for message in islice(found, MAX_MESSAGES):
-            said = _said(message)
-            if request := _of_event(said):
+            body = _body(message)
+            if request := _of_event(body):
                 tell(written(request, services), LED, services)
                 client.update_message(
-                    message, content=_settled(said), visibility_timeout=HIDDEN_SECONDS
+                    message, content=_settled(body), visibility_timeout=HIDDEN_SECONDS
                 )
-    except ResourceNotFoundError:
-        return
     except AzureError as error:
-        log.warning("events whose messages were given up are looked for later: %s", error)
+        if getattr(error, "error_code", "") != _MISSING:
+            log.warning("events whose messages were given up are looked for later: %s", error)
 
 
-def _said(message: "QueueMessage") -> Any:
-    """What a message says; None if that is nothing that can be read."""
+def _body(message: "QueueMessage") -> bytes:
+    """What a message says; nothing where that can't be read."""
     try:
-        return json.loads(base64.b64decode(message.content, validate=True))
+        return base64.b64decode(message.content, validate=True)
     except ValueError:
-        return None
+        return b""
 
 
-def _of_event(said: Any) -> Asked | None:
+def _of_event(body: bytes) -> Asked | None:
     """The request, if it is one of an event whose fate is not written down yet."""
     try:
-        request = _ASKED.validate_python(said)
+        request = _ASKED.validate_json(body)
     except ValidationError:
         return None
     return request if request.event else None
 
 
-def _settled(said: dict[str, Any]) -> str:
+def _settled(body: bytes) -> str:
     """The message for people to see: who puts it on the queue again asks for a look, no more."""
+    said = json.loads(body)
     kept = {key: value for key, value in said.items() if key not in ("event", "unwritten")}
     return base64.b64encode(json.dumps({**kept, SETTLED: said["event"]}).encode()).decode()
